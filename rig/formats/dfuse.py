@@ -1,0 +1,93 @@
+"""DFU 1.1a with ST's extensions ("DfuSe"): requests, states, commands and the memory layout a device announces."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from rig.errors import Misuse
+
+DETACH, DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT = range(7)
+
+IDLE, DNLOAD_SYNC, DNBUSY, DNLOAD_IDLE = 2, 3, 4, 5
+MANIFEST_SYNC, MANIFEST, MANIFEST_WAIT_RESET, UPLOAD_IDLE, ERROR = 6, 7, 8, 9, 10
+
+STATE_NAMES = {
+    0: "appIDLE", 1: "appDETACH", 2: "dfuIDLE", 3: "dfuDNLOAD-SYNC", 4: "dfuDNBUSY", 5: "dfuDNLOAD-IDLE",
+    6: "dfuMANIFEST-SYNC", 7: "dfuMANIFEST", 8: "dfuMANIFEST-WAIT-RESET", 9: "dfuUPLOAD-IDLE", 10: "dfuERROR",
+}  # fmt: skip
+
+STATUS_OK, STATUS_ERR_FIRMWARE, STATUS_ERR_UNKNOWN, STATUS_ERR_STALLED = 0, 10, 14, 15
+
+COMMAND_GET, COMMAND_SET_POINTER, COMMAND_ERASE = 0x00, 0x21, 0x41
+FIRST_DATA_BLOCK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The answer to GETSTATUS: code, milliseconds to wait before the next one, state."""
+
+    code: int
+    poll_ms: int
+    state: int
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Status:
+        """Read the six bytes of an answer."""
+        return cls(raw[0], int.from_bytes(raw[1:4], "little"), raw[4])
+
+    def pack(self) -> bytes:
+        """The six bytes as sent."""
+        return bytes([self.code]) + self.poll_ms.to_bytes(3, "little") + bytes([self.state, 0])
+
+
+def pointer_command(address: int) -> bytes:
+    """Data of the download (block 0) that sets the address pointer."""
+    return struct.pack("<BI", COMMAND_SET_POINTER, address)
+
+
+def erase_command(address: int) -> bytes:
+    """Data of the download (block 0) that erases the page holding `address`."""
+    return struct.pack("<BI", COMMAND_ERASE, address)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of equal pages: first address, one past the last, page size in bytes, what may be done there."""
+
+    start: int
+    end: int
+    page: int
+    readable: bool
+    erasable: bool
+    writable: bool
+
+
+_MULTIPLIER = {" ": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
+
+
+def parse_layout(text: str) -> list[Segment]:
+    """Read an alternate setting's name, e.g. `@Internal Flash  /0x08000000/20*001Ka,108*001Kg`.
+
+    The letter counts bits: 1 readable, 2 erasable, 4 writable. Raises Misuse for anything else.
+    """
+    segments: list[Segment] = []
+    parts = text.rstrip("\0 ").split("/")
+    if not text.startswith("@") or len(parts) < 3 or len(parts) % 2 == 0:
+        raise Misuse(f"not a DfuSe memory layout: {text!r}")
+    for start, sectors in zip(parts[1::2], parts[2::2], strict=True):
+        try:
+            address = int(start, 16)
+        except ValueError:
+            raise Misuse(f"not an address in a DfuSe memory layout: {start!r}") from None
+        for sector in sectors.split(","):
+            match = re.fullmatch(r"(\d+)\*(\d+)([ BKM])([a-g])", sector)
+            if not match:
+                raise Misuse(f"not a sector group in a DfuSe memory layout: {sector!r}")
+            page = int(match[2]) * _MULTIPLIER[match[3]]
+            bits = ord(match[4]) & 7
+            end = address + int(match[1]) * page
+            segments.append(Segment(address, end, page, bool(bits & 1), bool(bits & 2), bool(bits & 4)))
+            address = end
+    return segments

@@ -1,0 +1,61 @@
+"""Where things lie in a Spark Core's two flash memories, and the system-flags page (reference/spark-core.md §2)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import astuple, dataclass
+
+INTERNAL_BASE = 0x0800_0000
+INTERNAL_SIZE = 0x2_0000
+INTERNAL_PAGE = 1024
+FLAGS_ADDRESS = 0x0800_4C00
+APP_ADDRESS = 0x0800_5000
+APP_SIZE = 110_592
+APP_PAGES = APP_SIZE // INTERNAL_PAGE
+
+EXTERNAL_SIZE = 0x20_0000
+EXTERNAL_SECTOR = 4096
+SERVER_KEY_ADDRESS = 0x1000
+CORE_KEY_ADDRESS = 0x2000
+FACTORY_ADDRESS = 0x2_0000
+BACKUP_ADDRESS = 0x4_0000
+OTA_ADDRESS = 0x6_0000
+SLOT_SIZE = 0x2_0000
+
+RAM_BASE = 0x2000_0000
+RAM_SIZE = 20 * 1024
+
+OTA_RUN = 0x5000
+OTA_READY = 0x0005
+OTA_COPYING = 0x5555
+FACTORY_REQUESTED = 0xAAAA
+NVMEM_WIPE_PROFILES = 0x0001
+WORD_BLANK = 0xFFFF
+
+
+def plausible_first_word(image: bytes) -> bool:
+    """Whether the bootloader would start `image`: all it looks at is the mask of the initial stack pointer (§2.5)."""
+    return len(image) >= 4 and struct.unpack_from("<I", image)[0] & 0x2FFE_0000 == RAM_BASE
+
+
+@dataclass(slots=True)
+class SystemFlags:
+    """The five half-words at 0x08004C00, in the order they are saved (§2.2)."""
+
+    firmware_version: int = WORD_BLANK
+    nvmem: int = WORD_BLANK
+    ota: int = WORD_BLANK
+    flashed: int = WORD_BLANK
+    factory: int = WORD_BLANK
+
+    SIZE = 10
+    OTA_OFFSET = 4
+
+    @classmethod
+    def unpack(cls, page: bytes) -> SystemFlags:
+        """Read the flags from the first ten bytes of the page."""
+        return cls(*struct.unpack_from("<5H", page))
+
+    def pack(self) -> bytes:
+        """The ten bytes as saved."""
+        return struct.pack("<5H", *astuple(self))

@@ -1,0 +1,114 @@
+"""One start of a Core from given contents until it settles, told in the vocabulary of the boot vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rig.formats import spark_flash as layout
+from rig.twin.spark_core.core import Core
+
+CAUSES = {
+    "power-on": frozenset({"power-on", "pin"}),
+    "pin": frozenset({"pin"}),
+    "software": frozenset({"software", "pin"}),
+    "watchdog": frozenset({"watchdog", "pin"}),
+}
+CRASHES_UNTIL_LOOP = 12
+RESTORES = ("magenta", "white", "red")
+#: Not part of the vectors' vocabulary.
+_UNTOLD = ("power-on", "power-off", "healthy")
+
+
+@dataclass(frozen=True, slots=True)
+class BootResult:
+    """How a start settled; field names and values as in vectors/boot/README.md."""
+
+    outcome: str
+    app: str
+    app_sha256: str
+    flags16: str
+    upper_sha256: str
+    ext_sha256: str
+    dr1: int
+    dr9: int
+    dr10: int
+    wdg_flag: bool
+    ops: int
+    events: list[str]
+    sp: int | None = None
+    pc: int | None = None
+    iwdg_ms: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON has it: what only a started application has is left out for others."""
+        told = asdict(self)
+        if self.outcome not in ("app", "hang"):
+            for name in ("sp", "pc", "iwdg_ms"):
+                del told[name]
+        return told
+
+
+def start(core: Core, *, cause: str = "power-on", dr: dict[int, int] | None = None, hold_ms: int = 0) -> None:
+    """Put the board into the state a start begins with, MODE pressed when `hold_ms` says so."""
+    core.mode_held = hold_ms > 0
+    core.power_on(core.time, causes=CAUSES[cause])
+    core.dr.update(dr or {})
+
+
+def settle(core: Core, *, hold_ms: int = 0) -> str:
+    """Let a started board run until it settles; returns the outcome. `hold_ms` counts from now."""
+    release_at = core.time + hold_ms / 1000 if hold_ms else math.inf
+    first = max(len(core.events) - 1, 0)
+    while True:
+        if release_at < math.inf and release_at <= core.due():
+            core.press_mode(False, release_at)
+            release_at = math.inf
+        elif not core.step():
+            return _settled(core)
+        names = [event.name for event in core.events[first:]]
+        if names[-1].startswith("jump:") and _runs_well(core):
+            return "app"
+        if "self-jump" in names and names[-1] in RESTORES and names[-2] == "self-jump":
+            return "copy-under-watchdog"
+        if names.count("watchdog-reset") >= CRASHES_UNTIL_LOOP:
+            return "loop"
+
+
+def _runs_well(core: Core) -> bool:
+    return core.identify(core.memory.app())[1] == "ok"
+
+
+def _settled(core: Core) -> str:
+    if not core.powered:
+        return "off"
+    if core.locked_up:
+        return "lockup"
+    if core.usb is not None and core.usb.identity == "1d50:607f":
+        return "dfu"
+    return "app" if _runs_well(core) and core.running else "hang"
+
+
+def result(core: Core, outcome: str) -> BootResult:
+    """What a settled board looks like."""
+    app = core.memory.app()
+    upper = core.memory.internal.peek(0x0800_4000, layout.INTERNAL_SIZE - 0x4000)
+    return BootResult(
+        outcome=outcome,
+        app=core.identify(app)[0],
+        app_sha256=hashlib.sha256(app).hexdigest(),
+        flags16=core.memory.flags16().hex(),
+        upper_sha256=hashlib.sha256(upper).hexdigest(),
+        ext_sha256=hashlib.sha256(core.memory.external.dump()).hexdigest(),
+        dr1=core.dr[1],
+        dr9=core.dr[9],
+        dr10=core.dr[10],
+        wdg_flag="watchdog" in core.causes,
+        ops=core.operations,
+        events=[event.name for event in core.events if event.name not in _UNTOLD],
+        sp=int.from_bytes(app[:4], "little"),
+        pc=int.from_bytes(app[4:8], "little"),
+        iwdg_ms=core.watchdog_ms,
+    )

@@ -1,0 +1,44 @@
+"""USB identity of an application in listening mode: a CDC serial port that exists only then (reference §5.1)."""
+
+from __future__ import annotations
+
+import struct
+
+from rig.formats.usb import Setup, string_descriptor
+from rig.twin.spark_core.usb_function import UsbFunction, serial_number
+
+SET_LINE_CODING, GET_LINE_CODING, SET_CONTROL_LINE_STATE = 0x20, 0x21, 0x22
+
+_DEVICE = struct.pack("<BBHBBBBHHHBBBB", 18, 1, 0x0200, 2, 0, 0, 64, 0x1D50, 0x607D, 0x0200, 1, 2, 3, 1)
+_COMMUNICATION = bytes.fromhex("0904000001020201 00 0524001001 0524010001 04240202 0524060001 07058203 0800ff")
+_DATA = bytes.fromhex("09040100020a000000 0705030240 0000 0705810240 0000")
+_CONFIGURATION = struct.pack("<BBHBBBBB", 9, 2, 9 + len(_COMMUNICATION) + len(_DATA), 2, 1, 0, 0xC0, 0x32)
+
+
+class ListeningFunction(UsbFunction):
+    """1D50:607D; line settings are accepted and do nothing."""
+
+    device_descriptor = _DEVICE
+    configuration_descriptor = _CONFIGURATION + _COMMUNICATION + _DATA
+
+    def __init__(self, uid: bytes):
+        super().__init__()
+        self.strings = [
+            bytes.fromhex("04030904"),
+            string_descriptor("Spark Devices     "),
+            string_descriptor("Spark Core with WiFi    "),
+            string_descriptor(serial_number(uid)),
+        ]
+        self._line_coding = struct.pack("<IBBB", 9600, 0, 0, 8)
+
+    def class_request(self, setup: Setup, data: bytes) -> bytes | None:
+        """The three requests of an abstract control model."""
+        match setup.request:
+            case 0x20 if len(data) == 7:
+                self._line_coding = data
+                return b""
+            case 0x21:
+                return self._line_coding
+            case 0x22:
+                return b""
+        return None

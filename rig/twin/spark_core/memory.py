@@ -1,0 +1,59 @@
+"""The two flash memories of a Core under one journal, and how long their operations take."""
+
+from __future__ import annotations
+
+from rig.formats import spark_flash as layout
+from rig.twin.flash import Journal, Nor, PowerLost, Run
+
+#: Seconds one operation takes: STM32F103 and SST25VF016B datasheet values, the pair with its SPI traffic
+#: (reference/spark-core.md §3.1: backup 2-3 s, restore 5-7 s).
+SECONDS = {"erase": 30e-3, "prog": 52.5e-6, "xerase": 20e-3, "xprog": 30e-6, "xbyte": 15e-6}
+
+
+class CoreMemory:
+    """Internal flash (1 KiB pages, half-words) and SST25VF016B (4 KiB sectors, auto-increment pairs)."""
+
+    def __init__(self) -> None:
+        self.internal = Nor(
+            base=layout.INTERNAL_BASE,
+            size=layout.INTERNAL_SIZE,
+            page=layout.INTERNAL_PAGE,
+            unit=2,
+            kinds=("erase", "prog"),
+            strict=True,
+        )
+        self.external = Nor(
+            base=0,
+            size=layout.EXTERNAL_SIZE,
+            page=layout.EXTERNAL_SECTOR,
+            unit=2,
+            kinds=("xerase", "xprog"),
+            strict=False,
+        )
+        self.journal = Journal()
+
+    def nor(self, run: Run) -> Nor:
+        """The memory `run` works on."""
+        return self.internal if run.address in self.internal else self.external
+
+    def perform(self, run: Run, begin: int, end: int) -> None:
+        """Carry out operations `begin`…`end`-1 of `run`. Raises PowerLost when the journal's fuse blows in them."""
+        fuse = self.journal.fuse
+        if fuse is None or not run.first + begin <= fuse[0] < run.first + end:
+            self.nor(run).perform(run, begin, end)
+            return
+        k, tear = fuse
+        self.nor(run).perform(run, begin, k - run.first)
+        if tear is not None:
+            self.nor(run).tear(run.operation(k), tear)
+        self.journal.truncate(k)
+        self.journal.fuse = None
+        raise PowerLost(k)
+
+    def app(self) -> bytes:
+        """The application area, unrecorded."""
+        return self.internal.peek(layout.APP_ADDRESS, layout.APP_SIZE)
+
+    def flags16(self) -> bytes:
+        """The first 16 bytes of the system-flags page, unrecorded."""
+        return self.internal.peek(layout.FLAGS_ADDRESS, 16)
