@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rig.errors import Misuse
 
@@ -24,8 +25,7 @@ COMMAND_GET, COMMAND_SET_POINTER, COMMAND_ERASE = 0x00, 0x21, 0x41
 FIRST_DATA_BLOCK = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The answer to GETSTATUS: code, milliseconds to wait before the next one, state."""
 
     code: int

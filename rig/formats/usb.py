@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 GET_STATUS, CLEAR_FEATURE, SET_FEATURE, SET_ADDRESS = 0, 1, 3, 5
 GET_DESCRIPTOR, GET_CONFIGURATION, SET_CONFIGURATION, GET_INTERFACE, SET_INTERFACE = 6, 8, 9, 10, 11
@@ -13,9 +13,10 @@ DESCRIPTOR_INTERFACE, DESCRIPTOR_ENDPOINT = 4, 5
 DEVICE, INTERFACE, ENDPOINT = 0, 1, 2
 STANDARD, CLASS = 0x00, 0x20
 
+_SETUP = struct.Struct("<BBHHH")
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+
+class Setup(NamedTuple):
     """The eight bytes that open a control transfer."""
 
     request_type: int
@@ -27,11 +28,11 @@ class Setup:
     @classmethod
     def unpack(cls, raw: bytes) -> Setup:
         """Read a setup packet of eight bytes."""
-        return cls(*struct.unpack("<BBHHH", raw))
+        return cls(*_SETUP.unpack(raw))
 
     def pack(self) -> bytes:
         """The eight bytes."""
-        return struct.pack("<BBHHH", self.request_type, self.request, self.value, self.index, self.length)
+        return _SETUP.pack(*self)
 
     @property
     def device_to_host(self) -> bool:

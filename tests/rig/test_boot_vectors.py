@@ -27,17 +27,7 @@ def board(vectors: dict[str, Any], case: dict[str, Any]) -> Core:
         name = names.get(hashlib.sha256(app).hexdigest(), unknown)
         return name, "ok" if name in case["good"] else None
 
-    return Core(flash_memory(vectors["set"], vectors, case), identify)
-
-
-_FLASHES: dict[str, Any] = {}
-
-
-def flash_memory(_set: str, vectors: dict[str, Any], case: dict[str, Any]) -> Any:
-    key = repr((_set, case["flags16"], case["app"], case["ext"]))
-    if key not in _FLASHES:
-        _FLASHES[key] = boot_flash(vectors, case)
-    return _FLASHES[key].memory()
+    return Core(boot_flash(vectors, case).memory(), identify)
 
 
 def run(core: Core, case: dict[str, Any]) -> dict[str, Any]:
@@ -67,12 +57,12 @@ def torn(cut: dict[str, Any]) -> Tear | None:
 
     def tear(_kind: str, old: bytes, _new: bytes) -> bytes:
         if "value" in spec:
-            return bytes.fromhex(spec["value"])
+            return bytes.fromhex(str(spec["value"]))
         if "or" in spec:
             return bytes(o | n for o, n in zip(old, stream(spec["or"], len(old)), strict=True))
         if "ff_first" in spec:
-            return b"\xff" * spec["ff_first"] + old[spec["ff_first"] :]
-        return bytes.fromhex(spec["head"]).ljust(len(old), b"\xff")
+            return b"\xff" * int(spec["ff_first"]) + old[spec["ff_first"] :]
+        return bytes.fromhex(str(spec["head"])).ljust(len(old), b"\xff")
 
     return tear
 

@@ -53,6 +53,7 @@ def test_every_transfer_is_answered_as_the_genuine_bootloader_does(scenario: dic
     for number, step in enumerate(scenario["steps"]):
         reply = core.control(Setup.unpack(bytes.fromhex(step["setup"])), outgoing(step), core.time)
         assert told(reply, step, core) == step["result"], f"step {number}: {step}"
+        core.acknowledge(core.time)
         while core.busy and core.step():
             attached = core.usb is not None
     memory, end = core.memory, scenario["end"]

@@ -1,1 +1,1 @@
-"""The Spark Core that is not there: flash, bootloader, DFU and application as models, and the process that wires them up."""
+"""The Spark Core that is not there: its memories, bootloader, DFU and application, and the process around them."""

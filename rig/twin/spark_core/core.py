@@ -1,6 +1,6 @@
-"""A Spark Core without input and output: lines, USB requests and time go in; answers, flash operations and events come out.
+"""A Spark Core without input and output: lines, USB requests and time go in; answers, flash work and events come out.
 
-Time is a number of seconds that whoever owns the board passes in; a step that is under way when the supply fails or the
+Time is a number of seconds that whoever owns the board passes in; a step under way when the supply fails or the
 watchdog bites is carried out as far as its time allows, and the operation in flight is torn.
 """
 
@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rig.errors import Misuse
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.twin.flash import Journal, PowerLost, Run
@@ -59,6 +60,7 @@ class Core:
         self.time = 0.0
         self.powered = False
         self.mode_held = False
+        self.reset_held = False
         self.causes: set[str] = set()
         self.dr: dict[int, int] = {}
         self.usb: UsbFunction | None = None
@@ -92,7 +94,7 @@ class Core:
         self.memory.internal.error = False
         self.memory.internal.reads.clear()
         self.memory.external.reads.clear()
-        self.dr = {number: 0 for number in range(1, 11)}
+        self.dr = dict.fromkeys(range(1, 11), 0)
         self.causes = set(causes)
         self._watchdog_at = math.inf
         self.event("power-on")
@@ -115,9 +117,10 @@ class Core:
             self._next_step(True)
             self.advance(now)
 
-    def reset_pin(self, now: float) -> None:
-        """RST is pulled: registers survive."""
+    def press_reset(self, held: bool, now: float) -> None:
+        """RST goes down, and the board stands still; or up, and it starts anew. Registers survive."""
         self.advance(now)
+        self.reset_held = held
         if self.powered:
             self._interrupt(now, None)
             self._restart("pin")
@@ -143,14 +146,18 @@ class Core:
     def control(self, setup: Setup, data: bytes, now: float) -> bytes | None:
         """Answer one control transfer (None stalls). Call only while attached and not busy."""
         self.advance(now)
-        assert self.usb is not None and not self.busy
-        reply = self.usb.control(setup, data)
-        job = self.usb.status_stage() if reply is not None else None
+        if self.usb is None or self.busy:
+            raise Misuse("a control transfer to a device that is detached or busy")
+        return self.usb.control(setup, data)
+
+    def acknowledge(self, now: float) -> None:
+        """The host has the last answer: what the device does in the status stage begins."""
+        job = self.usb.status_stage() if self.usb is not None and not self.busy else None
         if job is not None:
+            self.time = max(self.time, now)
             self._job = job
             self._next_step()
             self.advance(now)
-        return reply
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -221,6 +228,9 @@ class Core:
         self.running = None
         self.watchdog_ms = None if self._watchdog_at == math.inf else self.watchdog_ms
         self._job = None
+        if self.reset_held:
+            self._begin(Idle())
+            return
         self._program = bootloader(self)
         self._next_step()
 

@@ -1,0 +1,104 @@
+"""`rig twin`: one twin alone on given ports, or started once from given flash."""
+
+from __future__ import annotations
+
+import enum
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rig.errors import Misuse
+
+app = typer.Typer(help="Serve one board that is not there, or start it once.", no_args_is_help=True)
+spark_core = typer.Typer(
+    invoke_without_command=True,
+    help="A Spark Core: its USB behind USB/IP, its buttons and LED behind a control port, its flash in a folder.\n\n"
+    "Prints one JSON line when it is ready and serves until Ctrl-C or SIGTERM.",
+)
+app.add_typer(spark_core, name="spark-core")
+
+
+class Generation(str, enum.Enum):
+    """Bootloader generations that are modelled."""
+
+    B = "B"
+
+
+class Power(str, enum.Enum):
+    """Whether the board begins with its supply on."""
+
+    on = "on"
+    off = "off"
+
+
+@spark_core.callback()
+def _serve(
+    context: typer.Context,
+    state: Annotated[Path | None, typer.Option(help="Folder of internal.bin and external.bin.")] = None,
+    core_id: Annotated[str, typer.Option(help="24 hex digits; the USB serial follows from it.")] = (
+        "48ff6d065067555026311387"
+    ),
+    usbip_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of USB/IP, 0 for any free one.")] = 0,
+    control_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of the control port.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    generation: Annotated[Generation, typer.Option(help="Generation of the bootloader.")] = Generation.B,
+    time_scale: Annotated[
+        float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
+    ] = 1.0,
+    power: Annotated[Power, typer.Option(help="Supply at the beginning.")] = Power.on,
+    seed: Annotated[int, typer.Option(help="Draws what a power cut leaves of the operation in flight.")] = 0,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest that says how images behave.")] = None,
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    if state is None:
+        raise Misuse("--state is missing", hint="name a folder for the board's flash; it is made when it is not there")
+    from rig.lab.twins import serve_core
+
+    serve_core(
+        state=state,
+        core_id=core_id,
+        host=host,
+        usbip_port=usbip_port,
+        control_port=control_port,
+        time_scale=time_scale,
+        powered=power is Power.on,
+        seed=seed,
+        manifest=manifest,
+    )
+
+
+@spark_core.command("boot")
+def _boot(
+    internal: Annotated[Path, typer.Option(help="Internal flash, 131,072 bytes.")],
+    external: Annotated[Path, typer.Option(help="External flash, 2,097,152 bytes.")],
+    dr: Annotated[list[str] | None, typer.Option(help="Backup register, e.g. 1=0xFFFF. Others are 0.")] = None,
+    cause: Annotated[str, typer.Option(help="power-on, pin, software or watchdog.")] = "power-on",
+    hold_ms: Annotated[int, typer.Option(min=0, help="MODE held from reset for so many milliseconds.")] = 0,
+    good: Annotated[
+        list[str] | None, typer.Option(help="SHA256 or NAME=SHA256 of an application area that runs well.")
+    ] = None,
+    image: Annotated[list[str] | None, typer.Option(help="NAME=SHA256 of another area, to name it in events.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write both memories to afterwards.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Start a Core once from given contents, and tell how it settled in the words of the boot vectors."""
+    from rig.lab.twins import boot_core
+
+    told = boot_core(
+        internal=internal,
+        external=external,
+        registers=dr or [],
+        cause=cause,
+        hold_ms=hold_ms,
+        good=good or [],
+        images=image or [],
+        out=out,
+    )
+    if as_json:
+        print(json.dumps(told))
+    else:
+        for name, value in told.items():
+            print(f"{name:12} {' '.join(value) if isinstance(value, list) else value}")

@@ -1,0 +1,206 @@
+"""The host's side of DfuSe over pyusb: read, erase, write and leave, whatever the device is attached by.
+
+Unlike dfu-util it reports every block, writes in either erase order, and leaves judging to whoever asked.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import usb.core
+import usb.util
+
+from rig.errors import DeviceFault, LabFault, Misuse
+from rig.formats import dfuse
+from rig.formats.dfuse import Segment, Status
+
+VENDOR, PRODUCT_DFU = 0x1D50, 0x607F
+DFU_INTERFACE = (0xFE, 0x01)
+TRANSFER_SIZE = 1024
+TIMEOUT_MS = 5000
+STATUS_ROUNDS = 100
+
+
+class EraseOrder(Enum):
+    """When pages are erased: all before the first write, as dfu-util does, or each before its own blocks."""
+
+    ALL_FIRST = "all-first"
+    INTERLEAVED = "interleaved"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One thing a host has just finished: `phase` is erase, program, read or commit; counts are in bytes."""
+
+    phase: str
+    address: int
+    done: int
+    total: int
+
+
+Watcher = Callable[[Progress], None]
+Sleep = Callable[[float], None]
+
+
+def _nobody(_progress: Progress) -> None:
+    return None
+
+
+class DfuHost:
+    """A device in DFU mode. Use as a context manager; nothing is sent before it is entered.
+
+    `poll_scale` stretches the poll times that the device asks for: 1 honours them as they are.
+    """
+
+    def __init__(self, device: Any, *, poll_scale: float = 1.0, sleep: Sleep = time.sleep, watch: Watcher = _nobody):
+        self.device = device
+        self._poll_scale = poll_scale
+        self._sleep = sleep
+        self.watch = watch
+        self.segments: list[Segment] = []
+
+    def __enter__(self) -> DfuHost:
+        with _faults("open"):
+            self.device.set_interface_altsetting(0, 0)
+            self.segments = [segment for name in self.alternate_names() for segment in dfuse.parse_layout(name)]
+            self._to_idle()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        usb.util.dispose_resources(self.device)
+
+    def alternate_names(self) -> list[str]:
+        """The memory layouts the alternate settings are named after."""
+        return [
+            usb.util.get_string(self.device, interface.iInterface).rstrip("\0")
+            for interface in self.device[0]
+            if (interface.bInterfaceClass, interface.bInterfaceSubClass) == DFU_INTERFACE
+        ]
+
+    def serial_number(self) -> str:
+        """The serial number as the device gives it."""
+        with _faults("open"):
+            return str(usb.util.get_string(self.device, self.device.iSerialNumber))
+
+    # -- what one does -----------------------------------------------------------------------------------------------
+
+    def read(self, address: int, length: int) -> bytes:
+        """`length` bytes from `address`. Raises LabFault when the device is gone."""
+        parts = []
+        with _faults("read"):
+            for at in range(0, length, TRANSFER_SIZE):
+                self._set_pointer(address + at)
+                self._abort()
+                size = min(TRANSFER_SIZE, length - at)
+                parts.append(bytes(self._in(dfuse.UPLOAD, dfuse.FIRST_DATA_BLOCK, size)))
+                self._abort()
+                self.watch(Progress("read", address + at, at + size, length))
+        return b"".join(parts)
+
+    def write(self, address: int, data: bytes, order: EraseOrder = EraseOrder.ALL_FIRST) -> None:
+        """Erase what `data` covers and write it. Raises LabFault, DeviceFault."""
+        pages = list(self._pages(address, len(data)))
+        if order is EraseOrder.ALL_FIRST:
+            for number, page in enumerate(pages):
+                self.erase(page)
+                self.watch(Progress("erase", page, number + 1, len(pages)))
+        for at in range(0, len(data), TRANSFER_SIZE):
+            block = data[at : at + TRANSFER_SIZE]
+            if order is EraseOrder.INTERLEAVED:
+                for page in [page for page in pages if address + at <= page < address + at + len(block)]:
+                    self.erase(page)
+                    self.watch(Progress("erase", page, pages.index(page) + 1, len(pages)))
+            self._program(address + at, block)
+            self.watch(Progress("program", address + at, at + len(block), len(data)))
+
+    def erase(self, address: int) -> None:
+        """Erase the page that holds `address`."""
+        with _faults("erase"):
+            self._download(0, dfuse.erase_command(address))
+
+    def leave(self, address: int) -> None:
+        """Let the device save its flags and reset; it is gone when this returns."""
+        with _faults("commit"):
+            self._set_pointer(address)
+            self.watch(Progress("commit", address, 0, 1))
+            self._out(dfuse.DNLOAD, dfuse.FIRST_DATA_BLOCK)
+            self._status()
+        self.watch(Progress("commit", address, 1, 1))
+
+    # -- how --------------------------------------------------------------------------------------------------------
+
+    def _program(self, address: int, block: bytes) -> None:
+        with _faults("program"):
+            self._set_pointer(address)
+            self._download(dfuse.FIRST_DATA_BLOCK, block)
+
+    def _pages(self, address: int, length: int) -> Iterator[int]:
+        at = address
+        while at < address + length:
+            segment = next((s for s in self.segments if s.start <= at < s.end), None)
+            if segment is None:
+                raise Misuse(f"{at:#010x} is in no segment the device announces")
+            page = at - (at - segment.start) % segment.page
+            yield page
+            at = page + segment.page
+
+    def _set_pointer(self, address: int) -> None:
+        self._download(0, dfuse.pointer_command(address))
+
+    def _download(self, block: int, data: bytes) -> None:
+        self._out(dfuse.DNLOAD, block, data)
+        for _ in range(STATUS_ROUNDS):
+            status = self._status()
+            if status.state == dfuse.DNLOAD_IDLE:
+                return
+            if status.state not in (dfuse.DNBUSY, dfuse.DNLOAD_SYNC):
+                name = dfuse.STATE_NAMES.get(status.state, str(status.state))
+                raise DeviceFault(f"download ended in {name}, status {status.code}")
+        raise DeviceFault(f"still busy after {STATUS_ROUNDS} status requests")
+
+    def _status(self) -> Status:
+        status = Status.unpack(bytes(self._in(dfuse.GETSTATUS, 0, 6)))
+        if status.poll_ms:
+            self._sleep(status.poll_ms / 1000 * self._poll_scale)
+        return status
+
+    def _abort(self) -> None:
+        self._out(dfuse.ABORT, 0)
+
+    def _to_idle(self) -> None:
+        for _ in range(3):
+            state = self._status().state
+            if state == dfuse.IDLE:
+                return
+            self._out(dfuse.CLRSTATUS if state == dfuse.ERROR else dfuse.ABORT, 0)
+        if self._status().state != dfuse.IDLE:
+            raise DeviceFault("does not become idle", hint="power-cycle the board")
+
+    def _out(self, request: int, value: int, data: bytes = b"") -> None:
+        self.device.ctrl_transfer(0x21, request, value, 0, data, TIMEOUT_MS)
+
+    def _in(self, request: int, value: int, length: int) -> Any:
+        return self.device.ctrl_transfer(0xA1, request, value, 0, length, TIMEOUT_MS)
+
+
+class _faults:
+    """Turn USB errors into ours: a stall is the device's fault, a device that is gone may have lost its power."""
+
+    def __init__(self, phase: str):
+        self._phase = phase
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, usb.core.USBError):
+            if error.errno == errno.EPIPE:
+                raise DeviceFault("request stalled", phase=self._phase) from error
+            raise LabFault(f"USB: {error.strerror or error}", phase=self._phase, hint="is the board powered?") from error
+        if isinstance(error, usb.core.NoBackendError):
+            raise LabFault("no libusb on this machine", phase=self._phase, hint="install libusb-1.0") from error

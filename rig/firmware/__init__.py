@@ -1,0 +1,1 @@
+"""Images: what they are, where they come from, and how they behave when they run."""

@@ -1,0 +1,122 @@
+"""The manifest: every image the rig knows by name, its identity, and how it behaves when it runs.
+
+One TOML file; genuine releases may be listed by file and sha256 and kept outside of git.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rig.errors import Misuse
+from rig.firmware.recipe import Recipe
+
+Runs = Literal["ok", "crashes", "hangs", "never-confirms"]
+BoardKind = Literal["spark-core", "esp32"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A firmware file with an identity."""
+
+    name: str
+    board: str
+    version: str
+    data: bytes
+    runs: str
+
+    @property
+    def sha256(self) -> str:
+        """Identity: hex digest over the whole file."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+class Entry(BaseModel):
+    """One image in the manifest: made by a recipe, or read from a file beside the manifest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    board: BoardKind
+    version: str
+    runs: Runs
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    recipe: Recipe | None = None
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Entry:
+        if (self.recipe is None) == (self.file is None):
+            raise ValueError("needs either a recipe or a file")
+        return self
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    image: list[Entry] = []
+
+
+class Manifest:
+    """The images of one manifest file, built or read when they are asked for."""
+
+    def __init__(self, path: Path, entries: list[Entry]):
+        self.path = path
+        self.entries = {entry.name: entry for entry in entries}
+        self._images: dict[str, Image] = {}
+
+    @classmethod
+    def load(cls, path: Path) -> Manifest:
+        """Read and validate `path`. Raises Misuse that names the file and the field."""
+        try:
+            document = _Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misuse(f"cannot read the manifest {path}: {error}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise Misuse(f"{path} is not TOML: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise Misuse(f"{path}: {field}: {first['msg']}") from error
+        names = [entry.name for entry in document.image]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise Misuse(f"{path}: image.name: {sorted(twice)[0]!r} is there twice")
+        return cls(path, document.image)
+
+    def image(self, name: str) -> Image:
+        """The image called `name`, its sha256 checked. Raises Misuse."""
+        if name not in self._images:
+            entry = self.entries.get(name)
+            if entry is None:
+                raise Misuse(f"no image is called {name!r}", hint=f"{self.path} knows {', '.join(self.entries)}")
+            image = Image(entry.name, entry.board, entry.version, self._bytes(entry), entry.runs)
+            if image.sha256 != entry.sha256:
+                raise Misuse(
+                    f"{self.path}: image {name!r} has sha256 {image.sha256}, the manifest says {entry.sha256}",
+                    hint="a recipe or file was changed: give it a new name or the new sha256",
+                )
+            self._images[name] = image
+        return self._images[name]
+
+    def images(self, board: str) -> list[Image]:
+        """All images for boards of kind `board`, in the manifest's order. Raises Misuse."""
+        return [self.image(entry.name) for entry in self.entries.values() if entry.board == board]
+
+    def _bytes(self, entry: Entry) -> bytes:
+        if entry.recipe is not None:
+            return entry.recipe.build()
+        assert entry.file is not None
+        path = self.path.parent / entry.file
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise Misuse(f"{self.path}: image {entry.name!r}: cannot read {path}: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""The laboratory: places, acquisition, the virtual rack and the processes it is made of."""

@@ -1,0 +1,163 @@
+"""One twin alone: serve it until a signal, or start it once and tell what it did."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rig.errors import Misuse
+from rig.firmware.identify import ERASED, MIXED, Catalogue
+from rig.firmware.manifest import Manifest
+from rig.formats.spark_flash import plausible_first_word
+from rig.lab.checkout import manifest_path
+from rig.twin.spark_core.boot_once import CAUSES, result, settle, start
+from rig.twin.spark_core.core import Core, Identify
+from rig.twin.spark_core.memory import CoreMemory
+from rig.twin.spark_core.process import CoreProcess
+
+
+def core_catalogue(path: Path | None = None) -> Catalogue:
+    """The images of the manifest that a Core's bootloader would start at all."""
+    images = Manifest.load(path or manifest_path()).images("spark-core")
+    return Catalogue(image for image in images if plausible_first_word(image.data))
+
+
+def announce(ready: Mapping[str, Any]) -> None:
+    """Print the one JSON line that says a served thing is ready."""
+    print(json.dumps(ready), flush=True)
+
+
+async def until_signal() -> None:
+    """Return on SIGTERM or Ctrl-C."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def serve(start_up: Callable[[], Awaitable[Mapping[str, Any]]], close: Callable[[], None]) -> None:
+    """Start something, announce it, serve until a signal, close it."""
+
+    async def main() -> None:
+        try:
+            announce(await start_up())
+            await until_signal()
+        finally:
+            close()
+
+    asyncio.run(main())
+
+
+def serve_core(
+    *,
+    state: Path,
+    core_id: str,
+    host: str,
+    usbip_port: int,
+    control_port: int,
+    time_scale: float,
+    powered: bool,
+    seed: int,
+    manifest: Path | None,
+) -> None:
+    """Serve one Spark Core until a signal. Raises Misuse or LabFault before it is ready."""
+    process = CoreProcess(
+        state=state,
+        identify=core_catalogue(manifest).identify,
+        uid=parse_core_id(core_id),
+        time_scale=time_scale,
+        seed=seed,
+    )
+    serve(
+        lambda: process.start(host=host, usbip_port=usbip_port, control_port=control_port, powered=powered),
+        process.close,
+    )
+
+
+def parse_core_id(text: str) -> bytes:
+    """The 12 bytes of a Core's id from 24 hex digits. Raises Misuse."""
+    try:
+        uid = bytes.fromhex(text)
+    except ValueError:
+        uid = b""
+    if len(uid) != 12:
+        raise Misuse(f"core id {text!r} is not 24 hex digits", hint="for example 48ff6c065067555026311387")
+    return uid
+
+
+def boot_core(
+    *,
+    internal: Path,
+    external: Path,
+    registers: Iterable[str],
+    cause: str,
+    hold_ms: int,
+    good: Iterable[str],
+    images: Iterable[str],
+    out: Path | None,
+) -> dict[str, Any]:
+    """Start a Core once from two files until it settles; returns what the boot vectors would say.
+
+    `registers` are texts like `1=0xFFFF`, `good` and `images` SHA-256 of whole application areas, each as `SHA256` or
+    `NAME=SHA256`. With `out`, both memories are written there. Raises Misuse.
+    """
+    if cause not in CAUSES:
+        raise Misuse(f"cause {cause!r} is unknown", hint=f"one of {', '.join(CAUSES)}")
+    memory = CoreMemory()
+    for path, nor in ((internal, memory.internal), (external, memory.external)):
+        try:
+            nor.load(path.read_bytes())
+        except OSError as error:
+            raise Misuse(f"cannot read {path}: {error.strerror}") from error
+        except Misuse as error:
+            raise Misuse(f"{path}: {error.message}") from error
+    core = Core(memory, _identify_area(good, images))
+    start(core, cause=cause, dr=dict(map(_register, registers)), hold_ms=hold_ms)
+    told = result(core, settle(core, hold_ms=hold_ms)).as_dict()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "internal.bin").write_bytes(memory.internal.dump())
+        (out / "external.bin").write_bytes(memory.external.dump())
+    return told
+
+
+def _register(text: str) -> tuple[int, int]:
+    number, _, value = text.partition("=")
+    try:
+        register, content = int(number, 0), int(value, 0)
+    except ValueError:
+        raise Misuse(f"--dr {text!r} is not NUMBER=VALUE", hint="for example --dr 1=0xFFFF") from None
+    if not 1 <= register <= 10 or not 0 <= content <= 0xFFFF:
+        raise Misuse(f"--dr {text!r}: registers are 1 to 10, values 0 to 0xFFFF")
+    return register, content
+
+
+def _identify_area(good: Iterable[str], images: Iterable[str]) -> Identify:
+    """Identify by the hash of the whole area first, then by the manifest; without `good` the manifest says what runs."""
+    named = {}
+    well = set()
+    for texts, is_good in ((images, False), (good, True)):
+        for text in texts:
+            name, _, digest = text.rpartition("=")
+            digest = digest.lower()
+            if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+                raise Misuse(f"{text!r} is not SHA256 or NAME=SHA256", hint="64 hex digits over the 110,592-byte area")
+            named[digest] = name or digest
+            if is_good:
+                well.add(digest)
+    catalogue = core_catalogue()
+
+    def identify(area: bytes) -> tuple[str, str | None]:
+        digest = hashlib.sha256(area).hexdigest()
+        name, runs = catalogue.identify(area)
+        if digest in named or name in (ERASED, MIXED):
+            return named.get(digest, name), "ok" if digest in well else None
+        return name, runs if not well else None
+
+    return identify

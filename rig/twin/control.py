@@ -1,0 +1,64 @@
+"""The control port of a twin: JSON objects, one a line, each answered by one.
+
+It is the hand that presses buttons and the eye that sees the LED; what it shows is the model's own knowledge, so
+nothing that judges firmware may ask it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[dict[str, Any]], dict[str, Any]]
+LONGEST_LINE = 64 * 1024
+
+
+class ControlServer:
+    """Answers `{"do": name, …}` with what the handler called `name` returns, or `{"error": …}`."""
+
+    def __init__(self, handlers: Mapping[str, Handler]):
+        self._handlers = handlers
+        self._server: asyncio.Server | None = None
+        self._peers: set[asyncio.StreamWriter] = set()
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port. Raises OSError when it is taken."""
+        self._server = await asyncio.start_server(self._serve, host, port, limit=LONGEST_LINE)
+        return cast(int, self._server.sockets[0].getsockname()[1])
+
+    def close(self) -> None:
+        """Stop listening and drop every peer."""
+        if self._server is not None:
+            self._server.close()
+        for peer in self._peers:
+            peer.transport.abort()
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """The answer to one line."""
+        try:
+            request = json.loads(line)
+            name = request["do"]
+            handler = self._handlers[name]
+        except (ValueError, TypeError, KeyError):
+            return {"error": f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'}
+        try:
+            return handler(request)
+        except (ValueError, TypeError, KeyError) as error:
+            return {"error": f"{name}: {type(error).__name__}: {error}"}
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._peers.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(self.answer(line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError) as error:
+            log.info("control peer dropped: %s", error)
+        finally:
+            self._peers.discard(writer)
+            writer.close()
