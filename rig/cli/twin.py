@@ -70,6 +70,21 @@ def _serve(
     )
 
 
+@app.command("relay")
+def _relay(
+    wire: Annotated[
+        list[str], typer.Option(help="What a channel switches, in order: power|mode|reset@HOST:PORT of a control port.")
+    ],
+    modbus_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of Modbus, 0 for any free one.")] = 0,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of Shelly's RPC.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """A relay board wired to twins, driven over Modbus TCP and Shelly Gen2 HTTP."""
+    from rig.lab.twins import serve_relay
+
+    serve_relay(wires=wire, host=host, modbus_port=modbus_port, http_port=http_port)
+
+
 @spark_core.command("boot")
 def _boot(
     internal: Annotated[Path, typer.Option(help="Internal flash, 131,072 bytes.")],

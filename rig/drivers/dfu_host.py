@@ -93,13 +93,13 @@ class DfuHost:
         """`length` bytes from `address`. Raises LabFault when the device is gone."""
         parts = []
         with _faults("read"):
-            for at in range(0, length, TRANSFER_SIZE):
-                self._set_pointer(address + at)
-                self._abort()
+            self._set_pointer(address)
+            self._abort()
+            for block, at in enumerate(range(0, length, TRANSFER_SIZE), start=dfuse.FIRST_DATA_BLOCK):
                 size = min(TRANSFER_SIZE, length - at)
-                parts.append(bytes(self._in(dfuse.UPLOAD, dfuse.FIRST_DATA_BLOCK, size)))
-                self._abort()
+                parts.append(bytes(self._in(dfuse.UPLOAD, block, size)))
                 self.watch(Progress("read", address + at, at + size, length))
+            self._abort()
         return b"".join(parts)
 
     def write(self, address: int, data: bytes, order: EraseOrder = EraseOrder.ALL_FIRST) -> None:

@@ -59,18 +59,40 @@ class Entry(BaseModel):
         return self
 
 
+class _Roles(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    old: str
+    new: str
+    previous: str | None = None
+    factory: str | None = None
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image: list[Entry] = []
+    roles: dict[BoardKind, _Roles] = {}
+
+    @model_validator(mode="after")
+    def _names(self) -> _Document:
+        names = [entry.name for entry in self.image]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"image {sorted(twice)[0]!r} is there twice")
+        for roles in self.roles.values():
+            for role, name in roles:
+                if name is not None and name not in names:
+                    raise ValueError(f"role {role} names {name!r}, which is no image")
+        return self
 
 
 class Manifest:
     """The images of one manifest file, built or read when they are asked for."""
 
-    def __init__(self, path: Path, entries: list[Entry]):
+    def __init__(self, path: Path, document: _Document):
         self.path = path
-        self.entries = {entry.name: entry for entry in entries}
+        self.entries = {entry.name: entry for entry in document.image}
+        self._roles = document.roles
         self._images: dict[str, Image] = {}
 
     @classmethod
@@ -85,12 +107,8 @@ class Manifest:
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
-            raise Misuse(f"{path}: {field}: {first['msg']}") from error
-        names = [entry.name for entry in document.image]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise Misuse(f"{path}: image.name: {sorted(twice)[0]!r} is there twice")
-        return cls(path, document.image)
+            raise Misuse(f"{path}: {field + ': ' if field else ''}{first['msg']}") from error
+        return cls(path, document)
 
     def image(self, name: str) -> Image:
         """The image called `name`, its sha256 checked. Raises Misuse."""
@@ -110,6 +128,12 @@ class Manifest:
     def images(self, board: str) -> list[Image]:
         """All images for boards of kind `board`, in the manifest's order. Raises Misuse."""
         return [self.image(entry.name) for entry in self.entries.values() if entry.board == board]
+
+    def roles(self, board: BoardKind) -> dict[str, Image]:
+        """Which image is old, new, previous and factory for boards of this kind. Raises Misuse."""
+        if board not in self._roles:
+            raise Misuse(f"{self.path}: roles.{board} is missing")
+        return {role: self.image(name) for role, name in self._roles[board] if name is not None}
 
     def _bytes(self, entry: Entry) -> bytes:
         if entry.recipe is not None:

@@ -41,7 +41,7 @@ async def until_signal() -> None:
     await stop.wait()
 
 
-def serve(start_up: Callable[[], Awaitable[Mapping[str, Any]]], close: Callable[[], None]) -> None:
+def serve(start_up: Callable[[], Awaitable[Mapping[str, Any]]], close: Callable[[], Awaitable[None] | None]) -> None:
     """Start something, announce it, serve until a signal, close it."""
 
     async def main() -> None:
@@ -49,7 +49,9 @@ def serve(start_up: Callable[[], Awaitable[Mapping[str, Any]]], close: Callable[
             announce(await start_up())
             await until_signal()
         finally:
-            close()
+            closing = close()
+            if closing is not None:
+                await closing
 
     asyncio.run(main())
 
@@ -78,6 +80,14 @@ def serve_core(
         lambda: process.start(host=host, usbip_port=usbip_port, control_port=control_port, powered=powered),
         process.close,
     )
+
+
+def serve_relay(*, wires: list[str], host: str, modbus_port: int, http_port: int) -> None:
+    """Serve one relay board until a signal. Raises Misuse or LabFault before it is ready."""
+    from rig.twin.relay import Relay, RelayServers, Wire
+
+    servers = RelayServers(Relay([Wire.parse(text) for text in wires]))
+    serve(lambda: servers.start(host, modbus_port, http_port), servers.close)
 
 
 def parse_core_id(text: str) -> bytes:

@@ -1,0 +1,5 @@
+"""`python -m rig`: the same as the `rig` command."""
+
+from rig.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""What one does with a board, whichever tier it is on."""

@@ -1,0 +1,156 @@
+"""A Spark Core in a labgrid place: power, MODE, USB, and the DFU path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rig.boards.timing import Timing
+from rig.clock import Clock, look_for, wait_for
+from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher
+from rig.drivers.relay import RelayDriver, place_tags
+from rig.drivers.usb_port import DFU, LISTENING
+from rig.errors import DeviceFault, LabFault, Misuse
+from rig.firmware.manifest import Image
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import plausible_first_word
+
+
+def _nobody(_progress: object) -> None:
+    return None
+
+
+class SparkCore:
+    """One Core, and what one does with it. Nothing here knows which tier it is on."""
+
+    kind = "spark-core"
+
+    def __init__(
+        self, name: str, *, relay: Any, mode: Any, usb: Any, tags: dict[str, str] | None = None, clock: Clock | None = None
+    ):
+        self.name = name
+        self.relay = relay
+        self.tags = tags or {}
+        self.timing = Timing.from_tags(self.tags)
+        self.clock = clock or Clock()
+        self._mode = mode
+        self._usb = usb
+
+    @classmethod
+    def from_target(cls, target: Any) -> SparkCore:
+        """The Core behind a labgrid target that has a relay, a USB port and, where it is wired, a MODE button."""
+        tags, name = place_tags(target)
+        usb = target.get_driver("UsbipPortDriver") if _has(target, "UsbipPortDriver") else target.get_driver("LibusbPortDriver")
+        mode = target.get_driver("ModbusCoilDriver", name="mode") if tags.get("mode") == "wired" else None
+        return cls(name, relay=target.get_driver(RelayDriver), mode=mode, usb=usb, tags=tags)
+
+    # -- power and signs of life ---------------------------------------------------------------------------------------
+
+    def identity(self) -> str | None:
+        """What the board shows on USB now: `1d50:607f` DFU, `1d50:607d` listening, None nothing."""
+        seen: str | None = self._usb.identity()
+        return seen
+
+    def power_off(self) -> None:
+        """Take the supply away, and see that the board is gone. Raises LabFault when it is not."""
+        self.relay.off()
+        self.verify_off()
+
+    def verify_off(self) -> None:
+        """See by the relay and by USB, which know nothing of each other, that the board is without power."""
+        if self.relay.get():
+            raise LabFault("the relay reads back as closed after it was opened", board=self.name, hint="a sticky relay?")
+        wait_for(
+            lambda: self.identity() is None,
+            seconds=self.timing.off,
+            reason="USB to vanish: the board is still powered, another feed or the wrong relay channel?",
+            clock=self.clock,
+            board=self.name,
+        )
+
+    def power_on(self) -> None:
+        """Give the supply back. Whether the board starts is for the caller to see."""
+        self.relay.on()
+
+    def observe(self, seconds: float) -> str | None:
+        """The first thing the board shows on USB within `seconds`: `1d50:607f`, `1d50:607d` or None."""
+        return look_for(self.identity, seconds=seconds, clock=self.clock)
+
+    def is_alive(self, seconds: float) -> bool:
+        """Whether an application shows itself within `seconds`; DFU on the way there does not matter."""
+        return bool(look_for(lambda: self.identity() == LISTENING, seconds=seconds, clock=self.clock))
+
+    # -- DFU -----------------------------------------------------------------------------------------------------------
+
+    def enter_dfu(self) -> None:
+        """Power-cycle into DFU with MODE held: the reader that changes nothing. Raises LabFault, Misuse."""
+        if self._mode is None:
+            raise Misuse("MODE is not wired here", board=self.name, hint="ask for a place with the tag mode=wired")
+        self.power_off()
+        self._mode.set(True)
+        try:
+            self.power_on()
+            self.clock.sleep(self.timing.mode_hold)
+        finally:
+            self._mode.set(False)
+        seen = self.observe(self.timing.start)
+        if seen != DFU:
+            raise DeviceFault(f"MODE held from power-on ends in {seen or 'silence'}, not in DFU", board=self.name)
+
+    @contextmanager
+    def dfu(self, watch: Watcher = _nobody) -> Iterator[DfuHost]:
+        """Talk DFU to a board that is in it; faults carry the board's name."""
+        try:
+            with DfuHost(
+                self._usb.device(), poll_scale=self.timing.poll_scale, sleep=self.clock.sleep, watch=watch
+            ) as host:
+                yield host
+        except (LabFault, DeviceFault) as error:
+            error.board = error.board or self.name
+            raise
+
+    def update(
+        self,
+        image: Image,
+        *,
+        order: EraseOrder = EraseOrder.ALL_FIRST,
+        address: int = layout.APP_ADDRESS,
+        watch: Watcher = _nobody,
+        force: bool = False,
+    ) -> None:
+        """Write `image` over DFU, read it back, and leave. The board must be in DFU.
+
+        Refuses, unless forced, what could not run or must not be overwritten: Misuse. Raises DeviceFault when flash
+        holds something else afterwards.
+        """
+        with self.dfu(watch) as host:
+            if not force:
+                refuse(image, address, host)
+            host.write(address, image.data, order)
+            if host.read(address, len(image)) != image.data:
+                raise DeviceFault(
+                    f"{image.name} was written, but reads back different", board=self.name, phase="program"
+                )
+            host.leave(address)
+        look_for(lambda: self.identity() != DFU, seconds=self.timing.off, clock=self.clock)
+
+
+def refuse(image: Image, address: int, host: DfuHost) -> None:
+    """Raise Misuse for an image a Core cannot run, or an address that is not for writing (§2.5, §3.5)."""
+    end = address + len(image)
+    if not any(s.writable and s.start <= address and end <= s.end for s in host.segments):
+        raise Misuse(
+            f"{image.name}: {address:#010x} to {end:#010x} is not in a writable segment"
+            + (f"; an application has at most {layout.APP_SIZE:,} bytes" if len(image) > layout.APP_SIZE else ""),
+            hint="--force writes it all the same",
+        )
+    if address == layout.APP_ADDRESS and not plausible_first_word(image.data):
+        raise Misuse(
+            f"{image.name}: its first word is no stack pointer in RAM: the bootloader would not start it",
+            hint="is it a firmware file? --force writes it all the same",
+        )
+
+
+def _has(target: Any, driver: str) -> bool:
+    return any(type(entry).__name__ == driver for entry in target.drivers)

@@ -1,0 +1,1 @@
+"""Cuts in numbers: one trial after the other, planned, recorded and repeatable."""

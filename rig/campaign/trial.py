@@ -1,0 +1,171 @@
+"""One trial: a board in a known state, an update, a cut, the landing, the outcome, a line in the ledger."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rig.boards.spark_core import SparkCore
+from rig.drivers.dfu_host import EraseOrder, Progress
+from rig.errors import LabFault
+from rig.evidence.ledger import Ledger
+from rig.evidence.timeline import Timeline
+from rig.firmware.manifest import Image
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
+from rig.power.cut import Cut, Fired
+from rig.power.landing import DfuWrite, Landing
+from rig.power.trigger import Aim
+from rig.recovery.ladder import Outcome, RescueLadder
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class DfuTrial:
+    """What to try: update over DFU to `target` in `order`, cut at `aim`."""
+
+    target: Image
+    aim: Aim
+    order: EraseOrder = EraseOrder.ALL_FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a trial; `line` is its line in the ledger."""
+
+    landing: Landing
+    outcome: Outcome
+    line: dict[str, Any]
+
+
+class Bench:
+    """A board, the images it may come back with, and the books: what trials are made on.
+
+    `roles` must name `old`, the golden image every trial starts from, and may name new, previous and factory.
+    """
+
+    def __init__(
+        self,
+        board: SparkCore,
+        roles: Mapping[str, Image],
+        ledger: Ledger,
+        timeline: Timeline,
+        *,
+        run_id: str,
+        seed: int = 0,
+    ):
+        self.board = board
+        self.roles = dict(roles)
+        self.golden = self.roles["old"]
+        self.timeline = timeline
+        self._ledger = ledger
+        self._run_id = run_id
+        self._seed = seed
+
+    def make_known(self) -> None:
+        """Bring the board to the known state: golden application, previous and factory images in their slots, DFU.
+
+        Whatever a test before this one left behind ends here. Raises DeviceFault when the board cannot be brought back.
+        """
+        board = self.board
+        board.enter_dfu()
+        with board.dfu() as host:
+            for role, address in (("previous", layout.BACKUP_ADDRESS), ("factory", layout.FACTORY_ADDRESS)):
+                image = self.roles.get(role)
+                if image is not None and host.read(address, len(image)) != image.data:
+                    host.write(address, image.data)
+            area = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
+            flags = SystemFlags.unpack(host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE))
+        if area[: len(self.golden)] != self.golden.data or flags.ota != layout.OTA_RUN:
+            board.update(self.golden)
+            board.observe(board.timing.start)
+            board.enter_dfu()
+
+    def run(self, trial: DfuTrial) -> Verdict:
+        """Make one trial. Raises LabFault when power, relay or USB did not do what the cut needs."""
+        self.timeline.note("rig", f"aim: {trial.aim}")
+        self.make_known()
+        with self.board.dfu() as host:
+            before = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
+            flags = host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE)
+        write = DfuWrite(before, flags, trial.target.data, trial.order)
+        number = f"{self._run_id}-{next(_numbers)}"
+        content = self._content(trial, number)
+        self._ledger.append("intent", content)
+        fired = self._cut(trial)
+        self.board.verify_off()
+        landing = self._land(write)
+        self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
+        self.board.power_off()
+        ladder = RescueLadder(self.board, self.roles, self.golden)
+        outcome = ladder.climb(lambda text: self.timeline.note("usb", text))
+        line = self._ledger.append(
+            "cut",
+            {
+                **content,
+                "landing": landing.told(),
+                "off": {"trigger_ns": fired.trigger_ns, "command_ns": fired.command_ns, "answer_ns": fired.answered_ns},
+                "outcome": outcome.told(),
+                "capsule": self._capsule(trial, landing),
+            },
+        )
+        return Verdict(landing, outcome, line)
+
+    def _content(self, trial: DfuTrial, number: str) -> dict[str, Any]:
+        tags = self.board.tags
+        return {
+            "run": self._run_id,
+            "trial": number,
+            "tier": tags.get("tier", "unknown"),
+            "place": self.board.name,
+            "board": self.board.kind,
+            "generation": tags.get("generation", "unknown"),
+            "path": "dfu",
+            "order": trial.order.value,
+            "phase": trial.aim.phase,
+            "from": self.golden.sha256,
+            "to": trial.target.sha256,
+            "aim": trial.aim.told(),
+            "seed": self._seed,
+        }
+
+    def _cut(self, trial: DfuTrial) -> Fired:
+        """Update until the supply is gone. Raises LabFault when it did not go."""
+        with Cut(self.board.relay.contact(), trial.aim) as cut:
+
+            def watch(progress: Progress) -> None:
+                cut.watch(progress)
+                if progress.phase == "read":
+                    return
+                self.timeline.note("host", f"{progress.phase} {progress.address:#010x} {progress.done}/{progress.total}")
+
+            lost: LabFault | None = None
+            try:
+                self.board.update(trial.target, order=trial.order, watch=watch)
+            except LabFault as error:
+                lost = error
+        if cut.fired is None:
+            raise lost or LabFault(
+                f"the update ended without anything that {trial.aim} aims at", board=self.board.name, phase=trial.aim.phase
+            )
+        self.timeline.note("relay", "opened", ns=cut.fired.command_ns)
+        return cut.fired
+
+    def _land(self, write: DfuWrite) -> Landing:
+        """Power into the reader that changes nothing, and read flash back before any start can repair it."""
+        self.board.enter_dfu()
+        with self.board.dfu() as host:
+            area = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
+            return write.locate(area, host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE))
+
+    def _capsule(self, trial: DfuTrial, landing: Landing) -> str:
+        """One line that says all a replay on the model needs."""
+        where = f"{landing.phase}@{landing.address:#x}" if landing.address is not None else landing.phase
+        return (
+            f"spark-core/{self.board.tags.get('generation', '?')} dfu:{trial.order.value} "
+            f"{self.golden.name}={self.golden.sha256[:12]} {trial.target.name}={trial.target.sha256[:12]} "
+            f"{where} seed={self._seed}"
+        )

@@ -1,0 +1,59 @@
+"""`rig up`: the virtual rack until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rig.errors import LabFault
+
+
+def up(
+    cores: Annotated[int, typer.Option(min=1, max=200, help="How many Spark Cores.")] = 2,
+    time_scale: Annotated[
+        float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
+    ] = 1.0,
+    state: Annotated[Path | None, typer.Option(help="Folder that keeps the boards' flash between runs.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
+) -> None:
+    """Start the virtual rack: twins, relay, labgrid exporter and coordinator. Ctrl-C ends it.
+
+    Prints what to paste for [b]labgrid-client[/b]; every place there can be listed, acquired, switched and released.
+    """
+    import signal
+
+    from rig.lab.rack import RackPlan, VirtualRack
+
+    stop = False
+
+    def end(_number: int, _frame: object) -> None:
+        nonlocal stop
+        stop = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with VirtualRack(RackPlan.cores(cores, time_scale), state=state.resolve() if state else None) as rack:
+        print(json.dumps(rack.ready_line()) if as_json else _welcome(rack.coordinator, rack.places), flush=True)
+        while not stop:
+            if dead := rack.dead():
+                raise LabFault("; ".join(dead))
+            signal.sigtimedwait([], 0.2)
+
+
+def _welcome(coordinator: str, places: list[str]) -> str:
+    first = places[0]
+    return "\n".join(
+        [
+            f"Virtual rack is up: {', '.join(places)}. Ctrl-C ends it. Paste into another shell:",
+            "",
+            f"  export LG_COORDINATOR={coordinator}",
+            "  labgrid-client places",
+            f"  labgrid-client -p {first} acquire",
+            f"  labgrid-client -p {first} power cycle",
+            f"  labgrid-client -p {first} io high mode     # hold the MODE button; `low` lets go",
+            f"  labgrid-client -p {first} release",
+        ]
+    )

@@ -1,0 +1,116 @@
+"""The relay that feeds a board: a labgrid power driver, and the contact a cut opens without labgrid in between."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import attr
+from labgrid import target_factory
+from labgrid.driver.common import Driver
+from labgrid.protocol import PowerProtocol
+from pyModbusTCP.client import ModbusClient
+
+from rig.errors import LabFault
+
+TIMEOUT_SECONDS = 1.0
+
+
+class Contact:
+    """One coil on a Modbus connection of its own that stays open; not for two threads at once."""
+
+    def __init__(self, host: str, port: int, coil: int, *, inverted: bool, board: str):
+        self._client = ModbusClient(host=host, port=port, timeout=TIMEOUT_SECONDS, auto_open=True, auto_close=False)
+        self._coil, self._inverted, self._board = coil, inverted, board
+
+    def connect(self) -> None:
+        """Open the connection now, so that the first command does not pay for it. Raises LabFault."""
+        if not self._client.is_open and not self._client.open():
+            raise self._fault("connect")
+
+    def switch(self, closed: bool) -> None:
+        """Close or open the contact. Raises LabFault when the relay does not answer."""
+        if not self._client.write_single_coil(self._coil, closed != self._inverted):
+            raise self._fault("switch")
+
+    def is_closed(self) -> bool:
+        """Read the contact back. Raises LabFault."""
+        states = self._client.read_coils(self._coil)
+        if not states:
+            raise self._fault("read back")
+        return bool(states[0]) != self._inverted
+
+    def close(self) -> None:
+        """Hang up; the contact stays as it is."""
+        self._client.close()
+
+    def _fault(self, action: str) -> LabFault:
+        where = f"{self._client.host}:{self._client.port}"
+        return LabFault(
+            f"relay {where} does not {action} coil {self._coil}: {self._client.last_error_as_txt}",
+            board=self._board,
+            hint="is the relay alive and the coil wired to this board?",
+        )
+
+
+@target_factory.reg_driver  # type: ignore[untyped-decorator]
+@attr.s(eq=False)
+class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
+    """Power by a Modbus coil that is closed while the board is fed.
+
+    `delay` is how long `cycle` leaves it open, in seconds.
+    """
+
+    bindings = {"coil": "ModbusTCPCoil"}  # noqa: RUF012 (labgrid's convention)
+    delay = attr.ib(default=0.5, validator=attr.validators.instance_of(float))
+
+    def on_activate(self) -> None:
+        """Connect to the relay."""
+        self._contact = self.contact()
+
+    def on_deactivate(self) -> None:
+        """Hang up."""
+        self._contact.close()
+
+    def contact(self) -> Contact:
+        """A connection of its own to the same coil, for a thread that cuts."""
+        host, _, port = self.coil.host.partition(":")
+        return Contact(
+            host, int(port or 502), self.coil.coil, inverted=self.coil.invert, board=place_name(self.target)
+        )
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def on(self) -> None:
+        """Feed the board."""
+        self._contact.switch(True)
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def off(self) -> None:
+        """Take the supply away."""
+        self._contact.switch(False)
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def cycle(self) -> None:
+        """Off, `delay` seconds, on."""
+        self.off()
+        time.sleep(self.delay)
+        self.on()
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def get(self) -> bool:
+        """Whether the contact reads back as closed."""
+        return bool(self._contact.is_closed())
+
+
+def place_name(target: Any) -> str:
+    """The labgrid place a target stands for, or the target's own name."""
+    tags, name = place_tags(target)
+    return name if tags else str(target.name)
+
+
+def place_tags(target: Any) -> tuple[dict[str, str], str]:
+    """Tags and name of the place a target stands for; no tags where it is no remote place."""
+    for resource in target.resources:
+        if type(resource).__name__ == "RemotePlace":
+            return dict(resource.tags), str(resource.name)
+    return {}, str(target.name)

@@ -1,0 +1,40 @@
+"""A timeline: what happened to one board in one test, each thing with its monotonic time and who saw it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened: `source` is who saw it (rig, host, relay, usb)."""
+
+    ns: int
+    source: str
+    text: str
+
+
+class Timeline:
+    """Moments in the order they were seen."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+
+    def note(self, source: str, text: str, *, ns: int | None = None) -> None:
+        """Add a moment; `ns` is when it was, if not now."""
+        self.moments.append(Moment(time.monotonic_ns() if ns is None else ns, source, text))
+
+    def text(self) -> str:
+        """One line a moment, in milliseconds since the first."""
+        moments = sorted(self.moments, key=lambda moment: moment.ns)
+        first = moments[0].ns if moments else 0
+        return "\n".join(f"{(m.ns - first) / 1e6:12.3f} ms  {m.source:6} {m.text}" for m in moments)
+
+    def write(self, path: Path) -> None:
+        """Write `path` as JSON lines and the same as text beside it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(asdict(moment)) + "\n" for moment in self.moments))
+        path.with_suffix(".txt").write_text(self.text() + "\n")

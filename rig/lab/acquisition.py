@@ -1,0 +1,142 @@
+"""Boards for a test run: found by tags at a coordinator, acquired, handed out, and given back powered.
+
+Each place we hold carries the tag `held_by` with the process that holds it, so that the next run can tell what a
+killed one left behind, and bring it back.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labgrid import Environment
+from labgrid.exceptions import InvalidConfigError
+from labgrid.resource.common import ResourceManager
+from labgrid.resource.remote import RemotePlaceManager
+from labgrid.util import yaml as labgrid_yaml
+
+from rig.boards.spark_core import SparkCore
+from rig.errors import LabFault, Misuse
+from rig.lab.coordinator import Coordinator
+
+HOLDER_TAG = "held_by"
+
+
+class Boards:
+    """What one test worker has acquired. Use as a context manager; leaving it gives everything back, powered."""
+
+    def __init__(self, coordinator: str, environment: Path):
+        self._address = coordinator
+        self._environment = environment
+        self._coordinator = Coordinator(coordinator)
+        self._held: dict[str, tuple[SparkCore, Any]] = {}
+
+    def __enter__(self) -> Boards:
+        os.environ["LG_COORDINATOR"] = self._address
+        self._coordinator.__enter__()
+        _share_session(self._coordinator)
+        self._reap()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        try:
+            for name in list(self._held):
+                self._give_back(name)
+        finally:
+            self._coordinator.__exit__(*exc)
+            ResourceManager.instances.pop(RemotePlaceManager, None)
+
+    def get(self, kind: str, tags: Mapping[str, str]) -> SparkCore:
+        """A board of `kind` whose place has all `tags`: one we hold, else one that is free.
+
+        Raises Misuse when no place has these tags, LabFault when all that have them are taken.
+        """
+        wanted = {"board": kind, **tags}
+        for board, _ in self._held.values():
+            if wanted.items() <= board.tags.items():
+                return board
+        places = self._coordinator.places()
+        fitting = {name: place for name, place in places.items() if wanted.items() <= place.tags.items()}
+        if not fitting:
+            text = " ".join(f"{key}={value}" for key, value in wanted.items())
+            raise Misuse(f"no place has {text}", hint=f"places are {', '.join(sorted(places)) or 'none'}")
+        for name, place in sorted(fitting.items()):
+            if not place.acquired:
+                return self._take(name)
+        holders = ", ".join(f"{name} by {place.acquired}" for name, place in sorted(fitting.items()))
+        raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
+
+    def _take(self, name: str) -> SparkCore:
+        self._coordinator.acquire(name)
+        self._coordinator.tag(name, **{HOLDER_TAG: _holder()})
+        try:
+            board, target = build_board(self._environment, name)
+        except BaseException:
+            self._coordinator.tag(name, **{HOLDER_TAG: ""})
+            self._coordinator.release(name)
+            raise
+        self._held[name] = (board, target)
+        board.power_on()
+        return board
+
+    def _give_back(self, name: str) -> None:
+        board, target = self._held.pop(name)
+        try:
+            board.power_on()
+            target.cleanup()
+        finally:
+            self._coordinator.tag(name, **{HOLDER_TAG: ""})
+            self._coordinator.release(name)
+
+    def _reap(self) -> None:
+        """Give back what a run of this host left acquired when it was killed, powered."""
+        for name, place in self._coordinator.places().items():
+            if place.acquired and _is_abandoned(place.tags.get(HOLDER_TAG, "")):
+                self._coordinator.release(name)
+                self._take(name)
+                self._give_back(name)
+
+
+def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:
+    """The board in `place`, with the labgrid target that carries its drivers. Raises Misuse, LabFault."""
+    os.environ["LG_PLACE"] = place
+    try:
+        env = Environment(config_file=str(environment))
+    except (OSError, InvalidConfigError, labgrid_yaml.yaml.YAMLError, KeyError) as error:
+        raise Misuse(f"{environment} is no labgrid environment: {' '.join(str(error).split())}") from error
+    target = env.get_target("main")
+    if target is None:
+        raise Misuse(f"{environment} has no target called main")
+    return SparkCore.from_target(target), target
+
+
+def _share_session(coordinator: Coordinator) -> None:
+    """Let labgrid's remote places use our session.
+
+    Two sessions of one process share a TCP connection, and labgrid's coordinator refuses the second.
+    """
+    ResourceManager.instances.pop(RemotePlaceManager, None)
+    manager = RemotePlaceManager.get()
+    manager.session = coordinator.session
+    manager.loop = coordinator.session.loop
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def _started(pid: int) -> str:
+    """When a process started, in the kernel's ticks: a number that a later process with the same id does not have."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _is_abandoned(holder: str) -> bool:
+    host, _, rest = holder.partition("/")
+    pid, _, started = rest.partition("/")
+    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started

@@ -1,0 +1,105 @@
+"""Processes a rack is made of: started together, named when they die, never left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from rig.errors import LabFault
+
+_PR_SET_PDEATHSIG = 1
+STOP_SECONDS = 5.0
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent is gone, however it went (Linux)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Child:
+    """One process, its log file and, if it prints one, its ready line."""
+
+    def __init__(self, name: str, command: list[str], *, log: Path, cwd: Path, env: dict[str, str] | None = None):
+        self.name = name
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                preexec_fn=_die_with_parent,
+                start_new_session=True,
+            )
+
+    def ready(self, deadline: float) -> dict[str, Any]:
+        """Wait for the ready line until `deadline` (monotonic). Raises LabFault that quotes the log."""
+        assert self.process.stdout is not None
+        line = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while not line.endswith(b"\n") and selector.select(max(deadline - time.monotonic(), 0)):
+                chunk = os.read(self.process.stdout.fileno(), 65536)
+                if not chunk:
+                    break
+                line += chunk
+        try:
+            told: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise LabFault(f"{self.name} did not become ready: {self.last_words()}") from None
+        return told
+
+    def last_words(self) -> str:
+        """The last line of the log, or how the process ended."""
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        if lines:
+            return lines[-1]
+        code = self.process.poll()
+        return "it is silent" if code is None else f"exit status {code}"
+
+
+class Children:
+    """All processes of a rack."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._children: list[Child] = []
+
+    def start(self, name: str, command: list[str], *, env: dict[str, str] | None = None) -> Child:
+        """Start a process whose log goes to the rack's folder."""
+        child = Child(name, command, log=self._folder / f"{name}.log", cwd=self._folder, env=env)
+        self._children.append(child)
+        return child
+
+    def dead(self) -> list[str]:
+        """What died by itself, each with its last words."""
+        return [
+            f"{child.name} died (exit status {child.process.returncode}): {child.last_words()}"
+            for child in self._children
+            if child.process.poll() is not None
+        ]
+
+    def stop(self) -> None:
+        """End them in reverse order: politely, then by force."""
+        for child in reversed(self._children):
+            if child.process.poll() is None:
+                child.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in reversed(self._children):
+            try:
+                child.process.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            if child.process.stdout is not None:
+                child.process.stdout.close()
+        self._children.clear()

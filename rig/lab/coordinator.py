@@ -1,0 +1,110 @@
+"""Talking to a labgrid coordinator: places, tags, acquiring and releasing, on labgrid's own client session."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import grpc
+from labgrid.remote.client import ClientSession, Error, start_session
+from labgrid.remote.generated import labgrid_coordinator_pb2 as pb
+
+from rig.errors import LabFault, Misuse
+
+_CONNECT_SECONDS = 5.0
+
+
+class Coordinator:
+    """A session with the coordinator at `address` (`host:port`). Use as a context manager."""
+
+    def __init__(self, address: str):
+        self.address = address
+        self._session: ClientSession | None = None
+
+    def __enter__(self) -> Coordinator:
+        noisy = logging.getLogger().level
+        logging.getLogger().setLevel(logging.CRITICAL)
+        try:
+            self._session = start_session(self.address)
+        except (Error, OSError) as error:
+            raise LabFault(
+                f"no labgrid coordinator answers at {self.address}", hint="start one with `rig up`, or set LG_COORDINATOR"
+            ) from error
+        finally:
+            logging.getLogger().setLevel(noisy)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.session.loop.run_until_complete(self.session.stop())
+        self.session.loop.run_until_complete(self.session.close())
+        self._session = None
+
+    @property
+    def session(self) -> ClientSession:
+        """labgrid's session. Raises Misuse outside of the context."""
+        if self._session is None:
+            raise Misuse("the coordinator session is not open")
+        return self._session
+
+    def places(self) -> dict[str, Any]:
+        """All places by name, as the coordinator knows them now."""
+        self._call(None)
+        return dict(self.session.places)
+
+    def resources_of(self, group: str) -> set[str]:
+        """Names of the available resources that exporters offer in `group`."""
+        self._call(None)
+        return {
+            name
+            for groups in self.session.resources.values()
+            for name, resource in groups.get(group, {}).items()
+            if resource.avail
+        }
+
+    def add_place(self, name: str, *, patterns: list[str], tags: Mapping[str, str]) -> None:
+        """Make a place with its matches and tags."""
+        self._call(lambda stub: stub.AddPlace(pb.AddPlaceRequest(name=name)))
+        for pattern in patterns:
+            self._call(
+                lambda stub, pattern=pattern: stub.AddPlaceMatch(  # type: ignore[misc]
+                    pb.AddPlaceMatchRequest(placename=name, pattern=pattern)
+                )
+            )
+        self.tag(name, **tags)
+
+    def tag(self, name: str, **tags: str) -> None:
+        """Set tags of a place; an empty value takes a tag away."""
+        self._call(lambda stub: stub.SetPlaceTags(pb.SetPlaceTagsRequest(placename=name, tags=tags)), board=name)
+
+    def acquire(self, name: str) -> None:
+        """Acquire a place. Raises Misuse for one that does not exist, LabFault when somebody else has it."""
+        place = self.places().get(name)
+        if place is None:
+            raise Misuse(f"no place is called {name!r}", hint=f"there are {', '.join(sorted(self.places())) or 'none'}")
+        if place.acquired:
+            raise LabFault(f"place {name} is acquired by {place.acquired}", board=name)
+        self._call(lambda stub: stub.AcquirePlace(pb.AcquirePlaceRequest(placename=name)), board=name)
+
+    def release(self, name: str) -> None:
+        """Release a place that we acquired."""
+        self._call(lambda stub: stub.ReleasePlace(pb.ReleasePlaceRequest(placename=name)), board=name)
+
+    def _call(self, request: Callable[[Any], Any] | None, *, board: str | None = None) -> None:
+        async def call() -> bool:
+            if request is not None:
+                await request(self.session.stub)
+            return bool(await self.session.sync_with_coordinator())
+
+        try:
+            alive = self.session.loop.run_until_complete(asyncio.wait_for(call(), _CONNECT_SECONDS))
+        except grpc.aio.AioRpcError as error:
+            raise LabFault(f"coordinator: {error.details()}", board=board) from error
+        except TimeoutError:
+            alive = False
+        if not alive:
+            raise LabFault(f"the coordinator at {self.address} went away", board=board)

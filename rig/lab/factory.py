@@ -1,0 +1,31 @@
+"""How a virtual Core leaves the factory: flash files with a release in every slot, as boards on a shelf have it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rig.firmware.manifest import Manifest
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
+from rig.twin.spark_core.process import never_programmed
+
+
+def ship_core(state: Path, manifest: Manifest) -> None:
+    """Write `internal.bin` and `external.bin` into `state` unless they are there already."""
+    state.mkdir(parents=True, exist_ok=True)
+    if (state / "internal.bin").exists():
+        return
+    internal = bytearray(never_programmed())
+    flags = SystemFlags(nvmem=0, ota=layout.OTA_RUN, flashed=0)
+    for address, data in (
+        (layout.FLAGS_ADDRESS, flags.pack()),
+        (layout.APP_ADDRESS, manifest.image("core-old").data),
+    ):
+        start = address - layout.INTERNAL_BASE
+        internal[start : start + len(data)] = data
+    external = bytearray(b"\xff" * layout.EXTERNAL_SIZE)
+    for address, name in ((layout.FACTORY_ADDRESS, "core-factory"), (layout.BACKUP_ADDRESS, "core-previous")):
+        data = manifest.image(name).data
+        external[address : address + len(data)] = data
+    (state / "external.bin").write_bytes(external)
+    (state / "internal.bin").write_bytes(internal)

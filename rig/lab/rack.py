@@ -1,0 +1,210 @@
+"""The virtual rack: twins, a relay, a real labgrid exporter and a real coordinator, on free ports of loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rig.errors import LabFault
+from rig.firmware.manifest import Manifest
+from rig.lab.checkout import manifest_path
+from rig.lab.children import Child, Children
+from rig.lab.coordinator import Coordinator
+from rig.lab.factory import ship_core
+
+HOST = "127.0.0.1"
+READY_SECONDS = 60.0
+LINES = ("power", "mode", "reset")
+#: Resources each place offers: what people switch, what cuts use, the buttons, the USB port.
+RESOURCES = {"power", "cut", "mode", "reset", "usbip"}
+
+
+@dataclass(frozen=True, slots=True)
+class RackPlan:
+    """What to build: `time_scales` has one entry for each Core."""
+
+    time_scales: Sequence[float]
+    seed: int = 0
+
+    @classmethod
+    def cores(cls, count: int, time_scale: float = 1.0) -> RackPlan:
+        """`count` Cores alike."""
+        return cls([time_scale] * count)
+
+
+class VirtualRack:
+    """A rack in a folder of its own; starting and stopping is entering and leaving the context."""
+
+    def __init__(self, plan: RackPlan, *, state: Path | None = None):
+        self.plan = plan
+        self.places = [f"core-{number:02d}" for number in range(1, len(plan.time_scales) + 1)]
+        self.coordinator = ""
+        self.boards: dict[str, dict[str, Any]] = {}
+        self.relay: dict[str, Any] = {}
+        self._state = state
+        self._folder: Path | None = None
+        self._children: Children | None = None
+
+    def __enter__(self) -> VirtualRack:
+        self._folder = Path(tempfile.mkdtemp(prefix="rig-rack-"))
+        self._children = Children(self._folder)
+        try:
+            self._start(self._folder, self._children)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def dead(self) -> list[str]:
+        """Processes that died by themselves, in words."""
+        return self._children.dead() if self._children is not None else []
+
+    def stop(self) -> None:
+        """End every process and remove the folder."""
+        if self._children is not None:
+            self._children.stop()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def ready_line(self) -> dict[str, Any]:
+        """What `rig up --json` prints."""
+        return {
+            "ready": True,
+            "coordinator": self.coordinator,
+            "places": self.places,
+            "boards": self.boards,
+            "relay": self.relay,
+        }
+
+    # -- start-up ------------------------------------------------------------------------------------------------------
+
+    def _start(self, folder: Path, children: Children) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        manifest = Manifest.load(manifest_path())
+        self.coordinator = f"{HOST}:{_free_port()}"
+        coordinator = children.start("coordinator", [_script("labgrid-coordinator"), "-l", self.coordinator])
+        twins = [self._start_core(children, number, manifest, folder) for number in range(len(self.places))]
+        for place, twin in zip(self.places, twins, strict=True):
+            told = twin.ready(deadline)
+            self.boards[place] = {"usbip": told["usbip"], "control": told["control"]}
+        wires = [
+            f"--wire={line}@{board['control']['host']}:{board['control']['port']}"
+            for board in self.boards.values()
+            for line in LINES
+        ]
+        told = children.start("relay", [*_rig(), "twin", "relay", *wires]).ready(deadline)
+        self.relay = {"modbus": told["modbus"], "http": told["http"]}
+        (folder / "exporter.yaml").write_text(json.dumps(self._exports(), indent=1))
+        exporter = [_script("labgrid-exporter"), "-c", self.coordinator, "-n", "virtual", "--hostname", HOST]
+        _wait_for_port(coordinator, self.coordinator, deadline)
+        children.start("exporter", [*exporter, "exporter.yaml"])
+        with Coordinator(self.coordinator) as session:
+            for number, place in enumerate(self.places):
+                session.add_place(place, patterns=[f"virtual/{place}/*"], tags=self._tags(number))
+            for place in self.places:
+                _wait_for_resources(session, place, children, deadline)
+
+    def _start_core(self, children: Children, number: int, manifest: Manifest, folder: Path) -> Child:
+        place = self.places[number]
+        state = (self._state or folder) / place
+        ship_core(state, manifest)
+        return children.start(
+            place,
+            [
+                *_rig(),
+                *("twin", "spark-core", "--state", str(state), "--core-id", core_id(number)),
+                *("--time-scale", str(self.plan.time_scales[number]), "--seed", str(self.plan.seed + number)),
+            ],
+        )
+
+    def _exports(self) -> dict[str, Any]:
+        modbus = f"{HOST}:{self.relay['modbus']['port']}"
+        groups = {}
+        for number, (place, board) in enumerate(self.boards.items()):
+            first = number * len(LINES)
+            coils = {
+                name: {"cls": "ModbusTCPCoil", "host": modbus, "coil": first + offset}
+                for offset, name in enumerate(("cut", "mode", "reset"))
+            }
+            power = {"model": "shelly_gen2", "host": f"http://{HOST}:{self.relay['http']['port']}", "index": first}
+            usbip = {"address": HOST, "port": board["usbip"]["port"], "username": "usbip"}
+            groups[place] = {
+                "power": {"cls": "NetworkPowerPort", **power},
+                **coils,
+                "usbip": {"cls": "NetworkService", **usbip},
+            }
+        return groups
+
+    def _tags(self, number: int) -> dict[str, str]:
+        """What the place can do; a board's tests ask for these and for nothing else."""
+        scale = self.plan.time_scales[number]
+        return {
+            "board": "spark-core",
+            "generation": "b",
+            "mode": "wired",
+            "reset": "wired",
+            "feeds": "all",
+            "relay_ms": "0",
+            "timing": "real" if scale == 1 else "scaled",
+            "timing_scale": f"{scale:g}",
+            "busid": self.boards[self.places[number]]["usbip"]["busid"],
+            "health": "ok",
+            "tier": "model",
+        }
+
+
+def core_id(number: int) -> str:
+    """The id of the `number`-th virtual Core."""
+    return f"48ff6c06506755502631{number + 1:04x}"
+
+
+def _rig() -> list[str]:
+    return [sys.executable, "-m", "rig"]
+
+
+def _script(name: str) -> str:
+    path = Path(sys.executable).parent / name
+    found = str(path) if path.exists() else shutil.which(name)
+    if found is None:
+        raise LabFault(f"{name} is not installed", hint="pip install labgrid")
+    return found
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for_port(child: Child, address: str, deadline: float) -> None:
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+            return
+        except OSError:
+            if child.process.poll() is not None or time.monotonic() > deadline:
+                raise LabFault(f"{child.name} did not become ready: {child.last_words()}") from None
+            time.sleep(0.05)
+
+
+def _wait_for_resources(session: Coordinator, place: str, children: Children, deadline: float) -> None:
+    while not session.resources_of(place) >= RESOURCES:
+        dead = children.dead()
+        if dead or time.monotonic() > deadline:
+            raise LabFault("; ".join(dead) or f"the exporter does not offer the resources of {place}")
+        time.sleep(0.05)

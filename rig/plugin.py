@@ -1,0 +1,173 @@
+"""The pytest plugin: boards by tags, firmware, cuts and the ledger as fixtures; the rack they stand in as an option."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rig.errors import LabFault, Misuse, RigError
+
+if TYPE_CHECKING:
+    from rig.boards.spark_core import SparkCore
+    from rig.campaign.trial import Bench, DfuTrial, Verdict
+    from rig.evidence.ledger import Ledger
+    from rig.firmware.manifest import Manifest
+    from rig.lab.acquisition import Boards
+
+RUN_ID = pytest.StashKey[str]()
+#: Time scales of the virtual rack's boards: one at full speed for cuts aimed at a window, one fast for everything else.
+VIRTUAL_SCALES = (0.1, 1.0)
+DEFAULT_TRIES = 5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--rack` and `--rig-report`."""
+    group = parser.getgroup("rig")
+    group.addoption(
+        "--rack",
+        default="virtual",
+        metavar="virtual|FILE",
+        help="where boards are: `virtual` starts a rack of twins, FILE is a labgrid environment of your coordinator's",
+    )
+    group.addoption("--rig-report", metavar="DIR", help="folder for ledger, timelines and cut maps")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and give the run its id."""
+    config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
+    config.stash[RUN_ID] = os.environ.get("RIG_RUN_ID") or time.strftime("%Y%m%d-%H%M%S")
+
+
+@pytest.fixture(scope="session")
+def report_folder(request: pytest.FixtureRequest) -> Path:
+    """Where this run's evidence goes."""
+    chosen = request.config.getoption("--rig-report")
+    return Path(chosen) if chosen else Path(tempfile.mkdtemp(prefix="rig-report-"))
+
+
+@pytest.fixture(scope="session")
+def firmware() -> Manifest:
+    """The manifest of known images."""
+    from rig.firmware.manifest import Manifest
+    from rig.lab.checkout import manifest_path
+
+    return Manifest.load(manifest_path())
+
+
+@pytest.fixture(scope="session")
+def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
+    """What this worker has acquired, from the rack that was asked for."""
+    from rig.lab.acquisition import Boards
+    from rig.lab.checkout import part
+    from rig.lab.rack import RackPlan, VirtualRack
+
+    rack = request.config.getoption("--rack")
+    with ExitStack() as stack:
+        if rack == "virtual":
+            started = stack.enter_context(VirtualRack(RackPlan(VIRTUAL_SCALES)))
+            coordinator, environment = started.coordinator, part("places", "virtual.yaml")
+        else:
+            coordinator, environment = os.environ.get("LG_COORDINATOR", "127.0.0.1:20408"), Path(rack)
+        yield stack.enter_context(Boards(coordinator, environment))
+
+
+@pytest.fixture
+def board(request: pytest.FixtureRequest) -> SparkCore:
+    """The board this test's marker asks for; with `--lg-env` the one the engineer has acquired."""
+    marker = request.node.get_closest_marker("board")
+    if marker is None or len(marker.args) != 1:
+        raise Misuse(f"{request.node.name} has no marker board(kind)", hint='@pytest.mark.board("spark-core")')
+    if request.config.getoption("lg_env") or os.environ.get("LG_ENV"):
+        from rig.boards.spark_core import SparkCore
+
+        own = SparkCore.from_target(request.getfixturevalue("target"))
+        lacking = {key: value for key, value in marker.kwargs.items() if own.tags.get(key) != value}
+        if lacking:
+            pytest.skip(f"not run here: {own.name} has no {lacking}")
+        return own
+    boards: Boards = request.getfixturevalue("boards")
+    return boards.get(marker.args[0], marker.kwargs)
+
+
+@pytest.fixture(scope="session")
+def ledger(report_folder: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """This worker's segment of the run's ledger."""
+    from rig.evidence.ledger import Ledger, write_run_manifest
+
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with Ledger(report_folder / "ledger" / f"{worker}.jsonl") as segment:
+        yield segment
+    write_run_manifest(report_folder / "ledger", request.config.stash[RUN_ID])
+
+
+@pytest.fixture
+def bench(
+    board: SparkCore, firmware: Manifest, ledger: Ledger, report_folder: Path, request: pytest.FixtureRequest
+) -> Iterator[Bench]:
+    """The board with everything a trial needs; its timeline is written when the test ends."""
+    from rig.campaign.trial import Bench
+    from rig.evidence.timeline import Timeline
+
+    timeline = Timeline()
+    yield Bench(board, firmware.roles("spark-core"), ledger, timeline, run_id=request.config.stash[RUN_ID])
+    name = re.sub(r"[^\w.-]+", "-", request.node.name)
+    timeline.write(report_folder / "timelines" / f"{name}.jsonl")
+
+
+@pytest.fixture
+def cut(bench: Bench, record_property: Any) -> CutUntilLanded:
+    """Cut an update until a cut lands where it was aimed; answers what came of that one."""
+    return CutUntilLanded(bench, record_property)
+
+
+class CutUntilLanded:
+    """Makes trials with a bound until one lands in the phase it is aimed at; the hit rate is reported."""
+
+    def __init__(self, bench: Bench, record_property: Any):
+        self._bench = bench
+        self._record = record_property
+
+    def __call__(self, trial: DfuTrial, *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
+        """The first verdict whose landing is in phase `lands`. Raises LabFault after `tries` that were not."""
+        missed = []
+        for number in range(1, tries + 1):
+            verdict = self._bench.run(trial)
+            if verdict.landing.phase == lands:
+                self._record("hit_rate", f"1/{number}")
+                return verdict
+            missed.append(verdict.landing.phase)
+        raise LabFault(
+            f"{tries} cuts aimed at {lands} landed in {', '.join(missed)}",
+            board=self._bench.board.name,
+            hint="is the relay's delay right? See rig lab calibrate",
+        )
+
+
+@pytest.fixture
+def known_defect(record_property: Any) -> Any:
+    """Note that a test proved a known defect, by name: it is counted aloud and counts as good."""
+
+    def note(name: str) -> None:
+        record_property("known_defect", name)
+
+    return note
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A lab fault is an error of the test, never a failure of the device, and one line tells it."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if call.excinfo is not None and isinstance(call.excinfo.value, RigError):
+        error = call.excinfo.value
+        kind = {1: "device fault", 2: "misuse", 3: "lab fault"}[error.exit_status]
+        report.user_properties.append(("fault", kind))
+        report.longrepr = f"{kind}: {error}"

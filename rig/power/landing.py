@@ -1,0 +1,100 @@
+"""Where a cut fell, told by the flash it left: read back before any start could repair or overwrite it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rig.drivers.dfu_host import EraseOrder
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
+
+PAGE = layout.INTERNAL_PAGE
+OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The phase a cut interrupted and the address it had reached; `outside` when no flash work was interrupted."""
+
+    phase: str
+    address: int | None
+    known_by: str
+    detail: str
+
+    @property
+    def landed(self) -> bool:
+        """Whether it fell inside flash work at all."""
+        return self.phase != OUTSIDE
+
+    def told(self) -> dict[str, Any]:
+        """For the ledger."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class DfuWrite:
+    """What a DFU update was doing: what was in the application area and the flags before, what it was to write."""
+
+    before: bytes
+    flags_before: bytes
+    data: bytes
+    order: EraseOrder
+
+    def locate(self, area: bytes, flags: bytes) -> Landing:
+        """Read the landing off the application area and the first bytes of the flags page."""
+        if flags != self.flags_before:
+            return _in_commit(flags, self.flags_before)
+        pages = [self._page(area, index) for index in range(-(-len(self.data) // PAGE))]
+        unfinished = next((index for index, state in enumerate(pages) if state != "new"), None)
+        if unfinished is None:
+            return Landing(OUTSIDE, None, "read-back", "everything written, flags as before")
+        if area == self.before:
+            return Landing(OUTSIDE, None, "read-back", "before anything was erased")
+        if self.order is EraseOrder.ALL_FIRST and "old" in pages:
+            reached = next(index for index, state in enumerate(pages) if state != "blank")
+            return self._landing("erase", reached * PAGE, f"{pages.count('blank')} of {len(pages)} pages are blank")
+        state = pages[unfinished]
+        if state == "old":
+            return self._landing("program", unfinished * PAGE, "between the blocks of two pages")
+        if state == "torn" and self.order is EraseOrder.INTERLEAVED and not self._begun(area, unfinished):
+            return self._landing("erase", unfinished * PAGE, f"page {unfinished} is half erased")
+        offset = self._programmed(area, unfinished)
+        return self._landing("program", offset, f"{offset} of {len(self.data)} bytes are written")
+
+    def _landing(self, phase: str, offset: int, detail: str) -> Landing:
+        return Landing(phase, layout.APP_ADDRESS + offset, "read-back", detail)
+
+    def _page(self, area: bytes, index: int) -> str:
+        start = index * PAGE
+        now = area[start : start + PAGE]
+        wanted = self.data[start : start + PAGE].ljust(PAGE, b"\xff")
+        if now == wanted:
+            return "new"
+        if now == b"\xff" * PAGE:
+            return "blank"
+        return "old" if now == self.before[start : start + PAGE] else "torn"
+
+    def _begun(self, area: bytes, index: int) -> bool:
+        """Whether the page holds a beginning of the new data: then it was erased and being programmed."""
+        start = index * PAGE
+        written = self._programmed(area, index) - start
+        tail = area[start + written + 2 : start + PAGE]
+        return tail == b"\xff" * len(tail)
+
+    def _programmed(self, area: bytes, index: int) -> int:
+        """Offset of the first half-word from page `index` on that does not hold the new data."""
+        for offset in range(index * PAGE, len(self.data), 2):
+            if area[offset : offset + 2] != self.data[offset : offset + 2].ljust(2, b"\xff"):
+                return offset
+        return len(self.data)
+
+
+def _in_commit(flags: bytes, before: bytes) -> Landing:
+    """The flags page is erased first and then written in order: what is there tells how far it came."""
+    if flags == b"\xff" * len(flags):
+        return Landing("commit", layout.FLAGS_ADDRESS, "read-back", "the flags page is blank")
+    if SystemFlags.unpack(flags).ota == layout.OTA_RUN:
+        return Landing("commit-tail", layout.FLAGS_ADDRESS, "read-back", f"0x5000 stands, the page reads {flags.hex()}")
+    good = next((at for at in range(0, len(flags), 2) if flags[at : at + 2] != before[at : at + 2]), len(flags))
+    return Landing("commit", layout.FLAGS_ADDRESS + good, "read-back", f"the flags page reads {flags.hex()}")

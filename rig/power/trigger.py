@@ -1,0 +1,29 @@
+"""Where a cut is meant to fall: a thing that happens on an update path, and a delay after it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rig.drivers.dfu_host import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Cut `delay_ms` after the first event of `phase` whose progress is at least `share` of the whole.
+
+    A phase's last event has share 1; the commit phase has two, one when the device is told (0) and one when it has
+    answered (1).
+    """
+
+    phase: str
+    share: float = 0.5
+    delay_ms: float = 0.0
+
+    def matches(self, progress: Progress) -> bool:
+        """Whether this event is the one."""
+        return progress.phase == self.phase and progress.done >= self.share * progress.total
+
+    def told(self) -> dict[str, Any]:
+        """For the ledger."""
+        return asdict(self)

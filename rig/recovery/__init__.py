@@ -1,0 +1,1 @@
+"""What a board became after a cut, and the ladder of rungs that brings it back."""

@@ -1,0 +1,176 @@
+"""A relay board that is not there: channels wired to lines of twins, driven over Modbus TCP and over Shelly's HTTP RPC.
+
+Both protocols see the same channels, as both hands of a lab do: cuts go by Modbus, people by HTTP. Like a real relay it
+does not know what hangs on it: a wire to a dead board is logged and the channel switches all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from aiohttp import web
+from pyModbusTCP.server import DataBank, ModbusServer
+
+from rig.errors import LabFault, Misuse
+
+log = logging.getLogger(__name__)
+
+LINES = ("power", "mode", "reset")
+_WIRE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What a channel switches: a line of the board whose control port is at `host`:`port`."""
+
+    line: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Wire:
+        """Read `LINE@HOST:PORT`. Raises Misuse."""
+        line, _, address = text.partition("@")
+        host, _, port = address.rpartition(":")
+        if line not in LINES or not host or not port.isdigit():
+            raise Misuse(f"wire {text!r} is not LINE@HOST:PORT", hint=f"LINE is one of {', '.join(LINES)}")
+        return cls(line, host, int(port))
+
+    def request(self, closed: bool) -> bytes:
+        """The line of the control port that a closed or open contact means."""
+        words: dict[str, Any] = {"power": {"do": "power", "on": closed}}.get(self.line) or {
+            "do": self.line,
+            "pressed": closed,
+        }
+        return json.dumps(words).encode() + b"\n"
+
+
+class Relay:
+    """Channels and the wires behind them. Safe to call from any thread."""
+
+    def __init__(self, wires: list[Wire]):
+        self.wires = wires
+        self.closed = [wire.line == "power" for wire in wires]
+        self._sockets: dict[tuple[str, int], socket.socket] = {}
+        self._lock = Lock()
+
+    def switch(self, channel: int, closed: bool) -> None:
+        """Open or close a channel; its board knows when this returns."""
+        with self._lock:
+            self.closed[channel] = closed
+            wire = self.wires[channel]
+            try:
+                self._tell(wire, wire.request(closed))
+            except OSError as error:
+                log.warning("channel %d: nobody at the other end of %s: %s", channel, wire, error)
+
+    def _tell(self, wire: Wire, line: bytes) -> None:
+        address = (wire.host, wire.port)
+        known = self._sockets.pop(address, None)
+        for sock in [known, None] if known is not None else [None]:
+            try:
+                if sock is None:
+                    sock = socket.create_connection(address, timeout=_WIRE_SECONDS)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.sendall(line)
+                if not sock.recv(65536):
+                    raise ConnectionResetError("control port closed")
+                self._sockets[address] = sock
+                return
+            except OSError:
+                if sock is not None:
+                    sock.close()
+                if sock is not known:
+                    raise
+
+
+class _Coils(DataBank):  # type: ignore[misc]
+    """Modbus coils that are the relay's channels."""
+
+    def __init__(self, relay: Relay):
+        super().__init__(coils_size=len(relay.wires), d_inputs_size=0, h_regs_size=0, i_regs_size=0)
+        self._relay = relay
+
+    def get_coils(self, address: int, number: int = 1, srv_info: Any = None) -> list[bool] | None:
+        """Read channels back; None (illegal address) beyond the last."""
+        states = self._relay.closed[address : address + number]
+        return states if len(states) == number else None
+
+    def set_coils(self, address: int, bit_list: list[bool], srv_info: Any = None) -> bool | None:
+        """Switch channels; None (illegal address) beyond the last."""
+        if address + len(bit_list) > len(self._relay.wires):
+            return None
+        for offset, closed in enumerate(bit_list):
+            self._relay.switch(address + offset, bool(closed))
+        return True
+
+
+class RelayServers:
+    """Both protocols around one relay."""
+
+    def __init__(self, relay: Relay):
+        self.relay = relay
+        self._modbus: ModbusServer | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, modbus_port: int, http_port: int) -> dict[str, Any]:
+        """Open both ports; returns the ready line. Raises LabFault when one is taken."""
+        modbus_port = modbus_port or _free_port(host)
+        self._modbus = ModbusServer(host=host, port=modbus_port, no_block=True, data_bank=_Coils(self.relay))
+        try:
+            self._modbus.start()
+        except ModbusServer.NetworkError as error:
+            raise LabFault(f"cannot listen on {host}:{modbus_port}: {error}", hint="port 0 takes a free one") from error
+        app = web.Application()
+        app.router.add_post("/rpc", self._rpc)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, http_port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise LabFault(f"cannot listen on {host}:{http_port}: {error.strerror}") from error
+        return {
+            "ready": True,
+            "modbus": {"host": host, "port": modbus_port},
+            "http": {"host": host, "port": self._runner.addresses[0][1]},
+        }
+
+    async def close(self) -> None:
+        """Close both ports; contacts stay as they are."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._modbus is not None:
+            self._modbus.stop()
+
+    async def _rpc(self, request: web.Request) -> web.Response:
+        """Switch.Set and Switch.GetStatus of Shelly's Gen2 RPC over HTTP POST."""
+        try:
+            call = json.loads(await request.text())
+            method, channel = call["method"], int(call["params"]["id"])
+            if not 0 <= channel < len(self.relay.wires):
+                return self._reply(call, error={"code": -105, "message": f"no switch {channel!r}"})
+            if method == "Switch.Set":
+                was = self.relay.closed[channel]
+                self.relay.switch(channel, bool(call["params"]["on"]))
+                return self._reply(call, result={"was_on": was})
+            if method == "Switch.GetStatus":
+                return self._reply(call, result={"id": channel, "output": self.relay.closed[channel]})
+        except (ValueError, KeyError, TypeError) as error:
+            return web.json_response({"error": {"code": -103, "message": f"bad request: {error}"}}, status=400)
+        return self._reply(call, error={"code": 404, "message": f"no handler for {method!r}"})
+
+    def _reply(self, call: dict[str, Any], **content: dict[str, Any]) -> web.Response:
+        status = 500 if "error" in content else 200
+        return web.json_response({"id": call.get("id"), "src": "twin-relay", **content}, status=status)
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

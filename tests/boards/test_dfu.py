@@ -1,0 +1,57 @@
+"""Updates over DFU: what a Core takes, what the rig refuses to give it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rig.drivers.dfu_host import EraseOrder
+from rig.errors import Misuse
+from rig.formats import spark_flash as layout
+
+pytestmark = pytest.mark.board("spark-core")
+
+
+@pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
+def test_an_update_runs_after_it_was_written(bench, firmware, order):
+    bench.make_known()
+    bench.board.update(firmware.image("core-new"), order=order)
+    assert bench.board.is_alive(bench.board.timing.start)
+    bench.board.enter_dfu()
+    with bench.board.dfu() as host:
+        assert host.read(layout.APP_ADDRESS, len(firmware.image("core-new"))) == firmware.image("core-new").data
+
+
+REFUSED = {
+    "an image of one byte too many": ("core-oversize", layout.APP_ADDRESS, "at most 110,592 bytes"),
+    "a text file": ("core-text", layout.APP_ADDRESS, "no stack pointer"),
+    "erased flash": ("core-blank", layout.APP_ADDRESS, "no stack pointer"),
+    "the bootloader's own pages": ("core-new", layout.INTERNAL_BASE, "not in a writable segment"),
+    "an address in no memory": ("core-new", 0x2000_0000, "not in a writable segment"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_run_is_refused_before_anything_is_erased(bench, firmware, case):
+    name, address, reason = REFUSED[case]
+    bench.make_known()
+    with pytest.raises(Misuse, match=reason):
+        bench.board.update(firmware.image(name), address=address)
+    with bench.board.dfu() as host:
+        assert host.read(layout.APP_ADDRESS, len(bench.golden)) == bench.golden.data
+
+
+def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench, firmware):
+    bench.make_known()
+    bench.board.update(firmware.image("core-crashing"))
+    assert bench.board.is_alive(bench.board.timing.self_healing)
+    bench.board.enter_dfu()
+    with bench.board.dfu() as host:
+        previous = bench.roles["previous"]
+        assert host.read(layout.APP_ADDRESS, len(previous)) == previous.data
+
+
+def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, firmware, known_defect):
+    bench.make_known()
+    bench.board.update(firmware.image("core-hanging"))
+    assert not bench.board.is_alive(bench.board.timing.self_healing)
+    known_defect("hanging-image-counts-as-healthy")
