@@ -7,7 +7,6 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +20,13 @@ if TYPE_CHECKING:
     from rig.evidence.ledger import Ledger
     from rig.firmware.manifest import Manifest
     from rig.lab.acquisition import Boards
+    from rig.lab.rack import VirtualRack
 
 RUN_ID = pytest.StashKey[str]()
-#: Time scales of the virtual rack's boards: one at full speed for cuts aimed at a window, one fast for everything else.
-VIRTUAL_SCALES = (0.1, 1.0)
+RACK = pytest.StashKey["VirtualRack"]()
+#: Time scale of the virtual rack's boards: fast ones, one for each worker, and one as slow as a real board, for cuts
+#: aimed at a window.
+FAST, REAL = 0.1, 1.0
 DEFAULT_TRIES = 5
 
 
@@ -43,7 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and give the run its id."""
     config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
-    config.stash[RUN_ID] = os.environ.get("RIG_RUN_ID") or time.strftime("%Y%m%d-%H%M%S")
+    config.addinivalue_line("markers", "xdist_group(name): tests that share a worker")
+    told = getattr(config, "workerinput", {}).get("rig_run_id")
+    config.stash[RUN_ID] = told or os.environ.get("RIG_RUN_ID") or time.strftime("%Y%m%d-%H%M%S")
 
 
 @pytest.fixture(scope="session")
@@ -67,16 +71,56 @@ def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
     """What this worker has acquired, from the rack that was asked for."""
     from rig.lab.acquisition import Boards
     from rig.lab.checkout import part
-    from rig.lab.rack import RackPlan, VirtualRack
 
     rack = request.config.getoption("--rack")
-    with ExitStack() as stack:
-        if rack == "virtual":
-            started = stack.enter_context(VirtualRack(RackPlan(VIRTUAL_SCALES)))
-            coordinator, environment = started.coordinator, part("places", "virtual.yaml")
-        else:
-            coordinator, environment = os.environ.get("LG_COORDINATOR", "127.0.0.1:20408"), Path(rack)
-        yield stack.enter_context(Boards(coordinator, environment))
+    if rack == "virtual":
+        coordinator, environment = _virtual_coordinator(request.config), part("places", "virtual.yaml")
+    else:
+        chosen = request.config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
+        coordinator, environment = chosen or "127.0.0.1:20408", Path(rack)
+    with Boards(coordinator, environment) as acquired:
+        yield acquired
+
+
+def _virtual_coordinator(config: pytest.Config) -> str:
+    """Address of the virtual rack's coordinator: the controller's rack in a worker, else one that starts now."""
+    told: str | None = getattr(config, "workerinput", {}).get("rig_coordinator")
+    return told or _rack(config).coordinator
+
+
+def _rack(config: pytest.Config) -> VirtualRack:
+    from rig.lab.rack import RackPlan, VirtualRack
+
+    if RACK not in config.stash:
+        workers = config.getoption("numprocesses", None) or 1
+        rack = VirtualRack(RackPlan([FAST] * workers + [REAL]))
+        rack.__enter__()
+        config.stash[RACK] = rack
+        config.add_cleanup(rack.stop)
+    return config.stash[RACK]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """The controller of parallel workers owns the rack; each worker is told where its coordinator listens."""
+    if node.config.getoption("--rack") == "virtual":
+        node.workerinput["rig_coordinator"] = _rack(node.config).coordinator
+    node.workerinput["rig_run_id"] = node.config.stash[RUN_ID]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that ask for a board of special timing share a worker, and come first: they take longest."""
+
+    def comes_later(item: pytest.Item) -> bool:
+        marker = item.get_closest_marker("board")
+        return marker is None or "timing" not in marker.kwargs
+
+    items.sort(key=comes_later)
+    for item in items:
+        marker = item.get_closest_marker("board")
+        if marker and "timing" in marker.kwargs:
+            item.add_marker(pytest.mark.xdist_group(f"timing={marker.kwargs['timing']}"))
 
 
 @pytest.fixture
@@ -114,10 +158,14 @@ def bench(
 ) -> Iterator[Bench]:
     """The board with everything a trial needs; its timeline is written when the test ends."""
     from rig.campaign.trial import Bench
+    from rig.evidence.allure_bridge import attach_timeline, tell_place
     from rig.evidence.timeline import Timeline
 
     timeline = Timeline()
+    request.node.user_properties.append(("place", board.name))
+    tell_place(board.name, board.tags)
     yield Bench(board, firmware.roles("spark-core"), ledger, timeline, run_id=request.config.stash[RUN_ID])
+    attach_timeline(timeline)
     name = re.sub(r"[^\w.-]+", "-", request.node.name)
     timeline.write(report_folder / "timelines" / f"{name}.jsonl")
 
@@ -137,11 +185,15 @@ class CutUntilLanded:
 
     def __call__(self, trial: DfuTrial, *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
         """The first verdict whose landing is in phase `lands`. Raises LabFault after `tries` that were not."""
+        from rig.evidence.allure_bridge import attach_cut
+
         missed = []
         for number in range(1, tries + 1):
             verdict = self._bench.run(trial)
+            attach_cut(verdict.line)
             if verdict.landing.phase == lands:
                 self._record("hit_rate", f"1/{number}")
+                self._record("became", f"{lands} → {verdict.outcome.name}")
                 return verdict
             missed.append(verdict.landing.phase)
         raise LabFault(
@@ -171,3 +223,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         kind = {1: "device fault", 2: "misuse", 3: "lab fault"}[error.exit_status]
         report.user_properties.append(("fault", kind))
         report.longrepr = f"{kind}: {error}"
+        if isinstance(error, LabFault) and report.when == "call":
+            report.when = "setup"  # pytest calls a failure outside of `call` an error, and so do its reports

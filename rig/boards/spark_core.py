@@ -27,7 +27,14 @@ class SparkCore:
     kind = "spark-core"
 
     def __init__(
-        self, name: str, *, relay: Any, mode: Any, usb: Any, tags: dict[str, str] | None = None, clock: Clock | None = None
+        self,
+        name: str,
+        *,
+        relay: Any,
+        mode: Any,
+        usb: Any,
+        tags: dict[str, str] | None = None,
+        clock: Clock | None = None,
     ):
         self.name = name
         self.relay = relay
@@ -41,7 +48,11 @@ class SparkCore:
     def from_target(cls, target: Any) -> SparkCore:
         """The Core behind a labgrid target that has a relay, a USB port and, where it is wired, a MODE button."""
         tags, name = place_tags(target)
-        usb = target.get_driver("UsbipPortDriver") if _has(target, "UsbipPortDriver") else target.get_driver("LibusbPortDriver")
+        usb = (
+            target.get_driver("UsbipPortDriver")
+            if _has(target, "UsbipPortDriver")
+            else target.get_driver("LibusbPortDriver")
+        )
         mode = target.get_driver("ModbusCoilDriver", name="mode") if tags.get("mode") == "wired" else None
         return cls(name, relay=target.get_driver(RelayDriver), mode=mode, usb=usb, tags=tags)
 
@@ -60,7 +71,9 @@ class SparkCore:
     def verify_off(self) -> None:
         """See by the relay and by USB, which know nothing of each other, that the board is without power."""
         if self.relay.get():
-            raise LabFault("the relay reads back as closed after it was opened", board=self.name, hint="a sticky relay?")
+            raise LabFault(
+                "the relay reads back as closed after it was opened", board=self.name, hint="a sticky relay?"
+            )
         wait_for(
             lambda: self.identity() is None,
             seconds=self.timing.off,

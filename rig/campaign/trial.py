@@ -64,6 +64,7 @@ class Bench:
         self._ledger = ledger
         self._run_id = run_id
         self._seed = seed
+        self._segment = ledger.path.stem
 
     def make_known(self) -> None:
         """Bring the board to the known state: golden application, previous and factory images in their slots, DFU.
@@ -92,7 +93,7 @@ class Bench:
             before = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
             flags = host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE)
         write = DfuWrite(before, flags, trial.target.data, trial.order)
-        number = f"{self._run_id}-{next(_numbers)}"
+        number = f"{self._run_id}-{self._segment}-{next(_numbers)}"
         content = self._content(trial, number)
         self._ledger.append("intent", content)
         fired = self._cut(trial)
@@ -128,6 +129,7 @@ class Bench:
             "phase": trial.aim.phase,
             "from": self.golden.sha256,
             "to": trial.target.sha256,
+            "to_size": len(trial.target),
             "aim": trial.aim.told(),
             "seed": self._seed,
         }
@@ -140,7 +142,9 @@ class Bench:
                 cut.watch(progress)
                 if progress.phase == "read":
                     return
-                self.timeline.note("host", f"{progress.phase} {progress.address:#010x} {progress.done}/{progress.total}")
+                self.timeline.note(
+                    "host", f"{progress.phase} {progress.address:#010x} {progress.done}/{progress.total}"
+                )
 
             lost: LabFault | None = None
             try:
@@ -149,7 +153,9 @@ class Bench:
                 lost = error
         if cut.fired is None:
             raise lost or LabFault(
-                f"the update ended without anything that {trial.aim} aims at", board=self.board.name, phase=trial.aim.phase
+                f"the update ended without anything that {trial.aim} aims at",
+                board=self.board.name,
+                phase=trial.aim.phase,
             )
         self.timeline.note("relay", "opened", ns=cut.fired.command_ns)
         return cut.fired

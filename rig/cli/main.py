@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rig import __version__
-from rig.cli import twin, up
+from rig.cli import run, twin, up
 from rig.errors import RigError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Test firmware updates on boards whose power, servers and keys you control.",
     epilog="Exit status: 0 good, 1 device fault, 2 misuse, 3 lab fault.",
 )
+app.command("run")(run.run)
 app.command("up")(up.up)
 app.add_typer(twin.app, name="twin")
 

@@ -20,13 +20,13 @@ spark_core = typer.Typer(
 app.add_typer(spark_core, name="spark-core")
 
 
-class Generation(str, enum.Enum):
+class Generation(enum.StrEnum):
     """Bootloader generations that are modelled."""
 
     B = "B"
 
 
-class Power(str, enum.Enum):
+class Power(enum.StrEnum):
     """Whether the board begins with its supply on."""
 
     on = "on"

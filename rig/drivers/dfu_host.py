@@ -201,6 +201,8 @@ class _faults:
         if isinstance(error, usb.core.USBError):
             if error.errno == errno.EPIPE:
                 raise DeviceFault("request stalled", phase=self._phase) from error
-            raise LabFault(f"USB: {error.strerror or error}", phase=self._phase, hint="is the board powered?") from error
+            raise LabFault(
+                f"USB: {error.strerror or error}", phase=self._phase, hint="is the board powered?"
+            ) from error
         if isinstance(error, usb.core.NoBackendError):
             raise LabFault("no libusb on this machine", phase=self._phase, hint="install libusb-1.0") from error

@@ -53,7 +53,7 @@ class Contact:
         )
 
 
-@target_factory.reg_driver  # type: ignore[untyped-decorator]
+@target_factory.reg_driver
 @attr.s(eq=False)
 class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
     """Power by a Modbus coil that is closed while the board is fed.
@@ -62,7 +62,7 @@ class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
     """
 
     bindings = {"coil": "ModbusTCPCoil"}  # noqa: RUF012 (labgrid's convention)
-    delay = attr.ib(default=0.5, validator=attr.validators.instance_of(float))
+    delay: float = attr.ib(default=0.5, validator=attr.validators.instance_of(float))
 
     def on_activate(self) -> None:
         """Connect to the relay."""
@@ -75,9 +75,7 @@ class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
     def contact(self) -> Contact:
         """A connection of its own to the same coil, for a thread that cuts."""
         host, _, port = self.coil.host.partition(":")
-        return Contact(
-            host, int(port or 502), self.coil.coil, inverted=self.coil.invert, board=place_name(self.target)
-        )
+        return Contact(host, int(port or 502), self.coil.coil, inverted=self.coil.invert, board=place_name(self.target))
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def on(self) -> None:

@@ -20,7 +20,7 @@ SPARK_VENDOR = 0x1D50
 DFU, LISTENING = "1d50:607f", "1d50:607d"
 
 
-@target_factory.reg_driver  # type: ignore[untyped-decorator]
+@target_factory.reg_driver
 @attr.s(eq=False)
 class UsbipPortDriver(Driver):  # type: ignore[misc]
     """A board exported by a USB/IP server: a twin, or a stock usbipd beside the real board.
@@ -29,7 +29,7 @@ class UsbipPortDriver(Driver):  # type: ignore[misc]
     """
 
     bindings = {"service": "NetworkService"}  # noqa: RUF012 (labgrid's convention)
-    busid = attr.ib(default="", validator=attr.validators.instance_of(str))
+    busid: str = attr.ib(default="", validator=attr.validators.instance_of(str))
 
     def on_activate(self) -> None:
         """Find out which device is ours."""
@@ -69,12 +69,12 @@ class UsbipPortDriver(Driver):  # type: ignore[misc]
         )
 
 
-@target_factory.reg_driver  # type: ignore[untyped-decorator]
+@target_factory.reg_driver
 @attr.s(eq=False)
 class LibusbPortDriver(Driver):  # type: ignore[misc]
     """A board on this machine's own USB, found by its serial number."""
 
-    serial = attr.ib(validator=attr.validators.instance_of(str))
+    serial: str = attr.ib(validator=attr.validators.instance_of(str))
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def identity(self) -> str | None:

@@ -60,7 +60,9 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
         try:
             exported = list_devices(self._host, self._port)
         except (OSError, ProtocolError) as error:
-            raise usb.core.USBError(f"USB/IP server {self._host}:{self._port}: {error}", None, _number(error)) from error
+            raise usb.core.USBError(
+                f"USB/IP server {self._host}:{self._port}: {error}", None, _number(error)
+            ) from error
         for device in exported:
             if self._busid in (None, device.busid):
                 yield _Remote(self._host, self._port, device)

@@ -22,7 +22,7 @@ class Setup(NamedTuple):
     request_type: int
     request: int
     value: int
-    index: int
+    index: int  # type: ignore[assignment]  # the specification's name hides tuple.index
     length: int
 
     @classmethod

@@ -64,13 +64,23 @@ class Boards:
             text = " ".join(f"{key}={value}" for key, value in wanted.items())
             raise Misuse(f"no place has {text}", hint=f"places are {', '.join(sorted(places)) or 'none'}")
         for name, place in sorted(fitting.items()):
-            if not place.acquired:
+            if not place.acquired and self._acquire(name):
                 return self._take(name)
         holders = ", ".join(f"{name} by {place.acquired}" for name, place in sorted(fitting.items()))
         raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
 
+    def _acquire(self, name: str) -> bool:
+        """Acquire a place that looked free; False when somebody was faster."""
+        try:
+            self._coordinator.acquire(name)
+        except LabFault:
+            if self._coordinator.places()[name].acquired:
+                return False
+            raise
+        return True
+
     def _take(self, name: str) -> SparkCore:
-        self._coordinator.acquire(name)
+        """Build the board of a place that is ours now."""
         self._coordinator.tag(name, **{HOLDER_TAG: _holder()})
         try:
             board, target = build_board(self._environment, name)
@@ -96,8 +106,9 @@ class Boards:
         for name, place in self._coordinator.places().items():
             if place.acquired and _is_abandoned(place.tags.get(HOLDER_TAG, "")):
                 self._coordinator.release(name)
-                self._take(name)
-                self._give_back(name)
+                if self._acquire(name):
+                    self._take(name)
+                    self._give_back(name)
 
 
 def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:

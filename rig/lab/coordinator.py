@@ -31,7 +31,8 @@ class Coordinator:
             self._session = start_session(self.address)
         except (Error, OSError) as error:
             raise LabFault(
-                f"no labgrid coordinator answers at {self.address}", hint="start one with `rig up`, or set LG_COORDINATOR"
+                f"no labgrid coordinator answers at {self.address}",
+                hint="start one with `rig up`, or set LG_COORDINATOR",
             ) from error
         finally:
             logging.getLogger().setLevel(noisy)

@@ -45,6 +45,7 @@ _RULES: dict[str, _Rule] = {
     "all-zero": _all_zero,
 }
 
+_INERT_SHARE = 0.1
 #: Tears that make sense in a program and in an erase.
 PROGRAM_TEARS = ("none", "prefix", "random-subset")
 ERASE_TEARS = ("none", "prefix", "half-erased", "all-zero")
@@ -62,11 +63,15 @@ def named_tear(name: str, seed: int | str = 0) -> Tear:
     return tear
 
 
-def any_tear(rng: random.Random) -> Tear:
-    """A tear drawn to fit the operation it falls in, as a power cut at a moment of real time leaves it."""
+def tear_at(rng: random.Random, share: float) -> Tear:
+    """A tear drawn to fit an operation of which `share` (0 to 1) was done when the supply went away.
+
+    Cells do not move at once: below a tenth nothing has happened yet.
+    """
 
     def tear(kind: str, old: bytes, new: bytes) -> bytes:
-        name = rng.choice(ERASE_TEARS if kind.endswith("erase") else PROGRAM_TEARS)
+        names = ERASE_TEARS if kind.endswith("erase") else PROGRAM_TEARS
+        name = "none" if share < _INERT_SHARE else rng.choice(names[1:])
         return _RULES[name](rng, old, new)
 
     return tear

@@ -46,7 +46,9 @@ def test_a_cut_in_the_application_area(cut, firmware, known_defect, name):
 
 
 @pytest.mark.board("spark-core", generation="b", mode="wired", timing="real")
-def test_a_cut_while_the_flags_page_is_rewritten_strands_a_core_whose_application_is_intact(cut, firmware, known_defect):
+def test_a_cut_while_the_flags_page_is_rewritten_strands_a_core_whose_application_is_intact(
+    cut, firmware, known_defect
+):
     verdict = cut(DfuTrial(firmware.image("core-new"), Aim("commit", 1, 15)), lands="commit")
     assert verdict.outcome.stranded
     assert verdict.outcome.seen == "self: 1d50:607f; power-cycle: 1d50:607f"

@@ -20,7 +20,7 @@ from rig.twin.spark_core.bootloader import bootloader
 from rig.twin.spark_core.memory import SECONDS, CoreMemory
 from rig.twin.spark_core.steps import Delay, Idle, Jump, Program, Reset, Step, WhileModeHeld, Work
 from rig.twin.spark_core.usb_function import UsbFunction
-from rig.twin.tears import any_tear
+from rig.twin.tears import tear_at
 
 WATCHDOG_MS = 4998.4
 NO_WATCHDOG = 0xA
@@ -72,7 +72,7 @@ class Core:
         self.on_usb_change: Callable[[], None] | None = None
         self._work_scale = time_scale
         self._timer_scale = time_scale or 1.0
-        self._tear = any_tear(random.Random(seed))
+        self._rng = random.Random(seed)
         self._program: Program | None = None
         self._job: Program | None = None
         self._step: Step = Idle()
@@ -106,7 +106,7 @@ class Core:
             return
         self.advance(now)
         if self.powered:
-            self._interrupt(now, self._tear)
+            self._interrupt(now, tearing=True)
             self._lose_power()
 
     def press_mode(self, held: bool, now: float) -> None:
@@ -122,7 +122,7 @@ class Core:
         self.advance(now)
         self.reset_held = held
         if self.powered:
-            self._interrupt(now, None)
+            self._interrupt(now, tearing=False)
             self._restart("pin")
 
     # -- USB -----------------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Core:
             return False
         self.time = max(self.time, due)
         if self._watchdog_at < self._step_ends:
-            self._interrupt(self._watchdog_at, None)
+            self._interrupt(self._watchdog_at, tearing=False)
             if isinstance(self._step, Idle) and self.usb is not None:
                 self.event("dfu-until-watchdog")
             self.event("watchdog-reset")
@@ -196,9 +196,7 @@ class Core:
         self.advance(now)
         if isinstance(self._step, Work) and self.powered:
             run = self._step.run
-            elapsed = (now - self._step_started) / (self._step_ends - self._step_started)
-            done = min(run.count, int(elapsed * run.count))
-            self._perform(run, done)
+            self._perform(run, int(self._share(now) * run.count))
 
     @property
     def operations(self) -> int:
@@ -249,8 +247,8 @@ class Core:
         self.event("power-off")
         self.detach()
 
-    def _interrupt(self, now: float, tear: Callable[[str, bytes, bytes], bytes] | None) -> None:
-        """End the flash work under way at `now`; what is in flight is torn or, without `tear`, finishes."""
+    def _interrupt(self, now: float, *, tearing: bool) -> None:
+        """End the flash work under way at `now`; the operation in flight is torn, or finishes where power stays."""
         if not isinstance(self._step, Work):
             return
         self.catch_up(now)
@@ -258,12 +256,17 @@ class Core:
         if self._performed >= run.count:
             return
         k = run.first + self._performed
-        if tear is None:
+        if tearing:
+            self.memory.nor(run).tear(run.operation(k), tear_at(self._rng, self._share(now) * run.count % 1))
+        else:
             self._perform(run, self._performed + 1)
             k += 1
-        else:
-            self.memory.nor(run).tear(run.operation(k), tear)
         self.memory.journal.truncate(k)
+
+    def _share(self, now: float) -> float:
+        """How much of the step under way is done at `now`, 0 to 1."""
+        seconds = self._step_ends - self._step_started
+        return min((now - self._step_started) / seconds, 1.0) if seconds else 1.0
 
     def _perform(self, run: Run, until: int) -> None:
         if until > self._performed:

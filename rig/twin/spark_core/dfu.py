@@ -31,9 +31,7 @@ class DfuFunction(UsbFunction):
     """1D50:607F with two alternate settings that select nothing."""
 
     device_descriptor = bytes.fromhex("1201000100000040501d7f60000201020301")
-    configuration_descriptor = bytes.fromhex(
-        "09022400010100c0320904000000fe0102040904000100fe01020509210bff0000041a01"
-    )
+    configuration_descriptor = bytes.fromhex("09022400010100c0320904000000fe0102040904000100fe01020509210bff0000041a01")
 
     def __init__(self, core: Core, flags: SystemFlags):
         super().__init__()

@@ -90,7 +90,9 @@ class CoreProcess:
             try:
                 ports.append(await server.start(host, port))
             except OSError as error:
-                raise LabFault(f"cannot listen on {host}:{port}: {error.strerror}", hint="port 0 takes a free one") from error
+                raise LabFault(
+                    f"cannot listen on {host}:{port}: {error.strerror}", hint="port 0 takes a free one"
+                ) from error
         if powered:
             self.core.power_on(self.now())
             self._wake()
@@ -197,5 +199,3 @@ class CoreProcess:
             self.core.press_reset(bool(pressed), self.now())
         self._wake()
         return {"reset": self.core.reset_held}
-
-

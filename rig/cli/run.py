@@ -1,0 +1,142 @@
+"""`rig run`: the board suites on a rack, with progress, a table, a report folder and a verdict."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def run(
+    rack: Annotated[
+        str, typer.Option(metavar="virtual|FILE", help="The virtual rack, or a labgrid environment file.")
+    ] = "virtual",
+    report: Annotated[Path | None, typer.Option(help="Report folder, new or empty [reports/DATE-TIME].")] = None,
+    keyword: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only tests whose names match.")] = None,
+    workers: Annotated[int, typer.Option("-n", min=1, max=64, help="How many boards work at once.")] = 2,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line an event, the last with the verdict.")
+    ] = False,
+    extra: Annotated[list[str] | None, typer.Argument(metavar="[-- PYTEST OPTIONS]", help="Handed to pytest.")] = None,
+) -> None:
+    """Run the board suites: update, cut the power, read back what became of the board.
+
+    Leaves a report folder with [b]summary.md[/b], cut maps, ledger, timelines, JUnit and Allure results.
+    The exit status is the verdict: 0 passed, 1 device fault, 2 misuse, 3 lab fault.
+    """
+    from rig.lab.suites import run_suites
+
+    show: Any = _JsonLines() if as_json else _Progress()
+    with show:
+        done = run_suites(
+            rack=rack, report=report, keyword=keyword, workers=workers, listener=show.listen, extra=extra or []
+        )
+    show.finish(done)
+    raise typer.Exit(done.verdict.status)
+
+
+class _JsonLines:
+    """One line an event, on the standard output as it was before pytest began to capture."""
+
+    def __enter__(self) -> _JsonLines:
+        import os
+
+        self._out = os.fdopen(os.dup(1), "w")
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        return None
+
+    def listen(self, event: str, content: Any) -> None:
+        """Print an event."""
+        told = asdict(content) if event == "finished" else {"count" if event == "collected" else "name": content}
+        print(json.dumps({"event": event, **told}), file=self._out, flush=True)
+
+    def finish(self, done: Any) -> None:
+        """Print the verdict."""
+        from rig.evidence.results import known_defects
+
+        told = {
+            "event": "verdict",
+            "run": done.run_id,
+            "verdict": done.verdict.word,
+            "status": done.verdict.status,
+            "tests": len(done.results),
+            "known_defects": known_defects(done.results),
+            "seconds": round(done.seconds, 1),
+            "report": str(done.report),
+        }
+        print(json.dumps(told), file=self._out, flush=True)
+
+
+class _Progress:
+    """A progress bar while it runs, a table when it is over."""
+
+    COLOURS = {"passed": "green", "device fault": "red", "lab fault": "yellow", "misuse": "magenta"}  # noqa: RUF012
+
+    def __enter__(self) -> _Progress:
+        import os
+
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console = Console(file=os.fdopen(os.dup(1), "w"))
+        self._bar = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=self._console,
+        )
+        self._running: list[str] = []
+        self._bar.start()
+        self._task = self._bar.add_task("starting the rack", total=None)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._bar.stop()
+
+    def listen(self, event: str, content: Any) -> None:
+        """Move the bar, and print a line for a test that is over."""
+        from rich.markup import escape
+
+        if event == "collected":
+            self._bar.update(self._task, total=content)
+        elif event == "started":
+            self._running.append(content)
+        else:
+            self._running.remove(content.name)
+            colour = self.COLOURS.get(content.result, "dim")
+            self._bar.advance(self._task)
+            became = content.properties.get("became", "")
+            self._console.print(
+                f"[{colour}]{content.result:12}[/] {escape(content.name)}"
+                + (f"  [dim]{escape(became)}[/]" if became else ""),
+                highlight=False,
+            )
+            if content.message:
+                self._console.print(f"             {escape(content.message)}", highlight=False, style="dim")
+        self._bar.update(self._task, description=escape(", ".join(self._running))[:90])
+
+    def finish(self, done: Any) -> None:
+        """Print the table, the verdict and where the report is."""
+        from rich.markup import escape
+        from rich.table import Table
+
+        from rig.evidence.results import known_defects
+
+        table = Table("test", "place", "landed → became", "result", "s", title=f"Run {done.run_id}")
+        for result in done.results:
+            colour = self.COLOURS.get(result.result, "dim")
+            place, became = result.properties.get("place", ""), result.properties.get("became", "")
+            table.add_row(escape(result.name), place, became, f"[{colour}]{result.result}[/]", f"{result.seconds:.1f}")
+        self._console.print(table)
+        defects = known_defects(done.results)
+        if defects:
+            self._console.print(f"{sum(defects.values())} known defects seen again: {', '.join(sorted(defects))}")
+        colour = self.COLOURS.get(done.verdict.word, "red")
+        self._console.print(f"Verdict: [{colour}]{done.verdict.word}[/] after {done.seconds:.0f} s", highlight=False)
+        self._console.print(f"Report: {done.report / 'summary.md'}", highlight=False, soft_wrap=True)

@@ -1,0 +1,127 @@
+"""The cut map: every landed cut of one update path on one picture, where it fell and what the board became."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from rig.formats import spark_flash as layout
+
+WIDTH, MARGIN, BAND_HEIGHT, ROW = 960, 40, 150, 22
+TOP = 96
+#: The phases of a DFU update in order, and the share of the width each gets.
+BANDS = (("erase", 0.32), ("program", 0.46), ("commit", 0.22))
+COLOURS = {
+    "new": "#2e7d32",
+    "old": "#1565c0",
+    "previous": "#ef6c00",
+    "factory": "#6a1b9a",
+    "other": "#5d4037",
+    "stranded": "#c62828",
+    "dead": "#000000",
+}
+MEANING = {
+    "new": "runs the new image",
+    "old": "runs the old image",
+    "previous": "runs the image before the old one",
+    "factory": "runs the factory image",
+    "other": "runs something unknown",
+    "stranded": "stranded: needs a hand or a cable",
+    "dead": "dead",
+}
+
+
+def outcome_name(line: Mapping[str, Any]) -> str:
+    """The outcome of a ledger line in one word: an image's role, stranded or dead."""
+    rung = line["outcome"]["rung"]
+    return {"reflash": "stranded", "none": "dead"}.get(rung, str(line["outcome"]["image"]))
+
+
+def _position(line: Mapping[str, Any]) -> float | None:
+    """Where a landing lies on the axis, 0 to 1; None when it fell outside of the path's phases."""
+    phase = line["landing"]["phase"].removesuffix("-tail")
+    begin = 0.0
+    for name, share in BANDS:
+        if name == phase:
+            return begin + share * _within(line, phase)
+        begin += share
+    return None
+
+
+def _within(line: Mapping[str, Any], phase: str) -> float:
+    address: int = line["landing"]["address"]
+    size: int = line["to_size"]
+    if phase == "commit":
+        return 0.1 + 0.8 * (address - layout.FLAGS_ADDRESS) / 10
+    return min((address - layout.APP_ADDRESS) / max(size, 1), 1.0)
+
+
+def draw_cut_map(lines: Iterable[Mapping[str, Any]], title: str) -> str:
+    """An SVG of all `cut` lines given; those that did not land are counted below the picture."""
+    cuts = [line for line in lines if line["kind"] == "cut"]
+    placed = [(position, line) for line in cuts if (position := _position(line)) is not None]
+    present = [name for name in COLOURS if any(outcome_name(line) == name for _, line in placed)]
+    height = TOP + BAND_HEIGHT + 64 + ROW * len(present)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        'font-family="system-ui, sans-serif" font-size="13">',
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+        f'<text x="{MARGIN}" y="34" font-size="19" font-weight="600">{escape(title)}</text>',
+        f'<text x="{MARGIN}" y="56" fill="#555">{len(placed)} landed cuts of {len(cuts)}; '
+        "from left to right an update goes on; circles erase all first, squares page by page</text>",
+    ]
+    parts += _bands()
+    parts += [_marker(position, line, row) for (position, line), row in zip(placed, _rows(placed), strict=True)]
+    parts += _legend(present, placed)
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _x(position: float) -> float:
+    return MARGIN + position * (WIDTH - 2 * MARGIN)
+
+
+def _bands() -> list[str]:
+    parts, begin = [], 0.0
+    for number, (name, share) in enumerate(BANDS):
+        x, width = _x(begin), share * (WIDTH - 2 * MARGIN)
+        fill = "#f1f3f4" if number % 2 == 0 else "#e4e8ea"
+        parts.append(f'<rect x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{BAND_HEIGHT}" fill="{fill}"/>')
+        parts.append(f'<text x="{x + 8:.1f}" y="{TOP - 8}" fill="#333">{name}</text>')
+        begin += share
+    return parts
+
+
+def _rows(placed: list[tuple[float, Mapping[str, Any]]]) -> list[int]:
+    """A row for each marker so that near ones do not cover each other."""
+    ends: list[float] = []
+    rows = []
+    for position, _ in placed:
+        x = _x(position)
+        row = next((number for number, end in enumerate(ends) if abs(end - x) > 18), len(ends))
+        ends[row:] = [x, *ends[row + 1 :]]
+        rows.append(row)
+    return rows
+
+
+def _marker(position: float, line: Mapping[str, Any], row: int) -> str:
+    x, y = _x(position), TOP + 22 + row % 6 * 21
+    colour = COLOURS[outcome_name(line)]
+    told = f"{line['trial']}: {line['landing']['phase']}, {line['landing']['detail']} → {outcome_name(line)}"
+    shape = (
+        f'<rect x="{x - 6:.1f}" y="{y - 6}" width="12" height="12" fill="{colour}" stroke="#fff"'
+        if line["order"] == "interleaved"
+        else f'<circle cx="{x:.1f}" cy="{y}" r="7" fill="{colour}" stroke="#fff"'
+    )
+    tag = shape.split(" ", 1)[0][1:]
+    return f"{shape}><title>{escape(told)}</title></{tag}>"
+
+
+def _legend(present: list[str], placed: list[tuple[float, Mapping[str, Any]]]) -> list[str]:
+    parts = []
+    for number, name in enumerate(present):
+        y = TOP + BAND_HEIGHT + 40 + ROW * number
+        count = sum(outcome_name(line) == name for _, line in placed)
+        parts.append(f'<circle cx="{MARGIN + 7}" cy="{y - 4}" r="7" fill="{COLOURS[name]}"/>')
+        parts.append(f'<text x="{MARGIN + 24}" y="{y}">{escape(MEANING[name])}: {count}</text>')
+    return parts

@@ -1,0 +1,70 @@
+"""The report folder: cut maps drawn from the ledger and a summary in Markdown, beside what pytest wrote there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rig.evidence.cut_map import draw_cut_map, outcome_name
+from rig.evidence.ledger import read_ledger
+from rig.evidence.results import RunVerdict, TestResult, known_defects
+
+
+def write_report(folder: Path, run_id: str, results: Sequence[TestResult], verdict: RunVerdict) -> Path:
+    """Draw the cut maps and write `summary.md`; returns its path."""
+    lines = [line for path in sorted((folder / "ledger").glob("*.jsonl")) for line in read_ledger(path)]
+    maps = _draw_maps(folder, lines)
+    path = folder / "summary.md"
+    path.write_text("\n".join([*_head(run_id, results, verdict), *_tests(results), *_cuts(lines, maps)]) + "\n")
+    return path
+
+
+def _draw_maps(folder: Path, lines: list[dict[str, Any]]) -> list[Path]:
+    kinds = sorted({(line["board"], line["generation"], line["path"]) for line in lines if line["kind"] == "cut"})
+    maps = []
+    for board, generation, path in kinds:
+        chosen = [
+            line for line in lines if (line["board"], line["generation"], line["path"]) == (board, generation, path)
+        ]
+        target = folder / f"cut-map-{board}-{generation}-{path}.svg"
+        target.write_text(
+            draw_cut_map(chosen, f"{board} generation {generation.upper()}: cuts while updating over {path}")
+        )
+        maps.append(target)
+    return maps
+
+
+def _head(run_id: str, results: Sequence[TestResult], verdict: RunVerdict) -> list[str]:
+    counts = {word: sum(result.result == word for result in results) for word in {r.result for r in results}}
+    told = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "no test"
+    defects = known_defects(results)
+    head = [f"# Run {run_id}: {verdict.word}", "", f"{told}."]
+    if defects:
+        head += ["", f"{sum(defects.values())} known defects were seen again, as they should be:", ""]
+        head += [f"* `{name}` ({count})" for name, count in sorted(defects.items())]
+    return head
+
+
+def _tests(results: Sequence[TestResult]) -> list[str]:
+    rows = [
+        f"| {r.name} | {r.properties.get('place', '')} | {r.properties.get('became', '')} | {r.result} | {r.seconds:.1f} |"
+        for r in results
+    ]
+    faults = [f"* **{r.name}**: {r.message}" for r in results if r.message]
+    table = ["", "## Tests", "", "| test | place | landed → became | result | s |", "|---|---|---|---|---:|", *rows]
+    return [*table, "", *faults] if faults else table
+
+
+def _cuts(lines: list[dict[str, Any]], maps: list[Path]) -> list[str]:
+    cuts = [line for line in lines if line["kind"] == "cut"]
+    if not cuts:
+        return []
+    rows = [
+        f"| {line['trial']} | {line['place']} | {line['aim']['phase']} | {line['landing']['phase']}: "
+        f"{line['landing']['detail']} | {outcome_name(line)} | {line['outcome']['rung']} | {line['outcome']['seconds']:.1f} |"
+        for line in cuts
+    ]
+    pictures = [f"![{path.stem}]({path.name})" for path in maps]
+    table = ["| trial | place | aimed at | landed | became | rung | s |", "|---|---|---|---|---|---|---:|", *rows]
+    return ["", "## Cuts", "", *pictures, "", *table]

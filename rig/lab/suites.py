@@ -1,0 +1,152 @@
+"""Running the board suites: pytest in this process, watched test by test, and the report folder it leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rig.errors import Misuse
+from rig.evidence.report import write_report
+from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, NOT_RUN, PASSED, RunVerdict, TestResult, judge
+from rig.lab.checkout import ROOT, part
+
+#: Told as it happens: ("collected", count), ("started", name) or ("finished", TestResult).
+Listener = Callable[[str, Any], None]
+_PYTEST_MISUSE = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run."""
+
+    run_id: str
+    report: Path
+    results: list[TestResult]
+    verdict: RunVerdict
+    seconds: float
+
+
+class Watcher:
+    """A pytest plugin that turns reports into results and tells a listener."""
+
+    def __init__(self, listener: Listener):
+        self._listener = listener
+        self._open: dict[str, TestResult] = {}
+        self.results: list[TestResult] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """The listener tells people what happens: pytest's own report would only be in its way."""
+        config.pluginmanager.unregister(name="terminalreporter")
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """pytest itself broke."""
+        self.results.append(TestResult("pytest", LAB_FAULT, 0.0, str(excrepr).strip().splitlines()[-1]))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Without workers: how many tests there are."""
+        if session.items:
+            self._listener("collected", len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """With workers: the same."""
+        self._listener("collected", len(ids))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins."""
+        self._open[nodeid] = TestResult(test_name(nodeid), PASSED, 0.0)
+        self._listener("started", self._open[nodeid].name)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A phase of a test is over; the first that is not good decides."""
+        result = self._open.setdefault(report.nodeid, TestResult(test_name(report.nodeid), PASSED, 0.0))
+        result.seconds += report.duration
+        result.properties.update({key: str(value) for key, value in report.user_properties})
+        if report.skipped:
+            result.result, result.message = NOT_RUN, _reason(report)
+        elif report.failed and result.result == PASSED:
+            result.result = result.properties.get("fault") or (DEVICE_FAULT if report.when == "call" else LAB_FAULT)
+            result.message = _last_line(report)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A test is over."""
+        if result := self._open.pop(nodeid, None):
+            self.results.append(result)
+            self._listener("finished", result)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A suite that cannot even be read is the caller's fault."""
+        if report.failed:
+            self.results.append(TestResult(report.nodeid, "misuse", 0.0, _last_line(report)))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker that died takes its test with it: a fault of the lab."""
+        if error:
+            self.results.append(TestResult(f"worker {node.gateway.id}", LAB_FAULT, 0.0, str(error)))
+
+
+def test_name(nodeid: str) -> str:
+    """`test_dfu: update runs [interleaved]` rather than a path."""
+    path, _, test = nodeid.partition("@timing=")[0].partition("::")
+    name, bracket, case = test.partition("[")
+    words = name.removeprefix("test_").replace("_", " ")
+    return f"{Path(path).stem.removeprefix('test_')}: {words}" + (f" [{case}" if bracket else "")
+
+
+test_name.__test__ = False  # type: ignore[attr-defined]
+
+
+def run_suites(
+    *, rack: str, report: Path | None, keyword: str | None, workers: int, listener: Listener, extra: list[str]
+) -> Run:
+    """Run tests/boards and write the report folder. Raises Misuse for options pytest refuses."""
+    began = time.monotonic()
+    run_id = time.strftime("%Y%m%d-%H%M%S")
+    folder = (report or Path("reports") / run_id).resolve()
+    if folder.exists() and any(folder.iterdir()):
+        raise Misuse(f"the report folder {folder} is not empty", hint="name another with --report")
+    folder.mkdir(parents=True, exist_ok=True)
+    if rack != "virtual" and not Path(rack).is_file():
+        raise Misuse(
+            f"--rack {rack}: no such file", hint="`virtual`, or a labgrid environment such as places/virtual.yaml"
+        )
+    watcher = Watcher(listener)
+    arguments = [
+        str(part("tests", "boards")),
+        *("--rootdir", str(ROOT), "-c", str(part("pyproject.toml"))),
+        *("-p", "no:cacheprovider", "-o", "addopts=--strict-markers"),
+        *("--rack", rack, "--rig-report", str(folder)),
+        *("--junitxml", str(folder / "junit.xml"), "--alluredir", str(folder / "allure-results")),
+        *(["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []),
+        *(["-k", keyword] if keyword else []),
+        *extra,
+    ]
+    os.environ["RIG_RUN_ID"] = run_id
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = pytest.main(arguments, plugins=[watcher])
+    verdict = judge(watcher.results)
+    if code in _PYTEST_MISUSE:
+        verdict = RunVerdict("misuse", 2)
+    elif code == pytest.ExitCode.INTERRUPTED and verdict.status == 0:
+        verdict = RunVerdict("interrupted", 3)
+    write_report(folder, run_id, watcher.results, verdict)
+    return Run(run_id, folder, watcher.results, verdict, time.monotonic() - began)
+
+
+def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:
+    text = str(report.longrepr).strip()
+    marked = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+    return (marked or text.splitlines() or ["no reason given"])[0 if marked else -1]
+
+
+def _reason(report: pytest.TestReport) -> str:
+    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
