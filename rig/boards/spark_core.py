@@ -56,7 +56,7 @@ class SparkCore:
         mode = target.get_driver("ModbusCoilDriver", name="mode") if tags.get("mode") == "wired" else None
         return cls(name, relay=target.get_driver(RelayDriver), mode=mode, usb=usb, tags=tags)
 
-    # -- power and signs of life ---------------------------------------------------------------------------------------
+    # -- power and signs of life -------------------------------------------------------------------------------------
 
     def identity(self) -> str | None:
         """What the board shows on USB now: `1d50:607f` DFU, `1d50:607d` listening, None nothing."""
@@ -94,7 +94,7 @@ class SparkCore:
         """Whether an application shows itself within `seconds`; DFU on the way there does not matter."""
         return bool(look_for(lambda: self.identity() == LISTENING, seconds=seconds, clock=self.clock))
 
-    # -- DFU -----------------------------------------------------------------------------------------------------------
+    # -- DFU ---------------------------------------------------------------------------------------------------------
 
     def enter_dfu(self) -> None:
         """Power-cycle into DFU with MODE held: the reader that changes nothing. Raises LabFault, Misuse."""

@@ -141,7 +141,7 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
         data[: len(incoming)] = array("B", incoming)
         return len(incoming)
 
-    # -- descriptors ---------------------------------------------------------------------------------------------------
+    # -- descriptors -------------------------------------------------------------------------------------------------
 
     def _read_descriptors(self, dev: _Remote) -> None:
         if dev.device:

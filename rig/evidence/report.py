@@ -24,9 +24,8 @@ def _draw_maps(folder: Path, lines: list[dict[str, Any]]) -> list[Path]:
     kinds = sorted({(line["board"], line["generation"], line["path"]) for line in lines if line["kind"] == "cut"})
     maps = []
     for board, generation, path in kinds:
-        chosen = [
-            line for line in lines if (line["board"], line["generation"], line["path"]) == (board, generation, path)
-        ]
+        kind = (board, generation, path)
+        chosen = [line for line in lines if (line["board"], line["generation"], line["path"]) == kind]
         target = folder / f"cut-map-{board}-{generation}-{path}.svg"
         target.write_text(
             draw_cut_map(chosen, f"{board} generation {generation.upper()}: cuts while updating over {path}")
@@ -62,7 +61,8 @@ def _cuts(lines: list[dict[str, Any]], maps: list[Path]) -> list[str]:
         return []
     rows = [
         f"| {line['trial']} | {line['place']} | {line['aim']['phase']} | {line['landing']['phase']}: "
-        f"{line['landing']['detail']} | {outcome_name(line)} | {line['outcome']['rung']} | {line['outcome']['seconds']:.1f} |"
+        f"{line['landing']['detail']} | {outcome_name(line)} | {line['outcome']['rung']} "
+        f"| {line['outcome']['seconds']:.1f} |"
         for line in cuts
     ]
     pictures = [f"![{path.stem}]({path.name})" for path in maps]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 def stream(seed: str, length: int) -> bytes:
-    """The first `length` bytes of SHA-256(seed ‖ LE32(0)) ‖ SHA-256(seed ‖ LE32(1)) ‖ …: noise anyone can make again."""
+    """The first `length` bytes of SHA-256(seed ‖ LE32(0)) ‖ SHA-256(seed ‖ LE32(1)) ‖ …."""
     blocks = (hashlib.sha256(seed.encode() + at.to_bytes(4, "little")).digest() for at in range(-(-length // 32)))
     return b"".join(blocks)[:length]
 

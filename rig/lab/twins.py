@@ -149,7 +149,7 @@ def _register(text: str) -> tuple[int, int]:
 
 
 def _identify_area(good: Iterable[str], images: Iterable[str]) -> Identify:
-    """Identify by the hash of the whole area first, then by the manifest; without `good` the manifest says what runs."""
+    """Identify by the hash of the whole area, then by the manifest; without `good` the manifest says what runs."""
     named = {}
     well = set()
     for texts, is_good in ((images, False), (good, True)):

@@ -125,7 +125,7 @@ class _Connection(asyncio.Protocol):
         self._waiting.clear()
         self._transport.abort()
 
-    # -- before an import ------------------------------------------------------------------------------------------
+    # -- before an import --------------------------------------------------------------------------------------------
 
     def _read_operation(self) -> bool:
         if len(self._buffer) < usbip.OP_SIZE:

@@ -81,7 +81,7 @@ class Core:
         self._performed = 0
         self._watchdog_at = math.inf
 
-    # -- lines ---------------------------------------------------------------------------------------------------
+    # -- lines -------------------------------------------------------------------------------------------------------
 
     def power_on(self, now: float, *, causes: frozenset[str] = frozenset({"power-on", "pin"})) -> None:
         """Supply rises: registers are zero, operations are counted from 0."""
@@ -125,7 +125,7 @@ class Core:
             self._interrupt(now, tearing=False)
             self._restart("pin")
 
-    # -- USB -----------------------------------------------------------------------------------------------------
+    # -- USB ---------------------------------------------------------------------------------------------------------
 
     def attach(self, function: UsbFunction) -> None:
         """Show the host a device."""
@@ -159,7 +159,7 @@ class Core:
             self._next_step()
             self.advance(now)
 
-    # -- time ----------------------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------------------------
 
     def due(self) -> float:
         """When the board next does something by itself; infinity when it does not."""
@@ -205,7 +205,7 @@ class Core:
             return self._step.run.first + self._performed
         return self.memory.journal.next
 
-    # -- what programs call ---------------------------------------------------------------------------------------
+    # -- what programs call ------------------------------------------------------------------------------------------
 
     def event(self, name: str) -> None:
         """Note something worth seeing."""
@@ -219,7 +219,7 @@ class Core:
         """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""
         self._watchdog_at = math.inf if seconds is None else self.time + seconds * self._timer_scale
 
-    # -- how it goes on --------------------------------------------------------------------------------------------
+    # -- how it goes on ----------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         self.locked_up = False

@@ -138,7 +138,7 @@ class CoreProcess:
     def _usb_changed(self) -> None:
         self.usbip.detached()
 
-    # -- time ----------------------------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Let what is due happen, and come back when the next thing is."""
@@ -151,7 +151,7 @@ class CoreProcess:
         if wait != float("inf"):
             self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._wake)
 
-    # -- the control port -----------------------------------------------------------------------------------------------
+    # -- the control port --------------------------------------------------------------------------------------------
 
     def _status(self, _request: dict[str, Any]) -> dict[str, Any]:
         core = self.core
