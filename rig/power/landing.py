@@ -51,7 +51,9 @@ class DfuWrite:
             return Landing(OUTSIDE, None, "read-back", "everything written, flags as before")
         if area == self.before:
             return Landing(OUTSIDE, None, "read-back", "before anything was erased")
-        if self.order is EraseOrder.ALL_FIRST and "old" in pages:
+        if set(pages) == {"blank"}:
+            return self._between_erase_and_program(len(pages))
+        if self.order is EraseOrder.ALL_FIRST and self._erasing(area, pages):
             reached = next(index for index, state in enumerate(pages) if state != "blank")
             return self._landing("erase", reached * PAGE, f"{pages.count('blank')} of {len(pages)} pages are blank")
         state = pages[unfinished]
@@ -61,6 +63,18 @@ class DfuWrite:
             return self._landing("erase", unfinished * PAGE, f"page {unfinished} is half erased")
         offset = self._programmed(area, unfinished)
         return self._landing("program", offset, f"{offset} of {len(self.data)} bytes are written")
+
+    def _erasing(self, area: bytes, pages: list[str]) -> bool:
+        """Whether, with all pages erased first, some page is not erased yet or only half."""
+        reached = next(index for index, state in enumerate(pages) if state != "blank")
+        torn = pages[reached] == "torn" and (reached > 0 or not self._begun(area, 0))
+        return torn or "old" in pages
+
+    def _between_erase_and_program(self, pages: int) -> Landing:
+        """Everything is blank: which of the pages that were blank before were erased again, flash does not tell."""
+        last = self.before[(pages - 1) * PAGE : pages * PAGE]
+        known_by = "read-back" if last.strip(b"\xff") else "inferred"
+        return Landing("program", layout.APP_ADDRESS, known_by, "every page is blank, nothing is written")
 
     def _landing(self, phase: str, offset: int, detail: str) -> Landing:
         return Landing(phase, layout.APP_ADDRESS + offset, "read-back", detail)

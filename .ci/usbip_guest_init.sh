@@ -1,0 +1,68 @@
+#!/bin/busybox sh
+# Init of the guest that usbip-guest boots: attaches the board, lists it, flashes it, and powers off. Each step's
+# output stands between markers that usbip-guest reads.
+
+DEVICE=1d50:607f
+
+step() {
+    name=$1
+    shift
+    echo "==== $name begin"
+    "$@"
+    echo "==== $name exit $?"
+}
+
+load_modules() {
+    for module in /modules/*.ko; do
+        insmod "$module" || return
+    done
+}
+
+# Tries for ten seconds.
+eventually() {
+    for _ in $(seq 100); do
+        "$@" && return
+        usleep 100000
+    done
+    echo "not within 10 s: $*"
+    return 1
+}
+
+link_is_up() {
+    [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]
+}
+
+connect() {
+    ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up && eventually link_is_up
+}
+
+present() {
+    grep -qsi "^PRODUCT=1d50/607f/" /sys/bus/usb/devices/*/uevent
+}
+
+absent() {
+    ! present
+}
+
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+ln -s /run /var/run
+# The kernel must not write into the middle of a marker.
+dmesg -n 1
+
+echo "==== up"
+step version cat /proc/version
+step modules load_modules
+step network connect
+dmesg -c >/dev/null
+step attach usbip --tcp-port "$usbip_port" attach -r 10.0.2.2 -b 1-1
+step arrived eventually present
+step lsusb lsusb -v -d "$DEVICE"
+step list dfu-util -l
+step flash dfu-util -d "$DEVICE" -a 0 -s 0x08005000:leave -D /image.bin
+step departed eventually absent
+step messages dmesg
+poweroff -f

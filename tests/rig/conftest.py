@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+from models import served_core
+
+from rig.drivers.usbip_backend import UsbipBackend
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A shipped Core on real ports, without modelled delays."""
+    with served_core(tmp_path / "core") as core:
+        yield core
+
+
+@pytest.fixture
+def blank(tmp_path):
+    """A Core without firmware on real ports: it is in DFU, without modelled delays."""
+    state = tmp_path / "blank"
+    state.mkdir()
+    (state / "internal.bin").write_bytes(b"\xff" * 131_072)
+    (state / "external.bin").write_bytes(b"\xff" * 2_097_152)
+    with served_core(state) as core:
+        yield core
+
+
+@pytest.fixture
+def backend(blank):
+    return UsbipBackend(blank.host, blank.usbip_port)

@@ -1,0 +1,110 @@
+"""Landings told by flash alone, against the journal of the model, which knows where the cut really was."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu
+
+from rig.drivers.dfu_host import DfuHost, EraseOrder
+from rig.errors import LabFault
+from rig.formats import spark_flash as layout
+from rig.power.landing import DfuWrite
+from rig.twin.tears import ERASE_TEARS, PROGRAM_TEARS, named_tear
+
+NEW = ROLES["new"]
+ORDERS = st.sampled_from(EraseOrder)
+
+
+def update(core, order) -> None:
+    device = ModelUsb(core)
+    with contextlib.suppress(LabFault), DfuHost(device, sleep=device.sleep) as host:
+        host.write(layout.APP_ADDRESS, NEW.data, order)
+        host.leave(layout.APP_ADDRESS)
+        core.advance(core.time + 1)
+
+
+def operations(order) -> int:
+    core = into_dfu(core_in_memory())
+    update(core, order)
+    return core.memory.journal.next
+
+
+TOTAL = {order: operations(order) for order in EraseOrder}
+
+
+def cut_at(order, k, tear):
+    """Cut an update before or in operation `k`; what the journal says it was, and the landing read off flash."""
+    core = into_dfu(core_in_memory())
+    before, flags = core.memory.app(), core.memory.flags16()[:10]
+    core.memory.journal.fuse = (k, tear)
+    whole = into_dfu(core_in_memory())
+    update(whole, order)
+    update(core, order)
+    assert not core.powered
+    landing = DfuWrite(before, flags, NEW.data, order).locate(core.memory.app(), core.memory.flags16()[:10])
+    return whole.memory.journal.operation(k), landing
+
+
+def agrees(truth, landing) -> bool:
+    """Whether a landing is as near to the truth as flash can tell: a page in an erase, a half-word in a program."""
+    in_flags = truth.address < layout.APP_ADDRESS
+    if landing.phase == "outside":
+        return truth.first == 0 or in_flags
+    if landing.phase.startswith("commit"):
+        return in_flags
+    if in_flags:
+        return False
+    if landing.known_by == "inferred":
+        return truth.kind == "erase" or truth.address == layout.APP_ADDRESS
+    return abs(landing.address - truth.address) <= layout.INTERNAL_PAGE
+
+
+@settings(max_examples=60, deadline=None)
+@given(order=ORDERS, share=st.floats(0, 1, exclude_max=True))
+def test_a_cut_before_any_operation_is_located(order, share):
+    truth, landing = cut_at(order, int(share * TOTAL[order]), None)
+    assert agrees(truth, landing), (truth.kind, hex(truth.address), landing)
+
+
+@settings(max_examples=80, deadline=None)
+@given(order=ORDERS, share=st.floats(0, 1, exclude_max=True), seed=st.integers(0, 1000), data=st.data())
+def test_a_cut_in_any_operation_is_located(order, share, seed, data):
+    k = int(share * TOTAL[order])
+    name = data.draw(st.sampled_from([name for name in PROGRAM_TEARS if name in ERASE_TEARS] + ["random-subset"]))
+    truth, landing = cut_at(order, k, named_tear(name, seed))
+    assert agrees(truth, landing), (truth.kind, hex(truth.address), landing)
+
+
+@pytest.mark.parametrize("tear", ERASE_TEARS)
+@pytest.mark.parametrize("page", [0, 1, 10, 18, 19])
+def test_a_torn_erase_with_all_pages_first_lands_in_its_page(tear, page):
+    truth, landing = cut_at(EraseOrder.ALL_FIRST, page, named_tear(tear, 3))
+    assert truth.kind == "erase"
+    assert agrees(truth, landing), landing
+    assert landing.phase == "erase" or (page, tear) == (0, "none")
+
+
+FLAGS = {
+    "erased": (b"\xff" * 10, "commit"),
+    "first half-words written": (RUNNING_FLAGS[:4] + b"\xff" * 6, "commit"),
+    "0x5000 written, the rest not": (RUNNING_FLAGS[:6] + b"\xff" * 4, "commit-tail"),
+    "zero, as in mid-erase": (bytes(10), "commit"),
+    "as before": (RUNNING_FLAGS, "outside"),
+}
+
+
+@pytest.mark.parametrize("case", FLAGS)
+def test_the_flags_page_tells_how_far_the_commit_came(case):
+    flags, phase = FLAGS[case]
+    area = NEW.data.ljust(layout.APP_SIZE, b"\xff")
+    assert DfuWrite(area, RUNNING_FLAGS, NEW.data, EraseOrder.ALL_FIRST).locate(area, flags).phase == phase
+
+
+def test_nothing_begun_is_outside():
+    area = ROLES["old"].data.ljust(layout.APP_SIZE, b"\xff")
+    write = DfuWrite(area, RUNNING_FLAGS, NEW.data, EraseOrder.ALL_FIRST)
+    assert write.locate(area, RUNNING_FLAGS).detail == "before anything was erased"

@@ -1,0 +1,131 @@
+"""The relay twin and the driver of its contacts: two protocols, the same channels, and honest errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+
+import pytest
+import requests
+from labgrid.driver.power import shelly_gen2
+from models import served_core
+from pyModbusTCP.client import ModbusClient
+
+from rig.drivers.relay import Contact
+from rig.errors import LabFault, Misuse
+from rig.twin.relay import Relay, RelayServers, Wire
+
+
+@contextlib.contextmanager
+def relay_servers(wires):
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    servers = RelayServers(Relay(wires))
+    ready = asyncio.run_coroutine_threadsafe(servers.start("127.0.0.1", 0, 0), loop).result(10)
+    try:
+        yield servers, ready["modbus"]["port"], f"http://127.0.0.1:{ready['http']['port']}"
+    finally:
+        asyncio.run_coroutine_threadsafe(servers.close(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Two boards on one relay: power, MODE and RST of each."""
+    with served_core(tmp_path / "a") as first, served_core(tmp_path / "b") as second:
+        wires = [Wire(line, c.host, c.control_port) for c in (first, second) for line in ("power", "mode", "reset")]
+        with relay_servers(wires) as (_, modbus, http):
+            yield first, second, modbus, http
+
+
+def contact(port, coil=0, inverted=False):
+    return Contact("127.0.0.1", port, coil, inverted=inverted, board="core-01")
+
+
+def test_modbus_and_shelly_switch_and_read_the_same_channel(bench):
+    _, _, modbus, http = bench
+    power = contact(modbus)
+    assert power.is_closed()
+    shelly_gen2.power_set(http, None, 0, False)
+    assert not power.is_closed()
+    power.switch(True)
+    assert shelly_gen2.power_get(http, None, 0) is True
+
+
+def test_a_channel_switches_its_own_line_of_its_own_board(bench):
+    first, second, modbus, _ = bench
+    contact(modbus, 3).switch(False)
+    contact(modbus, 1).switch(True)
+    assert (first.call("status")["power"], first.call("status")["mode"]) == (True, True)
+    assert (second.call("status")["power"], second.call("status")["mode"]) == (False, False)
+    contact(modbus, 2).switch(True)
+    assert first.call("status")["running"] is None
+
+
+def test_an_inverted_contact_is_open_when_its_coil_is_set(bench):
+    _, _, modbus, _ = bench
+    inverted = contact(modbus, 0, inverted=True)
+    inverted.switch(False)
+    assert ModbusClient("127.0.0.1", modbus).read_coils(0) == [True]
+    assert not inverted.is_closed()
+
+
+def test_several_coils_at_once(bench):
+    first, second, modbus, _ = bench
+    assert ModbusClient("127.0.0.1", modbus).write_multiple_coils(0, [False, False, False, False])
+    assert not first.call("status")["power"]
+    assert not second.call("status")["power"]
+
+
+@pytest.mark.parametrize("coil", [6, 60000])
+def test_a_coil_that_does_not_exist_is_refused(bench, coil):
+    with pytest.raises(LabFault, match=rf"core-01: relay 127.0.0.1:{bench[2]} does not switch coil {coil}"):
+        contact(bench[2], coil).switch(False)
+
+
+def test_a_dead_relay_is_a_lab_fault_that_names_it():
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(LabFault, match=f"core-01: relay 127.0.0.1:{port} does not connect coil 0"):
+        contact(port).connect()
+
+
+def test_a_relay_that_accepts_and_is_silent_is_given_up_after_a_second():
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(LabFault, match="does not switch"):
+        contact(silent.getsockname()[1]).switch(False)
+
+
+def test_a_wire_to_a_dead_board_does_not_stop_the_others(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with served_core(tmp_path / "a") as alive:
+        wires = [Wire("power", "127.0.0.1", port), Wire("power", alive.host, alive.control_port)]
+        with relay_servers(wires) as (_, modbus, _http):
+            contact(modbus, 0).switch(False)
+            contact(modbus, 1).switch(False)
+        assert not alive.call("status")["power"]
+
+
+BAD_CALLS = {
+    "not JSON": ("nonsense", 400),
+    "no method": ('{"id": 1}', 400),
+    "no such switch": ('{"id": 1, "method": "Switch.Set", "params": {"id": 9, "on": true}}', 500),
+    "no such method": ('{"id": 1, "method": "Switch.Explode", "params": {"id": 0}}', 500),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_bad_calls_are_answered_and_the_relay_goes_on(bench, case):
+    body, status = BAD_CALLS[case]
+    assert requests.post(f"{bench[3]}/rpc", data=body, timeout=5).status_code == status
+    assert shelly_gen2.power_get(bench[3], None, 0) is True
+
+
+@pytest.mark.parametrize("text", ["", "power", "light@127.0.0.1:1", "power@1", "power@host:port"])
+def test_a_wire_that_cannot_be_is_named(text):
+    with pytest.raises(Misuse, match="is not LINE@HOST:PORT"):
+        Wire.parse(text)
