@@ -1,0 +1,83 @@
+"""The manifest: good images, and what is said of a broken one."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from models import CATALOGUE, MANIFEST, ROLES
+
+from rig.errors import Misuse
+from rig.firmware.manifest import Manifest
+from rig.formats import spark_flash as layout
+
+GOOD = """
+[[image]]
+name = "one"
+board = "spark-core"
+version = "1"
+runs = "ok"
+sha256 = "SHA"
+recipe = { kind = "fill", byte = 7, length = 16 }
+"""
+SHA = hashlib.sha256(b"\x07" * 16).hexdigest()
+
+
+def write(tmp_path, text):
+    path = tmp_path / "manifest.toml"
+    path.write_text(text.replace("SHA", SHA))
+    return path
+
+
+def test_every_image_that_comes_with_the_rig_has_the_sha256_it_says():
+    assert len(MANIFEST.images("spark-core")) == len(MANIFEST.entries)
+
+
+def test_a_file_beside_the_manifest_is_an_image_too(tmp_path):
+    (tmp_path / "one.bin").write_bytes(b"\x07" * 16)
+    text = GOOD.replace('recipe = { kind = "fill", byte = 7, length = 16 }', 'file = "one.bin"')
+    assert Manifest.load(write(tmp_path, text)).image("one").data == b"\x07" * 16
+
+
+BROKEN = {
+    "not TOML": ("name = ", "is not TOML"),
+    "a field that does not exist": (GOOD + "colour = 3\n", r"image\.0\.colour"),
+    "a behaviour that does not exist": (GOOD.replace('"ok"', '"well"'), r"image\.0\.runs"),
+    "a sha256 that is none": (GOOD.replace("SHA", "abc"), r"image\.0\.sha256"),
+    "a recipe that does not exist": (GOOD.replace('"fill"', '"brew"'), r"image\.0\.recipe"),
+    "a recipe of a negative length": (GOOD.replace("16", "-1"), r"image\.0\.recipe"),
+    "neither recipe nor file": (GOOD.replace("recipe =", "#"), "either a recipe or a file"),
+    "a name twice": (GOOD + GOOD, "'one' is there twice"),
+    "a role without image": (GOOD + '[roles.spark-core]\nold = "one"\nnew = "two"\n', "role new names 'two'"),
+    "not UTF-8": ("\udcff", "cannot read the manifest"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_wrong_is_named_with_file_and_field(tmp_path, case):
+    text, reason = BROKEN[case]
+    path = tmp_path / "manifest.toml"
+    path.write_bytes(text.replace("SHA", SHA).encode(errors="surrogateescape"))
+    with pytest.raises(Misuse, match=reason) as caught:
+        Manifest.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_changed_image_is_refused_when_it_is_used(tmp_path):
+    manifest = Manifest.load(write(tmp_path, GOOD.replace("length = 16", "length = 17")))
+    with pytest.raises(Misuse, match="image 'one' has sha256"):
+        manifest.image("one")
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    (tmp_path / "one.bin").write_bytes(b"\x07" * 15)
+    text = GOOD.replace('recipe = { kind = "fill", byte = 7, length = 16 }', 'file = "one.bin"')
+    with pytest.raises(Misuse, match="image 'one' has sha256"):
+        Manifest.load(write(tmp_path, text)).image("one")
+
+
+def test_an_area_is_the_longest_image_it_begins_with():
+    area = ROLES["new"].data + b"left over" * 99
+    assert CATALOGUE.identify(area.ljust(layout.APP_SIZE, b"\xff")) == ("core-new", "ok")
+    assert CATALOGUE.identify(b"\xff" * layout.APP_SIZE) == ("erased", None)
+    assert CATALOGUE.identify(bytes(layout.APP_SIZE)) == ("mixed", None)

@@ -1,0 +1,156 @@
+"""The virtual rack from outside: the stock labgrid-client, acquisition, deaths, and a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rig.errors import LabFault, Misuse
+from rig.lab.acquisition import Boards
+from rig.lab.checkout import part
+
+SCRIPTS = Path(sys.executable).parent
+
+
+class Up:
+    """`rig up` in a process of its own."""
+
+    def __init__(self, *options: str):
+        command = [sys.executable, "-m", "rig", "up", "--json", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.ready = json.loads(self.process.stdout.readline())
+        self.coordinator = self.ready["coordinator"]
+
+    def children(self) -> dict[str, psutil.Process]:
+        return {_noun(child.cmdline()): child for child in psutil.Process(self.process.pid).children()}
+
+    def client(self, *words: str) -> str:
+        env = {**os.environ, "LG_COORDINATOR": self.coordinator}
+        command = [str(SCRIPTS / "labgrid-client"), *words]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=20)
+        return self.process.returncode, said
+
+
+def _noun(command: list[str]) -> str:
+    line = " ".join(command)
+    kind = re.search(r"labgrid-(coordinator|exporter)|twin (relay)|--state \S+/(core-\d+)", line)
+    return next(filter(None, kind.groups())) if kind else line
+
+
+@pytest.fixture
+def up():
+    rack = Up("--cores", "2", "--time-scale", "0.1")
+    yield rack
+    if rack.process.poll() is None:
+        rack.end()
+
+
+def gone(processes) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    return not alive
+
+
+def test_the_stock_client_lists_acquires_switches_and_releases(up):
+    assert up.client("places").split() == ["core-01", "core-02"]
+    assert "board=spark-core" in up.client("-p", "core-01", "show")
+    up.client("-p", "core-01", "acquire")
+    for action, state in (("off", "off"), ("on", "on"), ("cycle", "on")):
+        up.client("-p", "core-01", "power", action)
+        assert f"is {state}" in up.client("-p", "core-01", "power", "get")
+    up.client("-p", "core-01", "io", "high", "mode")
+    assert "is high" in up.client("-p", "core-01", "io", "get", "mode")
+    up.client("-p", "core-01", "release")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_signal_leaves_no_process_behind(number):
+    rack = Up("--cores", "1")
+    children = list(rack.children().values())
+    assert len(children) == 4
+    assert rack.end(number)[0] == 0
+    assert gone(children)
+
+
+def test_a_rack_that_is_killed_takes_its_processes_with_it(up):
+    children = list(up.children().values())
+    up.process.kill()
+    assert gone(children)
+
+
+@pytest.mark.parametrize("victim", ["core-02", "relay", "exporter", "coordinator"])
+def test_a_child_that_dies_is_named(victim):
+    rack = Up("--cores", "2")
+    children = rack.children()
+    children[victim].kill()
+    _, said = rack.process.communicate(timeout=20)
+    assert rack.process.returncode == 3
+    assert f"{victim} died" in said
+    assert len(said.strip().splitlines()) == 1
+    assert gone(children.values())
+
+
+def test_boards_are_found_by_their_tags_and_given_back_powered(up):
+    with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
+        board = boards.get("spark-core", {"mode": "wired"})
+        assert boards.get("spark-core", {}) is board
+        assert board.is_alive(board.timing.start)
+        board.power_off()
+        assert up.client("who").count("core-01") == 1
+    assert "core-01" not in up.client("who")
+    with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
+        assert boards.get("spark-core", {}).is_alive(5)
+
+
+def test_a_place_that_nobody_has_is_misuse_and_one_that_is_taken_a_lab_fault(up):
+    up.client("-p", "core-01", "acquire")
+    up.client("-p", "core-02", "acquire")
+    with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
+        with pytest.raises(Misuse, match="no place has board=esp32"):
+            boards.get("esp32", {})
+        with pytest.raises(LabFault, match="every place that fits is taken: core-01 by"):
+            boards.get("spark-core", {})
+
+
+def test_without_a_coordinator_the_error_says_so():
+    boards = Boards("127.0.0.1:9", part("places", "virtual.yaml"))
+    with pytest.raises(LabFault, match=r"no labgrid coordinator answers at 127\.0\.0\.1:9"):
+        boards.__enter__()
+
+
+def test_what_a_killed_run_left_off_is_powered_by_the_next(up):
+    code = (
+        "import sys, time; from pathlib import Path; from rig.lab.acquisition import Boards\n"
+        "boards = Boards(sys.argv[1], Path(sys.argv[2])).__enter__()\n"
+        "boards.get('spark-core', {}).power_off(); print('off', flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, up.coordinator, str(part("places", "virtual.yaml"))]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert run.stdout.readline() == b"off\n"
+    run.kill()
+    run.wait()
+    assert "core-01" in up.client("who")
+    with Boards(up.coordinator, part("places", "virtual.yaml")):
+        assert "core-01" not in up.client("who")
+    up.client("-p", "core-01", "acquire")
+    assert "is on" in up.client("-p", "core-01", "power", "get")
+
+
+def test_a_fresh_state_folder_is_filled_and_kept(tmp_path):
+    rack = Up("--cores", "1", "--state", str(tmp_path))
+    rack.end()
+    files = {path.name: path.stat().st_size for path in (tmp_path / "core-01").iterdir()}
+    assert files == {"internal.bin": 131_072, "external.bin": 2_097_152}
