@@ -221,7 +221,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and isinstance(call.excinfo.value, RigError):
         error = call.excinfo.value
         kind = {1: "device fault", 2: "misuse", 3: "lab fault"}[error.exit_status]
-        report.user_properties.append(("fault", kind))
+        for properties in (report.user_properties, item.user_properties):
+            properties.append(("fault", kind))
         report.longrepr = f"{kind}: {error}"
         if isinstance(error, LabFault) and report.when == "call":
             report.when = "setup"  # pytest calls a failure outside of `call` an error, and so do its reports

@@ -32,22 +32,16 @@ def announce(ready: Mapping[str, Any]) -> None:
     print(json.dumps(ready), flush=True)
 
 
-async def until_signal() -> None:
-    """Return on SIGTERM or Ctrl-C."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-
-
 def serve(start_up: Callable[[], Awaitable[Mapping[str, Any]]], close: Callable[[], Awaitable[None] | None]) -> None:
-    """Start something, announce it, serve until a signal, close it."""
+    """Start something, announce it, serve until SIGTERM or Ctrl-C, close it."""
 
     async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         try:
             announce(await start_up())
-            await until_signal()
+            await stop.wait()
         finally:
             closing = close()
             if closing is not None:

@@ -1,0 +1,417 @@
+"""Planted faults: each breaks one thing in twin, relay, driver or cut engine, and a named check must notice.
+
+A check passes on the real code and fails on the mutant by assertion. A row here is a promise: when a check stops
+noticing its fault, this table fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from types import SimpleNamespace
+
+import pytest
+import test_cut
+import test_dfu_host
+import test_landing
+import test_ledger
+import usb.core
+from models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu, settle
+
+from rig.boards.spark_core import SparkCore
+from rig.drivers import dfu_host, usbip_backend
+from rig.drivers.dfu_host import DfuHost, EraseOrder
+from rig.errors import DeviceFault, LabFault
+from rig.evidence import ledger
+from rig.formats import spark_flash as layout
+from rig.power import cut as cut_module
+from rig.power import landing
+from rig.recovery.ladder import RescueLadder
+from rig.twin import flash
+from rig.twin import relay as relay_module
+from rig.twin.relay import Relay, Wire
+from rig.twin.spark_core import application, bootloader, core, dfu
+from rig.twin.spark_core.steps import Work
+from rig.twin.tears import named_tear
+
+# -- checks -------------------------------------------------------------------------------------------------------------
+
+
+def programming_only_clears_bits(tmp_path):
+    memory = core_in_memory().memory.external
+    for data in (b"\x0f\x0f", b"\xf0\xf0"):
+        run = memory.programming(0x1000, data)
+        memory.perform(run, 0, run.count)
+    assert memory.peek(0x1000, 2) == b"\x00\x00"
+
+
+def internal_flash_refuses_what_is_not_blank(tmp_path):
+    board = into_dfu(core_in_memory())
+    with DfuHost(ModelUsb(board), sleep=board.advance) as host:
+        host._program(layout.APP_ADDRESS, b"\x55" * 64)
+    assert board.memory.app()[: len(ROLES["old"])] == ROLES["old"].data
+
+
+def a_cut_after_the_flags_were_erased_strands(tmp_path):
+    board = into_dfu(core_in_memory())
+    device = ModelUsb(board)
+    with DfuHost(device, sleep=device.sleep) as host, contextlib.suppress(LabFault):
+        board.memory.journal.fuse = (1, None)
+        host.leave(layout.APP_ADDRESS)
+        settle(board)
+    board.power_on(board.time)
+    settle(board)
+    assert board.running is None
+    assert board.usb.identity == "1d50:607f"
+
+
+def registers_do_not_survive_a_power_cut(tmp_path):
+    board = core_in_memory()
+    board.power_on(0)
+    board.advance(5)
+    board.power_off(5)
+    board.power_on(6)
+    assert board.dr[1] == 0
+
+
+def a_board_without_power_is_gone_from_usb(tmp_path):
+    board = core_in_memory()
+    board.power_on(0)
+    board.advance(5)
+    assert board.usb is not None
+    board.power_off(5)
+    assert board.usb is None
+
+
+def a_crash_is_noticed_by_the_watchdog(tmp_path):
+    board = into_dfu(core_in_memory())
+    device = ModelUsb(board)
+    with DfuHost(device, sleep=device.sleep) as host:
+        host.write(layout.APP_ADDRESS, test_dfu_host.NEW.data[:1024] + b"\xaa" * 1024)
+        host.leave(layout.APP_ADDRESS)
+    settle(board)
+    assert board.running == "core-previous"
+
+
+def an_update_that_did_not_reach_flash_is_noticed(tmp_path):
+    board = into_dfu(core_in_memory())
+    device = ModelUsb(board)
+    port = SimpleNamespace(device=lambda: device, identity=lambda: None)
+    driven = SparkCore(
+        "core-01", relay=None, mode=None, usb=port, clock=SimpleNamespace(now=lambda: 0, sleep=device.sleep)
+    )
+    driven.update(ROLES["new"])
+    settle(board)
+    assert board.running == "core-new"
+
+
+def a_block_lost_on_the_way_is_a_device_fault(tmp_path):
+    board = into_dfu(core_in_memory())
+    device = ModelUsb(board)
+    lossy = board.memory.internal.perform
+    board.memory.internal.perform = lambda run, a, b: lossy(run, a, b) if run.address != 0x0800_5400 else None
+    port = SimpleNamespace(device=lambda: device, identity=lambda: None)
+    driven = SparkCore(
+        "core-01", relay=None, mode=None, usb=port, clock=SimpleNamespace(now=lambda: 0, sleep=device.sleep)
+    )
+    noticed = False
+    try:
+        driven.update(ROLES["new"])
+    except DeviceFault:
+        noticed = True
+    assert noticed
+
+
+def a_relay_channel_moves_its_own_line(tmp_path):
+    told = []
+    relay = Relay([Wire("power", "a", 1), Wire("power", "b", 2)])
+    relay._tell = lambda wire, line: told.append((wire.host, json.loads(line)["on"]))
+    relay.switch(1, False)
+    assert told == [("b", False)]
+    assert relay.closed == [True, False]
+
+
+class Lines:
+    """A relay and a USB port whose states a test sets."""
+
+    def __init__(self, closed, identity):
+        self.closed, self.shown = closed, identity
+
+    def off(self):
+        return None
+
+    def get(self):
+        return self.closed
+
+    def identity(self):
+        return self.shown
+
+
+class Ticking:
+    """A clock that runs as fast as it is looked at."""
+
+    def __init__(self):
+        self.at = 0.0
+
+    def now(self):
+        return self.at
+
+    def sleep(self, seconds):
+        self.at += seconds
+
+
+def power_off_noticed(closed, identity) -> bool:
+    lines = Lines(closed, identity)
+    try:
+        SparkCore("core-01", relay=lines, mode=None, usb=lines, clock=Ticking()).power_off()
+    except LabFault:
+        return True
+    return False
+
+
+def a_board_that_stays_powered_is_a_lab_fault(tmp_path):
+    assert power_off_noticed(False, "1d50:607d"), "another feed, or swapped cables"
+    assert power_off_noticed(True, None), "a sticky relay"
+    assert not power_off_noticed(False, None)
+
+
+def poll_times_are_honoured(tmp_path):
+    board = into_dfu(core_in_memory())
+    device = ModelUsb(board)
+    with DfuHost(device, sleep=device.sleep) as host:
+        device.slept.clear()
+        host.erase(layout.APP_ADDRESS)
+    assert device.slept == [0.05]
+
+
+def all_pages_are_erased_before_the_first_block(tmp_path):
+    board = into_dfu(core_in_memory())
+    device, seen = ModelUsb(board), []
+    with DfuHost(device, sleep=device.sleep, watch=lambda progress: seen.append(progress.phase)) as host:
+        host.write(layout.APP_ADDRESS, ROLES["new"].data, EraseOrder.ALL_FIRST)
+    assert seen == ["erase"] * 22 + ["program"] * 22
+
+
+def a_stall_reaches_the_host_as_errno_32(tmp_path):
+    error = usbip_backend._usb_error(OSError(32, "Broken pipe"))
+    assert isinstance(error, usb.core.USBError)
+    assert error.errno == 32
+
+
+def a_cut_waits_for_its_delay(tmp_path):
+    test_cut.test_the_command_leaves_no_earlier_than_its_delay(20)
+
+
+def a_cut_waits_for_its_event(tmp_path):
+    test_cut.test_nothing_is_cut_when_nothing_matched()
+
+
+def a_landing_is_where_the_journal_says(tmp_path):
+    for order, k in ((EraseOrder.ALL_FIRST, 5), (EraseOrder.ALL_FIRST, 3000), (EraseOrder.INTERLEAVED, 4000)):
+        truth, landing = test_landing.cut_at(order, k, named_tear("prefix", 1))
+        assert test_landing.agrees(truth, landing), landing
+
+
+def a_torn_flags_page_is_a_commit(tmp_path):
+    area = ROLES["new"].data.ljust(layout.APP_SIZE, b"\xff")
+    write = landing.DfuWrite(area, RUNNING_FLAGS, ROLES["new"].data, EraseOrder.ALL_FIRST)
+    assert write.locate(area, b"\xff" * 10).phase == "commit"
+
+
+def a_changed_ledger_line_is_noticed(tmp_path):
+    path = test_ledger.write(tmp_path / "main.jsonl", 3)
+    path.write_bytes(path.read_bytes().replace(b'"trial":"1"', b'"trial":"7"'))
+    noticed = False
+    try:
+        list(ledger.read_ledger(path))
+    except ledger.Misuse:
+        noticed = True
+    assert noticed
+
+
+def a_stranded_board_did_not_heal_itself(tmp_path):
+    board = SimpleNamespace(
+        clock=Ticking(),
+        timing=SimpleNamespace(self_healing=1, start=1),
+        power_on=lambda: None,
+        power_off=lambda: None,
+        observe=lambda _seconds: "1d50:607f",
+        enter_dfu=lambda: None,
+        update=lambda _image: None,
+        is_alive=lambda _seconds: True,
+        dfu=lambda: contextlib.nullcontext(SimpleNamespace(read=lambda _address, length: b"\xff" * length)),
+    )
+    outcome = RescueLadder(board, ROLES, ROLES["old"]).climb(lambda _text: None)
+    assert (outcome.rung, outcome.image, outcome.stranded) == ("reflash", "none", True)
+
+
+# -- faults -------------------------------------------------------------------------------------------------------------
+
+
+def _save_in_one_go(board, flags):
+    """A flags page without a window: erased and written at once."""
+    memory = board.memory.internal
+    for run in (memory.erasing(layout.FLAGS_ADDRESS), memory.programming(layout.FLAGS_ADDRESS, flags.pack())):
+        memory.perform(run, 0, run.count)
+    yield Work(memory.programming(layout.FLAGS_ADDRESS + 16, b"\xff\xff"))
+
+
+def _never_bites(self, seconds):
+    return None
+
+
+def _keep_registers(self, now, *, causes=frozenset({"power-on", "pin"})):
+    kept = dict(self.dr)
+    REAL_POWER_ON(self, now, causes=causes)
+    self.dr.update(kept)
+
+
+REAL_POWER_ON = core.Core.power_on
+REAL_LOCATE = landing.DfuWrite.locate
+
+
+def _wrong_wire(self, channel, closed):
+    self.closed[channel] = closed
+    self._tell(self.wires[0], self.wires[0].request(closed))
+
+
+def _blind_switch(self, progress):
+    self._trigger_ns = 1
+    self._triggered.set()
+
+
+def _write_nothing(self, address, data):
+    return
+    yield
+
+
+MUTANTS = {
+    "twin: external flash takes any value": (
+        lambda m: m.setattr(flash, "_and", lambda old, new: new),
+        programming_only_clears_bits,
+    ),
+    "twin: internal flash programs over old data": (
+        lambda m: m.setattr(flash.Nor, "_program_strictly", lambda self, old, data: data),
+        internal_flash_refuses_what_is_not_blank,
+    ),
+    "twin: flags are saved without a window": (
+        lambda m: m.setattr(bootloader, "save", _save_in_one_go),
+        a_cut_after_the_flags_were_erased_strands,
+    ),
+    "twin: backup registers survive": (
+        lambda m: m.setattr(core.Core, "power_on", _keep_registers),
+        registers_do_not_survive_a_power_cut,
+    ),
+    "twin: USB outlives the supply": (
+        lambda m: m.setattr(core.Core, "detach", lambda self: None),
+        a_board_without_power_is_gone_from_usb,
+    ),
+    "twin: the watchdog never bites": (
+        lambda m: m.setattr(core.Core, "feed_watchdog", _never_bites),
+        a_crash_is_noticed_by_the_watchdog,
+    ),
+    "twin: every image runs": (
+        lambda m: m.setattr(core, "application", lambda board, _behaviour: application.application(board, "ok")),
+        a_crash_is_noticed_by_the_watchdog,
+    ),
+    "twin: DFU writes nothing": (
+        lambda m: (
+            m.setattr(dfu.DfuFunction, "_write", _write_nothing),
+            m.setattr(DfuHost, "read", lambda self, a, n: ROLES["new"].data[:n]),
+        ),
+        an_update_that_did_not_reach_flash_is_noticed,
+    ),
+    "driver: what was written is not read back": (
+        lambda m: m.setattr(DfuHost, "read", lambda self, address, length: ROLES["new"].data[:length]),
+        a_block_lost_on_the_way_is_a_device_fault,
+    ),
+    "relay: every channel moves the first line": (
+        lambda m: m.setattr(relay_module.Relay, "switch", _wrong_wire),
+        a_relay_channel_moves_its_own_line,
+    ),
+    "board: off is believed without a sign": (
+        lambda m: m.setattr(SparkCore, "verify_off", lambda self: None),
+        a_board_that_stays_powered_is_a_lab_fault,
+    ),
+    "driver: poll times are ignored": (
+        lambda m: m.setattr(dfu_host.DfuHost, "_status", _impatient_status),
+        poll_times_are_honoured,
+    ),
+    "driver: the erase order is ignored": (
+        lambda m: m.setattr(dfu_host.DfuHost, "write", _always_interleaved),
+        all_pages_are_erased_before_the_first_block,
+    ),
+    "driver: a stall is told as no such device": (
+        lambda m: m.setattr(usbip_backend, "_number", lambda error: 19),
+        a_stall_reaches_the_host_as_errno_32,
+    ),
+    "cut: the delay is ignored": (
+        lambda m: m.setattr(cut_module, "time", _hasty_time()),
+        a_cut_waits_for_its_delay,
+    ),
+    "cut: any event fires it": (
+        lambda m: m.setattr(cut_module.Cut, "watch", _blind_switch),
+        a_cut_waits_for_its_event,
+    ),
+    "landing: taken from the aim": (
+        lambda m: m.setattr(landing.DfuWrite, "locate", _hopeful_locate),
+        a_landing_is_where_the_journal_says,
+    ),
+    "landing: the flags page is not looked at": (
+        lambda m: m.setattr(
+            landing.DfuWrite, "locate", lambda self, area, _flags: REAL_LOCATE(self, area, self.flags_before)
+        ),
+        a_torn_flags_page_is_a_commit,
+    ),
+    "ledger: the chain is not checked": (
+        lambda m: m.setattr(ledger, "_digest", lambda previous, body: "0" * 64),
+        a_changed_ledger_line_is_noticed,
+    ),
+    "ladder: a board in DFU counts as healed": (
+        lambda m: m.setattr("rig.recovery.ladder.LISTENING", "1d50:607f"),
+        a_stranded_board_did_not_heal_itself,
+    ),
+}
+
+
+def _impatient_status(self):
+    from rig.formats.dfuse import GETSTATUS, Status
+
+    return Status.unpack(bytes(self._in(GETSTATUS, 0, 6)))
+
+
+REAL_WRITE = DfuHost.write
+
+
+def _always_interleaved(self, address, data, order=None):
+    REAL_WRITE(self, address, data, EraseOrder.INTERLEAVED)
+
+
+def _hasty_time():
+    import time
+
+    ahead = SimpleNamespace(calls=0)
+
+    def monotonic():
+        ahead.calls += 1
+        return time.monotonic() + ahead.calls * 10
+
+    return SimpleNamespace(monotonic=monotonic, monotonic_ns=time.monotonic_ns, sleep=lambda _seconds: None)
+
+
+def _hopeful_locate(self, area, flags):
+    return landing.Landing("program", layout.APP_ADDRESS + len(self.data) // 2, "read-back", "where it was aimed")
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_named_check_passes_without_the_fault(name, tmp_path):
+    _, check = MUTANTS[name]
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_named_check_fails_on_the_fault_by_assertion(name, tmp_path, monkeypatch):
+    plant, check = MUTANTS[name]
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        check(tmp_path)

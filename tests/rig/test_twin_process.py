@@ -1,0 +1,201 @@
+"""`rig twin` as a user starts it: ready line, flash files, a kill, a port that is taken, and one start alone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from models import ROLES, RUNNING_FLAGS, shipped_memory
+from recordings import boot_flash, load
+
+from rig.drivers.usbip_link import UsbipLink, list_devices
+from rig.formats import dfuse
+from rig.formats import spark_flash as layout
+from rig.formats.usb import Setup
+
+RIG = [sys.executable, "-m", "rig"]
+
+
+def rig(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*RIG, *map(str, words)], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def start(tmp_path):
+    running = []
+
+    def begin(*options: str):
+        command = [*RIG, "twin", "spark-core", "--state", str(tmp_path), *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        running.append(process)
+        return process, json.loads(process.stdout.readline())
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def ship(folder) -> None:
+    memory = shipped_memory()
+    (folder / "internal.bin").write_bytes(memory.internal.dump())
+    (folder / "external.bin").write_bytes(memory.external.dump())
+
+
+def test_a_fresh_core_is_in_dfu_and_a_shipped_one_listens(start, tmp_path):
+    _, ready = start("--time-scale", "0")
+    assert set(ready) == {"ready", "usbip", "control"}
+    assert list_devices("127.0.0.1", ready["usbip"]["port"])[0].product == 0x607F
+
+
+def test_sigterm_ends_it_quietly(start):
+    process, _ = start()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_the_core_id_decides_the_serial_number(start):
+    _, ready = start("--time-scale", "0", "--core-id", "48ff6c065067555026311387")
+    link = UsbipLink("127.0.0.1", ready["usbip"]["port"], "1-1")
+    assert link.control(Setup(0x80, 6, 0x0303, 0x0409, 255))[2:].decode("utf-16-le") == "8D80306E5055"
+
+
+def test_power_off_at_the_beginning_shows_no_device(start):
+    _, ready = start("--power", "off")
+    assert list_devices("127.0.0.1", ready["usbip"]["port"]) == []
+
+
+def test_a_killed_process_leaves_what_flash_had(start, tmp_path):
+    process, ready = start("--time-scale", "0")
+    link = UsbipLink("127.0.0.1", ready["usbip"]["port"], "1-1")
+    link.control(Setup(0x21, dfuse.CLRSTATUS, 0, 0, 0))
+    for data, block in ((dfuse.pointer_command(layout.APP_ADDRESS), 0), (b"\x12\x34" * 512, 2)):
+        link.control(Setup(0x21, dfuse.DNLOAD, block, 0, len(data)), data)
+        while link.control(Setup(0xA1, dfuse.GETSTATUS, 0, 0, 6))[4] != dfuse.DNLOAD_IDLE:
+            pass
+    process.kill()
+    process.wait()
+    assert (tmp_path / "internal.bin").read_bytes()[0x5000:0x5400] == b"\x12\x34" * 512
+
+
+def test_the_control_port_shows_and_presses(start, tmp_path):
+    ship(tmp_path)
+    _, ready = start("--time-scale", "0")
+    with socket.create_connection(("127.0.0.1", ready["control"]["port"])) as sock:
+        talk = sock.makefile("rw")
+
+        def ask(**words):
+            print(json.dumps(words), file=talk, flush=True)
+            return json.loads(talk.readline())
+
+        assert ask(do="status")["flags16"].startswith(RUNNING_FLAGS.hex())
+        assert ask(do="power", on=False) == {"power": False}
+        assert ask(do="mode", pressed=True) == {"mode": True}
+        assert ask(do="reset") == {"reset": False}
+        assert ask(do="journal")["operations"] == 0
+        assert [event["name"] for event in ask(do="events")["events"]][0] == "power-on"
+        assert "expected" in ask(do="dance")["error"]
+        assert "power" in ask(do="power")["error"]
+
+
+@pytest.mark.parametrize("line", [b"nonsense\n", b"[]\n", b'{"do": []}\n', b"\xff\xfe\n", b'{"do": 1}\n'])
+def test_a_bad_line_is_answered_and_the_port_goes_on(start, line):
+    _, ready = start()
+    with socket.create_connection(("127.0.0.1", ready["control"]["port"])) as sock:
+        sock.sendall(line + b'{"do": "status"}\n')
+        talk = sock.makefile()
+        assert "error" in json.loads(talk.readline())
+        assert "power" in json.loads(talk.readline())
+
+
+def test_an_endless_line_ends_its_own_connection_only(start):
+    _, ready = start()
+    with socket.create_connection(("127.0.0.1", ready["control"]["port"]), timeout=5) as sock:
+        sock.sendall(b"x" * 200_000)
+        with contextlib.suppress(ConnectionResetError):
+            assert sock.recv(10) == b""
+    socket.create_connection(("127.0.0.1", ready["control"]["port"])).close()
+
+
+MISUSE = {
+    "no state": (["twin", "spark-core"], 2, "--state is missing"),
+    "a bad core id": (["twin", "spark-core", "--state", "STATE", "--core-id", "xyz"], 2, "24 hex digits"),
+    "a truncated flash file": (
+        ["twin", "spark-core", "--state", "SHORT"],
+        2,
+        "internal.bin: flash contents are 5 bytes",
+    ),
+    "a port in use": (["twin", "spark-core", "--state", "STATE", "--usbip-port", "TAKEN"], 3, "cannot listen on"),
+    "no such manifest": (
+        ["twin", "spark-core", "--state", "STATE", "--manifest", "/none"],
+        2,
+        "cannot read the manifest",
+    ),
+    "a relay on a used port": (
+        ["twin", "relay", "--wire", "power@h:1", "--modbus-port", "TAKEN"],
+        3,
+        "cannot listen on",
+    ),
+    "a bad wire": (["twin", "relay", "--wire", "power"], 2, "LINE@HOST:PORT"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSE)
+def test_errors_are_one_line_with_the_right_status(tmp_path, case):
+    words, status, reason = MISUSE[case]
+    (tmp_path / "short").mkdir()
+    (tmp_path / "short" / "internal.bin").write_bytes(b"short")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        names = {"STATE": tmp_path / "s", "SHORT": tmp_path / "short", "TAKEN": taken.getsockname()[1]}
+        done = rig(*[names.get(word, word) for word in words])
+    assert done.returncode == status
+    assert reason in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_one_start_alone_tells_what_the_vectors_tell(tmp_path):
+    static = load("boot/spark_static.json.gz")
+    case = next(case for case in static["vectors"] if case["cat"] == "watchdog" and case["result"]["outcome"] == "app")
+    flash = boot_flash(static, case)
+    (tmp_path / "i").write_bytes(flash.internal)
+    (tmp_path / "e").write_bytes(flash.external)
+    good = [f"--good={name}={static['images'][name]['sha256']}" for name in case["good"]]
+    registers = [f"--dr={number}={value}" for number, value in case["dr"].items()]
+    words = [
+        "--internal",
+        tmp_path / "i",
+        "--external",
+        tmp_path / "e",
+        "--cause",
+        case["cause"],
+        "--out",
+        tmp_path / "o",
+    ]
+    done = rig("twin", "spark-core", "boot", *words, *good, *registers, "--json")
+    assert json.loads(done.stdout) == case["result"]
+    assert (tmp_path / "o" / "internal.bin").read_bytes() != flash.internal
+
+
+BOOT_MISUSE = {
+    "a register that does not exist": (["--dr", "11=1"], "registers are 1 to 10"),
+    "a register that is no number": (["--dr", "one"], "NUMBER=VALUE"),
+    "a cause that does not exist": (["--cause", "lightning"], "one of power-on"),
+    "a sha256 that is none": (["--good", "abc"], "SHA256"),
+}
+
+
+@pytest.mark.parametrize("case", BOOT_MISUSE)
+def test_a_start_with_bad_options_is_refused(tmp_path, case):
+    ship(tmp_path)
+    options, reason = BOOT_MISUSE[case]
+    files = ["--internal", tmp_path / "internal.bin", "--external", tmp_path / "external.bin"]
+    done = rig("twin", "spark-core", "boot", *files, *options)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert ROLES["old"].data == (tmp_path / "internal.bin").read_bytes()[0x5000 : 0x5000 + len(ROLES["old"])]
