@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rig.errors import LabFault, Misuse, RigError
+from rig.lab.suites import RACK
 
 if TYPE_CHECKING:
     from rig.boards.spark_core import SparkCore
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rig.lab.rack import VirtualRack
 
 RUN_ID = pytest.StashKey[str]()
-RACK = pytest.StashKey["VirtualRack"]()
 #: Time scale of the virtual rack's boards: fast ones, one for each worker, and one as slow as a real board, for cuts
 #: aimed at a window.
 FAST, REAL = 0.1, 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ def up(
     """Start the virtual rack: twins, relay, labgrid exporter and coordinator. Ctrl-C ends it.
 
     Prints what to paste for [b]labgrid-client[/b]; every place there can be listed, acquired, switched and released.
+    A part that dies is named and the others go on; the exporter is started again. The exit status is 3 then.
     """
     import signal
 
@@ -37,10 +39,16 @@ def up(
         signal.signal(number, end)
     with VirtualRack(RackPlan.cores(cores, time_scale), state=state.resolve() if state else None) as rack:
         print(json.dumps(rack.ready_line()) if as_json else _welcome(rack.coordinator, rack.places), flush=True)
+        mourned: set[int] = set()
         while not stop:
-            if dead := rack.dead():
-                raise LabFault("; ".join(dead))
+            for child in rack.dead():
+                if child.process.pid not in mourned:
+                    mourned.add(child.process.pid)
+                    print(f"rig: {child.obituary()}", file=sys.stderr, flush=True)
+            rack.revive_exporter()
             signal.sigtimedwait([], 0.2)
+    if mourned:
+        raise typer.Exit(LabFault.exit_status)
 
 
 def _welcome(coordinator: str, places: list[str]) -> str:

@@ -46,10 +46,10 @@ def _head(run_id: str, results: Sequence[TestResult], verdict: RunVerdict) -> li
 
 
 def _tests(results: Sequence[TestResult]) -> list[str]:
-    rows = [
-        f"| {r.name} | {r.properties.get('place', '')} | {r.properties.get('became', '')} | {r.result} | {r.seconds:.1f} |"
-        for r in results
-    ]
+    rows = []
+    for r in results:
+        place, became = r.properties.get("place", ""), r.properties.get("became", "")
+        rows.append(f"| {r.name} | {place} | {became} | {r.result} | {r.seconds:.1f} |")
     faults = [f"* **{r.name}**: {r.message}" for r in results if r.message]
     table = ["", "## Tests", "", "| test | place | landed → became | result | s |", "|---|---|---|---|---:|", *rows]
     return [*table, "", *faults] if faults else table

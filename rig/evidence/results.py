@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 PASSED, DEVICE_FAULT, LAB_FAULT, MISUSE, NOT_RUN = "passed", "device fault", "lab fault", "misuse", "not run here"
+NOTHING = "nothing was run"
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ def judge(results: Iterable[TestResult]) -> RunVerdict:
         if word in seen:
             return RunVerdict(word, status)
     if PASSED not in seen:
-        return RunVerdict("nothing was run", 2)
+        return RunVerdict(NOTHING, 2)
     return RunVerdict(PASSED, 0)
 
 

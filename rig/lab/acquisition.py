@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from labgrid import Environment
-from labgrid.exceptions import InvalidConfigError
+from labgrid.binding import BindingError
+from labgrid.exceptions import InvalidConfigError, NoDriverFoundError, NoResourceFoundError
+from labgrid.remote.client import Error
 from labgrid.resource.common import ResourceManager
 from labgrid.resource.remote import RemotePlaceManager
 from labgrid.util import yaml as labgrid_yaml
@@ -118,10 +120,13 @@ def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:
         env = Environment(config_file=str(environment))
     except (OSError, InvalidConfigError, labgrid_yaml.yaml.YAMLError, KeyError) as error:
         raise Misuse(f"{environment} is no labgrid environment: {' '.join(str(error).split())}") from error
-    target = env.get_target("main")
-    if target is None:
-        raise Misuse(f"{environment} has no target called main")
-    return SparkCore.from_target(target), target
+    try:
+        target = env.get_target("main")
+        if target is None:
+            raise Misuse(f"{environment} has no target called main")
+        return SparkCore.from_target(target), target
+    except (Error, NoResourceFoundError, NoDriverFoundError, BindingError) as error:
+        raise LabFault(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
 
 
 def _share_session(coordinator: Coordinator) -> None:

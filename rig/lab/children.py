@@ -26,20 +26,28 @@ def _die_with_parent() -> None:
 class Child:
     """One process, its log file and, if it prints one, its ready line."""
 
-    def __init__(self, name: str, command: list[str], *, log: Path, cwd: Path, env: dict[str, str] | None = None):
+    def __init__(self, name: str, command: list[str], *, log: Path, cwd: Path):
         self.name = name
         self.log = log
-        with log.open("wb") as output:
+        self._command, self._cwd = command, cwd
+        with log.open("ab") as output:
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=output,
                 cwd=cwd,
-                env={**os.environ, **(env or {})},
                 preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
+
+    def again(self) -> Child:
+        """The same process once more."""
+        return Child(self.name, self._command, log=self.log, cwd=self._cwd)
+
+    def obituary(self) -> str:
+        """How it died, in one line."""
+        return f"{self.name} died (exit status {self.process.returncode}): {self.last_words()}"
 
     def ready(self, deadline: float) -> dict[str, Any]:
         """Wait for the ready line until `deadline` (monotonic). Raises LabFault that quotes the log."""
@@ -74,19 +82,19 @@ class Children:
         self._folder = folder
         self._children: list[Child] = []
 
-    def start(self, name: str, command: list[str], *, env: dict[str, str] | None = None) -> Child:
+    def start(self, name: str, command: list[str]) -> Child:
         """Start a process whose log goes to the rack's folder."""
-        child = Child(name, command, log=self._folder / f"{name}.log", cwd=self._folder, env=env)
+        child = Child(name, command, log=self._folder / f"{name}.log", cwd=self._folder)
         self._children.append(child)
         return child
 
-    def dead(self) -> list[str]:
-        """What died by itself, each with its last words."""
-        return [
-            f"{child.name} died (exit status {child.process.returncode}): {child.last_words()}"
-            for child in self._children
-            if child.process.poll() is not None
-        ]
+    def dead(self) -> list[Child]:
+        """What died by itself."""
+        return [child for child in self._children if child.process.poll() is not None]
+
+    def restart(self, child: Child) -> None:
+        """Start a dead child again as it was."""
+        self._children[self._children.index(child)] = child.again()
 
     def stop(self) -> None:
         """End them in reverse order: politely, then by force."""

@@ -69,9 +69,15 @@ class VirtualRack:
     ) -> None:
         self.stop()
 
-    def dead(self) -> list[str]:
-        """Processes that died by themselves, in words."""
+    def dead(self) -> list[Child]:
+        """Processes that died by themselves."""
         return self._children.dead() if self._children is not None else []
+
+    def revive_exporter(self) -> None:
+        """Start a dead exporter again: it also ends by itself when its coordinator was restarted."""
+        for child in self.dead():
+            if child.name == "exporter" and self._children is not None:
+                self._children.restart(child)
 
     def stop(self) -> None:
         """End every process and remove the folder."""
@@ -206,5 +212,6 @@ def _wait_for_resources(session: Coordinator, place: str, children: Children, de
     while not session.resources_of(place) >= RESOURCES:
         dead = children.dead()
         if dead or time.monotonic() > deadline:
-            raise LabFault("; ".join(dead) or f"the exporter does not offer the resources of {place}")
+            deaths = "; ".join(child.obituary() for child in dead)
+            raise LabFault(deaths or f"the exporter does not offer the resources of {place}")
         time.sleep(0.05)

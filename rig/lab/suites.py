@@ -14,11 +14,14 @@ import pytest
 
 from rig.errors import Misuse
 from rig.evidence.report import write_report
-from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, NOT_RUN, PASSED, RunVerdict, TestResult, judge
+from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
 from rig.lab.checkout import ROOT, part
+from rig.lab.rack import VirtualRack
 
 #: Told as it happens: ("collected", count), ("started", name) or ("finished", TestResult).
 Listener = Callable[[str, Any], None]
+#: The virtual rack of a run, where its controller has started one.
+RACK = pytest.StashKey[VirtualRack]()
 _PYTEST_MISUSE = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
 
 
@@ -87,6 +90,12 @@ class Watcher:
         if report.failed:
             self.results.append(TestResult(report.nodeid, "misuse", 0.0, _last_line(report)))
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """What died in the rack while tests ran explains their faults: it is named."""
+        rack = session.config.stash.get(RACK, None)
+        for death in rack.dead() if rack is not None else []:
+            self.results.append(TestResult("rack", LAB_FAULT, 0.0, death.obituary()))
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """A worker that died takes its test with it: a fault of the lab."""
@@ -99,7 +108,8 @@ def test_name(nodeid: str) -> str:
     path, _, test = nodeid.partition("@timing=")[0].partition("::")
     name, bracket, case = test.partition("[")
     words = name.removeprefix("test_").replace("_", " ")
-    return f"{Path(path).stem.removeprefix('test_')}: {words}" + (f" [{case}" if bracket else "")
+    suite = Path(path).stem.removeprefix("test_").replace("_", " ")
+    return f"{suite}: {words}" + (f" [{case}" if bracket else "")
 
 
 test_name.__test__ = False  # type: ignore[attr-defined]
@@ -136,7 +146,7 @@ def run_suites(
     verdict = judge(watcher.results)
     if code in _PYTEST_MISUSE:
         verdict = RunVerdict("misuse", 2)
-    elif code == pytest.ExitCode.INTERRUPTED and verdict.status == 0:
+    elif code == pytest.ExitCode.INTERRUPTED and verdict.word in (PASSED, NOTHING):
         verdict = RunVerdict("interrupted", 3)
     write_report(folder, run_id, watcher.results, verdict)
     return Run(run_id, folder, watcher.results, verdict, time.monotonic() - began)

@@ -34,7 +34,7 @@ from rig.twin.spark_core import application, bootloader, core, dfu
 from rig.twin.spark_core.steps import Work
 from rig.twin.tears import named_tear
 
-# -- checks -------------------------------------------------------------------------------------------------------------
+# -- checks --------------------------------------------------------------------------------------------------------
 
 
 def programming_only_clears_bits(tmp_path):
@@ -245,7 +245,7 @@ def a_stranded_board_did_not_heal_itself(tmp_path):
     assert (outcome.rung, outcome.image, outcome.stranded) == ("reflash", "none", True)
 
 
-# -- faults -------------------------------------------------------------------------------------------------------------
+# -- faults --------------------------------------------------------------------------------------------------------
 
 
 def _save_in_one_go(board, flags):

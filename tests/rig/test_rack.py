@@ -13,9 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rig.clock import Clock, wait_for
 from rig.errors import LabFault, Misuse
 from rig.lab.acquisition import Boards
 from rig.lab.checkout import part
+from rig.lab.rack import RESOURCES
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -92,14 +94,14 @@ def test_a_rack_that_is_killed_takes_its_processes_with_it(up):
 
 
 @pytest.mark.parametrize("victim", ["core-02", "relay", "exporter", "coordinator"])
-def test_a_child_that_dies_is_named(victim):
+def test_a_child_that_dies_is_named_and_the_others_go_on(victim):
     rack = Up("--cores", "2")
     children = rack.children()
     children[victim].kill()
-    _, said = rack.process.communicate(timeout=20)
-    assert rack.process.returncode == 3
-    assert f"{victim} died" in said
-    assert len(said.strip().splitlines()) == 1
+    line = rack.process.stderr.readline()
+    assert line.startswith(f"rig: {victim} died (exit status -9)")
+    assert all(child.is_running() for name, child in children.items() if name not in (victim, "exporter"))
+    assert rack.end()[0] == 3
     assert gone(children.values())
 
 
@@ -129,6 +131,32 @@ def test_without_a_coordinator_the_error_says_so():
     boards = Boards("127.0.0.1:9", part("places", "virtual.yaml"))
     with pytest.raises(LabFault, match=r"no labgrid coordinator answers at 127\.0\.0\.1:9"):
         boards.__enter__()
+
+
+def test_an_exporter_that_is_killed_harms_no_board_in_use_and_is_started_again(up):
+    exporter = up.children()["exporter"]
+    with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
+        board = boards.get("spark-core", {"mode": "wired"})
+        exporter.kill()
+        assert "exporter died" in up.process.stderr.readline()
+        board.power_off()
+        board.power_on()
+        assert board.is_alive(board.timing.start)
+    with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
+        wait_for(
+            lambda: boards._coordinator.resources_of("core-02") >= RESOURCES,
+            seconds=20, reason="the exporter to come back", clock=Clock(), board="core-02",
+        )  # fmt: skip
+        assert boards.get("spark-core", {}).is_alive(5)
+
+
+def test_a_place_whose_exporter_is_stuck_is_a_lab_fault_that_names_it(up):
+    exporter = up.children()["exporter"]
+    exporter.suspend()
+    with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
+        with pytest.raises(LabFault, match="core-01"):
+            boards.get("spark-core", {})
+        exporter.resume()
 
 
 def test_what_a_killed_run_left_off_is_powered_by_the_next(up):

@@ -99,7 +99,7 @@ def test_the_control_port_shows_and_presses(start, tmp_path):
         assert ask(do="mode", pressed=True) == {"mode": True}
         assert ask(do="reset") == {"reset": False}
         assert ask(do="journal")["operations"] == 0
-        assert [event["name"] for event in ask(do="events")["events"]][0] == "power-on"
+        assert ask(do="events")["events"][0]["name"] == "power-on"
         assert "expected" in ask(do="dance")["error"]
         assert "power" in ask(do="power")["error"]
 

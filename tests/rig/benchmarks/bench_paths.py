@@ -1,0 +1,157 @@
+"""Speed, on demand: `pytest tests/rig/benchmarks/bench_paths.py`; a figure stands beside a peer of the same run.
+
+No figure is asserted; compare the medians pytest-benchmark prints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+import usb.core
+from models import MANIFEST, core_in_memory, settle, shipped_memory
+
+from rig.drivers.dfu_host import DfuHost, EraseOrder
+from rig.drivers.relay import Contact
+from rig.drivers.usbip_backend import UsbipBackend
+from rig.drivers.usbip_link import UsbipLink
+from rig.formats import spark_flash as layout
+from rig.formats.usb import Setup
+from rig.lab.rack import RackPlan, VirtualRack
+from rig.twin.relay import Relay, RelayServers, Wire
+
+IMAGE = MANIFEST.image("core-full").data[: 100 * 1024]
+
+
+@pytest.fixture
+def twin(tmp_path):
+    """A blank Core in a process of its own, without modelled delays."""
+    command = [sys.executable, "-m", "rig", "twin", "spark-core", "--state", str(tmp_path), "--time-scale", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield json.loads(process.stdout.readline())["usbip"]["port"]
+        process.terminate()
+
+
+@pytest.fixture
+def host(twin):
+    device = usb.core.find(backend=UsbipBackend("127.0.0.1", twin))
+    with DfuHost(device, poll_scale=0) as host:
+        yield host
+
+
+@pytest.mark.benchmark(group="round trip between two processes")
+def test_getstatus_over_usbip(benchmark, twin):
+    link = UsbipLink("127.0.0.1", twin, "1-1")
+    benchmark(link.control, Setup(0xA1, 3, 0, 0, 6))
+    link.close()
+
+
+@pytest.mark.benchmark(group="round trip between two processes")
+def test_peer_bare_echo_of_48_bytes(benchmark):
+    """What the machine's sockets take: no USB/IP can be faster."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if (child := os.fork()) == 0:
+            peer, _ = server.accept()
+            while data := peer.recv(4096):
+                peer.sendall(data)
+            os._exit(0)
+        with socket.create_connection(server.getsockname()) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+            def echo():
+                sock.sendall(bytes(48))
+                sock.recv(4096)
+
+            benchmark(echo)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.benchmark(group="100 KiB over DFU")
+def test_dfu_erase_and_write_per_page(benchmark, host):
+    benchmark.extra_info["bytes"] = len(IMAGE)
+    benchmark.pedantic(host.write, (layout.APP_ADDRESS, IMAGE, EraseOrder.INTERLEAVED), rounds=5)
+
+
+@pytest.mark.benchmark(group="100 KiB over DFU")
+def test_dfu_read(benchmark, host):
+    benchmark.pedantic(host.read, (layout.APP_ADDRESS, len(IMAGE)), rounds=5)
+
+
+@pytest.fixture
+def modbus_port():
+    """A relay whose only wire ends nowhere, so that nothing but the relay is measured."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    relay = Relay([Wire("power", "127.0.0.1", 9)])
+    relay._tell = lambda wire, line: None
+    servers = RelayServers(relay)
+    ready = asyncio.run_coroutine_threadsafe(servers.start("127.0.0.1", 0, 0), loop).result(10)
+    yield ready["modbus"]["port"]
+    asyncio.run_coroutine_threadsafe(servers.close(), loop).result(10)
+
+
+@pytest.mark.benchmark(group="relay command")
+def test_cut_contact(benchmark, modbus_port):
+    contact = Contact("127.0.0.1", modbus_port, 0, inverted=False, board="bench")
+    contact.connect()
+    benchmark(contact.switch, False)
+
+
+@pytest.mark.benchmark(group="relay command")
+def test_peer_labgrid_modbus_driver(benchmark, modbus_port):
+    from labgrid import Target
+    from labgrid.driver import ModbusCoilDriver
+    from labgrid.resource import ModbusTCPCoil
+
+    target = Target("bench")
+    ModbusTCPCoil(target, None, host=f"127.0.0.1:{modbus_port}", coil=0)
+    driver = ModbusCoilDriver(target, None)
+    target.activate(driver)
+    benchmark(driver.set, False)
+
+
+@pytest.mark.benchmark(group="starts of the model in memory")
+def test_plain_start(benchmark):
+    memory = shipped_memory()
+
+    def start():
+        core = core_in_memory(memory)
+        core.power_on(0)
+        settle(core)
+
+    benchmark(start)
+
+
+@pytest.mark.benchmark(group="starts of the model in memory")
+def test_start_that_copies_an_update(benchmark):
+    pages = shipped_memory()
+    flags = bytearray(pages.internal.dump())
+    flags[layout.FLAGS_ADDRESS - layout.INTERNAL_BASE + 4 :][:2] = b"\x05\x00"
+    at = layout.FLAGS_ADDRESS - layout.INTERNAL_BASE + 4
+    flags[at : at + 2] = b"\x05\x00"
+    pages.internal.load(bytes(flags))
+    internal, external = list(pages.internal.pages), list(pages.external.pages)
+
+    def start():
+        pages.internal.pages[:], pages.external.pages[:] = internal, external
+        core = core_in_memory(pages)
+        core.power_on(0)
+        settle(core)
+
+    benchmark(start)
+
+
+@pytest.mark.benchmark(group="rack start-up")
+@pytest.mark.parametrize("boards", [1, 2, 4, 8])
+def test_rack_start_up(benchmark, boards):
+    def start():
+        with VirtualRack(RackPlan.cores(boards)):
+            pass
+
+    benchmark.pedantic(start, rounds=2)

@@ -1,0 +1,128 @@
+"""`rig run` as a user starts it: report, events, exit status, and what a kill in the middle of a cut leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+import psutil
+import pytest
+from test_rack import Up, gone
+
+from rig.evidence.ledger import read_ledger, unfinished
+from rig.evidence.results import TestResult, judge
+from rig.lab.checkout import part
+from rig.lab.suites import test_name
+
+RUN = [sys.executable, "-m", "rig", "run"]
+
+
+def rig_run(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [*RUN, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **env})
+
+
+def test_a_run_leaves_its_evidence(tmp_path):
+    done = rig_run("--json", "--report", tmp_path / "r", "-k", "erasing")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [event["event"] for event in events] == ["collected", "collected", "started", "finished", "verdict"]
+    assert events[-1]["known_defects"] == {"dfu-cut-in-erase-strands": 1}
+    (segment,) = (tmp_path / "r" / "ledger").glob("*.jsonl")
+    assert [line["kind"] for line in read_ledger(segment)] == ["intent", "cut"]
+    assert ET.parse(tmp_path / "r" / "junit.xml").getroot()[0].get("failures") == "0"
+    assert list((tmp_path / "r" / "allure-results").glob("*-result.json"))
+    assert "<svg" in (tmp_path / "r" / "cut-map-spark-core-b-dfu.svg").read_text()
+    assert "erase → stranded" in (tmp_path / "r" / "summary.md").read_text()
+    assert list((tmp_path / "r" / "timelines").glob("*.txt"))
+
+
+MISUSE = {
+    "a report folder with something in it": (["--report", "FULL"], "is not empty"),
+    "a rack file that is not there": (["--rack", "nowhere.yaml"], "no such file"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSE)
+def test_misuse_is_one_line_and_status_2(tmp_path, case):
+    words, reason = MISUSE[case]
+    (tmp_path / "something").write_text("")
+    done = rig_run(*[tmp_path if word == "FULL" else word for word in words])
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_expression_that_matches_nothing_is_no_pass(tmp_path):
+    done = rig_run("--json", "--report", tmp_path / "r", "-k", "nothing_is_called_so", "-n", "1")
+    assert done.returncode == 2
+    assert json.loads(done.stdout.splitlines()[-1])["verdict"] == "nothing was run"
+
+
+def test_without_a_coordinator_a_run_is_a_lab_fault(tmp_path):
+    words = ["--json", "--report", tmp_path / "r", "--rack", part("places", "virtual.yaml"), "-k", "erasing", "-n", "1"]
+    done = rig_run(*words, LG_COORDINATOR="127.0.0.1:9")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 3
+    assert "no labgrid coordinator answers" in next(e["message"] for e in told if e["event"] == "finished")
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path):
+    command = [*RUN, "--json", "--report", str(tmp_path / "r"), "-k", "programming"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while '"started"' not in run.stdout.readline():
+        pass
+    family = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGINT)
+    out, _ = run.communicate(timeout=30)
+    assert (run.returncode, json.loads(out.splitlines()[-1])["verdict"]) == (3, "interrupted")
+    assert gone(family)
+
+
+def test_a_killed_run_loses_at_most_the_cut_in_flight_and_leaves_no_board_off_for_the_next(tmp_path):
+    rack = Up("--cores", "1", "--time-scale", "0.1")
+    words = ["--rack", str(part("places", "virtual.yaml")), "-k", "programming", "-n", "1"]
+    env = {**os.environ, "LG_COORDINATOR": rack.coordinator}
+    run = subprocess.Popen([*RUN, "--report", str(tmp_path / "r"), *words], env=env, stdout=subprocess.DEVNULL)
+    segment = tmp_path / "r" / "ledger" / "main.jsonl"
+    deadline = time.monotonic() + 60
+    while not (segment.exists() and unfinished(segment)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.kill()
+    run.wait()
+    assert len(unfinished(segment)) == 1
+    done = rig_run(
+        "--report", tmp_path / "next", "-k", "crashes", *words[:2], "-n", "1", LG_COORDINATOR=rack.coordinator
+    )
+    assert done.returncode == 0, done.stdout
+    rack.client("-p", "core-01", "acquire")
+    assert "is on" in rack.client("-p", "core-01", "power", "get")
+    rack.end()
+
+
+VERDICTS = {
+    "all good": (["passed", "not run here"], ("passed", 0)),
+    "a device fault": (["passed", "device fault"], ("device fault", 1)),
+    "a lab fault": (["passed", "lab fault"], ("lab fault", 3)),
+    "device before lab": (["lab fault", "device fault"], ("device fault", 1)),
+    "misuse before all": (["lab fault", "device fault", "misuse"], ("misuse", 2)),
+    "nothing but skips": (["not run here"], ("nothing was run", 2)),
+    "nothing": ([], ("nothing was run", 2)),
+}
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+def test_the_verdict_of_results(case):
+    words, expected = VERDICTS[case]
+    verdict = judge([TestResult("t", word, 0.0) for word in words])
+    assert (verdict.word, verdict.status) == expected
+
+
+def test_names_are_told_in_words():
+    nodeid = "tests/boards/test_power_cuts.py::test_a_cut_in_it[while erasing]@timing=real"
+    assert test_name(nodeid) == "power cuts: a cut in it [while erasing]"
