@@ -10,6 +10,8 @@ from rig.formats import spark_flash as layout
 
 WIDTH, MARGIN, BAND_HEIGHT, ROW = 960, 40, 150, 22
 TOP = 96
+#: Marks near each other are stacked in so many rows, then begin again a little to the right.
+ROWS, RADIUS = 12, 5
 #: The phases of a DFU update in order, and the share of the width each gets.
 BANDS = (("erase", 0.32), ("program", 0.46), ("commit", 0.22))
 COLOURS = {
@@ -98,20 +100,21 @@ def _rows(placed: list[tuple[float, Mapping[str, Any]]]) -> list[int]:
     rows = []
     for position, _ in placed:
         x = _x(position)
-        row = next((number for number, end in enumerate(ends) if abs(end - x) > 18), len(ends))
+        row = next((number for number, end in enumerate(ends) if abs(end - x) > 2 * RADIUS + 1), len(ends))
         ends[row:] = [x, *ends[row + 1 :]]
         rows.append(row)
     return rows
 
 
 def _marker(position: float, line: Mapping[str, Any], row: int) -> str:
-    x, y = _x(position), TOP + 22 + row % 6 * 21
+    wrap, level = divmod(row, ROWS)
+    x, y = _x(position) + wrap * RADIUS, TOP + 14 + level * (BAND_HEIGHT - 20) // ROWS
     colour = COLOURS[outcome_name(line)]
     told = f"{line['trial']}: {line['landing']['phase']}, {line['landing']['detail']} → {outcome_name(line)}"
     shape = (
-        f'<rect x="{x - 6:.1f}" y="{y - 6}" width="12" height="12" fill="{colour}" stroke="#fff"'
+        f'<rect x="{x - RADIUS:.1f}" y="{y - RADIUS}" width="{2 * RADIUS}" height="{2 * RADIUS}" fill="{colour}" stroke="#fff"'
         if line["order"] == "interleaved"
-        else f'<circle cx="{x:.1f}" cy="{y}" r="7" fill="{colour}" stroke="#fff"'
+        else f'<circle cx="{x:.1f}" cy="{y}" r="{RADIUS}" fill="{colour}" stroke="#fff"'
     )
     tag = shape.split(" ", 1)[0][1:]
     return f"{shape}><title>{escape(told)}</title></{tag}>"
