@@ -63,6 +63,7 @@ def draw_cut_map(lines: Iterable[Mapping[str, Any]], title: str) -> str:
     """An SVG of all `cut` lines given; those that did not land are counted below the picture."""
     cuts = [line for line in lines if line["kind"] == "cut"]
     placed = [(position, line) for line in cuts if (position := _position(line)) is not None]
+    placed.sort(key=lambda entry: entry[0])
     present = [name for name in COLOURS if any(outcome_name(line) == name for _, line in placed)]
     height = TOP + BAND_HEIGHT + 64 + ROW * len(present)
     parts = [
@@ -95,7 +96,7 @@ def _bands() -> list[str]:
 
 
 def _rows(placed: list[tuple[float, Mapping[str, Any]]]) -> list[int]:
-    """A row for each marker so that near ones do not cover each other."""
+    """A row for each marker, which come from left to right, so that near ones do not cover each other."""
     ends: list[float] = []
     rows = []
     for position, _ in placed:
@@ -112,7 +113,8 @@ def _marker(position: float, line: Mapping[str, Any], row: int) -> str:
     colour = COLOURS[outcome_name(line)]
     told = f"{line['trial']}: {line['landing']['phase']}, {line['landing']['detail']} → {outcome_name(line)}"
     shape = (
-        f'<rect x="{x - RADIUS:.1f}" y="{y - RADIUS}" width="{2 * RADIUS}" height="{2 * RADIUS}" fill="{colour}" stroke="#fff"'
+        f'<rect x="{x - RADIUS:.1f}" y="{y - RADIUS}" width="{2 * RADIUS}" height="{2 * RADIUS}" '
+        f'fill="{colour}" stroke="#fff"'
         if line["order"] == "interleaved"
         else f'<circle cx="{x:.1f}" cy="{y}" r="{RADIUS}" fill="{colour}" stroke="#fff"'
     )
