@@ -137,8 +137,13 @@ def board(request: pytest.FixtureRequest) -> SparkCore:
         if lacking:
             pytest.skip(f"not run here: {own.name} has no {lacking}")
         return own
+    from rig.lab.acquisition import NotHere
+
     boards: Boards = request.getfixturevalue("boards")
-    return boards.get(marker.args[0], marker.kwargs)
+    try:
+        return boards.get(marker.args[0], marker.kwargs)
+    except NotHere as lack:
+        pytest.skip(f"not run here: {lack.message}")
 
 
 @pytest.fixture(scope="session")
@@ -156,7 +161,10 @@ def ledger(report_folder: Path, request: pytest.FixtureRequest) -> Iterator[Ledg
 def bench(
     board: SparkCore, firmware: Manifest, ledger: Ledger, report_folder: Path, request: pytest.FixtureRequest
 ) -> Iterator[Bench]:
-    """The board with everything a trial needs; its timeline is written when the test ends."""
+    """The board in its known state, with everything a trial needs.
+
+    It is brought back to that state before the test counts as over: what a test broke shows in that test.
+    """
     from rig.campaign.trial import Bench
     from rig.evidence.allure_bridge import attach_timeline, tell_place
     from rig.evidence.timeline import Timeline
@@ -164,10 +172,13 @@ def bench(
     timeline = Timeline()
     request.node.user_properties.append(("place", board.name))
     tell_place(board.name, board.tags)
-    yield Bench(board, firmware.roles("spark-core"), ledger, timeline, run_id=request.config.stash[RUN_ID])
+    bench = Bench(board, firmware.roles("spark-core"), ledger, timeline, run_id=request.config.stash[RUN_ID])
+    bench.make_known()
+    yield bench
     attach_timeline(timeline)
     name = re.sub(r"[^\w.-]+", "-", request.node.name)
     timeline.write(report_folder / "timelines" / f"{name}.jsonl")
+    bench.make_known()
 
 
 @pytest.fixture

@@ -41,6 +41,8 @@ class SparkCore:
         self.tags = tags or {}
         self.timing = Timing.from_tags(self.tags)
         self.clock = clock or Clock()
+        #: Whether flash holds the known state and the board waits in DFU; whoever brings that about says so.
+        self.known = False
         self._mode = mode
         self._usb = usb
 
@@ -65,6 +67,7 @@ class SparkCore:
 
     def power_off(self) -> None:
         """Take the supply away, and see that the board is gone. Raises LabFault when it is not."""
+        self.known = False
         self.relay.off()
         self.verify_off()
 
@@ -140,6 +143,7 @@ class SparkCore:
         with self.dfu(watch) as host:
             if not force:
                 refuse(image, address, host)
+            self.known = False
             host.write(address, image.data, order)
             if host.read(address, len(image)) != image.data:
                 raise DeviceFault(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rig.boards.spark_core import SparkCore
 from rig.drivers.dfu_host import EraseOrder, Progress
-from rig.errors import LabFault
+from rig.errors import DeviceFault, LabFault
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
 from rig.firmware.manifest import Image
@@ -69,9 +70,11 @@ class Bench:
     def make_known(self) -> None:
         """Bring the board to the known state: golden application, previous and factory images in their slots, DFU.
 
-        Whatever a test before this one left behind ends here. Raises DeviceFault when the board cannot be brought back.
+        Whatever was done to it before ends here. Raises DeviceFault when the board cannot be brought back.
         """
         board = self.board
+        if board.known:
+            return
         board.enter_dfu()
         with board.dfu() as host:
             for role, address in (("previous", layout.BACKUP_ADDRESS), ("factory", layout.FACTORY_ADDRESS)):
@@ -82,8 +85,10 @@ class Bench:
             flags = SystemFlags.unpack(host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE))
         if area[: len(self.golden)] != self.golden.data or flags.ota != layout.OTA_RUN:
             board.update(self.golden)
-            board.observe(board.timing.start)
+            if not board.is_alive(board.timing.start):
+                raise DeviceFault(f"{self.golden.name} was written but does not run", board=board.name)
             board.enter_dfu()
+        board.known = True
 
     def run(self, trial: DfuTrial) -> Verdict:
         """Make one trial. Raises LabFault when power, relay or USB did not do what the cut needs."""
@@ -101,6 +106,7 @@ class Bench:
         landing = self._land(write)
         self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
         self.board.power_off()
+        free_ns = time.monotonic_ns()
         ladder = RescueLadder(self.board, self.roles, self.golden)
         outcome = ladder.climb(lambda text: self.timeline.note("usb", text))
         line = self._ledger.append(
@@ -109,6 +115,7 @@ class Bench:
                 **content,
                 "landing": landing.told(),
                 "off": {"trigger_ns": fired.trigger_ns, "command_ns": fired.command_ns, "answer_ns": fired.answered_ns},
+                "on": {"free_ns": free_ns},
                 "outcome": outcome.told(),
                 "capsule": self._capsule(trial, landing),
             },

@@ -21,16 +21,26 @@ from labgrid.resource.remote import RemotePlaceManager
 from labgrid.util import yaml as labgrid_yaml
 
 from rig.boards.spark_core import SparkCore
+from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse
 from rig.lab.coordinator import Coordinator
 
 HOLDER_TAG = "held_by"
 
 
+#: How long to wait for a place that somebody else has.
+PATIENCE_SECONDS = 60.0
+
+
+class NotHere(Misuse):
+    """No place at this coordinator can do what was asked for."""
+
+
 class Boards:
     """What one test worker has acquired. Use as a context manager; leaving it gives everything back, powered."""
 
-    def __init__(self, coordinator: str, environment: Path):
+    def __init__(self, coordinator: str, environment: Path, *, patience: float = PATIENCE_SECONDS):
+        self._patience = patience
         self._address = coordinator
         self._environment = environment
         self._coordinator = Coordinator(coordinator)
@@ -54,7 +64,7 @@ class Boards:
     def get(self, kind: str, tags: Mapping[str, str]) -> SparkCore:
         """A board of `kind` whose place has all `tags`: one we hold, else one that is free.
 
-        Raises Misuse when no place has these tags, LabFault when all that have them are taken.
+        Raises NotHere when no place has these tags, LabFault when all that have them stay taken.
         """
         wanted = {"board": kind, **tags}
         for board, _ in self._held.values():
@@ -64,12 +74,20 @@ class Boards:
         fitting = {name: place for name, place in places.items() if wanted.items() <= place.tags.items()}
         if not fitting:
             text = " ".join(f"{key}={value}" for key, value in wanted.items())
-            raise Misuse(f"no place has {text}", hint=f"places are {', '.join(sorted(places)) or 'none'}")
-        for name, place in sorted(fitting.items()):
-            if not place.acquired and self._acquire(name):
-                return self._take(name)
-        holders = ", ".join(f"{name} by {place.acquired}" for name, place in sorted(fitting.items()))
+            raise NotHere(f"no place has {text}", hint=f"places are {', '.join(sorted(places)) or 'none'}")
+        found = look_for(lambda: self._take_one(sorted(fitting)), seconds=self._patience, clock=Clock(), every=0.5)
+        if found is not None:
+            return found
+        holders = ", ".join(f"{name} by {self._coordinator.places()[name].acquired}" for name in sorted(fitting))
         raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
+
+    def _take_one(self, names: list[str]) -> SparkCore | None:
+        """The board of the first place that is free now."""
+        places = self._coordinator.places()
+        for name in names:
+            if not places[name].acquired and self._acquire(name):
+                return self._take(name)
+        return None
 
     def _acquire(self, name: str) -> bool:
         """Acquire a place that looked free; False when somebody was faster."""
@@ -97,6 +115,7 @@ class Boards:
     def _give_back(self, name: str) -> None:
         board, target = self._held.pop(name)
         try:
+            board.power_off()
             board.power_on()
             target.cleanup()
         finally:
@@ -111,6 +130,12 @@ class Boards:
                 if self._acquire(name):
                     self._take(name)
                     self._give_back(name)
+
+
+def free_places(coordinator: str) -> int:
+    """How many places with a board nobody holds now. Raises LabFault without a coordinator."""
+    with Coordinator(coordinator) as session:
+        return sum("board" in place.tags and not place.acquired for place in session.places().values())
 
 
 def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:

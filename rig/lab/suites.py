@@ -15,6 +15,7 @@ import pytest
 from rig.errors import Misuse
 from rig.evidence.report import write_report
 from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
+from rig.lab.acquisition import free_places
 from rig.lab.checkout import ROOT, part
 from rig.lab.rack import VirtualRack
 
@@ -118,7 +119,7 @@ test_name.__test__ = False  # type: ignore[attr-defined]
 def run_suites(
     *, rack: str, report: Path | None, keyword: str | None, workers: int, listener: Listener, extra: list[str]
 ) -> Run:
-    """Run tests/boards and write the report folder. Raises Misuse for options pytest refuses."""
+    """Run tests/boards and write the report folder. Raises Misuse for bad options, LabFault without a coordinator."""
     began = time.monotonic()
     run_id = time.strftime("%Y%m%d-%H%M%S")
     folder = (report or Path("reports") / run_id).resolve()
@@ -129,6 +130,9 @@ def run_suites(
         raise Misuse(
             f"--rack {rack}: no such file", hint="`virtual`, or a labgrid environment such as places/virtual.yaml"
         )
+    if rack != "virtual":
+        coordinator = os.environ.get("LG_COORDINATOR", "127.0.0.1:20408")
+        workers = max(1, min(workers, free_places(coordinator)))
     watcher = Watcher(listener)
     arguments = [
         str(part("tests", "boards")),

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.board("spark-core")
 
 @pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
 def test_an_update_runs_after_it_was_written(bench, firmware, order):
-    bench.make_known()
     bench.board.update(firmware.image("core-new"), order=order)
     assert bench.board.is_alive(bench.board.timing.start)
     bench.board.enter_dfu()
@@ -33,7 +32,6 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_run_is_refused_before_anything_is_erased(bench, firmware, case):
     name, address, reason = REFUSED[case]
-    bench.make_known()
     with pytest.raises(Misuse, match=reason):
         bench.board.update(firmware.image(name), address=address)
     with bench.board.dfu() as host:
@@ -41,7 +39,6 @@ def test_what_cannot_run_is_refused_before_anything_is_erased(bench, firmware, c
 
 
 def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench, firmware):
-    bench.make_known()
     bench.board.update(firmware.image("core-crashing"))
     assert bench.board.is_alive(bench.board.timing.self_healing)
     bench.board.enter_dfu()
@@ -51,7 +48,6 @@ def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench,
 
 
 def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, firmware, known_defect):
-    bench.make_known()
     bench.board.update(firmware.image("core-hanging"))
     assert not bench.board.is_alive(bench.board.timing.self_healing)
     known_defect("hanging-image-counts-as-healthy")

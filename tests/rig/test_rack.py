@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from rig.clock import Clock, wait_for
-from rig.errors import LabFault, Misuse
-from rig.lab.acquisition import Boards
+from rig.errors import LabFault
+from rig.lab.acquisition import Boards, NotHere
 from rig.lab.checkout import part
 from rig.lab.rack import RESOURCES
 
@@ -120,8 +120,8 @@ def test_boards_are_found_by_their_tags_and_given_back_powered(up):
 def test_a_place_that_nobody_has_is_misuse_and_one_that_is_taken_a_lab_fault(up):
     up.client("-p", "core-01", "acquire")
     up.client("-p", "core-02", "acquire")
-    with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
-        with pytest.raises(Misuse, match="no place has board=esp32"):
+    with Boards(up.coordinator, part("places", "virtual.yaml"), patience=0.1) as boards:
+        with pytest.raises(NotHere, match="no place has board=esp32"):
             boards.get("esp32", {})
         with pytest.raises(LabFault, match="every place that fits is taken: core-01 by"):
             boards.get("spark-core", {})
@@ -157,6 +157,16 @@ def test_a_place_whose_exporter_is_stuck_is_a_lab_fault_that_names_it(up):
         with pytest.raises(LabFault, match="core-01"):
             boards.get("spark-core", {})
         exporter.resume()
+
+
+def test_a_place_acquired_by_hand_is_used_as_it_is_and_left_acquired(up):
+    up.client("-p", "core-02", "acquire")
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--lg-env", str(part("places", "virtual.yaml"))]
+    env = {**os.environ, "LG_COORDINATOR": up.coordinator, "LG_PLACE": "core-02"}
+    command = [sys.executable, *words, str(part("tests", "boards", "test_dfu.py")), "-k", "text"]
+    done = subprocess.run(command, env=env, cwd=part("tests"), capture_output=True, text=True, timeout=60)
+    assert "1 passed" in done.stdout, done.stdout
+    assert "core-02" in up.client("who")
 
 
 def test_what_a_killed_run_left_off_is_powered_by_the_next(up):
