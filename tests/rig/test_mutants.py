@@ -30,7 +30,7 @@ from rig.recovery.ladder import RescueLadder
 from rig.twin import flash
 from rig.twin import relay as relay_module
 from rig.twin.relay import Relay, Wire
-from rig.twin.spark_core import application, bootloader, core, dfu
+from rig.twin.spark_core import application, core, dfu
 from rig.twin.spark_core.steps import Work
 from rig.twin.tears import named_tear
 
@@ -295,7 +295,7 @@ MUTANTS = {
         internal_flash_refuses_what_is_not_blank,
     ),
     "twin: flags are saved without a window": (
-        lambda m: m.setattr(bootloader, "save", _save_in_one_go),
+        lambda m: m.setattr(dfu, "save", _save_in_one_go),
         a_cut_after_the_flags_were_erased_strands,
     ),
     "twin: backup registers survive": (

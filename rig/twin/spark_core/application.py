@@ -1,24 +1,19 @@
 """What an application does once the bootloader has jumped to it, by the behaviour its manifest names.
 
-Health, watchdog and listening mode as firmware 0.2.1 does it (reference/spark-core.md §2.3, §5.1).
+Health, watchdog and listening mode as firmware 0.2.1 does it (reference/spark-board.md §2.3, §5.1).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rig.twin.spark_core.listening import ListeningFunction
-from rig.twin.spark_core.steps import Delay, Idle, Program
-
-if TYPE_CHECKING:
-    from rig.twin.spark_core.core import Core
+from rig.twin.spark_core.steps import Board, Delay, Idle, Program
 
 HEALTHY = 0xFFFF
 HEALTHY_AFTER_SECONDS = 1.0
 LISTENING_AFTER_SECONDS = 0.5
 
 
-def application(core: Core, behaviour: str | None) -> Program:
+def application(board: Board, behaviour: str | None) -> Program:
     """`ok` reports health and listens for Wi-Fi credentials, `hangs` reports health and is stuck; others crash at once.
 
     SysTick goes on in an image that hangs, and feeds the watchdog: only a crash ever starves it.
@@ -26,13 +21,13 @@ def application(core: Core, behaviour: str | None) -> Program:
     if behaviour not in ("ok", "hangs", "never-confirms"):
         yield Idle()
         return
-    core.light("white", 0)
-    core.feed_watchdog(None)
+    board.light("white", 0)
+    board.feed_watchdog(None)
     yield Delay(HEALTHY_AFTER_SECONDS)
-    core.dr[1] = HEALTHY
-    core.event("healthy")
+    board.dr[1] = HEALTHY
+    board.event("healthy")
     yield Delay(LISTENING_AFTER_SECONDS)
     if behaviour != "hangs":
-        core.light("blue", 0.25)
-        core.attach(ListeningFunction(core.uid))
+        board.light("blue", 0.25)
+        board.attach(ListeningFunction(board.uid))
     yield Idle()

@@ -7,20 +7,19 @@ watchdog bites is carried out as far as its time allows, and the operation in fl
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from rig.errors import Misuse
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
-from rig.twin.flash import Journal, PowerLost, Run
+from rig.twin.flash import Journal, PowerLost
 from rig.twin.spark_core.application import application
 from rig.twin.spark_core.bootloader import bootloader
-from rig.twin.spark_core.memory import SECONDS, CoreMemory
-from rig.twin.spark_core.steps import Delay, Idle, Jump, Program, Reset, Step, WhileModeHeld, Work
+from rig.twin.spark_core.memory import CoreMemory
+from rig.twin.spark_core.stepper import Stepper
+from rig.twin.spark_core.steps import Idle, Jump, Reset, WhileModeHeld
 from rig.twin.spark_core.usb_function import UsbFunction
-from rig.twin.tears import tear_at
 
 WATCHDOG_MS = 4998.4
 NO_WATCHDOG = 0xA
@@ -39,7 +38,7 @@ class Event:
 
 
 class Core:
-    """The board: memories, registers, lines, and the program that runs now.
+    """The board: memories, registers and lines, and the program that runs now.
 
     `time_scale` stretches everything the board does by itself; 0 takes the time out of flash work and start-up and
     leaves its timers (watchdog, MODE, health) as they are.
@@ -70,15 +69,7 @@ class Core:
         self.locked_up = False
         self.watchdog_ms: float | None = None
         self.on_usb_change: Callable[[], None] | None = None
-        self._work_scale = time_scale
-        self._timer_scale = time_scale or 1.0
-        self._rng = random.Random(seed)
-        self._program: Program | None = None
-        self._job: Program | None = None
-        self._step: Step = Idle()
-        self._step_started = 0.0
-        self._step_ends = math.inf
-        self._performed = 0
+        self._stepper = Stepper(memory, time_scale=time_scale, seed=seed)
         self._watchdog_at = math.inf
 
     # -- lines -------------------------------------------------------------------------------------------------------
@@ -88,7 +79,6 @@ class Core:
         if self.powered:
             return
         self.advance(now)
-        self.time = max(self.time, now) if now < math.inf else self.time
         self.powered = True
         self.memory.journal = Journal()
         self.memory.internal.error = False
@@ -102,19 +92,17 @@ class Core:
 
     def power_off(self, now: float) -> None:
         """Supply falls at `now`: the operation in flight is torn, everything volatile is gone."""
-        if not self.powered:
-            return
         self.advance(now)
         if self.powered:
-            self._interrupt(now, tearing=True)
+            self._stepper.interrupt(now, tearing=True)
             self._lose_power()
 
     def press_mode(self, held: bool, now: float) -> None:
         """MODE goes down or up."""
         self.advance(now)
         self.mode_held = held
-        if not held and isinstance(self._step, WhileModeHeld):
-            self._next_step(True)
+        if not held and isinstance(self._stepper.step, WhileModeHeld):
+            self._stepper.go_on(self.time, True)
             self.advance(now)
 
     def press_reset(self, held: bool, now: float) -> None:
@@ -122,7 +110,7 @@ class Core:
         self.advance(now)
         self.reset_held = held
         if self.powered:
-            self._interrupt(now, tearing=False)
+            self._stepper.interrupt(now, tearing=False)
             self._restart("pin")
 
     # -- USB ---------------------------------------------------------------------------------------------------------
@@ -141,7 +129,7 @@ class Core:
     @property
     def busy(self) -> bool:
         """Whether the last request still keeps the device from answering the next."""
-        return self._job is not None
+        return self._stepper.on_a_job
 
     def control(self, setup: Setup, data: bytes, now: float) -> bytes | None:
         """Answer one control transfer (None stalls). Call only while attached and not busy."""
@@ -155,15 +143,14 @@ class Core:
         job = self.usb.status_stage() if self.usb is not None and not self.busy else None
         if job is not None:
             self.time = max(self.time, now)
-            self._job = job
-            self._next_step()
+            self._stepper.interpose(job, self.time)
             self.advance(now)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
     def due(self) -> float:
         """When the board next does something by itself; infinity when it does not."""
-        return min(self._step_ends, self._watchdog_at) if self.powered else math.inf
+        return min(self._stepper.ends, self._watchdog_at) if self.powered else math.inf
 
     def advance(self, now: float) -> None:
         """Let everything happen that is due until `now`."""
@@ -178,32 +165,35 @@ class Core:
         if due == math.inf:
             return False
         self.time = max(self.time, due)
-        if self._watchdog_at < self._step_ends:
-            self._interrupt(self._watchdog_at, tearing=False)
-            if isinstance(self._step, Idle) and self.usb is not None:
-                self.event("dfu-until-watchdog")
-            self.event("watchdog-reset")
-            self._restart("watchdog")
+        if self._watchdog_at < self._stepper.ends:
+            self._bite()
             return True
         try:
-            self._complete()
+            self._stepper.finish()
         except PowerLost:
             self._lose_power()
+            return True
+        match self._stepper.step:
+            case Reset():
+                self.event("reset")
+                self._restart("software")
+            case Jump(address):
+                self._jump(address)
+            case WhileModeHeld():
+                self._stepper.go_on(self.time, False)
+            case _:
+                self._stepper.go_on(self.time)
         return True
 
     def catch_up(self, now: float) -> None:
-        """Carry out what the flash work under way has done by `now`, so that a look at the memories is true."""
+        """Let everything happen until `now`, flash work under way included, so that a look at the memories is true."""
         self.advance(now)
-        if isinstance(self._step, Work) and self.powered:
-            run = self._step.run
-            self._perform(run, int(self._share(now) * run.count))
+        self._stepper.catch_up(self.time)
 
     @property
     def operations(self) -> int:
         """How many flash operations were carried out since power-on."""
-        if self.powered and isinstance(self._step, Work):
-            return self._step.run.first + self._performed
-        return self.memory.journal.next
+        return self._stepper.operations
 
     # -- what programs call ------------------------------------------------------------------------------------------
 
@@ -217,7 +207,7 @@ class Core:
 
     def feed_watchdog(self, seconds: float | None) -> None:
         """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""
-        self._watchdog_at = math.inf if seconds is None else self.time + seconds * self._timer_scale
+        self._watchdog_at = math.inf if seconds is None else self.time + seconds * self._stepper.timer_scale
 
     # -- how it goes on ----------------------------------------------------------------------------------------------
 
@@ -225,12 +215,10 @@ class Core:
         self.locked_up = False
         self.running = None
         self.watchdog_ms = None if self._watchdog_at == math.inf else self.watchdog_ms
-        self._job = None
         if self.reset_held:
-            self._begin(Idle())
-            return
-        self._program = bootloader(self)
-        self._next_step()
+            self._stepper.stop(self.time)
+        else:
+            self._stepper.run(bootloader(self), self.time)
 
     def _restart(self, cause: str) -> None:
         self.detach()
@@ -241,90 +229,20 @@ class Core:
 
     def _lose_power(self) -> None:
         self.powered = False
-        self._program = self._job = None
-        self._step, self._step_ends, self._watchdog_at = Idle(), math.inf, math.inf
+        self._stepper.stop(self.time)
+        self._watchdog_at = math.inf
         self.running = None
         self.event("power-off")
         self.detach()
 
-    def _interrupt(self, now: float, *, tearing: bool) -> None:
-        """End the flash work under way at `now`; the operation in flight is torn, or finishes where power stays."""
-        if not isinstance(self._step, Work):
-            return
-        self.catch_up(now)
-        run = self._step.run
-        if self._performed >= run.count:
-            return
-        k = run.first + self._performed
-        if tearing:
-            self.memory.nor(run).tear(run.operation(k), tear_at(self._rng, self._share(now) * run.count % 1))
-        else:
-            self._perform(run, self._performed + 1)
-            k += 1
-        self.memory.journal.truncate(k)
-
-    def _share(self, now: float) -> float:
-        """How much of the step under way is done at `now`, 0 to 1."""
-        seconds = self._step_ends - self._step_started
-        return min((now - self._step_started) / seconds, 1.0) if seconds else 1.0
-
-    def _perform(self, run: Run, until: int) -> None:
-        if until > self._performed:
-            self.memory.perform(run, self._performed, until)
-            self._performed = until
-
-    def _complete(self) -> None:
-        match self._step:
-            case Work(run):
-                self._perform(run, run.count)
-                self._next_step()
-            case Reset():
-                self.event("reset")
-                self._restart("software")
-            case Jump(address):
-                self._jump(address)
-            case WhileModeHeld():
-                self._next_step(False)
-            case _:
-                self._next_step()
-
-    def _next_step(self, answer: bool | None = None) -> None:
-        """Take the next step of the request under way, else of the program."""
-        while True:
-            program = self._job or self._program
-            assert program is not None
-            try:
-                step = next(program) if answer is None else program.send(answer)
-            except StopIteration:
-                answer = None
-                if self._job is not None:
-                    self._job = None
-                    self._begin(Idle())
-                    return
-                self._begin(Idle())
-                return
-            answer = None
-            if isinstance(step, Work):
-                if step.run.count == 0:
-                    continue
-                step = Work(self.memory.journal.number(step.run))
-            self._begin(step)
-            return
-
-    def _begin(self, step: Step) -> None:
-        self._step, self._step_started, self._performed = step, self.time, 0
-        match step:
-            case Work(run):
-                seconds = SECONDS[run.kind] * run.count * self._work_scale
-            case Delay(delay):
-                seconds = delay * self._work_scale
-            case WhileModeHeld(hold):
-                seconds = hold * self._timer_scale
-            case Idle():
-                seconds = math.inf
-            case _:
-                seconds = 0.0
-        self._step_ends = self.time + seconds
+    def _bite(self) -> None:
+        """The watchdog resets the board, whatever it does."""
+        idle = isinstance(self._stepper.step, Idle)
+        self._stepper.interrupt(self._watchdog_at, tearing=False)
+        if idle and self.usb is not None:
+            self.event("dfu-until-watchdog")
+        self.event("watchdog-reset")
+        self._restart("watchdog")
 
     def _jump(self, address: int) -> None:
         """Leave the bootloader: first the stack pointer, then the watchdog, then the image (Appendix C2, C3)."""
@@ -338,14 +256,13 @@ class Core:
         if not layout.RAM_BASE < stack <= layout.RAM_BASE + layout.RAM_SIZE:
             self.locked_up = True
             self.event("lockup")
-            self._begin(Idle())
+            self._stepper.stop(self.time)
             return
         self._start_watchdog()
         name, behaviour = self.identify(app)
         self.running = name
         self.event(f"jump:{name}")
-        self._program = application(self, behaviour)
-        self._next_step()
+        self._stepper.run(application(self, behaviour), self.time)
 
     def _start_watchdog(self) -> None:
         if self.dr[9] >> 12 != NO_WATCHDOG:

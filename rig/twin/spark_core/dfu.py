@@ -5,18 +5,14 @@ Recorded from the genuine bootloader in vectors/dfu, which every answer here mus
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rig.formats import dfuse
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
 from rig.formats.usb import Setup, string_descriptor
 from rig.twin.flash import Nor
-from rig.twin.spark_core.steps import Program, Reset, Work
+from rig.twin.spark_core.flags import save
+from rig.twin.spark_core.steps import Board, Program, Reset, Work
 from rig.twin.spark_core.usb_function import UsbFunction, serial_number
-
-if TYPE_CHECKING:
-    from rig.twin.spark_core.core import Core
 
 TRANSFER_SIZE = 1024
 COMMAND_LIST = bytes([dfuse.COMMAND_GET, dfuse.COMMAND_SET_POINTER, dfuse.COMMAND_ERASE])
@@ -33,17 +29,17 @@ class DfuFunction(UsbFunction):
     device_descriptor = bytes.fromhex("1201000100000040501d7f60000201020301")
     configuration_descriptor = bytes.fromhex("09022400010100c0320904000000fe0102040904000100fe01020509210bff0000041a01")
 
-    def __init__(self, core: Core, flags: SystemFlags):
+    def __init__(self, board: Board, flags: SystemFlags):
         super().__init__()
         self.strings = [
             bytes.fromhex("04030904"),
             string_descriptor("Spark Devices     "),
             string_descriptor("CORE DFU "),
-            string_descriptor(serial_number(core.uid)),
+            string_descriptor(serial_number(board.uid)),
             string_descriptor("@Internal Flash  /0x08000000/20*001Ka,108*001Kg\0"),
             string_descriptor("@SPI Flash : SST25x/0x00000000/512*04Kg" + "\0" * 9),
         ]
-        self._core = core
+        self._board = board
         self._flags = flags
         self._state = dfuse.ERROR
         self._status = dfuse.STATUS_ERR_FIRMWARE
@@ -134,19 +130,17 @@ class DfuFunction(UsbFunction):
         self._state = dfuse.DNLOAD_SYNC
 
     def _leave(self) -> Program:
-        from rig.twin.spark_core.bootloader import save
-
         self._flags.ota = layout.OTA_RUN
-        yield from save(self._core, self._flags)
-        self._core.dr[10] = layout.OTA_RUN
-        self._core.detach()
+        yield from save(self._board, self._flags)
+        self._board.dr[10] = layout.OTA_RUN
+        self._board.detach()
         yield Reset()
 
     def _address(self, block: int) -> int:
         return self._pointer + (block - dfuse.FIRST_DATA_BLOCK) * TRANSFER_SIZE
 
     def _medium(self, address: int) -> Nor | None:
-        memory = self._core.memory
+        memory = self._board.memory
         if address & MEDIUM_MASK == layout.INTERNAL_BASE:
             return memory.internal
         return memory.external if address & MEDIUM_MASK == 0 else None
@@ -154,7 +148,7 @@ class DfuFunction(UsbFunction):
     def _read(self, address: int, length: int) -> bytes:
         medium = self._medium(address)
         if medium is None:
-            medium, address = self._core.memory.internal, layout.INTERNAL_BASE
+            medium, address = self._board.memory.internal, layout.INTERNAL_BASE
         return medium.read(address, length).ljust(length, b"\xff") if address in medium else b"\xff" * length
 
     def _erase(self, address: int) -> Program:
@@ -166,7 +160,7 @@ class DfuFunction(UsbFunction):
         medium = self._medium(address)
         if medium is None or address not in medium or address + len(data) not in range(medium.base + medium.size + 1):
             return
-        if medium is self._core.memory.internal:
+        if medium is self._board.memory.internal:
             if not medium.error:
                 yield Work(medium.programming(address, data + b"\xff" * (-len(data) % 4)))
             return

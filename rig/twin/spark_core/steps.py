@@ -1,4 +1,4 @@
-"""What the programs of a Core (bootloader, DFU, application) ask their board to do, one step at a time.
+"""What the programs of a Core (bootloader, DFU, application) ask their board to do, and what they may touch on it.
 
 A program is a generator of steps. The board gives each step its time: a power cut or a watchdog ends it anywhere.
 """
@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from rig.twin.flash import Run
+from rig.twin.spark_core.memory import CoreMemory
+
+if TYPE_CHECKING:
+    from rig.twin.spark_core.usb_function import UsbFunction
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,30 @@ class Jump:
 
 Step = Work | Delay | WhileModeHeld | Idle | Reset | Jump
 Program = Generator[Step, bool, None]
+
+
+class Board(Protocol):
+    """What a program sees of the board it runs on."""
+
+    memory: CoreMemory
+    uid: bytes
+    #: Backup registers by number.
+    dr: dict[int, int]
+    #: Reset causes that nobody has cleared.
+    causes: set[str]
+    mode_held: bool
+
+    def event(self, name: str) -> None:
+        """Note something worth seeing."""
+
+    def light(self, colour: str, toggle_seconds: float) -> None:
+        """Change the RGB LED: colour and the time between toggles, 0 for steady."""
+
+    def attach(self, function: UsbFunction) -> None:
+        """Show the host a device."""
+
+    def detach(self) -> None:
+        """Take the device away from the host."""
+
+    def feed_watchdog(self, seconds: float | None) -> None:
+        """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""
