@@ -21,6 +21,7 @@ from labgrid.resource.remote import RemotePlaceManager
 from labgrid.util import yaml as labgrid_yaml
 
 from rig.boards.spark_core import SparkCore
+from rig.boards.timing import Timing
 from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse
 from rig.lab.coordinator import Coordinator
@@ -62,29 +63,29 @@ class Boards:
             ResourceManager.instances.pop(RemotePlaceManager, None)
 
     def get(self, kind: str, tags: Mapping[str, str]) -> SparkCore:
-        """A board of `kind` whose place has all `tags`: one we hold, else one that is free.
+        """A board of `kind` whose place has all `tags`: the quickest that we hold or that is free.
 
         Raises NotHere when no place has these tags, LabFault when all that have them stay taken.
         """
         wanted = {"board": kind, **tags}
-        for board, _ in self._held.values():
-            if wanted.items() <= board.tags.items():
-                return board
         places = self._coordinator.places()
         fitting = {name: place for name, place in places.items() if wanted.items() <= place.tags.items()}
         if not fitting:
             text = " ".join(f"{key}={value}" for key, value in wanted.items())
             raise NotHere(f"no place has {text}", hint=f"places are {', '.join(sorted(places)) or 'none'}")
-        found = look_for(lambda: self._take_one(sorted(fitting)), seconds=self._patience, clock=Clock(), every=0.5)
+        found = look_for(lambda: self._take_one(fitting), seconds=self._patience, clock=Clock(), every=0.5)
         if found is not None:
             return found
         holders = ", ".join(f"{name} by {self._coordinator.places()[name].acquired}" for name in sorted(fitting))
         raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
 
-    def _take_one(self, names: list[str]) -> SparkCore | None:
-        """The board of the first place that is free now."""
+    def _take_one(self, fitting: Mapping[str, Any]) -> SparkCore | None:
+        """The board of the quickest place that is ours already or free now."""
         places = self._coordinator.places()
-        for name in names:
+        pace = {name: Timing.from_tags(place.tags).scale for name, place in fitting.items()}
+        for name in sorted(fitting, key=lambda name: (pace[name], name not in self._held, name)):
+            if name in self._held:
+                return self._held[name][0]
             if not places[name].acquired and self._acquire(name):
                 return self._take(name)
         return None
