@@ -51,6 +51,17 @@ def _nobody(_progress: Progress) -> None:
     return None
 
 
+def find_dfu(backend: Any = None) -> list[Any]:
+    """Every pyusb device in DFU mode that `backend` sees (None: this machine's USB). Raises LabFault."""
+
+    def in_dfu(device: Any) -> bool:
+        classes = [(entry.bInterfaceClass, entry.bInterfaceSubClass) for config in device for entry in config]
+        return DFU_INTERFACE in classes
+
+    with _faults("list"):
+        return list(usb.core.find(find_all=True, backend=backend, custom_match=in_dfu))
+
+
 class DfuHost:
     """A device in DFU mode. Use as a context manager; nothing is sent before it is entered.
 

@@ -145,7 +145,8 @@ def run_suites(
         *extra,
     ]
     os.environ["RIG_RUN_ID"] = run_id
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
+        signal.signal(number, signal.default_int_handler)
     code = pytest.main(arguments, plugins=[watcher])
     verdict = judge(watcher.results)
     if code in _PYTEST_MISUSE:

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from models import served_core
 
 from rig.clock import Clock, wait_for
+from rig.drivers.dfu_host import find_dfu
+from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import UsbipLink, list_devices
+from rig.errors import LabFault
 from rig.formats import usbip
 from rig.formats.usb import Setup
 
@@ -113,6 +116,22 @@ def test_pyusb_sees_strings_alternate_settings_and_stalls(backend):
     with pytest.raises(usb.core.USBError) as caught:
         device.ctrl_transfer(0xC0, 1, 0, 0, 4)
     assert caught.value.errno == errno.EPIPE
+
+
+def test_a_board_in_dfu_is_found_and_one_that_runs_is_not(blank, backend, tmp_path):
+    (found,) = find_dfu(backend)
+    assert found.serial_number == "8D81306E5055"
+    blank.power(False)
+    assert find_dfu(backend) == []
+    with served_core(tmp_path / "running") as core:
+        assert find_dfu(UsbipBackend(attached(core).host, core.usbip_port)) == []
+
+
+def test_a_server_that_is_not_there_is_a_lab_fault(blank):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(LabFault, match="list: USB: USB/IP server"):
+        find_dfu(UsbipBackend("127.0.0.1", port))
 
 
 BAD = {
