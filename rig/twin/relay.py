@@ -60,7 +60,7 @@ class Relay:
         self._lock = Lock()
 
     def switch(self, channel: int, closed: bool) -> None:
-        """Open or close a channel; its board knows when this returns."""
+        """Open or close a channel; the relay has answered before its board has noticed, as relays do."""
         with self._lock:
             self.closed[channel] = closed
             wire = self.wires[channel]
@@ -71,22 +71,27 @@ class Relay:
 
     def _tell(self, wire: Wire, line: bytes) -> None:
         address = (wire.host, wire.port)
-        known = self._sockets.pop(address, None)
-        for sock in [known, None] if known is not None else [None]:
-            try:
-                if sock is None:
-                    sock = socket.create_connection(address, timeout=_WIRE_SECONDS)
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.sendall(line)
-                if not sock.recv(65536):
-                    raise ConnectionResetError("control port closed")
-                self._sockets[address] = sock
-                return
-            except OSError:
-                if sock is not None:
-                    sock.close()
-                if sock is not known:
-                    raise
+        sock = self._sockets.get(address)
+        if sock is None or _is_dead(sock):
+            sock = self._sockets[address] = socket.create_connection(address, timeout=_WIRE_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setblocking(False)
+        sock.sendall(line)
+
+
+def _is_dead(sock: socket.socket) -> bool:
+    """Whether the peer has hung up; what it answered meanwhile is thrown away."""
+    try:
+        while sock.recv(65536):
+            pass
+        dead = True
+    except BlockingIOError:
+        dead = False
+    except OSError:
+        dead = True
+    if dead:
+        sock.close()
+    return dead
 
 
 class _Coils(DataBank):  # type: ignore[misc]

@@ -88,11 +88,12 @@ class UsbipServer:
             self._server.close()
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One peer: first operations, then, after an import, transfers."""
 
     def __init__(self, server: UsbipServer):
         self._server = server
+        self._incoming = memoryview(bytearray(usbip.MAX_TRANSFER))
         self._buffer = bytearray()
         self._read: Callable[[], bool] = self._read_operation
         self._waiting: deque[tuple[usbip.Submit, bytes]] = deque()
@@ -109,8 +110,11 @@ class _Connection(asyncio.Protocol):
         if self._server.importer is self:
             self._server.importer = None
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._buffer += self._incoming[:nbytes]
         try:
             while not self._transport.is_closing() and self._read():
                 pass

@@ -13,6 +13,7 @@ from labgrid.driver.power import shelly_gen2
 from models import served_core
 from pyModbusTCP.client import ModbusClient
 
+from rig.clock import Clock, look_for
 from rig.drivers.relay import Contact
 from rig.errors import LabFault, Misuse
 from rig.twin.relay import Relay, RelayServers, Wire
@@ -56,14 +57,24 @@ def test_modbus_and_shelly_switch_and_read_the_same_channel(bench):
     assert shelly_gen2.power_get(http, None, 0) is True
 
 
+def becomes(core, **wanted) -> bool:
+    """Whether a board's status comes to hold what is wanted: the wire takes its time."""
+
+    def look():
+        status = core.call("status")
+        return all(status[key] == value for key, value in wanted.items())
+
+    return bool(look_for(look, seconds=3, clock=Clock()))
+
+
 def test_a_channel_switches_its_own_line_of_its_own_board(bench):
     first, second, modbus, _ = bench
     contact(modbus, 3).switch(False)
     contact(modbus, 1).switch(True)
-    assert (first.call("status")["power"], first.call("status")["mode"]) == (True, True)
-    assert (second.call("status")["power"], second.call("status")["mode"]) == (False, False)
+    assert becomes(first, power=True, mode=True)
+    assert becomes(second, power=False, mode=False)
     contact(modbus, 2).switch(True)
-    assert first.call("status")["running"] is None
+    assert becomes(first, running=None)
 
 
 def test_an_inverted_contact_is_open_when_its_coil_is_set(bench):
@@ -77,8 +88,8 @@ def test_an_inverted_contact_is_open_when_its_coil_is_set(bench):
 def test_several_coils_at_once(bench):
     first, second, modbus, _ = bench
     assert ModbusClient("127.0.0.1", modbus).write_multiple_coils(0, [False, False, False, False])
-    assert not first.call("status")["power"]
-    assert not second.call("status")["power"]
+    assert becomes(first, power=False)
+    assert becomes(second, power=False)
 
 
 @pytest.mark.parametrize("coil", [6, 60000])
@@ -107,7 +118,18 @@ def test_a_wire_to_a_dead_board_does_not_stop_the_others(tmp_path):
         with relay_servers(wires) as (_, modbus, _http):
             contact(modbus, 0).switch(False)
             contact(modbus, 1).switch(False)
-        assert not alive.call("status")["power"]
+            assert becomes(alive, power=False)
+
+
+def test_a_board_that_comes_back_is_switched_again(tmp_path):
+    with served_core(tmp_path / "a") as first:
+        port = first.control_port
+        with relay_servers([Wire("power", first.host, port)]) as (servers, modbus, _http):
+            contact(modbus).switch(False)
+            assert becomes(first, power=False)
+            servers.relay._sockets[first.host, port].shutdown(socket.SHUT_RDWR)
+            contact(modbus).switch(True)
+            assert becomes(first, power=True)
 
 
 BAD_CALLS = {

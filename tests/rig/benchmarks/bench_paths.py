@@ -5,13 +5,11 @@ No figure is asserted; compare the medians pytest-benchmark prints.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 import usb.core
@@ -24,13 +22,22 @@ from rig.drivers.usbip_link import UsbipLink
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.lab.rack import RackPlan, VirtualRack
-from rig.twin.relay import Relay, RelayServers, Wire
 
 IMAGE = MANIFEST.image("core-full").data[: 100 * 1024]
 
 
+@pytest.fixture(params=["one processor", "all processors"])
+def processors(request):
+    """Both ends on one processor show what the code costs; on all, waking a sleeping one is measured too."""
+    allowed = os.sched_getaffinity(0)
+    if request.param == "one processor":
+        os.sched_setaffinity(0, {min(allowed)})
+    yield
+    os.sched_setaffinity(0, allowed)
+
+
 @pytest.fixture
-def twin(tmp_path):
+def twin(tmp_path, processors):
     """A blank Core in a process of its own, without modelled delays."""
     command = [sys.executable, "-m", "rig", "twin", "spark-core", "--state", str(tmp_path), "--time-scale", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -53,7 +60,7 @@ def test_getstatus_over_usbip(benchmark, twin):
 
 
 @pytest.mark.benchmark(group="round trip between two processes")
-def test_peer_bare_echo_of_48_bytes(benchmark):
+def test_peer_bare_echo_of_48_bytes(benchmark, processors):
     """What the machine's sockets take: no USB/IP can be faster."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         if (child := os.fork()) == 0:
@@ -84,16 +91,16 @@ def test_dfu_read(benchmark, host):
 
 
 @pytest.fixture
-def modbus_port():
-    """A relay whose only wire ends nowhere, so that nothing but the relay is measured."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, daemon=True).start()
-    relay = Relay([Wire("power", "127.0.0.1", 9)])
-    relay._tell = lambda wire, line: None
-    servers = RelayServers(relay)
-    ready = asyncio.run_coroutine_threadsafe(servers.start("127.0.0.1", 0, 0), loop).result(10)
-    yield ready["modbus"]["port"]
-    asyncio.run_coroutine_threadsafe(servers.close(), loop).result(10)
+def modbus_port(tmp_path):
+    """A relay and the board it feeds, each in a process of its own."""
+    twin = [sys.executable, "-m", "rig", "twin", "spark-core", "--state", str(tmp_path), "--time-scale", "0"]
+    with subprocess.Popen(twin, stdout=subprocess.PIPE, text=True) as board:
+        port = json.loads(board.stdout.readline())["control"]["port"]
+        relay = [sys.executable, "-m", "rig", "twin", "relay", "--wire", f"power@127.0.0.1:{port}"]
+        with subprocess.Popen(relay, stdout=subprocess.PIPE, text=True) as process:
+            yield json.loads(process.stdout.readline())["modbus"]["port"]
+            process.terminate()
+        board.terminate()
 
 
 @pytest.mark.benchmark(group="relay command")
