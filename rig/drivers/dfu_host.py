@@ -176,8 +176,8 @@ class DfuHost:
 
     def _status(self) -> Status:
         status = Status.unpack(bytes(self._in(dfuse.GETSTATUS, 0, 6)))
-        if status.poll_ms:
-            self._sleep(status.poll_ms / 1000 * self._poll_scale)
+        if wait := status.poll_ms / 1000 * self._poll_scale:
+            self._sleep(wait)
         return status
 
     def _abort(self) -> None:
