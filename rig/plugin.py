@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rig.errors import LabFault, Misuse, RigError
+from rig.errors import DeviceFault, LabFault, Misuse, RigError
+from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, MISUSE
 from rig.lab.suites import RACK
 
 if TYPE_CHECKING:
@@ -35,9 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rig")
     group.addoption(
         "--rack",
-        default="virtual",
         metavar="virtual|FILE",
-        help="where boards are: `virtual` starts a rack of twins, FILE is a labgrid environment of your coordinator's",
+        help="where boards are: `virtual` (default) starts twins, FILE is a labgrid environment of your coordinator's",
     )
     group.addoption("--rig-report", metavar="DIR", help="folder for ledger, timelines and cut maps")
 
@@ -70,16 +70,26 @@ def firmware() -> Manifest:
 def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
     """What this worker has acquired, from the rack that was asked for."""
     from rig.lab.acquisition import Boards
-    from rig.lab.checkout import part
+    from rig.lab.checkout import DEFAULT_COORDINATOR, part
 
-    rack = request.config.getoption("--rack")
+    rack = _chosen_rack(request.config)
     if rack == "virtual":
         coordinator, environment = _virtual_coordinator(request.config), part("places", "virtual.yaml")
     else:
         chosen = request.config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
-        coordinator, environment = chosen or "127.0.0.1:20408", Path(rack)
+        coordinator, environment = chosen or DEFAULT_COORDINATOR, Path(rack)
     with Boards(coordinator, environment) as acquired:
         yield acquired
+
+
+def _chosen_rack(config: pytest.Config) -> str:
+    chosen: str | None = config.getoption("--rack")
+    return chosen or "virtual"
+
+
+def _engineers_own(config: pytest.Config) -> bool:
+    """Whether an engineer's own target is meant; a rack that was named wins over labgrid's variable in the shell."""
+    return bool(config.getoption("lg_env") or (os.environ.get("LG_ENV") and not config.getoption("--rack")))
 
 
 def _virtual_coordinator(config: pytest.Config) -> str:
@@ -103,7 +113,9 @@ def _rack(config: pytest.Config) -> VirtualRack:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """The controller of parallel workers owns the rack; each worker is told where its coordinator listens."""
-    if node.config.getoption("--rack") == "virtual":
+    if _engineers_own(node.config):
+        raise pytest.UsageError("an engineer's own board is one: it cannot serve parallel workers (leave out -n)")
+    if _chosen_rack(node.config) == "virtual":
         node.workerinput["rig_coordinator"] = _rack(node.config).coordinator
     node.workerinput["rig_run_id"] = node.config.stash[RUN_ID]
 
@@ -129,11 +141,12 @@ def board(request: pytest.FixtureRequest) -> SparkCore:
     marker = request.node.get_closest_marker("board")
     if marker is None or len(marker.args) != 1:
         raise Misuse(f"{request.node.name} has no marker board(kind)", hint='@pytest.mark.board("spark-core")')
-    if request.config.getoption("lg_env") or os.environ.get("LG_ENV"):
+    if _engineers_own(request.config):
         from rig.boards.spark_core import SparkCore
 
         own = SparkCore.from_target(request.getfixturevalue("target"))
-        lacking = {key: value for key, value in marker.kwargs.items() if own.tags.get(key) != value}
+        wanted = {"board": marker.args[0], **marker.kwargs}
+        lacking = {key: value for key, value in wanted.items() if own.tags.get(key) != value}
         if lacking:
             pytest.skip(f"not run here: {own.name} has no {lacking}")
         return own
@@ -154,7 +167,8 @@ def ledger(report_folder: Path, request: pytest.FixtureRequest) -> Iterator[Ledg
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     with Ledger(report_folder / "ledger" / f"{worker}.jsonl") as segment:
         yield segment
-    write_run_manifest(report_folder / "ledger", request.config.stash[RUN_ID])
+    if worker == "main":
+        write_run_manifest(report_folder / "ledger", request.config.stash[RUN_ID])
 
 
 @pytest.fixture
@@ -202,11 +216,11 @@ class CutUntilLanded:
         for number in range(1, tries + 1):
             verdict = self._bench.run(trial)
             attach_cut(verdict.line)
-            if verdict.landing.phase == lands:
+            if verdict.landing.landed and verdict.landing.phase == lands:
                 self._record("hit_rate", f"1/{number}")
                 self._record("became", f"{lands} → {verdict.outcome.name}")
                 return verdict
-            missed.append(verdict.landing.phase)
+            missed.append(f"{verdict.landing.phase} ({verdict.landing.known_by})")
         raise LabFault(
             f"{tries} cuts aimed at {lands} landed in {', '.join(missed)}",
             board=self._bench.board.name,
@@ -226,14 +240,25 @@ def known_defect(record_property: Any) -> Any:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """A lab fault is an error of the test, never a failure of the device, and one line tells it."""
+    """Say whose fault a failure is: an assertion's or DeviceFault's the device's, a Misuse's the caller's.
+
+    A lab fault is an error of the test, never a failure of the device; the rig's own faults are told in one line.
+    """
     outcome: Any = yield
     report = outcome.get_result()
-    if call.excinfo is not None and isinstance(call.excinfo.value, RigError):
-        error = call.excinfo.value
-        kind = {1: "device fault", 2: "misuse", 3: "lab fault"}[error.exit_status]
-        for properties in (report.user_properties, item.user_properties):
-            properties.append(("fault", kind))
-        report.longrepr = f"{kind}: {error}"
-        if isinstance(error, LabFault) and report.when == "call":
-            report.when = "setup"  # pytest calls a failure outside of `call` an error, and so do its reports
+    error = call.excinfo.value if call.excinfo is not None else None
+    if not report.failed or error is None:
+        return
+    fault = _whose_fault(error)
+    for properties in (report.user_properties, item.user_properties):
+        properties.append(("fault", fault))
+    if isinstance(error, RigError):
+        report.longrepr = f"{fault}: {error}"
+    if fault == LAB_FAULT and report.when == "call":
+        report.when = "setup"  # pytest calls a failure outside of `call` an error, and so do its reports
+
+
+def _whose_fault(error: BaseException) -> str:
+    if isinstance(error, (AssertionError, DeviceFault, pytest.fail.Exception)):
+        return DEVICE_FAULT
+    return MISUSE if isinstance(error, Misuse) else LAB_FAULT

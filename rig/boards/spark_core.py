@@ -9,7 +9,8 @@ from typing import Any
 from rig.boards.timing import Timing
 from rig.clock import Clock, look_for, wait_for
 from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher
-from rig.drivers.relay import RelayDriver, place_tags
+from rig.drivers.place import place_tags
+from rig.drivers.relay import ButtonDriver, RelayDriver
 from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.manifest import Image
@@ -55,7 +56,7 @@ class SparkCore:
             if _has(target, "UsbipPortDriver")
             else target.get_driver("LibusbPortDriver")
         )
-        mode = target.get_driver("ModbusCoilDriver", name="mode") if tags.get("mode") == "wired" else None
+        mode = target.get_driver(ButtonDriver, name="mode") if tags.get("mode") == "wired" else None
         return cls(name, relay=target.get_driver(RelayDriver), mode=mode, usb=usb, tags=tags)
 
     # -- power and signs of life -------------------------------------------------------------------------------------
@@ -106,10 +107,14 @@ class SparkCore:
         self.power_off()
         self._mode.set(True)
         try:
+            began = self.clock.now()
             self.power_on()
             self.clock.sleep(self.timing.mode_hold)
         finally:
             self._mode.set(False)
+        held = self.clock.now() - began
+        if held > self.timing.mode_held_too_long:
+            raise LabFault(f"MODE was held for {held:.1f} s: that may have been a factory reset", board=self.name)
         seen = self.observe(self.timing.start)
         if seen != DFU:
             raise DeviceFault(f"MODE held from power-on ends in {seen or 'silence'}, not in DFU", board=self.name)
@@ -117,10 +122,9 @@ class SparkCore:
     @contextmanager
     def dfu(self, watch: Watcher = _nobody) -> Iterator[DfuHost]:
         """Talk DFU to a board that is in it; faults carry the board's name."""
+        self.known = False
         try:
-            with DfuHost(
-                self._usb.device(), poll_scale=self.timing.poll_scale, sleep=self.clock.sleep, watch=watch
-            ) as host:
+            with DfuHost(self._usb.device(), sleep=self.clock.sleep, watch=watch) as host:
                 yield host
         except (LabFault, DeviceFault) as error:
             error.board = error.board or self.name
@@ -143,14 +147,14 @@ class SparkCore:
         with self.dfu(watch) as host:
             if not force:
                 refuse(image, address, host)
-            self.known = False
             host.write(address, image.data, order)
             if host.read(address, len(image)) != image.data:
                 raise DeviceFault(
                     f"{image.name} was written, but reads back different", board=self.name, phase="program"
                 )
             host.leave(address)
-        look_for(lambda: self.identity() != DFU, seconds=self.timing.off, clock=self.clock)
+        if not look_for(lambda: self.identity() != DFU, seconds=self.timing.off, clock=self.clock):
+            raise DeviceFault("does not leave DFU when it is told to", board=self.name, phase="commit")
 
 
 def refuse(image: Image, address: int, host: DfuHost) -> None:
@@ -160,12 +164,12 @@ def refuse(image: Image, address: int, host: DfuHost) -> None:
         raise Misuse(
             f"{image.name}: {address:#010x} to {end:#010x} is not in a writable segment"
             + (f"; an application has at most {layout.APP_SIZE:,} bytes" if len(image) > layout.APP_SIZE else ""),
-            hint="--force writes it all the same",
+            hint="update(…, force=True) writes it all the same",
         )
     if address == layout.APP_ADDRESS and not plausible_first_word(image.data):
         raise Misuse(
             f"{image.name}: its first word is no stack pointer in RAM: the bootloader would not start it",
-            hint="is it a firmware file? --force writes it all the same",
+            hint="is it a firmware file? update(…, force=True) writes it all the same",
         )
 
 

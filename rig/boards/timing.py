@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rig.errors import Misuse
+
 #: Added to every deadline: what the host, the network and the relay may take.
 MARGIN_SECONDS = 2.0
 
@@ -18,19 +20,30 @@ class Timing:
     """The timing profile of one place; all properties are in seconds."""
 
     scale: float = 1.0
-    #: How far poll times that a device asks for are stretched.
-    poll_scale: float = 1.0
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Timing:
-        """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are."""
-        scale = float(tags.get("timing_scale", "1"))
-        return cls(scale or 1.0, scale)
+        """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are. Raises Misuse."""
+        text = tags.get("timing_scale", "1")
+        try:
+            return cls(float(text) or 1.0)
+        except ValueError:
+            raise Misuse(f"the tag timing_scale={text} is no number") from None
 
     @property
     def mode_hold(self) -> float:
         """How long to hold MODE from power-on: between 3 s (DFU) and 10 s (factory reset)."""
         return 5.0 * self.scale
+
+    @property
+    def mode_held_too_long(self) -> float:
+        """From here on MODE may have meant a factory reset."""
+        return 9.5 * self.scale
+
+    @property
+    def watchdog(self) -> float:
+        """The longest a watchdog takes to bite: LSI at 30 kHz."""
+        return 6.7 * self.scale
 
     @property
     def start(self) -> float:
@@ -40,7 +53,7 @@ class Timing:
     @property
     def self_healing(self) -> float:
         """Three watchdog resets of at most 6.7 s, a rollback of 8 s and a start."""
-        return (3 * 6.7 + 8 + 2) * self.scale + MARGIN_SECONDS
+        return 3 * self.watchdog + 10 * self.scale + MARGIN_SECONDS
 
     @property
     def off(self) -> float:

@@ -35,9 +35,10 @@ class DfuTrial:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a trial; `line` is its line in the ledger."""
+    """What came of a trial; `area` is the application area as the cut left it, `line` its line in the ledger."""
 
     landing: Landing
+    area: bytes
     outcome: Outcome
     line: dict[str, Any]
 
@@ -56,7 +57,6 @@ class Bench:
         timeline: Timeline,
         *,
         run_id: str,
-        seed: int = 0,
     ):
         self.board = board
         self.roles = dict(roles)
@@ -64,7 +64,7 @@ class Bench:
         self.timeline = timeline
         self._ledger = ledger
         self._run_id = run_id
-        self._seed = seed
+        self._seed = int(board.tags.get("seed", "0"))
         self._segment = ledger.path.stem
 
     def make_known(self) -> None:
@@ -103,7 +103,7 @@ class Bench:
         self._ledger.append("intent", content)
         fired = self._cut(trial)
         self.board.verify_off()
-        landing = self._land(write)
+        landing, area = self._land(write)
         self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
         self.board.power_off()
         free_ns = time.monotonic_ns()
@@ -120,7 +120,7 @@ class Bench:
                 "capsule": self._capsule(trial, landing),
             },
         )
-        return Verdict(landing, outcome, line)
+        return Verdict(landing, area, outcome, line)
 
     def _content(self, trial: DfuTrial, number: str) -> dict[str, Any]:
         tags = self.board.tags
@@ -167,12 +167,12 @@ class Bench:
         self.timeline.note("relay", "opened", ns=cut.fired.command_ns)
         return cut.fired
 
-    def _land(self, write: DfuWrite) -> Landing:
+    def _land(self, write: DfuWrite) -> tuple[Landing, bytes]:
         """Power into the reader that changes nothing, and read flash back before any start can repair it."""
         self.board.enter_dfu()
         with self.board.dfu() as host:
             area = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
-            return write.locate(area, host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE))
+            return write.locate(area, host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE)), area
 
     def _capsule(self, trial: DfuTrial, landing: Landing) -> str:
         """One line that says all a replay on the model needs."""

@@ -10,7 +10,7 @@ import typer
 
 from rig import __version__
 from rig.cli import run, twin, up
-from rig.errors import RigError
+from rig.errors import LabFault, RigError
 
 app = typer.Typer(
     name="rig",
@@ -52,5 +52,9 @@ def main() -> None:
             raise
         print(f"rig: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    except BrokenPipeError:
-        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("RIG_DEBUG"):
+            raise
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"rig: the rig itself broke: {told} (hint: --debug shows where)", file=sys.stderr)
+        sys.exit(LabFault.exit_status)

@@ -14,9 +14,11 @@ def run(
     rack: Annotated[
         str, typer.Option(metavar="virtual|FILE", help="The virtual rack, or a labgrid environment file.")
     ] = "virtual",
-    report: Annotated[Path | None, typer.Option(help="Report folder, new or empty [reports/DATE-TIME].")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Report folder, new or empty; reports/DATE-TIME if not given.")
+    ] = None,
     keyword: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only tests whose names match.")] = None,
-    workers: Annotated[int, typer.Option("-n", min=1, max=64, help="How many boards work at once.")] = 2,
+    workers: Annotated[int, typer.Option("-n", min=1, max=64, help="How many boards work at once.")] = 3,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line an event, the last with the verdict.")
     ] = False,

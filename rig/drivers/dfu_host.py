@@ -1,6 +1,6 @@
 """The host's side of DfuSe over pyusb: read, erase, write and leave, whatever the device is attached by.
 
-Unlike dfu-util it reports every block, writes in either erase order, and leaves judging to whoever asked.
+Unlike dfu-util it reports every block and writes in either erase order; what may be written is for others to judge.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class EraseOrder(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One thing a host has just finished: `phase` is erase, program, read or commit; counts are in bytes."""
+    """One thing the device has just begun (or, in `read`, given): `phase` is erase, program, commit or read.
+
+    `done` of `total` counts it in: pages in erase, bytes in program and read, 1 of 1 in commit.
+    """
 
     phase: str
     address: int
@@ -63,23 +66,23 @@ def find_dfu(backend: Any = None) -> list[Any]:
 
 
 class DfuHost:
-    """A device in DFU mode. Use as a context manager; nothing is sent before it is entered.
+    """A device in DFU mode. Use as a context manager; nothing is sent before it is entered."""
 
-    `poll_scale` stretches the poll times that the device asks for: 1 honours them as they are.
-    """
-
-    def __init__(self, device: Any, *, poll_scale: float = 1.0, sleep: Sleep = time.sleep, watch: Watcher = _nobody):
+    def __init__(self, device: Any, *, sleep: Sleep = time.sleep, watch: Watcher = _nobody):
         self.device = device
-        self._poll_scale = poll_scale
         self._sleep = sleep
         self.watch = watch
         self.segments: list[Segment] = []
 
     def __enter__(self) -> DfuHost:
-        with _faults("open"):
-            self.device.set_interface_altsetting(0, 0)
-            self.segments = [segment for name in self.alternate_names() for segment in dfuse.parse_layout(name)]
-            self._to_idle()
+        try:
+            with _faults("open"):
+                self.device.set_interface_altsetting(0, 0)
+                self.segments = [segment for name in self.alternate_names() for segment in dfuse.parse_layout(name)]
+                self._to_idle()
+        except BaseException:
+            usb.util.dispose_resources(self.device)
+            raise
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -92,11 +95,6 @@ class DfuHost:
             for interface in self.device[0]
             if (interface.bInterfaceClass, interface.bInterfaceSubClass) == DFU_INTERFACE
         ]
-
-    def serial_number(self) -> str:
-        """The serial number as the device gives it."""
-        with _faults("open"):
-            return str(usb.util.get_string(self.device, self.device.iSerialNumber))
 
     # -- what one does -----------------------------------------------------------------------------------------------
 
@@ -114,70 +112,69 @@ class DfuHost:
         return b"".join(parts)
 
     def write(self, address: int, data: bytes, order: EraseOrder = EraseOrder.ALL_FIRST) -> None:
-        """Erase what `data` covers and write it. Raises LabFault, DeviceFault."""
+        """Erase what `data` covers and write it, wherever that is. Raises LabFault, DeviceFault."""
         pages = list(self._pages(address, len(data)))
         if order is EraseOrder.ALL_FIRST:
-            for number, page in enumerate(pages):
-                self.erase(page)
-                self.watch(Progress("erase", page, number + 1, len(pages)))
+            for number, page in enumerate(pages, start=1):
+                self.erase(page, number, len(pages))
         for at in range(0, len(data), TRANSFER_SIZE):
             block = data[at : at + TRANSFER_SIZE]
             if order is EraseOrder.INTERLEAVED:
-                for page in [page for page in pages if address + at <= page < address + at + len(block)]:
-                    self.erase(page)
-                    self.watch(Progress("erase", page, pages.index(page) + 1, len(pages)))
-            self._program(address + at, block)
-            self.watch(Progress("program", address + at, at + len(block), len(data)))
+                for number, page in enumerate(pages, start=1):
+                    if address + at <= page < address + at + len(block) or (at == 0 and page < address):
+                        self.erase(page, number, len(pages))
+            with _faults("program"):
+                self._set_pointer(address + at)
+                begun = Progress("program", address + at, at + len(block), len(data))
+                self._download(dfuse.FIRST_DATA_BLOCK, block, begun)
 
-    def erase(self, address: int) -> None:
-        """Erase the page that holds `address`."""
+    def erase(self, address: int, number: int = 1, total: int = 1) -> None:
+        """Erase the page that holds `address`, the `number`-th of `total`."""
         with _faults("erase"):
-            self._download(0, dfuse.erase_command(address))
+            self._download(0, dfuse.erase_command(address), Progress("erase", address, number, total))
 
     def leave(self, address: int) -> None:
-        """Let the device save its flags and reset; it is gone when this returns."""
+        """Tell the device to save its flags and reset; it begins to when this returns."""
         with _faults("commit"):
             self._set_pointer(address)
-            self.watch(Progress("commit", address, 0, 1))
             self._out(dfuse.DNLOAD, dfuse.FIRST_DATA_BLOCK)
-            self._status()
-        self.watch(Progress("commit", address, 1, 1))
+            self._status(Progress("commit", address, 1, 1))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
-    def _program(self, address: int, block: bytes) -> None:
-        with _faults("program"):
-            self._set_pointer(address)
-            self._download(dfuse.FIRST_DATA_BLOCK, block)
-
     def _pages(self, address: int, length: int) -> Iterator[int]:
+        """First addresses of the pages a stretch touches; where no segment is announced they are guessed."""
         at = address
         while at < address + length:
             segment = next((s for s in self.segments if s.start <= at < s.end), None)
-            if segment is None:
-                raise Misuse(f"{at:#010x} is in no segment the device announces")
-            page = at - (at - segment.start) % segment.page
+            start, size = (segment.start, segment.page) if segment is not None else (0, TRANSFER_SIZE)
+            page = at - (at - start) % size
             yield page
-            at = page + segment.page
+            at = page + size
 
     def _set_pointer(self, address: int) -> None:
         self._download(0, dfuse.pointer_command(address))
 
-    def _download(self, block: int, data: bytes) -> None:
+    def _download(self, block: int, data: bytes, begun: Progress | None = None) -> None:
+        """One download and the work it means; `begun` is told the moment the device sets about it."""
         self._out(dfuse.DNLOAD, block, data)
+        status = self._status(begun)
         for _ in range(STATUS_ROUNDS):
-            status = self._status()
             if status.state == dfuse.DNLOAD_IDLE:
                 return
             if status.state not in (dfuse.DNBUSY, dfuse.DNLOAD_SYNC):
                 name = dfuse.STATE_NAMES.get(status.state, str(status.state))
                 raise DeviceFault(f"download ended in {name}, status {status.code}")
+            status = self._status()
         raise DeviceFault(f"still busy after {STATUS_ROUNDS} status requests")
 
-    def _status(self) -> Status:
+    def _status(self, begun: Progress | None = None) -> Status:
+        """GETSTATUS, and the wait it asks for; the device begins its work as soon as it has answered."""
         status = Status.unpack(bytes(self._in(dfuse.GETSTATUS, 0, 6)))
-        if wait := status.poll_ms / 1000 * self._poll_scale:
-            self._sleep(wait)
+        if begun is not None:
+            self.watch(begun)
+        if status.poll_ms:
+            self._sleep(status.poll_ms / 1000)
         return status
 
     def _abort(self) -> None:
@@ -196,7 +193,10 @@ class DfuHost:
         self.device.ctrl_transfer(0x21, request, value, 0, data, TIMEOUT_MS)
 
     def _in(self, request: int, value: int, length: int) -> Any:
-        return self.device.ctrl_transfer(0xA1, request, value, 0, length, TIMEOUT_MS)
+        answer = self.device.ctrl_transfer(0xA1, request, value, 0, length, TIMEOUT_MS)
+        if len(answer) != length:
+            raise DeviceFault(f"{length} bytes were asked for, {len(answer)} came")
+        return answer
 
 
 class _faults:
@@ -209,6 +209,8 @@ class _faults:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Misuse):
+            raise DeviceFault(error.message, phase=self._phase) from error
         if isinstance(error, usb.core.USBError):
             if error.errno == errno.EPIPE:
                 raise DeviceFault("request stalled", phase=self._phase) from error

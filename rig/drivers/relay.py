@@ -8,9 +8,10 @@ from typing import Any
 import attr
 from labgrid import target_factory
 from labgrid.driver.common import Driver
-from labgrid.protocol import PowerProtocol
+from labgrid.protocol import DigitalOutputProtocol, PowerProtocol
 from pyModbusTCP.client import ModbusClient
 
+from rig.drivers.place import place_name
 from rig.errors import LabFault
 
 TIMEOUT_SECONDS = 1.0
@@ -65,7 +66,7 @@ class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
     delay: float = attr.ib(default=0.5, validator=attr.validators.instance_of(float))
 
     def on_activate(self) -> None:
-        """Connect to the relay."""
+        """Make the contact; its connection opens with the first command."""
         self._contact = self.contact()
 
     def on_deactivate(self) -> None:
@@ -74,8 +75,7 @@ class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
 
     def contact(self) -> Contact:
         """A connection of its own to the same coil, for a thread that cuts."""
-        host, _, port = self.coil.host.partition(":")
-        return Contact(host, int(port or 502), self.coil.coil, inverted=self.coil.invert, board=place_name(self.target))
+        return _contact_of(self)
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def on(self) -> None:
@@ -100,15 +100,36 @@ class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
         return bool(self._contact.is_closed())
 
 
-def place_name(target: Any) -> str:
-    """The labgrid place a target stands for, or the target's own name."""
-    tags, name = place_tags(target)
-    return name if tags else str(target.name)
+@target_factory.reg_driver
+@attr.s(eq=False)
+class ButtonDriver(Driver, DigitalOutputProtocol):  # type: ignore[misc]
+    """A button on a Modbus coil that is closed while it is pressed; what was told is read back."""
+
+    bindings = {"coil": "ModbusTCPCoil"}  # noqa: RUF012 (labgrid's convention)
+
+    def on_activate(self) -> None:
+        """Make the contact."""
+        self._contact = _contact_of(self)
+
+    def on_deactivate(self) -> None:
+        """Hang up; the button stays as it is."""
+        self._contact.close()
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def set(self, status: bool) -> None:
+        """Press or let go. Raises LabFault when the relay does not do it."""
+        self._contact.switch(status)
+        if self._contact.is_closed() != status:
+            raise LabFault("the relay does not move the button", board=place_name(self.target), hint="a sticky relay?")
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def get(self) -> bool:
+        """Whether it is pressed, as the relay reads back."""
+        return bool(self._contact.is_closed())
 
 
-def place_tags(target: Any) -> tuple[dict[str, str], str]:
-    """Tags and name of the place a target stands for; no tags where it is no remote place."""
-    for resource in target.resources:
-        if type(resource).__name__ == "RemotePlace":
-            return dict(resource.tags), str(resource.name)
-    return {}, str(target.name)
+def _contact_of(driver: Any) -> Contact:
+    host, _, port = driver.coil.host.partition(":")
+    return Contact(
+        host, int(port or 502), driver.coil.coil, inverted=driver.coil.invert, board=place_name(driver.target)
+    )

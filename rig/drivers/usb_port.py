@@ -10,7 +10,7 @@ import usb.core
 from labgrid import target_factory
 from labgrid.driver.common import Driver
 
-from rig.drivers.relay import place_name, place_tags
+from rig.drivers.place import place_name, place_tags
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import LabFault
@@ -92,9 +92,15 @@ class LibusbPortDriver(Driver):  # type: ignore[misc]
 
     def _find(self) -> Any:
         try:
-            found = usb.core.find(find_all=True, idVendor=SPARK_VENDOR)
-            return next((device for device in found if device.serial_number == self.serial), None)
+            found = list(usb.core.find(find_all=True, idVendor=SPARK_VENDOR))
         except usb.core.NoBackendError as error:
             raise LabFault("no libusb on this machine", hint="install libusb-1.0") from error
-        except (usb.core.USBError, ValueError) as error:
-            raise LabFault(f"USB: {error}", hint="may this user open the device? See places/README.md") from error
+        return next((device for device in found if _serial_of(device) == self.serial), None)
+
+
+def _serial_of(device: Any) -> str | None:
+    """The serial number; None when the device is gone again, or is not ours to open."""
+    try:
+        return str(device.serial_number)
+    except (usb.core.USBError, ValueError):
+        return None

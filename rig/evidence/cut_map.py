@@ -71,13 +71,18 @@ def draw_cut_map(lines: Iterable[Mapping[str, Any]], title: str) -> str:
         'font-family="system-ui, sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<text x="{MARGIN}" y="34" font-size="19" font-weight="600">{escape(title)}</text>',
-        f'<text x="{MARGIN}" y="56" fill="#555">{len(placed)} landed cuts of {len(cuts)}; '
-        "from left to right an update goes on; circles erase all first, squares page by page</text>",
+        f'<text x="{MARGIN}" y="56" fill="#555">{sum(_known(line) for _, line in placed)} landed cuts of {len(cuts)}; '
+        "an update goes on to the right; circles erase all first, squares page by page; hollow: inferred</text>",
     ]
     parts += _bands()
     parts += [_marker(position, line, row) for (position, line), row in zip(placed, _rows(placed), strict=True)]
     parts += _legend(present, placed)
     return "\n".join([*parts, "</svg>\n"])
+
+
+def _known(line: Mapping[str, Any]) -> bool:
+    """Whether flash shows what the cut interrupted."""
+    return bool(line["landing"]["known_by"] == "read-back")
 
 
 def _x(position: float) -> float:
@@ -111,12 +116,12 @@ def _marker(position: float, line: Mapping[str, Any], row: int) -> str:
     wrap, level = divmod(row, ROWS)
     x, y = _x(position) + wrap * RADIUS, TOP + 14 + level * (BAND_HEIGHT - 20) // ROWS
     colour = COLOURS[outcome_name(line)]
+    paint = f'fill="{colour}" stroke="#fff"' if _known(line) else f'fill="#fff" stroke="{colour}" stroke-width="2"'
     told = f"{line['trial']}: {line['landing']['phase']}, {line['landing']['detail']} → {outcome_name(line)}"
     shape = (
-        f'<rect x="{x - RADIUS:.1f}" y="{y - RADIUS}" width="{2 * RADIUS}" height="{2 * RADIUS}" '
-        f'fill="{colour}" stroke="#fff"'
+        f'<rect x="{x - RADIUS:.1f}" y="{y - RADIUS}" width="{2 * RADIUS}" height="{2 * RADIUS}" {paint}'
         if line["order"] == "interleaved"
-        else f'<circle cx="{x:.1f}" cy="{y}" r="{RADIUS}" fill="{colour}" stroke="#fff"'
+        else f'<circle cx="{x:.1f}" cy="{y}" r="{RADIUS}" {paint}'
     )
     tag = shape.split(" ", 1)[0][1:]
     return f"{shape}><title>{escape(told)}</title></{tag}>"

@@ -50,7 +50,7 @@ class Ledger:
         return line
 
     def close(self) -> None:
-        """Close the segment and write its head into the run's manifest beside it."""
+        """Close the segment."""
         self._file.close()
 
     def __enter__(self) -> Ledger:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from rig.evidence.cut_map import draw_cut_map, outcome_name
-from rig.evidence.ledger import read_ledger
+from rig.evidence.ledger import read_ledger, write_run_manifest
 from rig.evidence.results import RunVerdict, TestResult, known_defects
 
 
 def write_report(folder: Path, run_id: str, results: Sequence[TestResult], verdict: RunVerdict) -> Path:
     """Draw the cut maps and write `summary.md`; returns its path."""
+    (folder / "ledger").mkdir(exist_ok=True)
+    write_run_manifest(folder / "ledger", run_id)
     lines = [line for path in sorted((folder / "ledger").glob("*.jsonl")) for line in read_ledger(path)]
     maps = _draw_maps(folder, lines)
     path = folder / "summary.md"
@@ -55,12 +57,18 @@ def _tests(results: Sequence[TestResult]) -> list[str]:
     return [*table, "", *faults] if faults else table
 
 
+def _landed(line: dict[str, Any]) -> str:
+    """The phase a cut landed in; one that flash does not show is marked."""
+    phase = str(line["landing"]["phase"])
+    return phase if line["landing"]["known_by"] == "read-back" else f"{phase} (inferred)"
+
+
 def _cuts(lines: list[dict[str, Any]], maps: list[Path]) -> list[str]:
     cuts = [line for line in lines if line["kind"] == "cut"]
     if not cuts:
         return []
     rows = [
-        f"| {line['trial']} | {line['place']} | {line['aim']['phase']} | {line['landing']['phase']}: "
+        f"| {line['trial']} | {line['place']} | {line['aim']['phase']} | {_landed(line)}: "
         f"{line['landing']['detail']} | {outcome_name(line)} | {line['outcome']['rung']} "
         f"| {line['outcome']['seconds']:.1f} |"
         for line in cuts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from labgrid.util import yaml as labgrid_yaml
 from rig.boards.spark_core import SparkCore
 from rig.boards.timing import Timing
 from rig.clock import Clock, look_for
-from rig.errors import LabFault, Misuse
+from rig.errors import LabFault, Misuse, RigError
 from rig.lab.coordinator import Coordinator
 
 HOLDER_TAG = "held_by"
@@ -31,6 +32,8 @@ HOLDER_TAG = "held_by"
 
 #: How long to wait for a place that somebody else has.
 PATIENCE_SECONDS = 60.0
+#: How far the coordinator's clock and ours may be apart, and how long setting a tag may take.
+TAKEN_WITHIN_SECONDS = 5.0
 
 
 class NotHere(Misuse):
@@ -55,12 +58,16 @@ class Boards:
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        try:
-            for name in list(self._held):
+        failed: list[RigError] = []
+        for name in list(self._held):
+            try:
                 self._give_back(name)
-        finally:
-            self._coordinator.__exit__(*exc)
-            ResourceManager.instances.pop(RemotePlaceManager, None)
+            except RigError as error:
+                failed.append(error)
+        self._coordinator.__exit__(*exc)
+        ResourceManager.instances.pop(RemotePlaceManager, None)
+        if failed:
+            raise failed[0]
 
     def get(self, kind: str, tags: Mapping[str, str]) -> SparkCore:
         """A board of `kind` whose place has all `tags`: the quickest that we hold or that is free.
@@ -114,23 +121,28 @@ class Boards:
         return board
 
     def _give_back(self, name: str) -> None:
+        """Start the board anew, and release its place; one that cannot be powered keeps its tag, for the next run."""
         board, target = self._held.pop(name)
         try:
-            board.power_off()
-            board.power_on()
+            board.relay.off()
+            board.relay.on()
             target.cleanup()
-        finally:
             self._coordinator.tag(name, **{HOLDER_TAG: ""})
+        finally:
             self._coordinator.release(name)
 
     def _reap(self) -> None:
         """Give back what a run of this host left acquired when it was killed, powered."""
         for name, place in self._coordinator.places().items():
-            if place.acquired and _is_abandoned(place.tags.get(HOLDER_TAG, "")):
+            if not _is_abandoned(place.tags.get(HOLDER_TAG, "")):
+                continue
+            if place.acquired == self._coordinator.identity and _unchanged_since_taken(place):
                 self._coordinator.release(name)
-                if self._acquire(name):
-                    self._take(name)
-                    self._give_back(name)
+            elif place.acquired:
+                continue
+            if self._acquire(name):
+                self._take(name)
+                self._give_back(name)
 
 
 def free_places(coordinator: str) -> int:
@@ -144,7 +156,7 @@ def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:
     os.environ["LG_PLACE"] = place
     try:
         env = Environment(config_file=str(environment))
-    except (OSError, InvalidConfigError, labgrid_yaml.yaml.YAMLError, KeyError) as error:
+    except (OSError, ImportError, InvalidConfigError, labgrid_yaml.yaml.YAMLError, KeyError) as error:
         raise Misuse(f"{environment} is no labgrid environment: {' '.join(str(error).split())}") from error
     try:
         target = env.get_target("main")
@@ -167,7 +179,7 @@ def _share_session(coordinator: Coordinator) -> None:
 
 
 def _holder() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{time.time():.0f}"
 
 
 def _started(pid: int) -> str:
@@ -178,7 +190,14 @@ def _started(pid: int) -> str:
         return ""
 
 
+def _unchanged_since_taken(place: Any) -> bool:
+    """Whether nobody has touched a place since its tag was set: else it is somebody's again."""
+    taken: str = place.tags[HOLDER_TAG].rpartition("/")[2]
+    return taken.isdigit() and abs(float(place.changed) - int(taken)) < TAKEN_WITHIN_SECONDS
+
+
 def _is_abandoned(holder: str) -> bool:
     host, _, rest = holder.partition("/")
-    pid, _, started = rest.partition("/")
+    pid, _, rest = rest.partition("/")
+    started, _, _ = rest.partition("/")
     return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started

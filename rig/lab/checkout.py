@@ -6,6 +6,8 @@ from pathlib import Path
 
 from rig.errors import Misuse
 
+#: Where labgrid's own tools look for a coordinator.
+DEFAULT_COORDINATOR = "127.0.0.1:20408"
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
-import selectors
 import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+from rig.clock import Clock, look_for
 from rig.errors import LabFault
 
 _PR_SET_PDEATHSIG = 1
@@ -24,26 +23,27 @@ def _die_with_parent() -> None:
 
 
 class Child:
-    """One process, its log file and, if it prints one, its ready line."""
+    """One process; what it prints goes to `NAME.out` and `NAME.log`, so that no pipe can fill and stop it."""
 
-    def __init__(self, name: str, command: list[str], *, log: Path, cwd: Path):
+    def __init__(self, name: str, command: list[str], *, folder: Path):
         self.name = name
-        self.log = log
-        self._command, self._cwd = command, cwd
-        with log.open("ab") as output:
+        self.log = folder / f"{name}.log"
+        self._out = folder / f"{name}.out"
+        self._command, self._folder = command, folder
+        with self._out.open("wb") as out, self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                cwd=cwd,
+                stdout=out,
+                stderr=log,
+                cwd=folder,
                 preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
 
     def again(self) -> Child:
         """The same process once more."""
-        return Child(self.name, self._command, log=self.log, cwd=self._cwd)
+        return Child(self.name, self._command, folder=self._folder)
 
     def obituary(self) -> str:
         """How it died, in one line."""
@@ -51,20 +51,20 @@ class Child:
 
     def ready(self, deadline: float) -> dict[str, Any]:
         """Wait for the ready line until `deadline` (monotonic). Raises LabFault that quotes the log."""
-        assert self.process.stdout is not None
-        line = b""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            while not line.endswith(b"\n") and selector.select(max(deadline - time.monotonic(), 0)):
-                chunk = os.read(self.process.stdout.fileno(), 65536)
-                if not chunk:
-                    break
-                line += chunk
+        clock = Clock()
+        line = look_for(self._first_line, seconds=deadline - clock.now(), clock=clock)
         try:
-            told: dict[str, Any] = json.loads(line)
+            told: dict[str, Any] = json.loads(line or "")
         except ValueError:
             raise LabFault(f"{self.name} did not become ready: {self.last_words()}") from None
         return told
+
+    def _first_line(self) -> str | None:
+        """What it printed first; a dash when it ended without a word."""
+        text = self._out.read_text(errors="replace")
+        if "\n" in text:
+            return text.partition("\n")[0]
+        return None if self.process.poll() is None else "-"
 
     def last_words(self) -> str:
         """The last line of the log, or how the process ended."""
@@ -84,7 +84,7 @@ class Children:
 
     def start(self, name: str, command: list[str]) -> Child:
         """Start a process whose log goes to the rack's folder."""
-        child = Child(name, command, log=self._folder / f"{name}.log", cwd=self._folder)
+        child = Child(name, command, folder=self._folder)
         self._children.append(child)
         return child
 
@@ -108,6 +108,4 @@ class Children:
             except subprocess.TimeoutExpired:
                 child.process.kill()
                 child.process.wait()
-            if child.process.stdout is not None:
-                child.process.stdout.close()
         self._children.clear()

@@ -52,6 +52,11 @@ class Coordinator:
             raise Misuse("the coordinator session is not open")
         return self._session
 
+    @property
+    def identity(self) -> str:
+        """Whom places name that we have acquired: `host/user`."""
+        return f"{self.session.gethostname()}/{self.session.getuser()}"
+
     def places(self) -> dict[str, Any]:
         """All places by name, as the coordinator knows them now."""
         self._call(None)
@@ -93,7 +98,9 @@ class Coordinator:
 
     def release(self, name: str) -> None:
         """Release a place that we acquired."""
-        self._call(lambda stub: stub.ReleasePlace(pb.ReleasePlaceRequest(placename=name)), board=name)
+        self._call(
+            lambda stub: stub.ReleasePlace(pb.ReleasePlaceRequest(placename=name, fromuser=self.identity)), board=name
+        )
 
     def _call(self, request: Callable[[Any], Any] | None, *, board: str | None = None) -> None:
         async def call() -> bool:

@@ -168,6 +168,7 @@ class VirtualRack:
             "timing": "real" if scale == 1 else "scaled",
             "timing_scale": f"{scale:g}",
             "busid": self.boards[self.places[number]]["usbip"]["busid"],
+            "seed": str(self.plan.seed + number),
             "health": "ok",
             "tier": "model",
         }

@@ -14,16 +14,14 @@ import pytest
 
 from rig.errors import Misuse
 from rig.evidence.report import write_report
-from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
-from rig.lab.acquisition import free_places
-from rig.lab.checkout import ROOT, part
+from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
+from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, part
 from rig.lab.rack import VirtualRack
 
 #: Told as it happens: ("collected", count), ("started", name) or ("finished", TestResult).
 Listener = Callable[[str, Any], None]
 #: The virtual rack of a run, where its controller has started one.
 RACK = pytest.StashKey[VirtualRack]()
-_PYTEST_MISUSE = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,7 @@ class Watcher:
     def __init__(self, listener: Listener):
         self._listener = listener
         self._open: dict[str, TestResult] = {}
+        self._counted = False
         self.results: list[TestResult] = []
 
     @pytest.hookimpl(trylast=True)
@@ -61,8 +60,10 @@ class Watcher:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
-        """With workers: the same."""
-        self._listener("collected", len(ids))
+        """With workers: the same, told by each of them and passed on once."""
+        if not self._counted:
+            self._counted = True
+            self._listener("collected", len(ids))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A test begins."""
@@ -77,7 +78,7 @@ class Watcher:
         if report.skipped:
             result.result, result.message = NOT_RUN, _reason(report)
         elif report.failed and result.result == PASSED:
-            result.result = result.properties.get("fault") or (DEVICE_FAULT if report.when == "call" else LAB_FAULT)
+            result.result = result.properties.get("fault", LAB_FAULT)
             result.message = _last_line(report)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -89,7 +90,7 @@ class Watcher:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A suite that cannot even be read is the caller's fault."""
         if report.failed:
-            self.results.append(TestResult(report.nodeid, "misuse", 0.0, _last_line(report)))
+            self.results.append(TestResult(report.nodeid, MISUSE, 0.0, _last_line(report)))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """What died in the rack while tests ran explains their faults: it is named."""
@@ -123,16 +124,21 @@ def run_suites(
     began = time.monotonic()
     run_id = time.strftime("%Y%m%d-%H%M%S")
     folder = (report or Path("reports") / run_id).resolve()
-    if folder.exists() and any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()):
         raise Misuse(f"the report folder {folder} is not empty", hint="name another with --report")
-    folder.mkdir(parents=True, exist_ok=True)
     if rack != "virtual" and not Path(rack).is_file():
         raise Misuse(
             f"--rack {rack}: no such file", hint="`virtual`, or a labgrid environment such as places/virtual.yaml"
         )
     if rack != "virtual":
-        coordinator = os.environ.get("LG_COORDINATOR", "127.0.0.1:20408")
+        from rig.lab.acquisition import free_places
+
+        coordinator = os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
         workers = max(1, min(workers, free_places(coordinator)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misuse(f"cannot make the report folder {folder}: {error.strerror}") from error
     watcher = Watcher(listener)
     arguments = [
         str(part("tests", "boards")),
@@ -149,8 +155,8 @@ def run_suites(
         signal.signal(number, signal.default_int_handler)
     code = pytest.main(arguments, plugins=[watcher])
     verdict = judge(watcher.results)
-    if code in _PYTEST_MISUSE:
-        verdict = RunVerdict("misuse", 2)
+    if code == pytest.ExitCode.USAGE_ERROR:
+        verdict = RunVerdict(MISUSE, 2)
     elif code == pytest.ExitCode.INTERRUPTED and verdict.word in (PASSED, NOTHING):
         verdict = RunVerdict("interrupted", 3)
     write_report(folder, run_id, watcher.results, verdict)

@@ -15,7 +15,11 @@ OUTSIDE = "outside"
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """The phase a cut interrupted and the address it had reached; `outside` when no flash work was interrupted."""
+    """The phase a cut fell in and the address it had reached; `outside` when no flash work was interrupted.
+
+    `known_by` is `read-back` where flash shows the interrupted work, `inferred` where it fell between two pieces or
+    flash cannot tell which: such a landing is an interval, and is counted apart.
+    """
 
     phase: str
     address: int | None
@@ -24,8 +28,8 @@ class Landing:
 
     @property
     def landed(self) -> bool:
-        """Whether it fell inside flash work at all."""
-        return self.phase != OUTSIDE
+        """Whether flash shows what it interrupted; only such cuts count."""
+        return self.phase != OUTSIDE and self.known_by == "read-back"
 
     def told(self) -> dict[str, Any]:
         """For the ledger."""
@@ -58,7 +62,8 @@ class DfuWrite:
             return self._landing("erase", reached * PAGE, f"{pages.count('blank')} of {len(pages)} pages are blank")
         state = pages[unfinished]
         if state == "old":
-            return self._landing("program", unfinished * PAGE, "between the blocks of two pages")
+            where = layout.APP_ADDRESS + unfinished * PAGE
+            return Landing("program", where, "inferred", "between two pages, or in an erase that had not begun to show")
         if state == "torn" and self.order is EraseOrder.INTERLEAVED and not self._begun(area, unfinished):
             return self._landing("erase", unfinished * PAGE, f"page {unfinished} is half erased")
         offset = self._programmed(area, unfinished)
@@ -71,10 +76,8 @@ class DfuWrite:
         return torn or "old" in pages
 
     def _between_erase_and_program(self, pages: int) -> Landing:
-        """Everything is blank: which of the pages that were blank before were erased again, flash does not tell."""
-        last = self.before[(pages - 1) * PAGE : pages * PAGE]
-        known_by = "read-back" if last.strip(b"\xff") else "inferred"
-        return Landing("program", layout.APP_ADDRESS, known_by, "every page is blank, nothing is written")
+        """Everything is blank: whether the last erase or the first write was under way, flash does not tell."""
+        return Landing("program", layout.APP_ADDRESS, "inferred", f"all {pages} pages are blank, nothing is written")
 
     def _landing(self, phase: str, offset: int, detail: str) -> Landing:
         return Landing(phase, layout.APP_ADDRESS + offset, "read-back", detail)

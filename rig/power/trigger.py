@@ -10,10 +10,9 @@ from rig.drivers.dfu_host import Progress
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Cut `delay_ms` after the first event of `phase` whose progress is at least `share` of the whole.
+    """Cut `delay_ms` after the device begins the first piece of `phase` that reaches `share` of the whole.
 
-    A phase's last event has share 1; the commit phase has two, one when the device is told (0) and one when it has
-    answered (1).
+    Pieces are pages in erase, blocks in program; commit is one piece.
     """
 
     phase: str

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rig.boards.spark_core import SparkCore
+from rig.clock import look_for
 from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault
 from rig.firmware.identify import Catalogue
@@ -88,10 +89,13 @@ class RescueLadder:
         return Outcome(NO_IMAGE, "reflash" if healed else "none", seconds, "; ".join(seen))
 
     def _settle(self) -> str | None:
-        """What the board shows once it stays with it: a rollback may come and go in between."""
-        sign = self._board.observe(self._board.timing.self_healing)
-        if sign == DFU and self._board.observe(self._board.timing.start) != DFU:
-            sign = self._board.observe(self._board.timing.self_healing)
+        """What the board shows once it stays with it: a watchdog may end a DFU that nobody asked for (C3)."""
+        board = self._board
+        sign = board.observe(board.timing.self_healing)
+        if sign == DFU and look_for(
+            lambda: board.identity() != DFU, seconds=board.timing.watchdog, clock=board.clock, every=0.05
+        ):
+            sign = LISTENING if board.is_alive(board.timing.self_healing) else board.identity()
         return sign
 
     def _cycle(self) -> None:

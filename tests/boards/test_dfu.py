@@ -8,7 +8,7 @@ from rig.drivers.dfu_host import EraseOrder
 from rig.errors import Misuse
 from rig.formats import spark_flash as layout
 
-pytestmark = pytest.mark.board("spark-core")
+pytestmark = pytest.mark.board("spark-core", mode="wired")
 
 
 @pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
@@ -49,5 +49,9 @@ def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench,
 
 def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, firmware, known_defect):
     bench.board.update(firmware.image("core-hanging"))
-    assert not bench.board.is_alive(bench.board.timing.self_healing)
+    assert bench.board.observe(bench.board.timing.self_healing) is None
+    bench.board.enter_dfu()
+    with bench.board.dfu() as host:
+        hanging = firmware.image("core-hanging").data
+        assert host.read(layout.APP_ADDRESS, len(hanging)) == hanging
     known_defect("hanging-image-counts-as-healthy")

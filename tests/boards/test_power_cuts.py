@@ -49,7 +49,9 @@ def test_a_cut_in_the_application_area(cut, firmware, known_defect, name):
 def test_a_cut_while_the_flags_page_is_rewritten_strands_a_core_whose_application_is_intact(
     cut, firmware, known_defect
 ):
-    verdict = cut(DfuTrial(firmware.image("core-new"), Aim("commit", 1, 15)), lands="commit")
+    target = firmware.image("core-new")
+    verdict = cut(DfuTrial(target, Aim("commit", delay_ms=15)), lands="commit")
+    assert verdict.area[: len(target)] == target.data
     assert verdict.outcome.stranded
     assert verdict.outcome.seen == "self: 1d50:607f; power-cycle: 1d50:607f"
     known_defect("flags-window-strands")

@@ -13,6 +13,7 @@ from rig.formats import dfuse
 from rig.formats import spark_flash as layout
 
 NEW = ROLES["new"]
+PAGES = -(-len(NEW) // layout.INTERNAL_PAGE)
 
 
 @pytest.fixture
@@ -39,12 +40,12 @@ def test_what_was_written_reads_back(host, order, address):
 def test_all_first_erases_every_page_before_the_first_block(host):
     host.write(layout.APP_ADDRESS, NEW.data, EraseOrder.ALL_FIRST)
     phases = [progress.phase for progress in host.seen]
-    assert phases == ["erase"] * 22 + ["program"] * 22
+    assert phases == ["erase"] * PAGES + ["program"] * PAGES
 
 
 def test_interleaved_erases_each_page_right_before_its_block(host):
     host.write(layout.APP_ADDRESS, NEW.data, EraseOrder.INTERLEAVED)
-    assert [progress.phase for progress in host.seen] == ["erase", "program"] * 22
+    assert [progress.phase for progress in host.seen] == ["erase", "program"] * PAGES
     assert [p.address for p in host.seen[::2]] == [p.address for p in host.seen[1::2]]
 
 

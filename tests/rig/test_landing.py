@@ -49,8 +49,12 @@ def cut_at(order, k, tear):
     return whole.memory.journal.operation(k), landing
 
 
+#: Flash does not tell a half-word of the image that is blank from one that is not written: so far may a landing be off.
+BLANK_RUN = 4
+
+
 def agrees(truth, landing) -> bool:
-    """Whether a landing is as near to the truth as flash can tell: a page in an erase, a half-word in a program."""
+    """Whether a landing is as near to the truth as flash can tell: the page of an erase, the half-word of a program."""
     in_flags = truth.address < layout.APP_ADDRESS
     if landing.phase == "outside":
         return truth.first == 0 or in_flags
@@ -58,9 +62,12 @@ def agrees(truth, landing) -> bool:
         return in_flags
     if in_flags:
         return False
+    near = abs(landing.address - truth.address)
     if landing.known_by == "inferred":
-        return truth.kind == "erase" or truth.address == layout.APP_ADDRESS
-    return abs(landing.address - truth.address) <= layout.INTERNAL_PAGE
+        return near <= layout.INTERNAL_PAGE or truth.kind == "erase"
+    if landing.phase == "erase":
+        return truth.kind == "erase" and near < layout.INTERNAL_PAGE
+    return near <= layout.INTERNAL_PAGE if truth.kind == "erase" else near <= BLANK_RUN
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,7 +87,7 @@ def test_a_cut_in_any_operation_is_located(order, share, seed, data):
 
 
 @pytest.mark.parametrize("tear", ERASE_TEARS)
-@pytest.mark.parametrize("page", [0, 1, 10, 18, 19])
+@pytest.mark.parametrize("page", [0, 1, 4, 7, 8])
 def test_a_torn_erase_with_all_pages_first_lands_in_its_page(tear, page):
     truth, landing = cut_at(EraseOrder.ALL_FIRST, page, named_tear(tear, 3))
     assert truth.kind == "erase"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -18,11 +19,14 @@ import test_ledger
 import usb.core
 from models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu, settle
 
+from rig import plugin
 from rig.boards.spark_core import SparkCore
+from rig.boards.timing import Timing
 from rig.drivers import dfu_host, usbip_backend
 from rig.drivers.dfu_host import DfuHost, EraseOrder
-from rig.errors import DeviceFault, LabFault
-from rig.evidence import ledger
+from rig.errors import DeviceFault, LabFault, Misuse
+from rig.evidence import ledger, results
+from rig.formats import dfuse
 from rig.formats import spark_flash as layout
 from rig.power import cut as cut_module
 from rig.power import landing
@@ -48,7 +52,8 @@ def programming_only_clears_bits(tmp_path):
 def internal_flash_refuses_what_is_not_blank(tmp_path):
     board = into_dfu(core_in_memory())
     with DfuHost(ModelUsb(board), sleep=board.advance) as host:
-        host._program(layout.APP_ADDRESS, b"\x55" * 64)
+        host._download(0, dfuse.pointer_command(layout.APP_ADDRESS))
+        host._download(dfuse.FIRST_DATA_BLOCK, b"\x55" * 64)
     assert board.memory.app()[: len(ROLES["old"])] == ROLES["old"].data
 
 
@@ -189,7 +194,7 @@ def all_pages_are_erased_before_the_first_block(tmp_path):
     device, seen = ModelUsb(board), []
     with DfuHost(device, sleep=device.sleep, watch=lambda progress: seen.append(progress.phase)) as host:
         host.write(layout.APP_ADDRESS, ROLES["new"].data, EraseOrder.ALL_FIRST)
-    assert seen == ["erase"] * 22 + ["program"] * 22
+    assert seen == ["erase"] * test_dfu_host.PAGES + ["program"] * test_dfu_host.PAGES
 
 
 def a_stall_reaches_the_host_as_errno_32(tmp_path):
@@ -207,7 +212,7 @@ def a_cut_waits_for_its_event(tmp_path):
 
 
 def a_landing_is_where_the_journal_says(tmp_path):
-    for order, k in ((EraseOrder.ALL_FIRST, 5), (EraseOrder.ALL_FIRST, 3000), (EraseOrder.INTERLEAVED, 4000)):
+    for order, k in ((EraseOrder.ALL_FIRST, 5), (EraseOrder.ALL_FIRST, 1000), (EraseOrder.INTERLEAVED, 3000)):
         truth, landing = test_landing.cut_at(order, k, named_tear("prefix", 1))
         assert test_landing.agrees(truth, landing), landing
 
@@ -229,13 +234,83 @@ def a_changed_ledger_line_is_noticed(tmp_path):
     assert noticed
 
 
+class Showing(Lines):
+    """A board that shows one identity until a moment and another one from then on."""
+
+    def __init__(self, clock, first, until=math.inf, then=None):
+        super().__init__(False, first)
+        self.clock, self.until, self.then = clock, until, then
+
+    def on(self):
+        return None
+
+    def identity(self):
+        return self.shown if self.clock.now() < self.until else self.then
+
+
+def rescued(first, until=math.inf, then=None):
+    clock = Ticking()
+    lines = Showing(clock, first, until, then)
+    board = SparkCore("core-01", relay=lines, mode=None, usb=lines, clock=clock)
+    board.verify_off = board.enter_dfu = lambda: None
+    board.update = lambda _image: None
+    board.dfu = lambda: contextlib.nullcontext(SimpleNamespace(read=lambda _address, n: ROLES["new"].data.ljust(n)))
+    return RescueLadder(board, ROLES, ROLES["old"]).climb(lambda _text: None)
+
+
+def a_board_that_leaves_dfu_by_itself_is_not_stranded(tmp_path):
+    outcome = rescued("1d50:607f", 4, "1d50:607d")
+    assert (outcome.rung, outcome.image) == ("self", "new")
+
+
+def a_button_held_too_long_is_a_lab_fault(tmp_path):
+    clock = Ticking()
+    clock.sleep = lambda seconds: setattr(clock, "at", clock.at + 2 * seconds)
+    lines = Showing(clock, None)
+    button = SimpleNamespace(set=lambda _pressed: None)
+    noticed = False
+    try:
+        SparkCore("core-01", relay=lines, mode=button, usb=lines, clock=clock).enter_dfu()
+    except LabFault:
+        noticed = True
+    except DeviceFault:
+        pass
+    assert noticed
+
+
+def only_assertions_and_device_faults_are_the_devices(tmp_path):
+    faults = [plugin._whose_fault(error) for error in (KeyError(), OSError(), LabFault("x"), Misuse("x"))]
+    assert faults == ["lab fault", "lab fault", "lab fault", "misuse"]
+    assert plugin._whose_fault(AssertionError()) == plugin._whose_fault(DeviceFault("x")) == "device fault"
+
+
+def a_device_fault_is_never_a_pass(tmp_path):
+    assert results.judge([results.TestResult("t", word, 0) for word in ("passed", "device fault")]).status == 1
+
+
+def a_short_answer_is_the_devices_fault(tmp_path):
+    board = into_dfu(core_in_memory())
+    device = ModelUsb(board)
+    noticed = False
+    with DfuHost(device, sleep=device.sleep) as host:
+        device.ctrl_transfer = lambda *_args: b"\0"
+        try:
+            host._status()
+        except DeviceFault:
+            noticed = True
+    assert noticed
+
+
 def a_stranded_board_did_not_heal_itself(tmp_path):
+    outcome = rescued("1d50:607f")
+    assert outcome.rung != "self"
     board = SimpleNamespace(
         clock=Ticking(),
-        timing=SimpleNamespace(self_healing=1, start=1),
+        timing=SimpleNamespace(self_healing=1, start=1, watchdog=1),
         power_on=lambda: None,
         power_off=lambda: None,
         observe=lambda _seconds: "1d50:607f",
+        identity=lambda: "1d50:607f",
         enter_dfu=lambda: None,
         update=lambda _image: None,
         is_alive=lambda _seconds: True,
@@ -367,6 +442,26 @@ MUTANTS = {
         lambda m: m.setattr(ledger, "_digest", lambda previous, body: "0" * 64),
         a_changed_ledger_line_is_noticed,
     ),
+    "ladder: the first sign is the last": (
+        lambda m: m.setattr("rig.recovery.ladder.look_for", lambda *_args, **_named: None),
+        a_board_that_leaves_dfu_by_itself_is_not_stranded,
+    ),
+    "board: nobody measures how long MODE was held": (
+        lambda m: m.setattr(Timing, "mode_held_too_long", 1e9),
+        a_button_held_too_long_is_a_lab_fault,
+    ),
+    "verdict: every fault is the device's": (
+        lambda m: m.setattr(plugin, "_whose_fault", lambda _error: "device fault"),
+        only_assertions_and_device_faults_are_the_devices,
+    ),
+    "verdict: all is well": (
+        lambda m: m.setattr(results, "judge", lambda _results: results.RunVerdict("passed", 0)),
+        a_device_fault_is_never_a_pass,
+    ),
+    "driver: short answers are taken as they are": (
+        lambda m: m.setattr(DfuHost, "_in", _trusting_in),
+        a_short_answer_is_the_devices_fault,
+    ),
     "ladder: a board in DFU counts as healed": (
         lambda m: m.setattr("rig.recovery.ladder.LISTENING", "1d50:607f"),
         a_stranded_board_did_not_heal_itself,
@@ -374,7 +469,11 @@ MUTANTS = {
 }
 
 
-def _impatient_status(self):
+def _trusting_in(self, request, value, length):
+    return bytes(self.device.ctrl_transfer(0xA1, request, value, 0, length)).ljust(length, b"\0")
+
+
+def _impatient_status(self, begun=None):
     from rig.formats.dfuse import GETSTATUS, Status
 
     return Status.unpack(bytes(self._in(GETSTATUS, 0, 6)))

@@ -32,6 +32,12 @@ def test_a_lab_fault_is_an_error_and_not_a_failure(run):
     result.stdout.fnmatch_lines(["*lab fault: core-01 in erase: it broke (hint: look)*"])
 
 
+def test_a_bug_of_a_test_is_an_error_and_keeps_its_traceback(run):
+    result = run("def test_it():\n    {}['missing']\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*KeyError: 'missing'*"])
+
+
 @pytest.mark.parametrize("error", ["DeviceFault", "Misuse"])
 def test_other_faults_are_failures_told_in_one_line(run, error):
     result = run(RAISES.format(error=error))
@@ -54,7 +60,7 @@ def test_a_test_that_asks_for_no_board_is_told_how(run):
     result.stdout.fnmatch_lines(['*test_it has no marker board(kind) (hint: @pytest.mark.board("spark-core"))*'])
 
 
-def test_a_rack_file_that_is_no_environment_is_misuse(run, pytester, monkeypatch):
+def test_without_a_coordinator_a_test_is_in_error(run, pytester, monkeypatch):
     monkeypatch.setenv("LG_COORDINATOR", "127.0.0.1:9")
     (pytester.path / "bad.yaml").write_text("targets: [")
     text = "import pytest\n@pytest.mark.board('spark-core')\ndef test_it(board):\n    assert board\n"

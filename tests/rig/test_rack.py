@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ import psutil
 import pytest
 
 from rig.clock import Clock, wait_for
-from rig.errors import LabFault
+from rig.errors import LabFault, Misuse
 from rig.lab.acquisition import Boards, NotHere
 from rig.lab.checkout import part
+from rig.lab.children import Children
 from rig.lab.rack import RESOURCES
 
 SCRIPTS = Path(sys.executable).parent
@@ -159,6 +161,22 @@ def test_a_place_whose_exporter_is_stuck_is_a_lab_fault_that_names_it(up):
         exporter.resume()
 
 
+def test_a_file_that_is_no_environment_is_named(up, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    for text in ("targets: [", "imports: [rig.nothing]\ntargets: {}\n", "targets: {}\n"):
+        bad.write_text(text)
+        with Boards(up.coordinator, bad) as boards, pytest.raises(Misuse, match=r"bad\.yaml"):
+            boards.get("spark-core", {})
+    assert up.client("who").count("core-") == 0
+
+
+def test_what_prints_much_is_not_stopped_by_it(tmp_path):
+    children = Children(tmp_path)
+    talker = children.start("talker", [sys.executable, "-c", "print('x' * 10_000_000)"])
+    assert talker.process.wait(20) == 0
+    children.stop()
+
+
 def test_a_place_acquired_by_hand_is_used_as_it_is_and_left_acquired(up):
     up.client("-p", "core-02", "acquire")
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--lg-env", str(part("places", "virtual.yaml"))]
@@ -185,6 +203,16 @@ def test_what_a_killed_run_left_off_is_powered_by_the_next(up):
         assert "core-01" not in up.client("who")
     up.client("-p", "core-01", "acquire")
     assert "is on" in up.client("-p", "core-01", "power", "get")
+
+
+def test_a_place_that_somebody_took_after_a_killed_run_is_left_alone(up):
+    with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
+        boards._coordinator.tag("core-01", held_by=f"{socket.gethostname()}/1/0/0")
+    up.client("-p", "core-01", "acquire")
+    up.client("-p", "core-01", "power", "off")
+    with Boards(up.coordinator, part("places", "virtual.yaml")):
+        assert "core-01" in up.client("who")
+    assert "is off" in up.client("-p", "core-01", "power", "get")
 
 
 def test_a_fresh_state_folder_is_filled_and_kept(tmp_path):

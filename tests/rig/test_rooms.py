@@ -34,7 +34,10 @@ def room(path: Path) -> str:
 def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide who knows whom"
         names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        names += [f"rig.{alias.name}" for alias in node.names] if names == ["rig"] else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         found |= {name.split(".")[1] for name in names if name.startswith("rig.")}
     return found - {"__version__"}

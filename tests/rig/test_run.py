@@ -31,7 +31,7 @@ def test_a_run_leaves_its_evidence(tmp_path):
     done = rig_run("--json", "--report", tmp_path / "r", "-k", "erasing")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, done.stderr) == (0, "")
-    assert [event["event"] for event in events] == ["collected", "collected", "started", "finished", "verdict"]
+    assert [event["event"] for event in events] == ["collected", "started", "finished", "verdict"]
     assert events[-1]["known_defects"] == {"dfu-cut-in-erase-strands": 1}
     (segment,) = (tmp_path / "r" / "ledger").glob("*.jsonl")
     assert [line["kind"] for line in read_ledger(segment)] == ["intent", "cut"]

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import socket
 import struct
+import time
 
 import pytest
 import usb.core
@@ -105,7 +106,7 @@ def test_the_kernels_unlink_of_a_parked_transfer_is_answered_and_its_victim_neve
         held._sock.sendall(usbip.Submit(70, 0x10002, True, 1, 64, bytes(8)).pack())
         held._sock.sendall(usbip.Unlink(71, 0x10002, 70).pack())
         held._sock.sendall(usbip.Unlink(72, 0x10002, 70).pack())
-        replies = [usbip.unpack_reply(held._reader.take(48)) for _ in range(2)]
+        replies = [usbip.unpack_reply(held._reader.take(48, time.monotonic() + 5)) for _ in range(2)]
         assert [(reply.seqnum, reply.status) for reply in replies] == [(71, -104), (72, 0)]
 
 

@@ -1,12 +1,12 @@
 """What an application does once the bootloader has jumped to it, by the behaviour its manifest names.
 
-Health, watchdog and listening mode as firmware 0.2.1 does it (reference/spark-board.md §2.3, §5.1).
+Health, watchdog and listening mode as firmware 0.2.1 does it (reference/spark-core.md §2.3, §5.1).
 """
 
 from __future__ import annotations
 
 from rig.twin.spark_core.listening import ListeningFunction
-from rig.twin.spark_core.steps import Board, Delay, Idle, Program
+from rig.twin.spark_core.steps import Board, Delay, Idle, Program, Timer
 
 HEALTHY = 0xFFFF
 HEALTHY_AFTER_SECONDS = 1.0
@@ -23,7 +23,7 @@ def application(board: Board, behaviour: str | None) -> Program:
         return
     board.light("white", 0)
     board.feed_watchdog(None)
-    yield Delay(HEALTHY_AFTER_SECONDS)
+    yield Timer(HEALTHY_AFTER_SECONDS)
     board.dr[1] = HEALTHY
     board.event("healthy")
     yield Delay(LISTENING_AFTER_SECONDS)

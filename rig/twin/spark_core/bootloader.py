@@ -1,4 +1,4 @@
-"""The bootloader of generation B, 2014-08-21, weaknesses included (reference/spark-board.md §3 and Appendix C).
+"""The bootloader of generation B, 2014-08-21, weaknesses included (reference/spark-core.md §3 and Appendix C).
 
 It is a program of steps: it reads flash and registers of its board, and asks for flash work one run at a time.
 """

@@ -108,6 +108,8 @@ class Core:
     def press_reset(self, held: bool, now: float) -> None:
         """RST goes down, and the board stands still; or up, and it starts anew. Registers survive."""
         self.advance(now)
+        if held == self.reset_held:
+            return
         self.reset_held = held
         if self.powered:
             self._stepper.interrupt(now, tearing=False)

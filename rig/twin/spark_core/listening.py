@@ -7,8 +7,6 @@ import struct
 from rig.formats.usb import Setup, string_descriptor
 from rig.twin.spark_core.usb_function import UsbFunction, serial_number
 
-SET_LINE_CODING, GET_LINE_CODING, SET_CONTROL_LINE_STATE = 0x20, 0x21, 0x22
-
 _DEVICE = struct.pack("<BBHBBBBHHHBBBB", 18, 1, 0x0200, 2, 0, 0, 64, 0x1D50, 0x607D, 0x0200, 1, 2, 3, 1)
 _COMMUNICATION = bytes.fromhex("0904000001020201 00 0524001001 0524010001 04240202 0524060001 07058203 0800ff")
 _DATA = bytes.fromhex("09040100020a000000 0705030240 0000 0705810240 0000")
@@ -17,6 +15,8 @@ _CONFIGURATION = struct.pack("<BBHBBBBB", 9, 2, 9 + len(_COMMUNICATION) + len(_D
 
 class ListeningFunction(UsbFunction):
     """1D50:607D; line settings are accepted and do nothing."""
+
+    SET_LINE_CODING, GET_LINE_CODING, SET_CONTROL_LINE_STATE = 0x20, 0x21, 0x22
 
     device_descriptor = _DEVICE
     configuration_descriptor = _CONFIGURATION + _COMMUNICATION + _DATA
@@ -34,11 +34,11 @@ class ListeningFunction(UsbFunction):
     def class_request(self, setup: Setup, data: bytes) -> bytes | None:
         """The three requests of an abstract control model."""
         match setup.request:
-            case 0x20 if len(data) == 7:
+            case self.SET_LINE_CODING if len(data) == 7:
                 self._line_coding = data
                 return b""
-            case 0x21:
+            case self.GET_LINE_CODING:
                 return self._line_coding
-            case 0x22:
+            case self.SET_CONTROL_LINE_STATE:
                 return b""
         return None

@@ -1,12 +1,13 @@
 """A Spark Core on real wires: USB/IP and a control port around the model, its flash kept in files.
 
-Time is the machine's monotonic clock. Files change only when flash does, page by page, so that even a killed process
-leaves flash as the board would have left it.
+Time is the machine's monotonic clock. Files change only when flash does, page by page and at most 50 ms late, so that
+even a killed process leaves flash much as the board would have left it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from pathlib import Path
@@ -22,6 +23,8 @@ from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.usbip_server import BUSID, UsbipServer
 
 _MOST_SHOWN = 1000
+#: How far the files may lag behind flash work under way.
+FILE_LAG_SECONDS = 0.05
 
 
 def never_programmed() -> bytes:
@@ -56,7 +59,10 @@ class CoreProcess:
     """Owns the model and its clock, and serves it until stopped."""
 
     def __init__(self, *, state: Path, identify: Identify, uid: bytes, time_scale: float, seed: int):
-        state.mkdir(parents=True, exist_ok=True)
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
         memory = CoreMemory()
         self._files = [
             FlashFile(state / "internal.bin", memory.internal, never_programmed()),
@@ -148,8 +154,10 @@ class CoreProcess:
             self._timer.cancel()
             self._timer = None
         wait = self.core.due() - self.now()
-        if wait != float("inf"):
-            self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._wake)
+        if wait > FILE_LAG_SECONDS:
+            self.core.catch_up(self.now())
+        if wait != math.inf:
+            self._timer = asyncio.get_running_loop().call_later(max(min(wait, FILE_LAG_SECONDS), 0), self._wake)
 
     # -- the control port --------------------------------------------------------------------------------------------
 

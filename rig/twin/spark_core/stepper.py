@@ -6,7 +6,7 @@ import math
 import random
 
 from rig.twin.spark_core.memory import SECONDS, CoreMemory
-from rig.twin.spark_core.steps import Delay, Idle, Program, Step, WhileModeHeld, Work
+from rig.twin.spark_core.steps import Delay, Idle, Program, Step, Timer, WhileModeHeld, Work
 from rig.twin.tears import tear_at
 
 
@@ -105,8 +105,8 @@ class Stepper:
                 seconds = SECONDS[run.kind] * run.count * self._work_scale
             case Delay(delay):
                 seconds = delay * self._work_scale
-            case WhileModeHeld(hold):
-                seconds = hold * self.timer_scale
+            case WhileModeHeld(wait) | Timer(wait):
+                seconds = wait * self.timer_scale
             case Idle():
                 seconds = math.inf
             case _:

@@ -31,6 +31,13 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Timer:
+    """Wait for one of the board's own timers."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class WhileModeHeld:
     """Wait for MODE to be released, at the longest `seconds`; answers whether it was released."""
 
@@ -54,7 +61,7 @@ class Jump:
     address: int
 
 
-Step = Work | Delay | WhileModeHeld | Idle | Reset | Jump
+Step = Work | Delay | Timer | WhileModeHeld | Idle | Reset | Jump
 Program = Generator[Step, bool, None]
 
 

@@ -48,7 +48,7 @@ def twin(tmp_path, processors):
 @pytest.fixture
 def host(twin):
     device = usb.core.find(backend=UsbipBackend("127.0.0.1", twin))
-    with DfuHost(device, poll_scale=0) as host:
+    with DfuHost(device, sleep=lambda _seconds: None) as host:
         yield host
 
 

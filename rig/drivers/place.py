@@ -1,0 +1,19 @@
+"""What a labgrid target tells of the place it stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def place_name(target: Any) -> str:
+    """The labgrid place a target stands for, or the target's own name."""
+    tags, name = place_tags(target)
+    return name if tags else str(target.name)
+
+
+def place_tags(target: Any) -> tuple[dict[str, str], str]:
+    """Tags and name of the place a target stands for; no tags where it is no remote place."""
+    for resource in target.resources:
+        if type(resource).__name__ == "RemotePlace":
+            return dict(resource.tags), str(resource.name)
+    return {}, str(target.name)
