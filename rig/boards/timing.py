@@ -33,7 +33,7 @@ class Timing:
     @property
     def mode_hold(self) -> float:
         """How long to hold MODE from power-on: between 3 s (DFU) and 10 s (factory reset)."""
-        return 5.0 * self.scale
+        return 4.0 * self.scale
 
     @property
     def mode_held_too_long(self) -> float:
