@@ -15,13 +15,15 @@ import pytest
 import usb.core
 from models import MANIFEST, core_in_memory, settle, shipped_memory
 
-from rig.drivers.dfu_host import DfuHost, EraseOrder
+from rig.drivers.dfu_host import DfuHost, EraseOrder, Progress
 from rig.drivers.relay import Contact
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import UsbipLink
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.lab.rack import RackPlan, VirtualRack
+from rig.power.cut import Cut
+from rig.power.trigger import Aim
 
 IMAGE = MANIFEST.image("core-full").data[: 100 * 1024]
 
@@ -108,6 +110,23 @@ def test_cut_contact(benchmark, modbus_port):
     contact = Contact("127.0.0.1", modbus_port, 0, inverted=False, board="bench")
     contact.connect()
     benchmark(contact.switch, False)
+
+
+@pytest.mark.benchmark(group="relay command")
+def test_cut_from_its_event_to_the_relays_answer(benchmark, modbus_port):
+    """The whole way: the event wakes the cut's thread, the command leaves, the relay answers, the thread is over."""
+    event = Progress("program", layout.APP_ADDRESS, 1, 1)
+
+    def armed():
+        cut = Cut(Contact("127.0.0.1", modbus_port, 0, inverted=False, board="bench"), Aim("program", 0))
+        cut.__enter__()
+        return (cut,), {}
+
+    def fire(cut):
+        cut.watch(event)
+        cut.__exit__(None, None, None)
+
+    benchmark.pedantic(fire, setup=armed, rounds=100)
 
 
 @pytest.mark.benchmark(group="relay command")
