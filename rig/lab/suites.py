@@ -67,12 +67,12 @@ class Watcher:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A test begins."""
-        self._open[nodeid] = TestResult(test_name(nodeid), PASSED, 0.0)
+        self._open[nodeid] = TestResult(spoken_name(nodeid), PASSED, 0.0)
         self._listener("started", self._open[nodeid].name)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A phase of a test is over; the first that is not good decides."""
-        result = self._open.setdefault(report.nodeid, TestResult(test_name(report.nodeid), PASSED, 0.0))
+        result = self._open.setdefault(report.nodeid, TestResult(spoken_name(report.nodeid), PASSED, 0.0))
         result.seconds += report.duration
         result.properties.update({key: str(value) for key, value in report.user_properties})
         if report.skipped:
@@ -105,16 +105,13 @@ class Watcher:
             self.results.append(TestResult(f"worker {node.gateway.id}", LAB_FAULT, 0.0, str(error)))
 
 
-def test_name(nodeid: str) -> str:
+def spoken_name(nodeid: str) -> str:
     """`test_dfu: update runs [interleaved]` rather than a path."""
     path, _, test = nodeid.partition("@timing=")[0].partition("::")
     name, bracket, case = test.partition("[")
     words = name.removeprefix("test_").replace("_", " ")
     suite = Path(path).stem.removeprefix("test_").replace("_", " ")
     return f"{suite}: {words}" + (f" [{case}" if bracket else "")
-
-
-test_name.__test__ = False  # type: ignore[attr-defined]
 
 
 def run_suites(

@@ -6,321 +6,25 @@ noticing its fault, this table fails.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
 from types import SimpleNamespace
 
+import checks
 import pytest
-import test_cut
-import test_dfu_host
-import test_landing
-import test_ledger
-import usb.core
-from models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu, settle
+from models import ROLES
 
 from rig import plugin
 from rig.boards.spark_core import SparkCore
 from rig.boards.timing import Timing
 from rig.drivers import dfu_host, usbip_backend
 from rig.drivers.dfu_host import DfuHost, EraseOrder
-from rig.errors import DeviceFault, LabFault, Misuse
 from rig.evidence import ledger, results
-from rig.formats import dfuse
 from rig.formats import spark_flash as layout
 from rig.power import cut as cut_module
 from rig.power import landing
-from rig.recovery.ladder import RescueLadder
 from rig.twin import flash
 from rig.twin import relay as relay_module
-from rig.twin.relay import Relay, Wire
 from rig.twin.spark_core import application, core, dfu
 from rig.twin.spark_core.steps import Work
-from rig.twin.tears import named_tear
-
-# -- checks --------------------------------------------------------------------------------------------------------
-
-
-def programming_only_clears_bits(tmp_path):
-    memory = core_in_memory().memory.external
-    for data in (b"\x0f\x0f", b"\xf0\xf0"):
-        run = memory.programming(0x1000, data)
-        memory.perform(run, 0, run.count)
-    assert memory.peek(0x1000, 2) == b"\x00\x00"
-
-
-def internal_flash_refuses_what_is_not_blank(tmp_path):
-    board = into_dfu(core_in_memory())
-    with DfuHost(ModelUsb(board), sleep=board.advance) as host:
-        host._download(0, dfuse.pointer_command(layout.APP_ADDRESS))
-        host._download(dfuse.FIRST_DATA_BLOCK, b"\x55" * 64)
-    assert board.memory.app()[: len(ROLES["old"])] == ROLES["old"].data
-
-
-def a_cut_after_the_flags_were_erased_strands(tmp_path):
-    board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
-    with DfuHost(device, sleep=device.sleep) as host, contextlib.suppress(LabFault):
-        board.memory.journal.fuse = (1, None)
-        host.leave(layout.APP_ADDRESS)
-        settle(board)
-    board.power_on(board.time)
-    settle(board)
-    assert board.running is None
-    assert board.usb.identity == "1d50:607f"
-
-
-def registers_do_not_survive_a_power_cut(tmp_path):
-    board = core_in_memory()
-    board.power_on(0)
-    board.advance(5)
-    board.power_off(5)
-    board.power_on(6)
-    assert board.dr[1] == 0
-
-
-def a_board_without_power_is_gone_from_usb(tmp_path):
-    board = core_in_memory()
-    board.power_on(0)
-    board.advance(5)
-    assert board.usb is not None
-    board.power_off(5)
-    assert board.usb is None
-
-
-def a_crash_is_noticed_by_the_watchdog(tmp_path):
-    board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
-    with DfuHost(device, sleep=device.sleep) as host:
-        host.write(layout.APP_ADDRESS, test_dfu_host.NEW.data[:1024] + b"\xaa" * 1024)
-        host.leave(layout.APP_ADDRESS)
-    settle(board)
-    assert board.running == "core-previous"
-
-
-def an_update_that_did_not_reach_flash_is_noticed(tmp_path):
-    board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
-    port = SimpleNamespace(device=lambda: device, identity=lambda: None)
-    driven = SparkCore(
-        "core-01", relay=None, mode=None, usb=port, clock=SimpleNamespace(now=lambda: 0, sleep=device.sleep)
-    )
-    driven.update(ROLES["new"])
-    settle(board)
-    assert board.running == "core-new"
-
-
-def a_block_lost_on_the_way_is_a_device_fault(tmp_path):
-    board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
-    lossy = board.memory.internal.perform
-    board.memory.internal.perform = lambda run, a, b: lossy(run, a, b) if run.address != 0x0800_5400 else None
-    port = SimpleNamespace(device=lambda: device, identity=lambda: None)
-    driven = SparkCore(
-        "core-01", relay=None, mode=None, usb=port, clock=SimpleNamespace(now=lambda: 0, sleep=device.sleep)
-    )
-    noticed = False
-    try:
-        driven.update(ROLES["new"])
-    except DeviceFault:
-        noticed = True
-    assert noticed
-
-
-def a_relay_channel_moves_its_own_line(tmp_path):
-    told = []
-    relay = Relay([Wire("power", "a", 1), Wire("power", "b", 2)])
-    relay._tell = lambda wire, line: told.append((wire.host, json.loads(line)["on"]))
-    relay.switch(1, False)
-    assert told == [("b", False)]
-    assert relay.closed == [True, False]
-
-
-class Lines:
-    """A relay and a USB port whose states a test sets."""
-
-    def __init__(self, closed, identity):
-        self.closed, self.shown = closed, identity
-
-    def off(self):
-        return None
-
-    def get(self):
-        return self.closed
-
-    def identity(self):
-        return self.shown
-
-
-class Ticking:
-    """A clock that runs as fast as it is looked at."""
-
-    def __init__(self):
-        self.at = 0.0
-
-    def now(self):
-        return self.at
-
-    def sleep(self, seconds):
-        self.at += seconds
-
-
-def power_off_noticed(closed, identity) -> bool:
-    lines = Lines(closed, identity)
-    try:
-        SparkCore("core-01", relay=lines, mode=None, usb=lines, clock=Ticking()).power_off()
-    except LabFault:
-        return True
-    return False
-
-
-def a_board_that_stays_powered_is_a_lab_fault(tmp_path):
-    assert power_off_noticed(False, "1d50:607d"), "another feed, or swapped cables"
-    assert power_off_noticed(True, None), "a sticky relay"
-    assert not power_off_noticed(False, None)
-
-
-def poll_times_are_honoured(tmp_path):
-    board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
-    with DfuHost(device, sleep=device.sleep) as host:
-        device.slept.clear()
-        host.erase(layout.APP_ADDRESS)
-    assert device.slept == [0.05]
-
-
-def all_pages_are_erased_before_the_first_block(tmp_path):
-    board = into_dfu(core_in_memory())
-    device, seen = ModelUsb(board), []
-    with DfuHost(device, sleep=device.sleep, watch=lambda progress: seen.append(progress.phase)) as host:
-        host.write(layout.APP_ADDRESS, ROLES["new"].data, EraseOrder.ALL_FIRST)
-    assert seen == ["erase"] * test_dfu_host.PAGES + ["program"] * test_dfu_host.PAGES
-
-
-def a_stall_reaches_the_host_as_errno_32(tmp_path):
-    error = usbip_backend._usb_error(OSError(32, "Broken pipe"))
-    assert isinstance(error, usb.core.USBError)
-    assert error.errno == 32
-
-
-def a_cut_waits_for_its_delay(tmp_path):
-    test_cut.test_the_command_leaves_no_earlier_than_its_delay(20)
-
-
-def a_cut_waits_for_its_event(tmp_path):
-    test_cut.test_nothing_is_cut_when_nothing_matched()
-
-
-def a_landing_is_where_the_journal_says(tmp_path):
-    for order, k in ((EraseOrder.ALL_FIRST, 5), (EraseOrder.ALL_FIRST, 1000), (EraseOrder.INTERLEAVED, 3000)):
-        truth, landing = test_landing.cut_at(order, k, named_tear("prefix", 1))
-        assert test_landing.agrees(truth, landing), landing
-
-
-def a_torn_flags_page_is_a_commit(tmp_path):
-    area = ROLES["new"].data.ljust(layout.APP_SIZE, b"\xff")
-    write = landing.DfuWrite(area, RUNNING_FLAGS, ROLES["new"].data, EraseOrder.ALL_FIRST)
-    assert write.locate(area, b"\xff" * 10).phase == "commit"
-
-
-def a_changed_ledger_line_is_noticed(tmp_path):
-    path = test_ledger.write(tmp_path / "main.jsonl", 3)
-    path.write_bytes(path.read_bytes().replace(b'"trial":"1"', b'"trial":"7"'))
-    noticed = False
-    try:
-        list(ledger.read_ledger(path))
-    except ledger.Misuse:
-        noticed = True
-    assert noticed
-
-
-class Showing(Lines):
-    """A board that shows one identity until a moment and another one from then on."""
-
-    def __init__(self, clock, first, until=math.inf, then=None):
-        super().__init__(False, first)
-        self.clock, self.until, self.then = clock, until, then
-
-    def on(self):
-        return None
-
-    def identity(self):
-        return self.shown if self.clock.now() < self.until else self.then
-
-
-def rescued(first, until=math.inf, then=None):
-    clock = Ticking()
-    lines = Showing(clock, first, until, then)
-    board = SparkCore("core-01", relay=lines, mode=None, usb=lines, clock=clock)
-    board.verify_off = board.enter_dfu = lambda: None
-    board.update = lambda _image: None
-    board.dfu = lambda: contextlib.nullcontext(SimpleNamespace(read=lambda _address, n: ROLES["new"].data.ljust(n)))
-    return RescueLadder(board, ROLES, ROLES["old"]).climb(lambda _text: None)
-
-
-def a_board_that_leaves_dfu_by_itself_is_not_stranded(tmp_path):
-    outcome = rescued("1d50:607f", 4, "1d50:607d")
-    assert (outcome.rung, outcome.image) == ("self", "new")
-
-
-def a_button_held_too_long_is_a_lab_fault(tmp_path):
-    clock = Ticking()
-    clock.sleep = lambda seconds: setattr(clock, "at", clock.at + 2 * seconds)
-    lines = Showing(clock, None)
-    button = SimpleNamespace(set=lambda _pressed: None)
-    noticed = False
-    try:
-        SparkCore("core-01", relay=lines, mode=button, usb=lines, clock=clock).enter_dfu()
-    except LabFault:
-        noticed = True
-    except DeviceFault:
-        pass
-    assert noticed
-
-
-def only_assertions_and_device_faults_are_the_devices(tmp_path):
-    faults = [plugin._whose_fault(error) for error in (KeyError(), OSError(), LabFault("x"), Misuse("x"))]
-    assert faults == ["lab fault", "lab fault", "lab fault", "misuse"]
-    assert plugin._whose_fault(AssertionError()) == plugin._whose_fault(DeviceFault("x")) == "device fault"
-
-
-def a_device_fault_is_never_a_pass(tmp_path):
-    assert results.judge([results.TestResult("t", word, 0) for word in ("passed", "device fault")]).status == 1
-
-
-def a_short_answer_is_the_devices_fault(tmp_path):
-    board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
-    noticed = False
-    with DfuHost(device, sleep=device.sleep) as host:
-        device.ctrl_transfer = lambda *_args: b"\0"
-        try:
-            host._status()
-        except DeviceFault:
-            noticed = True
-    assert noticed
-
-
-def a_stranded_board_did_not_heal_itself(tmp_path):
-    outcome = rescued("1d50:607f")
-    assert outcome.rung != "self"
-    board = SimpleNamespace(
-        clock=Ticking(),
-        timing=SimpleNamespace(self_healing=1, start=1, watchdog=1),
-        power_on=lambda: None,
-        power_off=lambda: None,
-        observe=lambda _seconds: "1d50:607f",
-        identity=lambda: "1d50:607f",
-        enter_dfu=lambda: None,
-        update=lambda _image: None,
-        is_alive=lambda _seconds: True,
-        dfu=lambda: contextlib.nullcontext(SimpleNamespace(read=lambda _address, length: b"\xff" * length)),
-    )
-    outcome = RescueLadder(board, ROLES, ROLES["old"]).climb(lambda _text: None)
-    assert (outcome.rung, outcome.image, outcome.stranded) == ("reflash", "none", True)
-
-
-# -- faults --------------------------------------------------------------------------------------------------------
 
 
 def _save_in_one_go(board, flags):
@@ -363,108 +67,108 @@ def _write_nothing(self, address, data):
 MUTANTS = {
     "twin: external flash takes any value": (
         lambda m: m.setattr(flash, "_and", lambda old, new: new),
-        programming_only_clears_bits,
+        checks.programming_only_clears_bits,
     ),
     "twin: internal flash programs over old data": (
         lambda m: m.setattr(flash.Nor, "_program_strictly", lambda self, old, data: data),
-        internal_flash_refuses_what_is_not_blank,
+        checks.internal_flash_refuses_what_is_not_blank,
     ),
     "twin: flags are saved without a window": (
         lambda m: m.setattr(dfu, "save", _save_in_one_go),
-        a_cut_after_the_flags_were_erased_strands,
+        checks.a_cut_after_the_flags_were_erased_strands,
     ),
     "twin: backup registers survive": (
         lambda m: m.setattr(core.Core, "power_on", _keep_registers),
-        registers_do_not_survive_a_power_cut,
+        checks.registers_do_not_survive_a_power_cut,
     ),
     "twin: USB outlives the supply": (
         lambda m: m.setattr(core.Core, "detach", lambda self: None),
-        a_board_without_power_is_gone_from_usb,
+        checks.a_board_without_power_is_gone_from_usb,
     ),
     "twin: the watchdog never bites": (
         lambda m: m.setattr(core.Core, "feed_watchdog", _never_bites),
-        a_crash_is_noticed_by_the_watchdog,
+        checks.a_crash_is_noticed_by_the_watchdog,
     ),
     "twin: every image runs": (
         lambda m: m.setattr(core, "application", lambda board, _behaviour: application.application(board, "ok")),
-        a_crash_is_noticed_by_the_watchdog,
+        checks.a_crash_is_noticed_by_the_watchdog,
     ),
     "twin: DFU writes nothing": (
         lambda m: (
             m.setattr(dfu.DfuFunction, "_write", _write_nothing),
             m.setattr(DfuHost, "read", lambda self, a, n: ROLES["new"].data[:n]),
         ),
-        an_update_that_did_not_reach_flash_is_noticed,
+        checks.an_update_that_did_not_reach_flash_is_noticed,
     ),
     "driver: what was written is not read back": (
         lambda m: m.setattr(DfuHost, "read", lambda self, address, length: ROLES["new"].data[:length]),
-        a_block_lost_on_the_way_is_a_device_fault,
+        checks.a_block_lost_on_the_way_is_a_device_fault,
     ),
     "relay: every channel moves the first line": (
         lambda m: m.setattr(relay_module.Relay, "switch", _wrong_wire),
-        a_relay_channel_moves_its_own_line,
+        checks.a_relay_channel_moves_its_own_line,
     ),
     "board: off is believed without a sign": (
         lambda m: m.setattr(SparkCore, "verify_off", lambda self: None),
-        a_board_that_stays_powered_is_a_lab_fault,
+        checks.a_board_that_stays_powered_is_a_lab_fault,
     ),
     "driver: poll times are ignored": (
         lambda m: m.setattr(dfu_host.DfuHost, "_status", _impatient_status),
-        poll_times_are_honoured,
+        checks.poll_times_are_honoured,
     ),
     "driver: the erase order is ignored": (
         lambda m: m.setattr(dfu_host.DfuHost, "write", _always_interleaved),
-        all_pages_are_erased_before_the_first_block,
+        checks.all_pages_are_erased_before_the_first_block,
     ),
     "driver: a stall is told as no such device": (
         lambda m: m.setattr(usbip_backend, "_number", lambda error: 19),
-        a_stall_reaches_the_host_as_errno_32,
+        checks.a_stall_reaches_the_host_as_errno_32,
     ),
     "cut: the delay is ignored": (
         lambda m: m.setattr(cut_module, "time", _hasty_time()),
-        a_cut_waits_for_its_delay,
+        checks.a_cut_waits_for_its_delay,
     ),
     "cut: any event fires it": (
         lambda m: m.setattr(cut_module.Cut, "watch", _blind_switch),
-        a_cut_waits_for_its_event,
+        checks.a_cut_waits_for_its_event,
     ),
     "landing: taken from the aim": (
         lambda m: m.setattr(landing.DfuWrite, "locate", _hopeful_locate),
-        a_landing_is_where_the_journal_says,
+        checks.a_landing_is_where_the_journal_says,
     ),
     "landing: the flags page is not looked at": (
         lambda m: m.setattr(
             landing.DfuWrite, "locate", lambda self, area, _flags: REAL_LOCATE(self, area, self.flags_before)
         ),
-        a_torn_flags_page_is_a_commit,
+        checks.a_torn_flags_page_is_a_commit,
     ),
     "ledger: the chain is not checked": (
         lambda m: m.setattr(ledger, "_digest", lambda previous, body: "0" * 64),
-        a_changed_ledger_line_is_noticed,
+        checks.a_changed_ledger_line_is_noticed,
     ),
     "ladder: the first sign is the last": (
         lambda m: m.setattr("rig.recovery.ladder.look_for", lambda *_args, **_named: None),
-        a_board_that_leaves_dfu_by_itself_is_not_stranded,
+        checks.a_board_that_leaves_dfu_by_itself_is_not_stranded,
     ),
     "board: nobody measures how long MODE was held": (
         lambda m: m.setattr(Timing, "mode_held_too_long", 1e9),
-        a_button_held_too_long_is_a_lab_fault,
+        checks.a_button_held_too_long_is_a_lab_fault,
     ),
     "verdict: every fault is the device's": (
         lambda m: m.setattr(plugin, "_whose_fault", lambda _error: "device fault"),
-        only_assertions_and_device_faults_are_the_devices,
+        checks.only_assertions_and_device_faults_are_the_devices,
     ),
     "verdict: all is well": (
         lambda m: m.setattr(results, "judge", lambda _results: results.RunVerdict("passed", 0)),
-        a_device_fault_is_never_a_pass,
+        checks.a_device_fault_is_never_a_pass,
     ),
     "driver: short answers are taken as they are": (
         lambda m: m.setattr(DfuHost, "_in", _trusting_in),
-        a_short_answer_is_the_devices_fault,
+        checks.a_short_answer_is_the_devices_fault,
     ),
     "ladder: a board in DFU counts as healed": (
         lambda m: m.setattr("rig.recovery.ladder.LISTENING", "1d50:607f"),
-        a_stranded_board_did_not_heal_itself,
+        checks.a_stranded_board_did_not_heal_itself,
     ),
 }
 

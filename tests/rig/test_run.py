@@ -17,7 +17,7 @@ from test_rack import Up, gone
 from rig.evidence.ledger import read_ledger, unfinished
 from rig.evidence.results import TestResult, judge
 from rig.lab.checkout import part
-from rig.lab.suites import test_name
+from rig.lab.suites import spoken_name
 
 RUN = [sys.executable, "-m", "rig", "run"]
 
@@ -125,4 +125,4 @@ def test_the_verdict_of_results(case):
 
 def test_names_are_told_in_words():
     nodeid = "tests/boards/test_power_cuts.py::test_a_cut_in_it[while erasing]@timing=real"
-    assert test_name(nodeid) == "power cuts: a cut in it [while erasing]"
+    assert spoken_name(nodeid) == "power cuts: a cut in it [while erasing]"
