@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
@@ -11,8 +12,11 @@ from rig.twin.spark_core.process import never_programmed
 
 
 def ship_core(state: Path, manifest: Manifest) -> None:
-    """Write `internal.bin` and `external.bin` into `state` unless they are there already."""
-    state.mkdir(parents=True, exist_ok=True)
+    """Write `internal.bin` and `external.bin` into `state` unless they are there already. Raises Misuse."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
     if (state / "internal.bin").exists():
         return
     internal = bytearray(never_programmed())

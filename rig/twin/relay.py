@@ -37,7 +37,7 @@ class Wire:
         """Read `LINE@HOST:PORT`. Raises Misuse."""
         line, _, address = text.partition("@")
         host, _, port = address.rpartition(":")
-        if line not in LINES or not host or not port.isdigit():
+        if line not in LINES or not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise Misuse(f"wire {text!r} is not LINE@HOST:PORT", hint=f"LINE is one of {', '.join(LINES)}")
         return cls(line, host, int(port))
 

@@ -147,7 +147,7 @@ def test_bad_calls_are_answered_and_the_relay_goes_on(bench, case):
     assert shelly_gen2.power_get(bench[3], None, 0) is True
 
 
-@pytest.mark.parametrize("text", ["", "power", "light@127.0.0.1:1", "power@1", "power@host:port"])
+@pytest.mark.parametrize("text", ["", "power", "light@127.0.0.1:1", "power@1", "power@host:port", "power@host:70000"])
 def test_a_wire_that_cannot_be_is_named(text):
     with pytest.raises(Misuse, match="is not LINE@HOST:PORT"):
         Wire.parse(text)
