@@ -47,14 +47,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
     config.addinivalue_line("markers", "xdist_group(name): tests that share a worker")
     told = getattr(config, "workerinput", {}).get("rig_run_id")
+    if config.option.rig_report is None:
+        config.option.rig_report = str(Path(tempfile.gettempdir()) / f"rig-report-{os.getpid()}-{time.time_ns()}")
     config.stash[RUN_ID] = told or os.environ.get("RIG_RUN_ID") or time.strftime("%Y%m%d-%H%M%S")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say where the evidence is."""
+    folder = Path(config.getoption("--rig-report"))
+    if folder.exists():
+        terminalreporter.write_line(f"rig: ledger and timelines are in {folder}")
 
 
 @pytest.fixture(scope="session")
 def report_folder(request: pytest.FixtureRequest) -> Path:
     """Where this run's evidence goes."""
-    chosen = request.config.getoption("--rig-report")
-    return Path(chosen) if chosen else Path(tempfile.mkdtemp(prefix="rig-report-"))
+    folder = Path(request.config.getoption("--rig-report"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
