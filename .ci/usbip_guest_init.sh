@@ -44,6 +44,16 @@ absent() {
     ! present
 }
 
+# 1: exported and free, 2: somebody has imported it.
+status_is() {
+    [ "$(cat "/sys/bus/usb/devices/$(keyboard)/usbip_status")" = "$1" ]
+}
+
+keyboard() {
+    path=$(grep -ls "^0627" /sys/bus/usb/devices/*/idVendor) || return
+    basename "$(dirname "$path")"
+}
+
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
@@ -58,6 +68,14 @@ step version cat /proc/version
 step modules load_modules
 step network connect
 dmesg -c >/dev/null
+# This guest's own usbipd exports qemu's keyboard, and usbip-guest reads it from outside with the rig's client. (It cannot
+# be the board: the kernel does not export again what vhci_hcd has attached.)
+step keyboard eventually keyboard
+step bind usbip bind -b "$(keyboard)"
+step serve usbipd -D
+echo "==== exported"
+step taken eventually status_is 2
+step given eventually status_is 1
 step attach usbip --tcp-port "$usbip_port" attach -r 10.0.2.2 -b 1-1
 step arrived eventually present
 step lsusb lsusb -v -d "$DEVICE"
