@@ -49,6 +49,11 @@ status_is() {
     [ "$(cat "/sys/bus/usb/devices/$(keyboard)/usbip_status")" = "$1" ]
 }
 
+# 3240 is 0CA8, and 0A is LISTEN: usbipd goes into the background before it listens.
+usbipd_listens() {
+    grep -qs ":0CA8 [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6
+}
+
 keyboard() {
     path=$(grep -ls "^0627" /sys/bus/usb/devices/*/idVendor) || return
     basename "$(dirname "$path")"
@@ -73,6 +78,7 @@ dmesg -c >/dev/null
 step keyboard eventually keyboard
 step bind usbip bind -b "$(keyboard)"
 step serve usbipd -D
+step listening eventually usbipd_listens
 echo "==== exported"
 step taken eventually status_is 2
 step given eventually status_is 1

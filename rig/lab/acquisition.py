@@ -165,6 +165,8 @@ def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:
         return SparkCore.from_target(target), target
     except (Error, NoResourceFoundError, NoDriverFoundError, BindingError) as error:
         raise LabFault(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
+    except KeyError as error:  # what labgrid makes of resources whose exporter has just gone
+        raise LabFault("its resources are gone", board=place, hint="is its exporter alive?") from error
 
 
 def _share_session(coordinator: Coordinator) -> None:

@@ -75,9 +75,9 @@ class VirtualRack:
 
     def revive_exporter(self) -> None:
         """Start a dead exporter again: it also ends by itself when its coordinator was restarted."""
-        for child in self.dead():
-            if child.name == "exporter" and self._children is not None:
-                self._children.restart(child)
+        dead = {child.name: child for child in self.dead()}
+        if "exporter" in dead and "coordinator" not in dead and self._children is not None:
+            self._children.restart(dead["exporter"])
 
     def stop(self) -> None:
         """End every process and remove the folder."""
