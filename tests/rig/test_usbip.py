@@ -60,7 +60,9 @@ def test_an_importer_that_dies_leaves_the_device_free(blank):
     dying = link(blank)
     dying._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     dying._sock.close()
-    link(blank).close()
+    again = link(blank)
+    assert again.control(GETSTATUS)[4] == 10
+    again.close()
 
 
 def test_an_unknown_bus_id_is_no_such_device(blank):
