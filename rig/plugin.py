@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rig.boards.spark_core import SparkCore
     from rig.campaign.trial import Bench, DfuTrial, Verdict
     from rig.evidence.ledger import Ledger
-    from rig.firmware.manifest import Manifest
+    from rig.firmware.manifest import Image, Manifest
     from rig.lab.acquisition import Boards
     from rig.lab.rack import VirtualRack
 
@@ -32,13 +32,14 @@ DEFAULT_TRIES = 5
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--rack` and `--rig-report`."""
+    """`--rack`, `--rig-manifest` and `--rig-report`."""
     group = parser.getgroup("rig")
     group.addoption(
         "--rack",
         metavar="virtual|FILE",
         help="where boards are: `virtual` (default) starts twins, FILE is a labgrid environment of your coordinator's",
     )
+    group.addoption("--rig-manifest", metavar="FILE", type=Path, help="manifest of the firmware under test")
     group.addoption("--rig-report", metavar="DIR", help="folder for ledger, timelines and cut maps")
 
 
@@ -68,12 +69,25 @@ def report_folder(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def firmware() -> Manifest:
+def firmware(request: pytest.FixtureRequest) -> Manifest:
     """The manifest of known images."""
     from rig.firmware.manifest import Manifest
     from rig.lab.checkout import manifest_path
 
-    return Manifest.load(manifest_path())
+    return Manifest.load(manifest_path(request.config.option.rig_manifest))
+
+
+@pytest.fixture
+def image(firmware: Manifest, board: SparkCore) -> Callable[[str], Image]:
+    """The image that plays a part for this kind of board: `image("new")`; without one the test is not run here."""
+    roles = firmware.roles(board.kind)
+
+    def playing(role: str) -> Image:
+        if role not in roles:
+            pytest.skip(f"not run here: {firmware.path.name} names no {role} image for a {board.kind}")
+        return roles[role]
+
+    return playing
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +127,7 @@ def _rack(config: pytest.Config) -> VirtualRack:
 
     if RACK not in config.stash:
         workers = config.getoption("numprocesses", None) or 1
-        rack = VirtualRack(RackPlan([FAST] * workers + [REAL]))
+        rack = VirtualRack(RackPlan([FAST] * workers + [REAL], config.option.rig_manifest))
         rack.__enter__()
         config.stash[RACK] = rack
         config.add_cleanup(rack.stop)
@@ -196,7 +210,7 @@ def bench(
     timeline = Timeline()
     request.node.user_properties.append(("place", board.name))
     tell_place(board.name, board.tags)
-    bench = Bench(board, firmware.roles("spark-core"), ledger, timeline, run_id=request.config.stash[RUN_ID])
+    bench = Bench(board, firmware.roles(board.kind), ledger, timeline, run_id=request.config.stash[RUN_ID])
     bench.make_known()
     yield bench
     attach_timeline(timeline)

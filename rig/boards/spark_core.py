@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from rig.boards.timing import Timing
 from rig.clock import Clock, look_for, wait_for
 from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher
 from rig.drivers.place import place_tags
-from rig.drivers.relay import ButtonDriver, RelayDriver
+from rig.drivers.relay import ButtonDriver, Contact, RelayDriver
 from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, LabFault, Misuse
-from rig.firmware.manifest import Image
+from rig.firmware.manifest import BoardKind, Image
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import plausible_first_word
 
@@ -22,18 +22,51 @@ def _nobody(_progress: object) -> None:
     return None
 
 
+class Relay(Protocol):
+    """What feeds a board."""
+
+    def on(self) -> None:
+        """Feed it."""
+
+    def off(self) -> None:
+        """Take the supply away."""
+
+    def get(self) -> bool:
+        """Whether it reads back as fed."""
+
+    def contact(self) -> Contact:
+        """A connection of its own, for a thread that cuts."""
+
+
+class Button(Protocol):
+    """A button at a board."""
+
+    def set(self, status: bool) -> None:
+        """Press or let go."""
+
+
+class UsbPort(Protocol):
+    """Where a board's USB hangs."""
+
+    def identity(self) -> str | None:
+        """`VVVV:PPPP` of what hangs there now."""
+
+    def device(self) -> Any:
+        """The pyusb device."""
+
+
 class SparkCore:
     """One Core, and what one does with it. Nothing here knows which tier it is on."""
 
-    kind = "spark-core"
+    kind: ClassVar[BoardKind] = "spark-core"
 
     def __init__(
         self,
         name: str,
         *,
-        relay: Any,
-        mode: Any,
-        usb: Any,
+        relay: Relay,
+        mode: Button | None,
+        usb: UsbPort,
         tags: dict[str, str] | None = None,
         clock: Clock | None = None,
     ):
@@ -63,8 +96,7 @@ class SparkCore:
 
     def identity(self) -> str | None:
         """What the board shows on USB now: `1d50:607f` DFU, `1d50:607d` listening, None nothing."""
-        seen: str | None = self._usb.identity()
-        return seen
+        return self._usb.identity()
 
     def power_off(self) -> None:
         """Take the supply away, and see that the board is gone. Raises LabFault when it is not."""

@@ -6,6 +6,7 @@ Numbers are of a Core at full speed (reference/spark-core.md §3.1); a place who
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,15 +21,12 @@ class Timing:
     """The timing profile of one place; all properties are in seconds."""
 
     scale: float = 1.0
+    relay_seconds: float = 0.0
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Timing:
         """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are. Raises Misuse."""
-        text = tags.get("timing_scale", "1")
-        try:
-            return cls(float(text) or 1.0)
-        except ValueError:
-            raise Misuse(f"the tag timing_scale={text} is no number") from None
+        return cls(_number(tags, "timing_scale", "1") or 1.0, _number(tags, "relay_ms", "0") / 1000)
 
     @property
     def mode_hold(self) -> float:
@@ -58,4 +56,15 @@ class Timing:
     @property
     def off(self) -> float:
         """Until a board whose supply was cut is gone from USB."""
-        return MARGIN_SECONDS
+        return self.relay_seconds + MARGIN_SECONDS
+
+
+def _number(tags: Mapping[str, str], name: str, default: str) -> float:
+    text = tags.get(name, default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise Misuse(f"the tag {name}={text} is no number of at least 0")
+    return number

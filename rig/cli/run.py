@@ -14,6 +14,10 @@ def run(
     rack: Annotated[
         str, typer.Option(metavar="virtual|FILE", help="The virtual rack, or a labgrid environment file.")
     ] = "virtual",
+    coordinator: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Coordinator of --rack FILE; else LG_COORDINATOR."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Report folder, new or empty; reports/DATE-TIME if not given.")
     ] = None,
@@ -22,6 +26,9 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line an event, the last with the verdict.")
     ] = False,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Manifest of the firmware under test; the rig's synthetic images if not given.")
+    ] = None,
     extra: Annotated[list[str] | None, typer.Argument(metavar="[-- PYTEST OPTIONS]", help="Handed to pytest.")] = None,
 ) -> None:
     """Run the board suites: update, cut the power, read back what became of the board.
@@ -34,7 +41,14 @@ def run(
     show: Any = _JsonLines() if as_json else _Progress()
     with show:
         done = run_suites(
-            rack=rack, report=report, keyword=keyword, workers=workers, listener=show.listen, extra=extra or []
+            rack=rack,
+            coordinator=coordinator,
+            report=report,
+            keyword=keyword,
+            workers=workers,
+            manifest=manifest,
+            listener=show.listen,
+            extra=extra or [],
         )
     show.finish(done)
     raise typer.Exit(done.verdict.status)

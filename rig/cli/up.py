@@ -18,6 +18,9 @@ def up(
         float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
     ] = 1.0,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps the boards' flash between runs.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Manifest of the boards' firmware; the rig's own if not given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
 ) -> None:
     """Start the virtual rack: twins, relay, labgrid exporter and coordinator. Ctrl-C ends it.
@@ -26,27 +29,23 @@ def up(
     A part that dies is named and the others go on; the exporter is started again. The exit status is 3 then.
     """
     import signal
+    import threading
 
     from rig.lab.rack import RackPlan, VirtualRack
 
-    stop = False
-
-    def end(_number: int, _frame: object) -> None:
-        nonlocal stop
-        stop = True
-
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    with VirtualRack(RackPlan.cores(cores, time_scale), state=state.resolve() if state else None) as rack:
+        signal.signal(number, lambda *_: stop.set())
+    with VirtualRack(RackPlan.cores(cores, time_scale, manifest), state=state.resolve() if state else None) as rack:
         print(json.dumps(rack.ready_line()) if as_json else _welcome(rack.coordinator, rack.places), flush=True)
         mourned: set[int] = set()
-        while not stop:
+        while not stop.is_set():
             for child in rack.dead():
                 if child.process.pid not in mourned:
                     mourned.add(child.process.pid)
                     print(f"rig: {child.obituary()}", file=sys.stderr, flush=True)
             rack.revive_exporter()
-            signal.sigtimedwait([], 0.2)
+            stop.wait(0.2)
     if mourned:
         raise typer.Exit(LabFault.exit_status)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import attr
@@ -11,6 +10,7 @@ from labgrid.driver.common import Driver
 from labgrid.protocol import DigitalOutputProtocol, PowerProtocol
 from pyModbusTCP.client import ModbusClient
 
+from rig.clock import Clock
 from rig.drivers.place import place_name
 from rig.errors import LabFault
 
@@ -91,7 +91,7 @@ class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
     def cycle(self) -> None:
         """Off, `delay` seconds, on."""
         self.off()
-        time.sleep(self.delay)
+        Clock().sleep(self.delay)
         self.on()
 
     @Driver.check_active  # type: ignore[untyped-decorator]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -18,9 +19,11 @@ from rig.firmware.recipe import Recipe
 
 Runs = Literal["ok", "crashes", "hangs", "never-confirms"]
 BoardKind = Literal["spark-core", "esp32"]
+#: Roles of images that a board may be found running; the others are there to be refused or to fail.
+OUTCOME_ROLES = ("old", "new", "previous", "factory")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Image:
     """A firmware file with an identity."""
 
@@ -30,7 +33,7 @@ class Image:
     data: bytes
     runs: str
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Identity: hex digest over the whole file."""
         return hashlib.sha256(self.data).hexdigest()
@@ -60,12 +63,19 @@ class Entry(BaseModel):
 
 
 class _Roles(BaseModel):
+    """What suites ask for: images by the part they play. A suite whose role is missing is not run."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     old: str
     new: str
     previous: str | None = None
     factory: str | None = None
+    crashing: str | None = None
+    hanging: str | None = None
+    blank: str | None = None
+    oversize: str | None = None
+    text: str | None = None
 
 
 class _Document(BaseModel):
@@ -130,7 +140,7 @@ class Manifest:
         return [self.image(entry.name) for entry in self.entries.values() if entry.board == board]
 
     def roles(self, board: BoardKind) -> dict[str, Image]:
-        """Which image is old, new, previous and factory for boards of this kind. Raises Misuse."""
+        """Which image plays which part for boards of this kind: old and new at least. Raises Misuse."""
         if board not in self._roles:
             raise Misuse(f"{self.path}: roles.{board} is missing")
         return {role: self.image(name) for role, name in self._roles[board] if name is not None}

@@ -19,6 +19,6 @@ def part(*names: str) -> Path:
     return path
 
 
-def manifest_path() -> Path:
-    """The manifest of firmware that comes with the rig."""
-    return part("firmware-fixtures", "manifest.toml")
+def manifest_path(chosen: Path | None = None) -> Path:
+    """The manifest of firmware that was chosen, else the one that comes with the rig."""
+    return chosen.resolve() if chosen is not None else part("firmware-fixtures", "manifest.toml")

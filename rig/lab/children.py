@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import signal
+import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from typing import Any
 from rig.clock import Clock, look_for
 from rig.errors import LabFault
 
-_PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 5.0
 
-
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent is gone, however it went (Linux)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+# Asks the kernel to kill this process when its parent is gone, however it went (Linux: PR_SET_PDEATHSIG is 1,
+# SIGKILL 9), then becomes the command. A `preexec_fn` would do this in a forked copy of a parent whose gRPC
+# threads are running, which now and then is a segmentation fault.
+_DIES_WITH_PARENT = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
+    "os.getppid() == int(sys.argv[1]) or os._exit(0); os.execvp(sys.argv[2], sys.argv[2:])"
+)
 
 
 class Child:
@@ -30,14 +32,14 @@ class Child:
         self.log = folder / f"{name}.log"
         self._out = folder / f"{name}.out"
         self._command, self._folder = command, folder
+        wrapped = [sys.executable, "-I", "-S", "-c", _DIES_WITH_PARENT, str(os.getpid()), *command]
         with self._out.open("wb") as out, self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command,
+                wrapped,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
                 cwd=folder,
-                preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
 

@@ -19,17 +19,18 @@ def ship_core(state: Path, manifest: Manifest) -> None:
         raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
     if (state / "internal.bin").exists():
         return
+    roles = manifest.roles("spark-core")
     internal = bytearray(never_programmed())
     flags = SystemFlags(nvmem=0, ota=layout.OTA_RUN, flashed=0)
     for address, data in (
         (layout.FLAGS_ADDRESS, flags.pack()),
-        (layout.APP_ADDRESS, manifest.image("core-old").data),
+        (layout.APP_ADDRESS, roles["old"].data),
     ):
         start = address - layout.INTERNAL_BASE
         internal[start : start + len(data)] = data
     external = bytearray(b"\xff" * layout.EXTERNAL_SIZE)
-    for address, name in ((layout.FACTORY_ADDRESS, "core-factory"), (layout.BACKUP_ADDRESS, "core-previous")):
-        data = manifest.image(name).data
-        external[address : address + len(data)] = data
+    for address, role in ((layout.FACTORY_ADDRESS, "factory"), (layout.BACKUP_ADDRESS, "previous")):
+        if role in roles:
+            external[address : address + len(roles[role])] = roles[role].data
     (state / "external.bin").write_bytes(external)
     (state / "internal.bin").write_bytes(internal)

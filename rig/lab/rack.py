@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import socket
 import sys
@@ -23,6 +24,7 @@ from rig.lab.factory import ship_core
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
+SERVER_PORTS = (20_500, 32_000)
 LINES = ("power", "mode", "reset")
 #: Resources each place offers: what people switch, what cuts use, the buttons, the USB port.
 RESOURCES = {"power", "cut", "mode", "reset", "usbip"}
@@ -33,12 +35,13 @@ class RackPlan:
     """What to build: `time_scales` has one entry for each Core."""
 
     time_scales: Sequence[float]
+    manifest: Path | None = None
     seed: int = 0
 
     @classmethod
-    def cores(cls, count: int, time_scale: float = 1.0) -> RackPlan:
-        """`count` Cores alike."""
-        return cls([time_scale] * count)
+    def cores(cls, count: int, time_scale: float = 1.0, manifest: Path | None = None) -> RackPlan:
+        """`count` Cores alike, shipped with the images of `manifest` (None: the rig's own)."""
+        return cls([time_scale] * count, manifest)
 
 
 class VirtualRack:
@@ -100,7 +103,7 @@ class VirtualRack:
 
     def _start(self, folder: Path, children: Children) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        manifest = Manifest.load(manifest_path())
+        manifest = Manifest.load(manifest_path(self.plan.manifest))
         self.coordinator = f"{HOST}:{_free_port()}"
         coordinator = children.start("coordinator", [_script("labgrid-coordinator"), "-l", self.coordinator])
         twins = [self._start_core(children, number, manifest, folder) for number in range(len(self.places))]
@@ -134,6 +137,7 @@ class VirtualRack:
                 *_rig(),
                 *("twin", "spark-core", "--state", str(state), "--core-id", core_id(number)),
                 *("--time-scale", str(self.plan.time_scales[number]), "--seed", str(self.plan.seed + number)),
+                *("--manifest", str(manifest.path)),
             ],
         )
 
@@ -192,8 +196,16 @@ def _script(name: str) -> str:
 
 
 def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
+    """A port for a server that cannot choose one itself: below those the kernel lends to outgoing connections.
+
+    One of those could be lent to somebody between our look and the server's bind.
+    """
+    while True:
+        port = random.randrange(*SERVER_PORTS)
+        try:
+            socket.create_server((HOST, port)).close()
+        except OSError:
+            continue
         return port
 
 

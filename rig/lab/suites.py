@@ -15,7 +15,8 @@ import pytest
 from rig.errors import Misuse
 from rig.evidence.report import write_report
 from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
-from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, part
+from rig.firmware.manifest import Manifest
+from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
 from rig.lab.rack import VirtualRack
 
 #: Told as it happens: ("collected", count), ("started", name) or ("finished", TestResult).
@@ -115,7 +116,15 @@ def spoken_name(nodeid: str) -> str:
 
 
 def run_suites(
-    *, rack: str, report: Path | None, keyword: str | None, workers: int, listener: Listener, extra: list[str]
+    *,
+    rack: str,
+    coordinator: str | None,
+    report: Path | None,
+    keyword: str | None,
+    workers: int,
+    manifest: Path | None,
+    listener: Listener,
+    extra: list[str],
 ) -> Run:
     """Run tests/boards and write the report folder. Raises Misuse for bad options, LabFault without a coordinator."""
     began = time.monotonic()
@@ -127,10 +136,13 @@ def run_suites(
         raise Misuse(
             f"--rack {rack}: no such file", hint="`virtual`, or a labgrid environment such as places/virtual.yaml"
         )
+    if rack == "virtual" and coordinator:
+        raise Misuse("the virtual rack brings its own coordinator", hint="name your places' environment with --rack")
+    firmware = Manifest.load(manifest_path(manifest))
     if rack != "virtual":
         from rig.lab.acquisition import free_places
 
-        coordinator = os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
+        coordinator = coordinator or os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
         workers = max(1, min(workers, free_places(coordinator)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,10 +153,11 @@ def run_suites(
         str(part("tests", "boards")),
         *("--rootdir", str(ROOT), "-c", str(part("pyproject.toml"))),
         *("-p", "no:cacheprovider", "-o", "addopts=--strict-markers"),
-        *("--rack", rack, "--rig-report", str(folder)),
+        *("--rack", rack, "--rig-report", str(folder), "--rig-manifest", str(firmware.path)),
         *("--junitxml", str(folder / "junit.xml"), "--alluredir", str(folder / "allure-results")),
         *(["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []),
         *(["-k", keyword] if keyword else []),
+        *(["--lg-coordinator", coordinator] if coordinator else []),
         *extra,
     ]
     os.environ["RIG_RUN_ID"] = run_id

@@ -23,7 +23,7 @@ from rig.twin.spark_core.process import CoreProcess
 
 def core_catalogue(path: Path | None = None) -> Catalogue:
     """The images of the manifest that a Core's bootloader would start at all."""
-    images = Manifest.load(path or manifest_path()).images("spark-core")
+    images = Manifest.load(manifest_path(path)).images("spark-core")
     return Catalogue(image for image in images if plausible_first_word(image.data))
 
 

@@ -14,7 +14,7 @@ from rig.clock import look_for
 from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault
 from rig.firmware.identify import Catalogue
-from rig.firmware.manifest import Image
+from rig.firmware.manifest import OUTCOME_ROLES, Image
 from rig.formats import spark_flash as layout
 
 NO_IMAGE = "none"
@@ -62,8 +62,9 @@ class RescueLadder:
 
     def __init__(self, board: SparkCore, roles: Mapping[str, Image], golden: Image):
         self._board = board
-        self._roles = {image.sha256: role for role, image in roles.items()}
-        self._catalogue = Catalogue(roles.values())
+        images = {role: roles[role] for role in OUTCOME_ROLES if role in roles}
+        self._roles = {image.sha256: role for role, image in images.items()}
+        self._catalogue = Catalogue(images.values())
         self._golden = golden
 
     def climb(self, note: Callable[[str], None]) -> Outcome:

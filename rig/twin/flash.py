@@ -82,11 +82,12 @@ class Nor:
 
     Programming only clears bits. With `strict` a unit takes a value only when it is blank or the value is zero
     (STM32F1 half-words): otherwise nothing changes, `error` is set and later work is ignored until it is cleared.
+    `kinds` are what the journal calls an erase, a programmed unit and a programmed single byte.
     """
 
-    def __init__(self, *, base: int, size: int, page: int, unit: int, kinds: tuple[str, str], strict: bool):
+    def __init__(self, *, base: int, size: int, page: int, unit: int, kinds: tuple[str, str, str], strict: bool):
         self.base, self.size, self.page, self.unit, self.strict = base, size, page, unit, strict
-        self.erase_kind, self.program_kind = kinds
+        self.erase_kind, self.program_kind, self.byte_kind = kinds
         self.error = False
         self.reads: set[int] = set()
         self._blank = b"\xff" * page
@@ -146,7 +147,7 @@ class Nor:
 
     def byte(self, address: int, data: bytes) -> Run:
         """The run that programs single bytes, for ends that are not a whole unit."""
-        return Run(self.program_kind[:-4] + "byte", address, 1, len(data), data)
+        return Run(self.byte_kind, address, 1, len(data), data)
 
     def _units_until_error(self, address: int, data: bytes) -> int:
         old = self.peek(address, len(data))

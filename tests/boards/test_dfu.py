@@ -12,34 +12,34 @@ pytestmark = pytest.mark.board("spark-core", mode="wired")
 
 
 @pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
-def test_an_update_runs_after_it_was_written(bench, firmware, order):
-    bench.board.update(firmware.image("core-new"), order=order)
+def test_an_update_runs_after_it_was_written(bench, image, order):
+    bench.board.update(image("new"), order=order)
     assert bench.board.is_alive(bench.board.timing.start)
     bench.board.enter_dfu()
     with bench.board.dfu() as host:
-        assert host.read(layout.APP_ADDRESS, len(firmware.image("core-new"))) == firmware.image("core-new").data
+        assert host.read(layout.APP_ADDRESS, len(image("new"))) == image("new").data
 
 
 REFUSED = {
-    "an image of one byte too many": ("core-oversize", layout.APP_ADDRESS, "at most 110,592 bytes"),
-    "a text file": ("core-text", layout.APP_ADDRESS, "no stack pointer"),
-    "erased flash": ("core-blank", layout.APP_ADDRESS, "no stack pointer"),
-    "the bootloader's own pages": ("core-new", layout.INTERNAL_BASE, "not in a writable segment"),
-    "an address in no memory": ("core-new", 0x2000_0000, "not in a writable segment"),
+    "an image of one byte too many": ("oversize", layout.APP_ADDRESS, "at most 110,592 bytes"),
+    "a text file": ("text", layout.APP_ADDRESS, "no stack pointer"),
+    "erased flash": ("blank", layout.APP_ADDRESS, "no stack pointer"),
+    "the bootloader's own pages": ("new", layout.INTERNAL_BASE, "not in a writable segment"),
+    "an address in no memory": ("new", 0x2000_0000, "not in a writable segment"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_run_is_refused_before_anything_is_erased(bench, firmware, case):
-    name, address, reason = REFUSED[case]
+def test_what_cannot_run_is_refused_before_anything_is_erased(bench, image, case):
+    role, address, reason = REFUSED[case]
     with pytest.raises(Misuse, match=reason):
-        bench.board.update(firmware.image(name), address=address)
+        bench.board.update(image(role), address=address)
     with bench.board.dfu() as host:
         assert host.read(layout.APP_ADDRESS, len(bench.golden)) == bench.golden.data
 
 
-def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench, firmware):
-    bench.board.update(firmware.image("core-crashing"))
+def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench, image):
+    bench.board.update(image("crashing"))
     assert bench.board.is_alive(bench.board.timing.self_healing)
     bench.board.enter_dfu()
     with bench.board.dfu() as host:
@@ -47,11 +47,11 @@ def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench,
         assert host.read(layout.APP_ADDRESS, len(previous)) == previous.data
 
 
-def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, firmware, known_defect):
-    bench.board.update(firmware.image("core-hanging"))
+def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, image, known_defect):
+    bench.board.update(image("hanging"))
     assert bench.board.observe(bench.board.timing.self_healing) is None
     bench.board.enter_dfu()
     with bench.board.dfu() as host:
-        hanging = firmware.image("core-hanging").data
+        hanging = image("hanging").data
         assert host.read(layout.APP_ADDRESS, len(hanging)) == hanging
     known_defect("hanging-image-counts-as-healthy")

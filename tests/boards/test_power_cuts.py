@@ -38,18 +38,16 @@ ROWS = {
 
 @pytest.mark.board("spark-core", generation="b", mode="wired")
 @pytest.mark.parametrize("name", ROWS)
-def test_a_cut_in_the_application_area(cut, firmware, known_defect, name):
+def test_a_cut_in_the_application_area(cut, image, known_defect, name):
     row = ROWS[name]
-    verdict = cut(DfuTrial(firmware.image("core-new"), row.aim, row.order), lands=row.aim.phase)
+    verdict = cut(DfuTrial(image("new"), row.aim, row.order), lands=row.aim.phase)
     assert (verdict.outcome.name, verdict.outcome.rung) == (row.becomes, row.rung)
     known_defect(row.defect)
 
 
 @pytest.mark.board("spark-core", generation="b", mode="wired", timing="real")
-def test_a_cut_while_the_flags_page_is_rewritten_strands_a_core_whose_application_is_intact(
-    cut, firmware, known_defect
-):
-    target = firmware.image("core-new")
+def test_a_cut_while_the_flags_page_is_rewritten_strands_a_core_whose_application_is_intact(cut, image, known_defect):
+    target = image("new")
     verdict = cut(DfuTrial(target, Aim("commit", delay_ms=15)), lands="commit")
     assert verdict.area[: len(target)] == target.data
     assert verdict.outcome.stranded

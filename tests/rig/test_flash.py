@@ -18,7 +18,7 @@ seeds = st.integers(0, 1 << 32)
 
 
 def nor(strict: bool, start: bytes | None = None) -> Nor:
-    memory = Nor(base=0x100, size=PAGE * PAGES, page=PAGE, unit=2, kinds=("xerase", "xprog"), strict=strict)
+    memory = Nor(base=0x100, size=PAGE * PAGES, page=PAGE, unit=2, kinds=("xerase", "xprog", "xbyte"), strict=strict)
     if start is not None:
         memory.load(start)
     return memory

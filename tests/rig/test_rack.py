@@ -30,7 +30,9 @@ class Up:
     def __init__(self, *options: str):
         command = [sys.executable, "-m", "rig", "up", "--json", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.ready = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        assert line, f"rig up: {self.process.communicate()[1]}"
+        self.ready = json.loads(line)
         self.coordinator = self.ready["coordinator"]
 
     def children(self) -> dict[str, psutil.Process]:
@@ -175,6 +177,15 @@ def test_what_prints_much_is_not_stopped_by_it(tmp_path):
     talker = children.start("talker", [sys.executable, "-c", "print('x' * 10_000_000)"])
     assert talker.process.wait(20) == 0
     children.stop()
+
+
+def test_starting_a_child_runs_nothing_in_a_forked_copy_of_us(tmp_path):
+    forks = []
+    os.register_at_fork(before=lambda: forks.append("fork"))
+    children = Children(tmp_path)
+    assert children.start("true", [sys.executable, "-c", "pass"]).process.wait(20) == 0
+    children.stop()
+    assert not forks, "gRPC's threads are in the parent: a child that runs Python before exec may crash"
 
 
 def test_a_place_acquired_by_hand_is_used_as_it_is_and_left_acquired(up):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 
 import psutil
 import pytest
-from test_rack import Up, gone
+from test_rack import gone
 
-from rig.evidence.ledger import read_ledger, unfinished
+from rig.evidence.ledger import read_ledger
 from rig.evidence.results import TestResult, judge
 from rig.lab.checkout import part
 from rig.lab.suites import spoken_name
@@ -42,8 +42,23 @@ def test_a_run_leaves_its_evidence(tmp_path):
     assert list((tmp_path / "r" / "timelines").glob("*.txt"))
 
 
+def test_another_manifest_is_run_by_its_roles(tmp_path):
+    text = part("firmware-fixtures", "manifest.toml").read_text()
+    other = tmp_path / "other.toml"
+    other.write_text(
+        re.sub('"core-(new|old|previous)"(?!, length)', '"lab-\\1"', text).replace("crashing =", "# crashing =")
+    )
+    done = rig_run("--json", "--report", tmp_path / "r", "--manifest", other, "-k", "interleaved or crashes", "-n", "1")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    finished = {event["name"]: event for event in told if event["event"] == "finished"}
+    assert sorted(event["result"] for event in finished.values()) == ["not run here", "passed"], done.stdout
+    assert any("no crashing image" in event["message"] for event in finished.values())
+
+
 MISUSE = {
     "a report folder with something in it": (["--report", "FULL"], "is not empty"),
+    "a manifest that is not there": (["--manifest", "nowhere.toml"], "cannot read the manifest"),
+    "a coordinator for the virtual rack": (["--coordinator", "h:1"], "brings its own coordinator"),
     "a rack file that is not there": (["--rack", "nowhere.yaml"], "no such file"),
 }
 
@@ -82,27 +97,6 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
     out, _ = run.communicate(timeout=30)
     assert (run.returncode, json.loads(out.splitlines()[-1])["verdict"]) == (3, "interrupted")
     assert gone(family)
-
-
-def test_a_killed_run_loses_at_most_the_cut_in_flight_and_leaves_no_board_off_for_the_next(tmp_path):
-    rack = Up("--cores", "1", "--time-scale", "0.1")
-    words = ["--rack", str(part("places", "virtual.yaml")), "-k", "programming", "-n", "1"]
-    env = {**os.environ, "LG_COORDINATOR": rack.coordinator}
-    run = subprocess.Popen([*RUN, "--report", str(tmp_path / "r"), *words], env=env, stdout=subprocess.DEVNULL)
-    segment = tmp_path / "r" / "ledger" / "main.jsonl"
-    deadline = time.monotonic() + 60
-    while not (segment.exists() and unfinished(segment)) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    run.kill()
-    run.wait()
-    assert len(unfinished(segment)) == 1
-    done = rig_run(
-        "--report", tmp_path / "next", "-k", "crashes", *words[:2], "-n", "1", LG_COORDINATOR=rack.coordinator
-    )
-    assert done.returncode == 0, done.stdout
-    rack.client("-p", "core-01", "acquire")
-    assert "is on" in rack.client("-p", "core-01", "power", "get")
-    rack.end()
 
 
 VERDICTS = {

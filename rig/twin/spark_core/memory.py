@@ -19,7 +19,7 @@ class CoreMemory:
             size=layout.INTERNAL_SIZE,
             page=layout.INTERNAL_PAGE,
             unit=2,
-            kinds=("erase", "prog"),
+            kinds=("erase", "prog", "byte"),
             strict=True,
         )
         self.external = Nor(
@@ -27,7 +27,7 @@ class CoreMemory:
             size=layout.EXTERNAL_SIZE,
             page=layout.EXTERNAL_SECTOR,
             unit=2,
-            kinds=("xerase", "xprog"),
+            kinds=("xerase", "xprog", "xbyte"),
             strict=False,
         )
         self.journal = Journal()

@@ -1,0 +1,101 @@
+"""What dies in the middle of `rig run`: a part of the rack is a lab fault in one line, a killed run loses one cut."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from test_rack import Up, gone
+
+from rig.clock import Clock, wait_for
+from rig.evidence.ledger import unfinished
+from rig.lab.checkout import part
+
+RUN = [sys.executable, "-m", "rig", "run", "--json", "--rack", str(part("places", "virtual.yaml"))]
+
+
+def rig_run(rack: Up, report: Path, *words: str) -> subprocess.Popen[str]:
+    """A run of the programming cuts on a rack that is up."""
+    env = {**os.environ, "LG_COORDINATOR": rack.coordinator}
+    return subprocess.Popen([*RUN, "--report", str(report), *words], env=env, stdout=subprocess.PIPE, text=True)
+
+
+def in_flight(report: Path, cuts: int) -> None:
+    """Wait until so many segments of the ledger tell of a cut that has begun."""
+    wait_for(
+        lambda: sum(bool(unfinished(path)) for path in (report / "ledger").glob("*.jsonl")) >= cuts,
+        seconds=60, reason="cuts to begin", clock=Clock(), board="rack", every=0.01,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def racks():
+    """Starts racks, and ends them however the test does."""
+    with contextlib.ExitStack() as stack:
+
+        def start(cores: int) -> Up:
+            rack = Up("--cores", str(cores), "--time-scale", "0.1")
+            stack.callback(lambda: rack.process.poll() is None and rack.end())
+            return rack
+
+        yield start
+
+
+def test_an_exporter_that_dies_is_started_again_and_a_run_that_holds_its_boards_goes_on(tmp_path, racks):
+    rack = racks(1)
+    run = rig_run(rack, tmp_path / "r", "-n", "1", "-k", "programming")
+    in_flight(tmp_path / "r", 1)
+    rack.children()["exporter"].kill()
+    run.communicate(timeout=120)
+    assert run.returncode == 0
+    assert "exporter died" in rack.end()[1]
+
+
+DEATHS = {
+    "relay": "relay .* does not",
+    "core-01": "core-01.*(No such device|no USB/IP at)",
+    "coordinator": "the coordinator at .* went away",
+}
+
+
+@pytest.mark.parametrize("part_of_rack", DEATHS)
+def test_a_part_that_dies_in_mid_run_is_a_lab_fault_in_one_line(tmp_path, racks, part_of_rack):
+    rack = racks(1)
+    run = rig_run(rack, tmp_path / "r", "-n", "1", "-k", "programming")
+    in_flight(tmp_path / "r", 1)
+    rack.children()[part_of_rack].kill()
+    events = [json.loads(line) for line in run.communicate(timeout=120)[0].splitlines()]
+    faults = [event["message"] for event in events if event.get("result") == "lab fault"]
+    assert (run.returncode, events[-1]["verdict"]) == (3, "lab fault")
+    assert len(faults) in (1, 2), events
+    for fault in faults:
+        assert re.search(DEATHS[part_of_rack], fault), fault
+        assert "\n" not in fault
+    status, said = rack.end()
+    assert status == 3
+    assert f"{part_of_rack} died" in said
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_killed_run_loses_at_most_the_cuts_in_flight_and_leaves_no_board_off_for_the_next(tmp_path, racks, workers):
+    rack = racks(workers)
+    run = rig_run(rack, tmp_path / "r", "-n", str(workers), "-k", "programming")
+    in_flight(tmp_path / "r", min(workers, 2))
+    family = psutil.Process(run.pid).children(recursive=True)
+    run.kill()
+    run.communicate()
+    assert gone(family)
+    assert all(len(unfinished(segment)) <= 1 for segment in (tmp_path / "r" / "ledger").glob("*.jsonl"))
+    again = rig_run(rack, tmp_path / "next", "-k", "crashes", "-n", "1")
+    told, _ = again.communicate(timeout=60)
+    assert again.returncode == 0, told
+    for place in rack.ready["places"]:
+        rack.client("-p", place, "acquire")
+        assert "is on" in rack.client("-p", place, "power", "get")
