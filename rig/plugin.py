@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from rig.lab.rack import VirtualRack
 
 RUN_ID = pytest.StashKey[str]()
-#: Time scale of the virtual rack's boards: fast ones, one for each worker, and one as slow as a real board, for cuts
-#: aimed at a window.
-FAST, REAL = 0.1, 1.0
+#: Tags of which racks have few boards: tests that ask for the same ones share a worker.
+RARE_TAGS = {"timing": {"real"}, "generation": {"a", "c"}, "revision": {"black"}, "locked": {"no"}}
 DEFAULT_TRIES = 5
 
 
@@ -127,7 +126,7 @@ def _rack(config: pytest.Config) -> VirtualRack:
 
     if RACK not in config.stash:
         workers = config.getoption("numprocesses", None) or 1
-        rack = VirtualRack(RackPlan([FAST] * workers + [REAL], config.option.rig_manifest))
+        rack = VirtualRack(RackPlan.for_suites(workers, config.option.rig_manifest))
         rack.__enter__()
         config.stash[RACK] = rack
         config.add_cleanup(rack.stop)
@@ -146,17 +145,18 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that ask for a board of special timing share a worker, and come first: they take longest."""
-
-    def comes_later(item: pytest.Item) -> bool:
-        marker = item.get_closest_marker("board")
-        return marker is None or "timing" not in marker.kwargs
-
-    items.sort(key=comes_later)
+    """Tests that ask for the same rare board share a worker; those on boards of real timing come first, being slow."""
+    rare = {item: _rare_tags(item) for item in items}
+    items.sort(key=lambda item: ("timing=real" not in rare[item], not rare[item]))
     for item in items:
-        marker = item.get_closest_marker("board")
-        if marker and "timing" in marker.kwargs:
-            item.add_marker(pytest.mark.xdist_group(f"timing={marker.kwargs['timing']}"))
+        if rare[item]:
+            item.add_marker(pytest.mark.xdist_group(rare[item]))
+
+
+def _rare_tags(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("board")
+    asked = marker.kwargs if marker else {}
+    return ",".join(f"{tag}={asked[tag]}" for tag, values in RARE_TAGS.items() if asked.get(tag) in values)
 
 
 @pytest.fixture

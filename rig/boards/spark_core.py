@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from rig.boards.timing import Timing
 from rig.clock import Clock, look_for, wait_for
-from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher
+from rig.drivers.dfu_host import DfuHost, EraseOrder, Progress, Watcher
 from rig.drivers.place import place_tags
 from rig.drivers.relay import ButtonDriver, Contact, RelayDriver
 from rig.drivers.usb_port import DFU, LISTENING
@@ -67,6 +67,7 @@ class SparkCore:
         relay: Relay,
         mode: Button | None,
         usb: UsbPort,
+        reset: Button | None = None,
         tags: dict[str, str] | None = None,
         clock: Clock | None = None,
     ):
@@ -79,18 +80,22 @@ class SparkCore:
         self.known = False
         self._mode = mode
         self._usb = usb
+        self._reset = reset
 
     @classmethod
     def from_target(cls, target: Any) -> SparkCore:
-        """The Core behind a labgrid target that has a relay, a USB port and, where it is wired, a MODE button."""
+        """The Core behind a labgrid target with a relay, a USB port and, where they are wired, its two buttons."""
         tags, name = place_tags(target)
         usb = (
             target.get_driver("UsbipPortDriver")
             if _has(target, "UsbipPortDriver")
             else target.get_driver("LibusbPortDriver")
         )
-        mode = target.get_driver(ButtonDriver, name="mode") if tags.get("mode") == "wired" else None
-        return cls(name, relay=target.get_driver(RelayDriver), mode=mode, usb=usb, tags=tags)
+        mode, reset = (
+            target.get_driver(ButtonDriver, name=button) if tags.get(button) == "wired" else None
+            for button in ("mode", "reset")
+        )
+        return cls(name, relay=target.get_driver(RelayDriver), mode=mode, usb=usb, reset=reset, tags=tags)
 
     # -- power and signs of life -------------------------------------------------------------------------------------
 
@@ -130,10 +135,34 @@ class SparkCore:
         """Whether an application shows itself within `seconds`; DFU on the way there does not matter."""
         return bool(look_for(lambda: self.identity() == LISTENING, seconds=seconds, clock=self.clock))
 
-    # -- DFU ---------------------------------------------------------------------------------------------------------
+    # -- buttons -----------------------------------------------------------------------------------------------------
 
-    def enter_dfu(self) -> None:
-        """Power-cycle into DFU with MODE held: the reader that changes nothing. Raises LabFault, Misuse."""
+    @property
+    def has_mode(self) -> bool:
+        """Whether MODE can be pressed here."""
+        return self._mode is not None
+
+    @property
+    def has_reset(self) -> bool:
+        """Whether RST can be pressed here."""
+        return self._reset is not None
+
+    def press_reset(self) -> None:
+        """Press RST and let go: backup registers survive it. Raises Misuse where it is not wired."""
+        if self._reset is None:
+            raise Misuse("RST is not wired here", board=self.name, hint="ask for a place with the tag reset=wired")
+        self.known = False
+        self._reset.set(True)
+        try:
+            self.clock.sleep(self.timing.reset_pulse)
+        finally:
+            self._reset.set(False)
+
+    def start_with_mode(self, seconds: float, watch: Watcher = _nobody) -> float:
+        """Power-cycle with MODE held for `seconds`; tells `watch` of the power-on, returns how long it was held.
+
+        Raises LabFault, and Misuse where MODE is not wired.
+        """
         if self._mode is None:
             raise Misuse("MODE is not wired here", board=self.name, hint="ask for a place with the tag mode=wired")
         self.power_off()
@@ -141,10 +170,21 @@ class SparkCore:
         try:
             began = self.clock.now()
             self.power_on()
-            self.clock.sleep(self.timing.mode_hold)
+            watch(Progress("power-on", 0, 1, 1))
+            self.clock.sleep(seconds)
         finally:
             self._mode.set(False)
-        held = self.clock.now() - began
+        return self.clock.now() - began
+
+    def factory_reset(self, watch: Watcher = _nobody) -> None:
+        """Hold MODE from power-on for a factory reset; whether it ends well is for the caller to see."""
+        self.start_with_mode(self.timing.factory_hold, watch)
+
+    # -- DFU ---------------------------------------------------------------------------------------------------------
+
+    def enter_dfu(self) -> None:
+        """Power-cycle into DFU with MODE held: the reader that changes nothing. Raises LabFault, Misuse."""
+        held = self.start_with_mode(self.timing.mode_hold)
         if held > self.timing.mode_held_too_long:
             raise LabFault(f"MODE was held for {held:.1f} s: that may have been a factory reset", board=self.name)
         seen = self.observe(self.timing.start)

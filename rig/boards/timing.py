@@ -39,6 +39,21 @@ class Timing:
         return 9.5 * self.scale
 
     @property
+    def factory_hold(self) -> float:
+        """How long to hold MODE from power-on for a factory reset: more than 10 s."""
+        return 10.5 * self.scale
+
+    @property
+    def factory_reset(self) -> float:
+        """From letting go of MODE until the factory image runs, with the backup that generation A takes first."""
+        return 14.0 * self.scale + MARGIN_SECONDS
+
+    @property
+    def reset_pulse(self) -> float:
+        """How long to press RST: 100 nF at 10 kOhm, and a relay that bounces."""
+        return 0.1 * self.scale
+
+    @property
     def watchdog(self) -> float:
         """The longest a watchdog takes to bite: LSI at 30 kHz."""
         return 6.7 * self.scale

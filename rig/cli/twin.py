@@ -21,9 +21,11 @@ app.add_typer(spark_core, name="spark-core")
 
 
 class Generation(enum.StrEnum):
-    """Bootloader generations that are modelled."""
+    """Bootloader generations: A is of 2013, B of 2014 with watchdog recovery, C of device-os 0.4 and later."""
 
+    A = "A"
     B = "B"
+    C = "C"
 
 
 class Power(enum.StrEnum):
@@ -43,7 +45,10 @@ def _serve(
     usbip_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of USB/IP, 0 for any free one.")] = 0,
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of the control port.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    generation: Annotated[Generation, typer.Option(help="Generation of the bootloader.")] = Generation.B,
+    generation: Annotated[
+        Generation, typer.Option(help="Bootloader of a blank board; one in its flash that is known wins.")
+    ] = Generation.B,
+    locked: Annotated[bool, typer.Option("--locked", help="Option bytes protect the bootloader's pages.")] = False,
     time_scale: Annotated[
         float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
     ] = 1.0,
@@ -67,6 +72,8 @@ def _serve(
         powered=power is Power.on,
         seed=seed,
         manifest=manifest,
+        generation=generation.value,
+        locked=locked,
     )
 
 
@@ -96,6 +103,7 @@ def _boot(
         list[str] | None, typer.Option(help="SHA256 or NAME=SHA256 of an application area that runs well.")
     ] = None,
     image: Annotated[list[str] | None, typer.Option(help="NAME=SHA256 of another area, to name it in events.")] = None,
+    generation: Annotated[Generation, typer.Option(help="Generation of the bootloader.")] = Generation.B,
     out: Annotated[Path | None, typer.Option(help="Folder to write both memories to afterwards.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -111,6 +119,7 @@ def _boot(
         good=good or [],
         images=image or [],
         out=out,
+        generation=generation.value,
     )
     if as_json:
         print(json.dumps(told))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rig.cli.twin import Generation
 from rig.errors import LabFault
 
 
@@ -17,6 +18,7 @@ def up(
     time_scale: Annotated[
         float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
     ] = 1.0,
+    generation: Annotated[Generation, typer.Option(help="Bootloader of the Cores.")] = Generation.B,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps the boards' flash between runs.")] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="Manifest of the boards' firmware; the rig's own if not given.")
@@ -31,12 +33,13 @@ def up(
     import signal
     import threading
 
-    from rig.lab.rack import RackPlan, VirtualRack
+    from rig.lab.rack import CoreSlot, RackPlan, VirtualRack
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with VirtualRack(RackPlan.cores(cores, time_scale, manifest), state=state.resolve() if state else None) as rack:
+    plan = RackPlan([CoreSlot(time_scale, generation.value)] * cores, manifest)
+    with VirtualRack(plan, state=state.resolve() if state else None) as rack:
         print(json.dumps(rack.ready_line()) if as_json else _welcome(rack.coordinator, rack.places), flush=True)
         mourned: set[int] = set()
         while not stop.is_set():

@@ -62,6 +62,23 @@ class Entry(BaseModel):
         return self
 
 
+class Bootloader(BaseModel):
+    """A board's bootloader as it is read out: with a recipe one for twins, without one a genuine one to recognise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    board: BoardKind
+    generation: Literal["A", "B", "C"]
+    size: int = Field(ge=8, le=0x4000)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    recipe: Recipe | None = None
+
+    def matches(self, area: bytes) -> bool:
+        """Whether `area` begins with this bootloader."""
+        return hashlib.sha256(area[: self.size]).hexdigest() == self.sha256
+
+
 class _Roles(BaseModel):
     """What suites ask for: images by the part they play. A suite whose role is missing is not run."""
 
@@ -82,16 +99,17 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image: list[Entry] = []
+    bootloader: list[Bootloader] = []
     roles: dict[BoardKind, _Roles] = {}
 
     @model_validator(mode="after")
     def _names(self) -> _Document:
-        names = [entry.name for entry in self.image]
+        names = [entry.name for entry in self.image] + [entry.name for entry in self.bootloader]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"image {sorted(twice)[0]!r} is there twice")
         for roles in self.roles.values():
             for role, name in roles:
-                if name is not None and name not in names:
+                if name is not None and name not in names[: len(self.image)]:
                     raise ValueError(f"role {role} names {name!r}, which is no image")
         return self
 
@@ -102,6 +120,7 @@ class Manifest:
     def __init__(self, path: Path, document: _Document):
         self.path = path
         self.entries = {entry.name: entry for entry in document.image}
+        self.bootloaders = document.bootloader
         self._roles = document.roles
         self._images: dict[str, Image] = {}
 
@@ -144,6 +163,23 @@ class Manifest:
         if board not in self._roles:
             raise Misuse(f"{self.path}: roles.{board} is missing")
         return {role: self.image(name) for role, name in self._roles[board] if name is not None}
+
+    def bootloader_in(self, area: bytes) -> Bootloader | None:
+        """Which bootloader lies at the beginning of `area`, None for one that nobody has listed."""
+        return next((known for known in self.bootloaders if known.matches(area)), None)
+
+    def bootloader_code(self, generation: str) -> bytes:
+        """Something that stands for the bootloader of a generation: what a twin is shipped with. Raises Misuse."""
+        for known in self.bootloaders:
+            if known.generation == generation and known.recipe is not None:
+                code = known.recipe.build()
+                if len(code) != known.size or not known.matches(code):
+                    raise Misuse(
+                        f"{self.path}: bootloader {known.name!r} is {len(code)} bytes with sha256 "
+                        f"{hashlib.sha256(code).hexdigest()}, the manifest says {known.size} and {known.sha256}"
+                    )
+                return code
+        raise Misuse(f"{self.path}: no bootloader of generation {generation} has a recipe")
 
     def _bytes(self, entry: Entry) -> bytes:
         if entry.recipe is not None:

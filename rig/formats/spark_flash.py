@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass
 INTERNAL_BASE = 0x0800_0000
 INTERNAL_SIZE = 0x2_0000
 INTERNAL_PAGE = 1024
+BOOTLOADER_SIZE = 0x4000
 FLAGS_ADDRESS = 0x0800_4C00
 APP_ADDRESS = 0x0800_5000
 APP_SIZE = 110_592
@@ -27,6 +28,7 @@ OTA_RUN = 0x5000
 OTA_READY = 0x0005
 OTA_COPYING = 0x5555
 FACTORY_REQUESTED = 0xAAAA
+FACTORY_RESET_DONE = 0x5A
 NVMEM_WIPE_PROFILES = 0x0001
 WORD_BLANK = 0xFFFF
 
@@ -38,22 +40,35 @@ def plausible_first_word(image: bytes) -> bool:
 
 @dataclass(slots=True)
 class SystemFlags:
-    """The five half-words at 0x08004C00, in the order they are saved (§2.2)."""
+    """The flags at 0x08004C00, in the order they are saved (§2.2).
+
+    Each generation knows, and saves, the first `size` bytes only: A 8, B 10, C 18.
+    """
 
     firmware_version: int = WORD_BLANK
     nvmem: int = WORD_BLANK
     ota: int = WORD_BLANK
     flashed: int = WORD_BLANK
     factory: int = WORD_BLANK
+    dfu_on_no_firmware: int = 0xFF
+    factory_done: int = 0xFF
+    startup_mode: int = 0xFF
+    features: int = 0xFF
+    reset_cause: int = 0xFFFF_FFFF
+    size: int = 10
 
     SIZE = 10
     OTA_OFFSET = 4
+    _FORMAT = "<5H4BI"
 
     @classmethod
     def unpack(cls, page: bytes) -> SystemFlags:
-        """Read the flags from the first ten bytes of the page."""
-        return cls(*struct.unpack_from("<5H", page))
+        """Read the flags from the page's beginning: as many as `page` holds, the others are blank."""
+        whole = struct.calcsize(cls._FORMAT)
+        flags = cls(*struct.unpack(cls._FORMAT, page[:whole].ljust(whole, b"\xff")))
+        flags.size = len(page[:whole])
+        return flags
 
     def pack(self) -> bytes:
-        """The ten bytes as saved."""
-        return struct.pack("<5H", *astuple(self))
+        """The `size` bytes as saved."""
+        return struct.pack(self._FORMAT, *astuple(self)[:-1])[: self.size]

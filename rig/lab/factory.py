@@ -8,10 +8,9 @@ from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
-from rig.twin.spark_core.process import never_programmed
 
 
-def ship_core(state: Path, manifest: Manifest) -> None:
+def ship_core(state: Path, manifest: Manifest, generation: str = "B") -> None:
     """Write `internal.bin` and `external.bin` into `state` unless they are there already. Raises Misuse."""
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -20,9 +19,10 @@ def ship_core(state: Path, manifest: Manifest) -> None:
     if (state / "internal.bin").exists():
         return
     roles = manifest.roles("spark-core")
-    internal = bytearray(never_programmed())
+    internal = bytearray(b"\xff" * layout.INTERNAL_SIZE)
     flags = SystemFlags(nvmem=0, ota=layout.OTA_RUN, flashed=0)
     for address, data in (
+        (layout.INTERNAL_BASE, manifest.bootloader_code(generation)),
         (layout.FLAGS_ADDRESS, flags.pack()),
         (layout.APP_ADDRESS, roles["old"].data),
     ):

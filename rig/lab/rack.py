@@ -24,6 +24,8 @@ from rig.lab.factory import ship_core
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
+#: Time scale of boards whose exact timing does not matter.
+QUICK = 0.1
 SERVER_PORTS = (20_500, 32_000)
 LINES = ("power", "mode", "reset")
 #: Resources each place offers: what people switch, what cuts use, the buttons, the USB port.
@@ -31,17 +33,32 @@ RESOURCES = {"power", "cut", "mode", "reset", "usbip"}
 
 
 @dataclass(frozen=True, slots=True)
-class RackPlan:
-    """What to build: `time_scales` has one entry for each Core."""
+class CoreSlot:
+    """One Core of a rack: how fast it is, its bootloader's letter, its revision, and whether that is locked."""
 
-    time_scales: Sequence[float]
+    time_scale: float = 1.0
+    generation: str = "B"
+    revision: str = "white"
+    locked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RackPlan:
+    """What to build: a Core for each slot, shipped with the images of `manifest` (None: the rig's own)."""
+
+    slots: Sequence[CoreSlot]
     manifest: Path | None = None
     seed: int = 0
 
     @classmethod
-    def cores(cls, count: int, time_scale: float = 1.0, manifest: Path | None = None) -> RackPlan:
-        """`count` Cores alike, shipped with the images of `manifest` (None: the rig's own)."""
-        return cls([time_scale] * count, manifest)
+    def for_suites(cls, workers: int, manifest: Path | None) -> RackPlan:
+        """A quick Core for each worker, and one of every kind that some suite asks for.
+
+        Cuts aimed at a window need a board as slow as a real one.
+        """
+        rare = [CoreSlot(scale, generation) for generation in "AC" for scale in (QUICK, 1.0)]
+        others = [CoreSlot(1.0), CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
+        return cls([CoreSlot(QUICK)] * workers + rare + others, manifest)
 
 
 class VirtualRack:
@@ -49,7 +66,7 @@ class VirtualRack:
 
     def __init__(self, plan: RackPlan, *, state: Path | None = None):
         self.plan = plan
-        self.places = [f"core-{number:02d}" for number in range(1, len(plan.time_scales) + 1)]
+        self.places = [f"core-{number:02d}" for number in range(1, len(plan.slots) + 1)]
         self.coordinator = ""
         self.boards: dict[str, dict[str, Any]] = {}
         self.relay: dict[str, Any] = {}
@@ -109,7 +126,7 @@ class VirtualRack:
         twins = [self._start_core(children, number, manifest, folder) for number in range(len(self.places))]
         for place, twin in zip(self.places, twins, strict=True):
             told = twin.ready(deadline)
-            self.boards[place] = {"usbip": told["usbip"], "control": told["control"]}
+            self.boards[place] = {key: told[key] for key in ("usbip", "control", "generation")}
         wires = [
             f"--wire={line}@{board['control']['host']}:{board['control']['port']}"
             for board in self.boards.values()
@@ -130,14 +147,16 @@ class VirtualRack:
     def _start_core(self, children: Children, number: int, manifest: Manifest, folder: Path) -> Child:
         place = self.places[number]
         state = (self._state or folder) / place
-        ship_core(state, manifest)
+        slot = self.plan.slots[number]
+        ship_core(state, manifest, slot.generation)
         return children.start(
             place,
             [
                 *_rig(),
                 *("twin", "spark-core", "--state", str(state), "--core-id", core_id(number)),
-                *("--time-scale", str(self.plan.time_scales[number]), "--seed", str(self.plan.seed + number)),
-                *("--manifest", str(manifest.path)),
+                *("--time-scale", str(slot.time_scale), "--seed", str(self.plan.seed + number)),
+                *("--manifest", str(manifest.path), "--generation", slot.generation),
+                *(["--locked"] if slot.locked else []),
             ],
         )
 
@@ -161,16 +180,19 @@ class VirtualRack:
 
     def _tags(self, number: int) -> dict[str, str]:
         """What the place can do; a board's tests ask for these and for nothing else."""
-        scale = self.plan.time_scales[number]
+        slot = self.plan.slots[number]
         return {
             "board": "spark-core",
-            "generation": "b",
+            "generation": self.boards[self.places[number]]["generation"].lower(),
+            "revision": slot.revision,
+            "locked": "yes" if slot.locked else "no",
+            "expendable": "yes",
             "mode": "wired",
             "reset": "wired",
             "feeds": "all",
             "relay_ms": "0",
-            "timing": "real" if scale == 1 else "scaled",
-            "timing_scale": f"{scale:g}",
+            "timing": "real" if slot.time_scale == 1 else "scaled",
+            "timing_scale": f"{slot.time_scale:g}",
             "busid": self.boards[self.places[number]]["usbip"]["busid"],
             "seed": str(self.plan.seed + number),
             "health": "ok",

@@ -16,15 +16,24 @@ from rig.firmware.manifest import Manifest
 from rig.formats.spark_flash import plausible_first_word
 from rig.lab.checkout import manifest_path
 from rig.twin.spark_core.boot_once import CAUSES, result, settle, start
-from rig.twin.spark_core.core import Core, Identify
+from rig.twin.spark_core.core import Core, Identify, IdentifyBootloader
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.process import CoreProcess
 
 
-def core_catalogue(path: Path | None = None) -> Catalogue:
+def core_catalogue(manifest: Manifest) -> Catalogue:
     """The images of the manifest that a Core's bootloader would start at all."""
-    images = Manifest.load(manifest_path(path)).images("spark-core")
-    return Catalogue(image for image in images if plausible_first_word(image.data))
+    return Catalogue(image for image in manifest.images("spark-core") if plausible_first_word(image.data))
+
+
+def bootloader_identifier(manifest: Manifest) -> IdentifyBootloader:
+    """Tells the generation of the bootloader in a 16 KiB area, by what the manifest lists."""
+
+    def identify(area: bytes) -> str | None:
+        known = manifest.bootloader_in(area)
+        return known.generation if known is not None else None
+
+    return identify
 
 
 def announce(ready: Mapping[str, Any]) -> None:
@@ -61,11 +70,18 @@ def serve_core(
     powered: bool,
     seed: int,
     manifest: Path | None,
+    generation: str,
+    locked: bool,
 ) -> None:
     """Serve one Spark Core until a signal. Raises Misuse or LabFault before it is ready."""
+    known = Manifest.load(manifest_path(manifest))
     process = CoreProcess(
         state=state,
-        identify=core_catalogue(manifest).identify,
+        identify=core_catalogue(known).identify,
+        identify_bootloader=bootloader_identifier(known),
+        boot_code=known.bootloader_code(generation),
+        generation=generation,
+        locked=locked,
         uid=parse_core_id(core_id),
         time_scale=time_scale,
         seed=seed,
@@ -105,6 +121,7 @@ def boot_core(
     good: Iterable[str],
     images: Iterable[str],
     out: Path | None,
+    generation: str = "B",
 ) -> dict[str, Any]:
     """Start a Core once from two files until it settles; returns what the boot vectors would say.
 
@@ -121,7 +138,7 @@ def boot_core(
             raise Misuse(f"cannot read {path}: {error.strerror}") from error
         except Misuse as error:
             raise Misuse(f"{path}: {error.message}") from error
-    core = Core(memory, _identify_area(good, images))
+    core = Core(memory, _identify_area(good, images), generation=generation)
     start(core, cause=cause, dr=dict(map(_register, registers)), hold_ms=hold_ms)
     told = result(core, settle(core, hold_ms=hold_ms)).as_dict()
     if out is not None:
@@ -155,7 +172,7 @@ def _identify_area(good: Iterable[str], images: Iterable[str]) -> Identify:
             named[digest] = name or digest
             if is_good:
                 well.add(digest)
-    catalogue = core_catalogue()
+    catalogue = core_catalogue(Manifest.load(manifest_path()))
 
     def identify(area: bytes) -> tuple[str, str | None]:
         digest = hashlib.sha256(area).hexdigest()

@@ -1,11 +1,12 @@
-"""The rescue ladder of a Core: rungs in order, each with what it does and how it is seen to have worked.
+"""The rescue ladder of a Core: rungs in order, each with what it does, how long it may take and how one sees it worked.
 
-self → power cycle → MODE and reflash → none. What runs after a rung is read back over DFU, not believed.
+self → wait → power-cycle → reset → reflash → factory-reset → none. A rung the place is not wired for is left out.
+What runs after a rung is read back over DFU, not believed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,13 +19,17 @@ from rig.firmware.manifest import OUTCOME_ROLES, Image
 from rig.formats import spark_flash as layout
 
 NO_IMAGE = "none"
+NO_RUNG = "none"
+#: Rungs that need a hand or a cable: power may come and go by itself, a finger on RST does not.
+BY_HAND = ("reset", "reflash", "factory-reset")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a board became: the role of the image that ran by itself, and the rung that healed the board.
+    """What a board became: the role of the image that ran without a hand, and the rung that healed the board.
 
-    `image` is old, new, previous, factory, other or none; `rung` is self, power-cycle, reflash or none.
+    `image` is old, new, previous, factory, other or none; `rung` is self, wait, power-cycle, reset, reflash,
+    factory-reset or none; `seconds` from the free start to the healed board.
     """
 
     image: str
@@ -35,12 +40,12 @@ class Outcome:
     @property
     def stranded(self) -> bool:
         """Alive, but it needed a hand or a cable."""
-        return self.rung == "reflash"
+        return self.rung in BY_HAND
 
     @property
     def dead(self) -> bool:
         """No rung healed it."""
-        return self.rung == "none"
+        return self.rung == NO_RUNG
 
     @property
     def name(self) -> str:
@@ -54,10 +59,19 @@ class Outcome:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way to bring a board back: `act`, then an application must show itself within `seconds`."""
+
+    name: str
+    act: Callable[[], None]
+    seconds: float
+
+
 class RescueLadder:
     """Climbs a board that stands without power back to a running image.
 
-    `roles` names the images the board may come back with; `golden` is what the last rung writes.
+    `roles` names the images the board may come back with; `golden` is what reflashing writes.
     """
 
     def __init__(self, board: SparkCore, roles: Mapping[str, Image], golden: Image):
@@ -67,32 +81,41 @@ class RescueLadder:
         self._catalogue = Catalogue(images.values())
         self._golden = golden
 
+    def rungs(self) -> Iterator[Rung]:
+        """The rungs this place has, lowest first."""
+        board, timing = self._board, self._board.timing
+        yield Rung("self", board.power_on, timing.start)
+        yield Rung("wait", lambda: None, timing.self_healing)
+        yield Rung("power-cycle", self._cycle, timing.self_healing)
+        if board.has_reset:
+            yield Rung("reset", board.press_reset, timing.self_healing)
+        if board.has_mode:
+            yield Rung("reflash", self._reflash, timing.start)
+            yield Rung("factory-reset", board.factory_reset, timing.factory_reset)
+
     def climb(self, note: Callable[[str], None]) -> Outcome:
         """Start the board free and go up until it runs. It ends powered, in DFU or running."""
-        board, began = self._board, self._board.clock.now()
-        seen = []
-        for rung, start in (("self", board.power_on), ("power-cycle", self._cycle)):
-            start()
-            sign = self._settle()
-            seen.append(f"{rung}: {sign or 'silence'}")
+        began, seen, sign = self._board.clock.now(), [], None
+        for rung in self.rungs():
+            if rung.name == "wait" and sign == DFU:
+                continue  # it stays in DFU: nothing changes by waiting
+            try:
+                rung.act()
+                sign = self._settle(rung.seconds)
+            except DeviceFault as error:
+                sign = error.message
+            seen.append(f"{rung.name}: {sign or 'silence'}")
             note(seen[-1])
             if sign == LISTENING:
-                seconds = board.clock.now() - began
-                return Outcome(self._what_runs(), rung, seconds, "; ".join(seen))
-        try:
-            self._reflash()
-            healed = board.is_alive(board.timing.start)
-        except DeviceFault as error:
-            note(f"reflash: {error}")
-            healed = False
-        note(f"reflash: {'runs' if healed else 'does not run'}")
-        seconds = board.clock.now() - began
-        return Outcome(NO_IMAGE, "reflash" if healed else "none", seconds, "; ".join(seen))
+                seconds = self._board.clock.now() - began
+                image = NO_IMAGE if rung.name in BY_HAND else self._what_runs()
+                return Outcome(image, rung.name, seconds, "; ".join(seen))
+        return Outcome(NO_IMAGE, NO_RUNG, self._board.clock.now() - began, "; ".join(seen))
 
-    def _settle(self) -> str | None:
+    def _settle(self, seconds: float) -> str | None:
         """What the board shows once it stays with it: a watchdog may end a DFU that nobody asked for (C3)."""
         board = self._board
-        sign = board.observe(board.timing.self_healing)
+        sign = board.observe(seconds)
         if sign == DFU and look_for(
             lambda: board.identity() != DFU, seconds=board.timing.watchdog, clock=board.clock, every=0.05
         ):
@@ -105,6 +128,8 @@ class RescueLadder:
 
     def _what_runs(self) -> str:
         """Role of the image in the application area, read by the reader that changes nothing."""
+        if not self._board.has_mode:
+            return "other"
         self._board.enter_dfu()
         with self._board.dfu() as host:
             image = self._catalogue.find(host.read(layout.APP_ADDRESS, layout.APP_SIZE))

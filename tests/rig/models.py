@@ -48,9 +48,9 @@ def shipped_memory() -> CoreMemory:
     return memory
 
 
-def core_in_memory(memory: CoreMemory | None = None) -> Core:
+def core_in_memory(memory: CoreMemory | None = None, *, generation: str = "B") -> Core:
     """A Core without power, as it left the factory."""
-    return Core(memory or shipped_memory(), CATALOGUE.identify)
+    return Core(memory or shipped_memory(), CATALOGUE.identify, generation=generation)
 
 
 def into_dfu(core: Core) -> Core:

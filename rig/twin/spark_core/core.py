@@ -15,18 +15,22 @@ from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.twin.flash import Journal, PowerLost
 from rig.twin.spark_core.application import application
-from rig.twin.spark_core.bootloader import bootloader
+from rig.twin.spark_core.bootloader import BOOTLOADERS
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.stepper import Stepper
 from rig.twin.spark_core.steps import Idle, Jump, Reset, WhileModeHeld
 from rig.twin.spark_core.usb_function import UsbFunction
 
-WATCHDOG_MS = 4998.4
 NO_WATCHDOG = 0xA
 DEFAULT_UID = bytes.fromhex("48ff6d065067555026311387")
 
 #: What is known of an application area: (its name, how it behaves), the behaviour None when nobody knows it.
 Identify = Callable[[bytes], tuple[str, str | None]]
+
+
+#: Which generation's bootloader a 16 KiB area holds: A, B, C, or None for something no Core starts from.
+IdentifyBootloader = Callable[[bytes], str | None]
+BOOT_PAGES = layout.BOOTLOADER_SIZE // layout.INTERNAL_PAGE
 
 
 @dataclass(slots=True)
@@ -50,11 +54,18 @@ class Core:
         identify: Identify,
         *,
         uid: bytes = DEFAULT_UID,
+        generation: str = "B",
+        locked: bool = False,
+        identify_bootloader: IdentifyBootloader = lambda _pages: None,
         time_scale: float = 1.0,
         seed: int = 0,
     ):
         self.memory = memory
         self.uid = uid
+        self.locked = locked
+        self._identify_bootloader = identify_bootloader
+        self._boot_pages = memory.internal.pages[:BOOT_PAGES]
+        self._generation: str | None = identify_bootloader(b"".join(self._boot_pages)) or generation
         self.identify = identify
         self.time = 0.0
         self.powered = False
@@ -179,8 +190,8 @@ class Core:
             case Reset():
                 self.event("reset")
                 self._restart("software")
-            case Jump(address):
-                self._jump(address)
+            case Jump(address, watchdog_ms):
+                self._jump(address, watchdog_ms)
             case WhileModeHeld():
                 self._stepper.go_on(self.time, False)
             case _:
@@ -211,16 +222,32 @@ class Core:
         """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""
         self._watchdog_at = math.inf if seconds is None else self.time + seconds * self._stepper.timer_scale
 
+    @property
+    def generation(self) -> str | None:
+        """Letter of the bootloader in flash; None when somebody has written over it, and the board is dead.
+
+        What lay there when the board was made counts as the bootloader it was made with: files need not hold one.
+        """
+        pages = self.memory.internal.pages[:BOOT_PAGES]
+        if pages != self._boot_pages:
+            self._boot_pages = pages
+            self._generation = self._identify_bootloader(b"".join(pages))
+        return self._generation
+
     # -- how it goes on ----------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         self.locked_up = False
         self.running = None
         self.watchdog_ms = None if self._watchdog_at == math.inf else self.watchdog_ms
-        if self.reset_held:
+        generation = self.generation
+        if generation is None:
+            self.locked_up = True
+            self.event("no-bootloader")
+        if self.reset_held or generation is None:
             self._stepper.stop(self.time)
         else:
-            self._stepper.run(bootloader(self), self.time)
+            self._stepper.run(BOOTLOADERS[generation](self), self.time)
 
     def _restart(self, cause: str) -> None:
         self.detach()
@@ -246,11 +273,11 @@ class Core:
         self.event("watchdog-reset")
         self._restart("watchdog")
 
-    def _jump(self, address: int) -> None:
+    def _jump(self, address: int, watchdog_ms: float | None) -> None:
         """Leave the bootloader: first the stack pointer, then the watchdog, then the image (Appendix C2, C3)."""
         if address == layout.INTERNAL_BASE:
             self.event("self-jump")
-            self._start_watchdog()
+            self._start_watchdog(watchdog_ms)
             self._start()
             return
         app = self.memory.internal.read(layout.APP_ADDRESS, layout.APP_SIZE)
@@ -260,16 +287,16 @@ class Core:
             self.event("lockup")
             self._stepper.stop(self.time)
             return
-        self._start_watchdog()
+        self._start_watchdog(watchdog_ms)
         name, behaviour = self.identify(app)
         self.running = name
         self.event(f"jump:{name}")
         self._stepper.run(application(self, behaviour), self.time)
 
-    def _start_watchdog(self) -> None:
-        if self.dr[9] >> 12 != NO_WATCHDOG:
-            self.watchdog_ms = WATCHDOG_MS
-            self.feed_watchdog(WATCHDOG_MS / 1000)
+    def _start_watchdog(self, milliseconds: float | None) -> None:
+        if milliseconds is not None and self.dr[9] >> 12 != NO_WATCHDOG:
+            self.watchdog_ms = milliseconds
+            self.feed_watchdog(milliseconds / 1000)
 
     def _usb_changed(self) -> None:
         if self.on_usb_change:

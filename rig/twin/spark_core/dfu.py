@@ -11,7 +11,7 @@ from rig.formats.spark_flash import SystemFlags
 from rig.formats.usb import Setup, string_descriptor
 from rig.twin.flash import Nor
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import Board, Program, Reset, Work
+from rig.twin.spark_core.steps import Board, Program, Reset, Timer, Work
 from rig.twin.spark_core.usb_function import UsbFunction, serial_number
 
 TRANSFER_SIZE = 1024
@@ -24,12 +24,15 @@ STATE_AFTER_BLOCK_ONE = dfuse.STATUS_ERR_STALLED
 
 
 class DfuFunction(UsbFunction):
-    """1D50:607F with two alternate settings that select nothing."""
+    """1D50:607F with two alternate settings that select nothing.
+
+    With `leaves_after` seconds it answers the way out as if nothing were to come, and resets later (generation C).
+    """
 
     device_descriptor = bytes.fromhex("1201000100000040501d7f60000201020301")
     configuration_descriptor = bytes.fromhex("09022400010100c0320904000000fe0102040904000100fe01020509210bff0000041a01")
 
-    def __init__(self, board: Board, flags: SystemFlags):
+    def __init__(self, board: Board, flags: SystemFlags, *, leaves_after: float | None = None):
         super().__init__()
         self.strings = [
             bytes.fromhex("04030904"),
@@ -41,6 +44,7 @@ class DfuFunction(UsbFunction):
         ]
         self._board = board
         self._flags = flags
+        self._leaves_after = leaves_after
         self._state = dfuse.ERROR
         self._status = dfuse.STATUS_ERR_FIRMWARE
         self._pointer = layout.APP_ADDRESS
@@ -102,7 +106,10 @@ class DfuFunction(UsbFunction):
             else:
                 self._state = dfuse.DNLOAD_IDLE
         elif self._state == dfuse.MANIFEST_SYNC:
-            self._state, poll = dfuse.MANIFEST, 1
+            self._state = dfuse.MANIFEST
+            if self._leaves_after is not None:
+                return dfuse.Status(self._status, 0, dfuse.DNLOAD_IDLE).pack()
+            poll = 1
         return dfuse.Status(self._status, poll, self._state).pack()
 
     def _poll_ms(self) -> int:
@@ -130,6 +137,8 @@ class DfuFunction(UsbFunction):
         self._state = dfuse.DNLOAD_SYNC
 
     def _leave(self) -> Program:
+        if self._leaves_after is not None:
+            yield Timer(self._leaves_after)
         self._flags.ota = layout.OTA_RUN
         yield from save(self._board, self._flags)
         self._board.dr[10] = layout.OTA_RUN
@@ -151,16 +160,26 @@ class DfuFunction(UsbFunction):
             medium, address = self._board.memory.internal, layout.INTERNAL_BASE
         return medium.read(address, length).ljust(length, b"\xff") if address in medium else b"\xff" * length
 
+    def _is_locked(self, address: int) -> bool:
+        """Whether option bytes protect the page: the controller then sets an error flag, and nothing else happens."""
+        return self._board.locked and layout.INTERNAL_BASE <= address < layout.INTERNAL_BASE + layout.BOOTLOADER_SIZE
+
     def _erase(self, address: int) -> Program:
         medium = self._medium(address)
-        if medium is not None and address in medium and not medium.error:
-            yield Work(medium.erasing(address))
+        if medium is None or address not in medium or medium.error:
+            return
+        if self._is_locked(address):
+            medium.error = True
+            return
+        yield Work(medium.erasing(address))
 
     def _write(self, address: int, data: bytes) -> Program:
         medium = self._medium(address)
         if medium is None or address not in medium or address + len(data) not in range(medium.base + medium.size + 1):
             return
         if medium is self._board.memory.internal:
+            if self._is_locked(address):
+                medium.error = True
             if not medium.error:
                 yield Work(medium.programming(address, data + b"\xff" * (-len(data) % 4)))
             return

@@ -8,7 +8,7 @@ from rig.twin.spark_core.steps import Board, Program, Work
 
 
 def save(board: Board, flags: SystemFlags) -> Program:
-    """Erase the flags page, then program the five half-words in order; clears the controller's error flag first."""
+    """Erase the flags page, then program the half-words in order; clears the controller's error flag first."""
     board.memory.internal.error = False
     yield Work(board.memory.internal.erasing(layout.FLAGS_ADDRESS))
     yield Work(board.memory.internal.programming(layout.FLAGS_ADDRESS, flags.pack()))

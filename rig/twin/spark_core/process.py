@@ -27,11 +27,6 @@ _MOST_SHOWN = 1000
 FILE_LAG_SECONDS = 0.05
 
 
-def never_programmed() -> bytes:
-    """Internal flash of a Core without firmware; what stands for the bootloader is none of the vendor's bytes."""
-    return (layout.RAM_BASE + layout.RAM_SIZE).to_bytes(4, "little").ljust(layout.INTERNAL_SIZE, b"\xff")
-
-
 class FlashFile:
     """A memory's file, written through page by page; made with `fresh` contents when it is not there."""
 
@@ -58,17 +53,28 @@ class FlashFile:
 class CoreProcess:
     """Owns the model and its clock, and serves it until stopped."""
 
-    def __init__(self, *, state: Path, identify: Identify, uid: bytes, time_scale: float, seed: int):
+    def __init__(
+        self,
+        *,
+        state: Path,
+        identify: Identify,
+        uid: bytes,
+        time_scale: float,
+        seed: int,
+        boot_code: bytes = b"",
+        **kind: Any,
+    ):
+        """`boot_code` is what a blank board's first pages hold; `kind` is what else a Core is made with."""
         try:
             state.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
         memory = CoreMemory()
         self._files = [
-            FlashFile(state / "internal.bin", memory.internal, never_programmed()),
+            FlashFile(state / "internal.bin", memory.internal, boot_code.ljust(layout.INTERNAL_SIZE, b"\xff")),
             FlashFile(state / "external.bin", memory.external, memory.external.dump()),
         ]
-        self.core = Core(memory, identify, uid=uid, time_scale=time_scale, seed=seed)
+        self.core = Core(memory, identify, uid=uid, time_scale=time_scale, seed=seed, **kind)
         self.core.on_usb_change = self._usb_changed
         self.usbip = UsbipServer(self)
         self.control_port = ControlServer(
@@ -106,6 +112,7 @@ class CoreProcess:
             "ready": True,
             "usbip": {"host": host, "port": ports[0], "busid": BUSID},
             "control": {"host": host, "port": ports[1]},
+            "generation": self.core.generation,
         }
 
     def close(self) -> None:
@@ -168,6 +175,7 @@ class CoreProcess:
             "power": core.powered,
             "usb": core.usb.identity if core.usb is not None else None,
             "running": core.running,
+            "generation": core.generation,
             "led": core.led[-1][1] if core.powered and core.led else None,
             "mode": core.mode_held,
             "flags16": core.memory.flags16().hex(),

@@ -15,6 +15,11 @@ from rig.twin.spark_core.memory import CoreMemory
 if TYPE_CHECKING:
     from rig.twin.spark_core.usb_function import UsbFunction
 
+#: From reset until the bootloader has looked at its flags.
+START_SECONDS = 0.02
+#: What the bootloader sets: 781 counts of 6.4 ms, at an LSI of 40 kHz.
+WATCHDOG_MS = 4998.4
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -56,9 +61,10 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """Load the stack pointer found at `address` and go there."""
+    """Load the stack pointer found at `address` and go there, with the watchdog running where `watchdog_ms` says so."""
 
     address: int
+    watchdog_ms: float | None = None
 
 
 Step = Work | Delay | Timer | WhileModeHeld | Idle | Reset | Jump
@@ -75,6 +81,8 @@ class Board(Protocol):
     #: Reset causes that nobody has cleared.
     causes: set[str]
     mode_held: bool
+    #: Whether option bytes protect the bootloader's pages, as on factory units.
+    locked: bool
 
     def event(self, name: str) -> None:
         """Note something worth seeing."""

@@ -21,7 +21,7 @@ from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import UsbipLink
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
-from rig.lab.rack import RackPlan, VirtualRack
+from rig.lab.rack import CoreSlot, RackPlan, VirtualRack
 from rig.power.cut import Cut
 from rig.power.trigger import Aim
 
@@ -177,7 +177,7 @@ def test_start_that_copies_an_update(benchmark):
 @pytest.mark.parametrize("boards", [1, 2, 4, 8])
 def test_rack_start_up(benchmark, boards):
     def start():
-        with VirtualRack(RackPlan.cores(boards)):
+        with VirtualRack(RackPlan([CoreSlot()] * boards)):
             pass
 
     benchmark.pedantic(start, rounds=2)

@@ -1,0 +1,109 @@
+"""The bootloader of generation B, 2014-08-21, weaknesses included (reference/spark-core.md §3 and Appendix C).
+
+It is a program of steps: it reads flash and registers of its board, and asks for flash work one run at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags, plausible_first_word
+from rig.twin.spark_core.copies import Modes, erase_app, finish, install, restore, roll_back, show
+from rig.twin.spark_core.dfu import DfuFunction
+from rig.twin.spark_core.flags import save
+from rig.twin.spark_core.steps import START_SECONDS, WATCHDOG_MS, Board, Delay, Idle, Jump, Program, WhileModeHeld
+
+MODE_DFU_SECONDS = 3.0
+MODE_FACTORY_SECONDS = 10.0
+HEALTHY = 0xFFFF
+FLAGS_SIZE = 10
+
+
+def bootloader(board: Board) -> Program:
+    """One start, from reset to a jump, to DFU or to another reset."""
+    yield Delay(START_SECONDS)
+    if board.dr[9] == 0xA5A5:
+        board.dr[9] = 0
+        board.event("standby")
+        yield Idle()
+    flags = SystemFlags.unpack(board.memory.internal.read(layout.FLAGS_ADDRESS, FLAGS_SIZE))
+    modes = Modes()
+    app_address = choose(board, flags, modes)
+    yield from check_health(board, flags, modes, last_resort=erase_app)
+    yield from watch_button(board, flags, modes)
+    if modes.copy:
+        yield from install(board, flags)
+    elif modes.factory:
+        show(board, "white", 0.05)
+        yield from restore(board, layout.FACTORY_ADDRESS)
+        flags.factory = layout.WORD_BLANK
+        yield from finish(board, flags)
+    elif modes.rollback:
+        yield from roll_back(board, flags)
+    elif not modes.dfu and (
+        app_address == layout.INTERNAL_BASE or plausible_first_word(board.memory.internal.read(app_address, 4))
+    ):
+        yield Jump(app_address, WATCHDOG_MS)
+    show(board, "yellow", 0.1)
+    board.attach(DfuFunction(board, flags))
+    yield Idle()
+
+
+def choose(board: Board, flags: SystemFlags, modes: Modes) -> int:
+    """Set the modes from DR10 and the flags page; returns where a plain start would jump to.
+
+    The application's address is only set when 0x5000 was found: otherwise it stays the bootloader's own (C3).
+    """
+    codes = (board.dr[10], flags.ota)
+    if flags.factory == layout.FACTORY_REQUESTED:
+        modes.factory = True
+    if layout.OTA_RUN in codes:
+        return layout.APP_ADDRESS
+    if layout.OTA_READY in codes:
+        modes.copy = True
+    elif layout.OTA_COPYING in codes:
+        modes.rollback = True
+    else:
+        modes.dfu = True
+    return layout.INTERNAL_BASE
+
+
+def check_health(board: Board, flags: SystemFlags, modes: Modes, *, last_resort: Callable[[Board], Program]) -> Program:
+    """The watchdog's part: what DR1 makes of a watchdog reset; `last_resort` is done before DFU at the third."""
+    health = board.dr[1]
+    if health == HEALTHY:
+        board.dr[1] = 1
+        return
+    if "watchdog" not in board.causes:
+        return
+    modes.only()
+    if health == 1:
+        modes.rollback = True
+        board.dr[1] = 2
+    elif health == 2:
+        modes.factory = True
+        board.dr[1] = 3
+    else:
+        board.dr[1] = HEALTHY
+        if health == 3:
+            yield from last_resort(board)
+            modes.dfu = True
+    flags.flashed = 0
+    yield from save(board, flags)
+    board.causes.clear()
+
+
+def watch_button(board: Board, flags: SystemFlags, modes: Modes) -> Program:
+    """MODE held from reset: 3 s select DFU (unless it is selected already, C4), 10 s the factory image."""
+    if not board.mode_held:
+        return
+    if (yield WhileModeHeld(MODE_DFU_SECONDS)):
+        return
+    if not modes.dfu:
+        modes.only(dfu=True)
+        show(board, "yellow", 0.1)
+    if (yield WhileModeHeld(MODE_FACTORY_SECONDS - MODE_DFU_SECONDS)):
+        return
+    modes.only(factory=True)
+    flags.nvmem = layout.NVMEM_WIPE_PROFILES

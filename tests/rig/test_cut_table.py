@@ -1,0 +1,236 @@
+"""Table 3.4 of the Core's reference, row by row: what a power cut makes of each generation, on the model.
+
+Each case starts something that works on flash, loses power before one of its operations, starts cold, and settles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from models import ROLES, ModelUsb, core_in_memory, into_dfu, settle, shipped_memory
+
+from rig.drivers.dfu_host import DfuHost
+from rig.errors import LabFault
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
+from rig.twin.flash import Run
+from rig.twin.spark_core.boot_once import CAUSES
+from rig.twin.spark_core.core import Core
+from rig.twin.spark_core.flags import save
+from rig.twin.spark_core.steps import Work
+
+OFFSET_4 = 2  # the half-word of the flags that says what to run
+
+
+def shipped(generation: str, *, flags: SystemFlags | None = None, ota: bytes = b"") -> Core:
+    """A Core without power; `ota` is what waits in the slot for over-the-air images."""
+    memory = shipped_memory()
+    if flags is not None:
+        memory.internal.perform(memory.internal.erasing(layout.FLAGS_ADDRESS), 0, 1)
+        run = memory.internal.programming(layout.FLAGS_ADDRESS, flags.pack())
+        memory.internal.perform(run, 0, run.count)
+    if ota:
+        run = memory.external.programming(layout.OTA_ADDRESS, ota)
+        memory.external.perform(run, 0, run.count)
+    return core_in_memory(memory, generation=generation)
+
+
+# -- what works on flash -----------------------------------------------------------------------------------------------
+
+
+def application_work(*work: str) -> Callable[[Core], None]:
+    """What the running application does to flash: `download` into the slot, `save` the flags."""
+
+    def program(core: Core):
+        if "download" in work:
+            yield Work(core.memory.external.erasing(layout.OTA_ADDRESS, 32))
+            yield Work(core.memory.external.programming(layout.OTA_ADDRESS, ROLES["new"].data))
+        if "save" in work:
+            yield from save(core, SystemFlags.unpack(core.memory.flags16()))
+
+    def run(core: Core) -> None:
+        core.power_on(0)
+        core.advance(2)
+        core._stepper.run(program(core), 2)
+        core.advance(60)
+
+    return run
+
+
+def cold_start(core: Core) -> None:
+    core.power_on(0)
+    core.advance(60)
+
+
+def watchdog_start(core: Core) -> None:
+    core.power_on(0, causes=CAUSES["watchdog"])
+    core.dr[1] = 1
+    core.advance(60)
+
+
+def button_held(core: Core) -> None:
+    core.mode_held = True
+    core.power_on(0)
+    core.advance(11)
+    core.press_mode(False, 11)
+    core.advance(60)
+
+
+def over_dfu(address: int, data: bytes, leave: bool) -> Callable[[Core], None]:
+    def write(core: Core) -> None:
+        device = ModelUsb(into_dfu(core))
+        with contextlib.suppress(LabFault), DfuHost(device, sleep=device.sleep) as host:
+            host.write(address, data)
+            if leave:
+                host.leave(address)
+        core.advance(core.time + 60)
+
+    return write
+
+
+OTA_READY = SystemFlags(nvmem=0, ota=layout.OTA_READY, flashed=0)
+SCENARIOS: dict[str, tuple[Callable[[str], Core], Callable[[Core], None]]] = {
+    "download": (shipped, application_work("download")),
+    "hello": (shipped, application_work("save")),
+    "copy": (lambda g: shipped(g, flags=OTA_READY, ota=ROLES["new"].data), cold_start),
+    "button": (shipped, button_held),
+    "request": (lambda g: shipped(g, flags=SystemFlags(ota=layout.OTA_RUN, factory=0xAAAA)), cold_start),
+    "rollback": (shipped, watchdog_start),
+    "dfu": (shipped, over_dfu(layout.APP_ADDRESS, ROLES["new"].data, leave=True)),
+    "keys": (shipped, over_dfu(0x1000, random.Random(0).randbytes(512), leave=False)),
+}
+
+
+# -- stages: the operations of an uncut run by what they do ------------------------------------------------------------
+
+
+def stages(generation: str, scenario: str) -> dict[str, list[int]]:
+    """Operation numbers by stage; the n-th save of the flags is `save n` up to offset 4 and `saved n` after it."""
+    make, work = SCENARIOS[scenario]
+    core = make(generation)
+    work(core)
+    found: dict[str, list[int]] = {}
+    saves = 0
+    for run in core.memory.journal.runs:
+        numbers = list(range(run.first, run.first + run.count))
+        if run.address == layout.FLAGS_ADDRESS:
+            saves += run.kind == "erase"
+            window = numbers[: OFFSET_4 + 1] if run.kind == "prog" else []
+            found.setdefault(f"save {saves}", []).extend(window)
+            found.setdefault(f"saved {saves}", []).extend(numbers[OFFSET_4 + 1 :] if run.kind == "prog" else [])
+        else:
+            _add(found, run, numbers)
+    return found
+
+
+def _add(found: dict[str, list[int]], run: Run, numbers: list[int]) -> None:
+    """Enter a run: before its first erase nothing has happened yet, and programming FFFF brings nothing."""
+    if run.kind == "prog":
+        numbers = [k for k in numbers if run.operation(k).data != b"\xff\xff"]
+        if "program" not in found:
+            found["first word"], numbers = numbers[:2], numbers[2:]
+    if run.kind == "erase" and "erase" not in found:
+        numbers = numbers[1:]
+    names = {"erase": "erase", "prog": "program", "xerase": "external", "xprog": "external", "xbyte": "external"}
+    found.setdefault(names[run.kind], []).extend(numbers)
+
+
+def ending(core: Core) -> str:
+    """`dfu`, `hang`, or the role of the image that runs."""
+    if core.usb is not None and core.usb.identity == "1d50:607f":
+        return "dfu"
+    roles = {image.name: role for role, image in ROLES.items()}
+    return roles.get(core.running or "", "hang")
+
+
+def cut_before(generation: str, scenario: str, k: int) -> Core:
+    """The board after a cut before operation `k` and a cold start, settled."""
+    make, work = SCENARIOS[scenario]
+    core = make(generation)
+    fuse_at_power_on(core, k)
+    work(core)
+    assert not core.powered, "the cut did not happen"
+    core.mode_held = False
+    core.power_on(core.time + 1)
+    settle(core)
+    return core
+
+
+def fuse_at_power_on(core: Core, k: int) -> None:
+    """Let the first power-on of `core` arm its journal to fail before operation `k`."""
+    power_on = core.power_on
+
+    def armed(now: float, **how: object) -> None:
+        power_on(now, **how)
+        core.power_on = power_on
+        core.memory.journal.fuse = (k, None)
+
+    core.power_on = armed
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    scenario: str
+    stage: str | dict[str, str]
+    ends: dict[str, str]
+
+
+def same(ending: str) -> dict[str, str]:
+    return dict.fromkeys("ABC", ending)
+
+
+STRANDS = {"A": "dfu", "B": "dfu", "C": "old"}
+#: With the save at every changed reset cause, generation C has one more save before all others.
+FIRST = {"A": "save 1", "B": "save 1", "C": "save 2"}
+LAST = {"A": "save 2", "B": "save 2", "C": "save 3"}
+
+TABLE = {
+    "download into external flash": Row("download", "external", same("old")),
+    "flags window of a Hello": Row("hello", FIRST, STRANDS),
+    "flags window of a DFU leave": Row("dfu", FIRST, {"A": "dfu", "B": "dfu", "C": "new"}),
+    "flags after offset 4": Row("hello", {g: s.replace("save", "saved") for g, s in FIRST.items()}, same("old")),
+    "copy: during the backup": Row("copy", "external", same("new")),
+    "copy: flags to 0x5555": Row("copy", FIRST, STRANDS),
+    "copy: during the erase": Row("copy", "erase", same("old")),
+    "copy: during the restore": Row("copy", "program", same("old")),
+    "copy: final flags": Row("copy", LAST, {"A": "dfu", "B": "dfu", "C": "new"}),
+    "button: during the erase": Row("button", "erase", {"A": "dfu", "B": "dfu", "C": "factory"}),
+    "button: before the first word": Row("button", "first word", {"A": "dfu", "B": "dfu", "C": "factory"}),
+    "button: during programming": Row("button", "program", {"A": "hang", "B": "previous", "C": "previous"}),
+    "request: during the restore": Row("request", "program", {"B": "factory", "C": "factory"}),
+    "request: during the erase": Row("request", "erase", {"B": "factory", "C": "factory"}),
+    "dfu: during the erase": Row("dfu", "erase", {"A": "dfu", "B": "dfu", "C": "factory"}),
+    "dfu: during programming": Row("dfu", "program", {"A": "hang", "B": "previous", "C": "previous"}),
+    "rollback: during the erase": Row("rollback", "erase", {"B": "dfu", "C": "factory"}),
+    "rollback: during programming": Row("rollback", "program", {"B": "previous", "C": "previous"}),
+    "key sector": Row("keys", "external", same("old")),
+}
+
+
+@pytest.mark.parametrize(("row", "generation"), [(name, g) for name, row in TABLE.items() for g in row.ends])
+def test_a_cut_ends_as_the_table_says(row, generation):
+    case = TABLE[row]
+    stage = case.stage if isinstance(case.stage, str) else case.stage[generation]
+    numbers = stages(generation, case.scenario)[stage]
+    picked = {numbers[0], numbers[len(numbers) // 2], numbers[-1], *random.Random(row).choices(numbers, k=3)}
+    endings = {k: ending(cut_before(generation, case.scenario, k)) for k in sorted(picked)}
+    assert set(endings.values()) == {case.ends[generation]}, endings
+
+
+UNCUT = {"copy": same("new"), "button": same("factory"), "request": {"A": "old", "B": "factory", "C": "factory"}}
+
+
+@pytest.mark.parametrize(("scenario", "generation"), [(name, g) for name, ends in UNCUT.items() for g in ends])
+def test_nothing_is_wrong_without_a_cut(scenario, generation):
+    make, work = SCENARIOS[scenario]
+    core = make(generation)
+    work(core)
+    settle(core)
+    assert ending(core) == UNCUT[scenario][generation]
