@@ -7,6 +7,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,14 @@ from rig.lab.suites import RACK
 
 if TYPE_CHECKING:
     from rig.boards.spark_core import SparkCore
-    from rig.campaign.trial import Bench, DfuTrial, Verdict
+    from rig.campaign.bench import Bench, Verdict
+    from rig.campaign.trial import Trial
     from rig.evidence.ledger import Ledger
     from rig.firmware.manifest import Image, Manifest
     from rig.lab.acquisition import Boards
     from rig.lab.rack import VirtualRack
 
 RUN_ID = pytest.StashKey[str]()
-#: Tags of which racks have few boards: tests that ask for the same ones share a worker.
-RARE_TAGS = {"timing": {"real"}, "generation": {"a", "c"}, "revision": {"black"}, "locked": {"no"}}
 DEFAULT_TRIES = 5
 
 
@@ -38,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="virtual|FILE",
         help="where boards are: `virtual` (default) starts twins, FILE is a labgrid environment of your coordinator's",
     )
+    group.addoption("--allow-destructive", action="store_true", help="let suites destroy any board")
+    group.addoption("--long", action="store_true", help="run suites marked `long` too")
     group.addoption("--rig-manifest", metavar="FILE", type=Path, help="manifest of the firmware under test")
     group.addoption("--rig-report", metavar="DIR", help="folder for ledger, timelines and cut maps")
 
@@ -45,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and give the run its id."""
     config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
-    config.addinivalue_line("markers", "xdist_group(name): tests that share a worker")
+    config.addinivalue_line("markers", "long: takes half a minute and more; run with --long only")
     told = getattr(config, "workerinput", {}).get("rig_run_id")
     if config.option.rig_report is None:
         config.option.rig_report = str(Path(tempfile.gettempdir()) / f"rig-report-{os.getpid()}-{time.time_ns()}")
@@ -144,19 +146,28 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that ask for the same rare board share a worker; those on boards of real timing come first, being slow."""
-    rare = {item: _rare_tags(item) for item in items}
-    items.sort(key=lambda item: ("timing=real" not in rare[item], not rare[item]))
-    for item in items:
-        if rare[item]:
-            item.add_marker(pytest.mark.xdist_group(rare[item]))
+    from rig.lab.scheduling import rare_board, write_groups
+
+    if not config.getoption("--long"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    group = {item: rare_board(item) for item in items}
+    items.sort(key=lambda item: ("timing=real" not in group[item], not group[item]))
+    if hasattr(config, "workerinput"):
+        write_groups(config.option.rig_report, items)
 
 
-def _rare_tags(item: pytest.Item) -> str:
-    marker = item.get_closest_marker("board")
-    asked = marker.kwargs if marker else {}
-    return ",".join(f"{tag}={asked[tag]}" for tag, values in RARE_TAGS.items() if asked.get(tag) in values)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup`, tests that ask for the same rare board share a worker."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from rig.lab.scheduling import BoardScheduling
+
+    return BoardScheduling(config, log, config.option.rig_report)
 
 
 @pytest.fixture
@@ -203,7 +214,7 @@ def bench(
 
     It is brought back to that state before the test counts as over: what a test broke shows in that test.
     """
-    from rig.campaign.trial import Bench
+    from rig.campaign.bench import Bench
     from rig.evidence.allure_bridge import attach_timeline, tell_place
     from rig.evidence.timeline import Timeline
 
@@ -211,12 +222,38 @@ def bench(
     request.node.user_properties.append(("place", board.name))
     tell_place(board.name, board.tags)
     bench = Bench(board, firmware.roles(board.kind), ledger, timeline, run_id=request.config.stash[RUN_ID])
-    bench.make_known()
+    with _quarantined_on_failure(request, bench):
+        bench.make_known()
     yield bench
     attach_timeline(timeline)
     name = re.sub(r"[^\w.-]+", "-", request.node.name)
     timeline.write(report_folder / "timelines" / f"{name}.jsonl")
-    bench.make_known()
+    with _quarantined_on_failure(request, bench):
+        if bench.condemned is None:
+            bench.make_known()
+
+
+@contextmanager
+def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench) -> Iterator[None]:
+    """Take a board out of circulation that is given up or cannot be brought back; an engineer's own is left to them."""
+    reason: str | None = None
+    try:
+        yield
+        reason = bench.condemned
+    except RigError as error:
+        reason = error.message
+        raise
+    finally:
+        if reason is not None and not _engineers_own(request.config):
+            boards: Boards = request.getfixturevalue("boards")
+            boards.quarantine(bench.board.name, reason)
+
+
+@pytest.fixture
+def may_destroy(board: SparkCore, request: pytest.FixtureRequest) -> None:
+    """Only boards whose place says `expendable=yes` may be destroyed, unless somebody allowed it aloud."""
+    if board.tags.get("expendable") != "yes" and not request.config.getoption("--allow-destructive"):
+        pytest.skip(f"not run here: it destroys {board.name} for good; --allow-destructive runs it all the same")
 
 
 @pytest.fixture
@@ -232,7 +269,7 @@ class CutUntilLanded:
         self._bench = bench
         self._record = record_property
 
-    def __call__(self, trial: DfuTrial, *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
+    def __call__(self, trial: Trial, *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
         """The first verdict whose landing is in phase `lands`. Raises LabFault after `tries` that were not."""
         from rig.evidence.allure_bridge import attach_cut
 

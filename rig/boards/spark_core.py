@@ -15,7 +15,7 @@ from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.manifest import BoardKind, Image
 from rig.formats import spark_flash as layout
-from rig.formats.spark_flash import plausible_first_word
+from rig.formats.spark_flash import SystemFlags, plausible_first_word
 
 
 def _nobody(_progress: object) -> None:
@@ -135,6 +135,12 @@ class SparkCore:
         """Whether an application shows itself within `seconds`; DFU on the way there does not matter."""
         return bool(look_for(lambda: self.identity() == LISTENING, seconds=seconds, clock=self.clock))
 
+    def start(self, watch: Watcher = _nobody) -> None:
+        """Power-cycle; tells `watch` of the power-on."""
+        self.power_off()
+        self.power_on()
+        watch(Progress("power-on", 0, 1, 1))
+
     # -- buttons -----------------------------------------------------------------------------------------------------
 
     @property
@@ -201,6 +207,18 @@ class SparkCore:
         except (LabFault, DeviceFault) as error:
             error.board = error.board or self.name
             raise
+
+    def lay_ota(self, image: Image) -> None:
+        """Put `image` into the slot for updates over the air and mark it as ready, as an application does at its end.
+
+        The board must be in DFU; the next start copies the image in.
+        """
+        with self.dfu() as host:
+            if host.read(layout.OTA_ADDRESS, len(image)) != image.data:
+                host.write(layout.OTA_ADDRESS, image.data)
+            flags = SystemFlags.unpack(host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE))
+            flags.ota = layout.OTA_READY
+            host.write(layout.FLAGS_ADDRESS, flags.pack())
 
     def update(
         self,

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rig.errors import Misuse
+from rig.formats import spark_flash as layout
 
 #: Added to every deadline: what the host, the network and the relay may take.
 MARGIN_SECONDS = 2.0
+#: From reset until the bootloader looks at its flags, and from when on MODE means a factory reset.
+BOOT_SECONDS, FACTORY_SECONDS = 0.02, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,33 @@ class Timing:
         """How long to hold MODE from power-on for a factory reset: more than 10 s."""
         return 10.5 * self.scale
 
+    def copy_moment(self, phase: str, share: float, *, after: float, backs_up: bool, marks: int) -> float:
+        """When `share` of `phase` is done in a copy by the bootloader that begins `after` seconds from power-on.
+
+        `backs_up` and `marks` say whether a backup is taken and how often the flags are saved before the erase.
+        """
+        begin = after + BOOT_SECONDS
+        for name, seconds in (
+            ("backup", (32 * layout.SECTOR_ERASE + layout.APP_SIZE // 2 * layout.PAIR) * backs_up),
+            ("mark", layout.PAGE_ERASE * marks),
+            ("erase", layout.APP_PAGES * layout.PAGE_ERASE),
+            ("program", layout.APP_SIZE // 2 * layout.HALF_WORD),
+            ("commit", layout.PAGE_ERASE),
+        ):
+            if name == phase:
+                return (begin + share * seconds) * self.scale
+            begin += seconds
+        raise Misuse(f"a copy has no phase {phase!r}", hint="backup, mark, erase, program or commit")
+
     @property
     def factory_reset(self) -> float:
         """From letting go of MODE until the factory image runs, with the backup that generation A takes first."""
         return 14.0 * self.scale + MARGIN_SECONDS
+
+    @property
+    def ota_copy(self) -> float:
+        """From power-on until an image that waited in its slot runs: backup, restore, and a start."""
+        return 12.0 * self.scale + MARGIN_SECONDS
 
     @property
     def reset_pulse(self) -> float:
@@ -62,6 +88,11 @@ class Timing:
     def start(self) -> float:
         """From power-on to listening mode, or to DFU, at the longest."""
         return 2.0 * self.scale + MARGIN_SECONDS
+
+    @property
+    def by_itself(self) -> float:
+        """From power-on until an application that nothing is wrong with shows itself: a rollback takes longer."""
+        return 2.0 * self.scale + 1.0
 
     @property
     def self_healing(self) -> float:

@@ -1,184 +1,201 @@
-"""One trial: a board in a known state, an update, a cut, the landing, the outcome, a line in the ledger."""
+"""What one may try on a Core and cut: an update over DFU, a write to its external flash, a copy by its bootloader.
+
+A trial says what to prepare, what to start, which flash shows how far it came, and reads the landing off that.
+"""
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 from rig.boards.spark_core import SparkCore
-from rig.drivers.dfu_host import EraseOrder, Progress
-from rig.errors import DeviceFault, LabFault
-from rig.evidence.ledger import Ledger
-from rig.evidence.timeline import Timeline
+from rig.boards.timing import FACTORY_SECONDS
+from rig.drivers.dfu_host import EraseOrder, Watcher
 from rig.firmware.manifest import Image
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
-from rig.power.cut import Cut, Fired
+from rig.power.copy_landing import Copy
 from rig.power.landing import DfuWrite, Landing
 from rig.power.trigger import Aim
-from rig.recovery.ladder import Outcome, RescueLadder
 
-_numbers = itertools.count(1)
+#: Stretches of flash by address: what is there, or how long they are.
+Contents = Mapping[int, bytes]
+APP, FLAGS = (layout.APP_ADDRESS, layout.APP_SIZE), (layout.FLAGS_ADDRESS, SystemFlags.SIZE)
+
+
+class Trial(Protocol):
+    """What to try, and where to cut it."""
+
+    #: How the image gets in, for the ledger.
+    path: ClassVar[str]
+    #: Stretches of flash that tell the landing.
+    shown_by: ClassVar[tuple[tuple[int, int], ...]]
+
+    @property
+    def target(self) -> Image:
+        """What is to be brought in."""
+
+    @property
+    def aim(self) -> Aim:
+        """Where it is cut."""
+
+    @property
+    def order(self) -> EraseOrder:
+        """When pages are erased."""
+
+    @property
+    def roles(self) -> Mapping[str, Image]:
+        """Images the board may come back with beyond those of the bench."""
+
+    def prepare(self, board: SparkCore) -> None:
+        """Make ready a board that is in its known state; it stays in DFU."""
+
+    def start(self, board: SparkCore, watch: Watcher) -> None:
+        """Do what is cut, telling `watch`. Raises LabFault when the board is gone."""
+
+    def locate(self, before: Contents, after: Contents) -> Landing:
+        """Read the landing off what flash held before and what the cut left."""
 
 
 @dataclass(frozen=True, slots=True)
 class DfuTrial:
-    """What to try: update over DFU to `target` in `order`, cut at `aim`."""
+    """Update over DFU to `target` in `order`, cut at `aim`."""
 
+    path: ClassVar[str] = "dfu"
+    shown_by: ClassVar = (APP, FLAGS)
     target: Image
     aim: Aim
     order: EraseOrder = EraseOrder.ALL_FIRST
+    roles: Mapping[str, Image] = field(default_factory=dict)
+
+    def prepare(self, board: SparkCore) -> None:
+        """Nothing."""
+
+    def start(self, board: SparkCore, watch: Watcher) -> None:
+        """Write, read back and leave."""
+        board.update(self.target, order=self.order, watch=watch)
+
+    def locate(self, before: Contents, after: Contents) -> Landing:
+        """By the application area and the flags."""
+        write = DfuWrite(before[APP[0]], before[FLAGS[0]], self.target.data, self.order)
+        return write.locate(after[APP[0]], after[FLAGS[0]])
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of a trial; `area` is the application area as the cut left it, `line` its line in the ledger."""
+class _ExternalWrite:
+    """Write over DFU to the external flash, where nothing is ever restored."""
 
-    landing: Landing
-    area: bytes
-    outcome: Outcome
-    line: dict[str, Any]
+    path: ClassVar[str] = "dfu-external"
+    target: Image
+    order: EraseOrder
+    shown_by: ClassVar[tuple[tuple[int, int], ...]]
+
+    def prepare(self, board: SparkCore) -> None:
+        """Nothing."""
+
+    def start(self, board: SparkCore, watch: Watcher) -> None:
+        """Write without leaving."""
+        with board.dfu(watch) as host:
+            host.write(self.shown_by[0][0], self.target.data, self.order)
+
+    def locate(self, before: Contents, after: Contents) -> Landing:
+        """By the sectors that were to be written."""
+        address = self.shown_by[0][0]
+        write = DfuWrite(before[address], b"", self.target.data, self.order, address, layout.EXTERNAL_SECTOR)
+        return write.locate(after[address], b"")
 
 
-class Bench:
-    """A board, the images it may come back with, and the books: what trials are made on.
+@dataclass(frozen=True)
+class KeySectorWrite(_ExternalWrite):
+    """Write the sector with the server's key and address."""
 
-    `roles` must name `old`, the golden image every trial starts from, and may name new, previous and factory.
-    """
+    shown_by: ClassVar = ((layout.SERVER_KEY_ADDRESS, layout.EXTERNAL_SECTOR), APP)
+    target: Image
+    aim: Aim
+    order: EraseOrder = EraseOrder.ALL_FIRST
+    roles: Mapping[str, Image] = field(default_factory=dict)
 
-    def __init__(
-        self,
-        board: SparkCore,
-        roles: Mapping[str, Image],
-        ledger: Ledger,
-        timeline: Timeline,
-        *,
-        run_id: str,
-    ):
-        self.board = board
-        self.roles = dict(roles)
-        self.golden = self.roles["old"]
-        self.timeline = timeline
-        self._ledger = ledger
-        self._run_id = run_id
-        self._seed = int(board.tags.get("seed", "0"))
-        self._segment = ledger.path.stem
 
-    def make_known(self) -> None:
-        """Bring the board to the known state: golden application, previous and factory images in their slots, DFU.
+@dataclass(frozen=True)
+class FactoryImageWrite(_ExternalWrite):
+    """Write the image a factory reset brings back."""
 
-        Whatever was done to it before ends here. Raises DeviceFault when the board cannot be brought back.
-        """
-        board = self.board
-        if board.known:
-            return
-        board.enter_dfu()
+    shown_by: ClassVar = ((layout.FACTORY_ADDRESS, layout.SLOT_SIZE), APP)
+    target: Image
+    aim: Aim
+    order: EraseOrder = EraseOrder.ALL_FIRST
+    roles: Mapping[str, Image] = field(default_factory=dict)
+
+
+class _Copying:
+    """A copy by the bootloader, from a slot of the external flash into the application area."""
+
+    shown_by: ClassVar = (APP, FLAGS, (layout.BACKUP_ADDRESS, layout.APP_SIZE))
+    order: ClassVar = EraseOrder.ALL_FIRST
+    target: Image
+    aim: Aim
+
+    def locate(self, before: Contents, after: Contents) -> Landing:
+        """By the application area, the flags and the backup slot."""
+        data = self.target.data.ljust(layout.APP_SIZE, b"\xff")
+        copy = Copy(before[APP[0]], before[FLAGS[0]], before[layout.BACKUP_ADDRESS], data)
+        return copy.locate(after[APP[0]], after[FLAGS[0]], after[layout.BACKUP_ADDRESS])
+
+
+@dataclass(frozen=True)
+class FactoryReset(_Copying):
+    """A factory reset by the MODE button, `target` in the factory slot."""
+
+    path: ClassVar[str] = "factory-reset"
+    target: Image
+    aim: Aim
+
+    @classmethod
+    def cut_in(cls, phase: str, share: float, target: Image, board: SparkCore) -> FactoryReset:
+        """Cut when `share` of `phase` is done, by the place's timing. Generation A takes a backup, and marks first."""
+        first = board.tags.get("generation") == "a"
+        moment = board.timing.copy_moment(phase, share, after=FACTORY_SECONDS, backs_up=first, marks=int(first))
+        return cls(target, Aim("power-on", delay_ms=1000 * moment))
+
+    @property
+    def roles(self) -> Mapping[str, Image]:
+        """What lies in the factory slot is the factory image."""
+        return {"factory": self.target}
+
+    def prepare(self, board: SparkCore) -> None:
+        """Put the target into the slot."""
         with board.dfu() as host:
-            for role, address in (("previous", layout.BACKUP_ADDRESS), ("factory", layout.FACTORY_ADDRESS)):
-                image = self.roles.get(role)
-                if image is not None and host.read(address, len(image)) != image.data:
-                    host.write(address, image.data)
-            area = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
-            flags = SystemFlags.unpack(host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE))
-        if area[: len(self.golden)] != self.golden.data or flags.ota != layout.OTA_RUN:
-            board.update(self.golden)
-            if not board.is_alive(board.timing.start):
-                raise DeviceFault(f"{self.golden.name} was written but does not run", board=board.name)
-            board.enter_dfu()
-        board.known = True
+            if host.read(layout.FACTORY_ADDRESS, len(self.target)) != self.target.data:
+                host.write(layout.FACTORY_ADDRESS, self.target.data)
 
-    def run(self, trial: DfuTrial) -> Verdict:
-        """Make one trial. Raises LabFault when power, relay or USB did not do what the cut needs."""
-        self.timeline.note("rig", f"aim: {trial.aim}")
-        self.make_known()
-        with self.board.dfu() as host:
-            before = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
-            flags = host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE)
-        write = DfuWrite(before, flags, trial.target.data, trial.order)
-        number = f"{self._run_id}-{self._segment}-{next(_numbers)}"
-        content = self._content(trial, number)
-        self._ledger.append("intent", content)
-        fired = self._cut(trial)
-        self.board.verify_off()
-        landing, area = self._land(write)
-        self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
-        self.board.power_off()
-        free_ns = time.monotonic_ns()
-        ladder = RescueLadder(self.board, self.roles, self.golden)
-        outcome = ladder.climb(lambda text: self.timeline.note("usb", text))
-        line = self._ledger.append(
-            "cut",
-            {
-                **content,
-                "landing": landing.told(),
-                "off": {"trigger_ns": fired.trigger_ns, "command_ns": fired.command_ns, "answer_ns": fired.answered_ns},
-                "on": {"free_ns": free_ns},
-                "outcome": outcome.told(),
-                "capsule": self._capsule(trial, landing),
-            },
-        )
-        return Verdict(landing, area, outcome, line)
+    def start(self, board: SparkCore, watch: Watcher) -> None:
+        """Hold MODE from power-on, and wait for the cut."""
+        board.factory_reset(watch)
 
-    def _content(self, trial: DfuTrial, number: str) -> dict[str, Any]:
-        tags = self.board.tags
-        return {
-            "run": self._run_id,
-            "trial": number,
-            "tier": tags.get("tier", "unknown"),
-            "place": self.board.name,
-            "board": self.board.kind,
-            "generation": tags.get("generation", "unknown"),
-            "path": "dfu",
-            "order": trial.order.value,
-            "phase": trial.aim.phase,
-            "from": self.golden.sha256,
-            "to": trial.target.sha256,
-            "to_size": len(trial.target),
-            "aim": trial.aim.told(),
-            "seed": self._seed,
-        }
 
-    def _cut(self, trial: DfuTrial) -> Fired:
-        """Update until the supply is gone. Raises LabFault when it did not go."""
-        with Cut(self.board.relay.contact(), trial.aim) as cut:
+@dataclass(frozen=True)
+class OtaCopy(_Copying):
+    """What follows an update over the air: `target` waits in its slot, and the bootloader copies it in at power-on."""
 
-            def watch(progress: Progress) -> None:
-                cut.watch(progress)
-                if progress.phase == "read":
-                    return
-                self.timeline.note(
-                    "host", f"{progress.phase} {progress.address:#010x} {progress.done}/{progress.total}"
-                )
+    path: ClassVar[str] = "ota-copy"
+    target: Image
+    aim: Aim
 
-            lost: LabFault | None = None
-            try:
-                self.board.update(trial.target, order=trial.order, watch=watch)
-            except LabFault as error:
-                lost = error
-        if cut.fired is None:
-            raise lost or LabFault(
-                f"the update ended without anything that {trial.aim} aims at",
-                board=self.board.name,
-                phase=trial.aim.phase,
-            )
-        self.timeline.note("relay", "opened", ns=cut.fired.command_ns)
-        return cut.fired
+    @classmethod
+    def cut_in(cls, phase: str, share: float, target: Image, board: SparkCore) -> OtaCopy:
+        """Cut when `share` of `phase` is done, by the place's timing."""
+        moment = board.timing.copy_moment(phase, share, after=0.0, backs_up=True, marks=1)
+        return cls(target, Aim("power-on", delay_ms=1000 * moment))
 
-    def _land(self, write: DfuWrite) -> tuple[Landing, bytes]:
-        """Power into the reader that changes nothing, and read flash back before any start can repair it."""
-        self.board.enter_dfu()
-        with self.board.dfu() as host:
-            area = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
-            return write.locate(area, host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE)), area
+    @property
+    def roles(self) -> Mapping[str, Image]:
+        """What waits in the slot is the new image."""
+        return {"new": self.target}
 
-    def _capsule(self, trial: DfuTrial, landing: Landing) -> str:
-        """One line that says all a replay on the model needs."""
-        where = f"{landing.phase}@{landing.address:#x}" if landing.address is not None else landing.phase
-        return (
-            f"spark-core/{self.board.tags.get('generation', '?')} dfu:{trial.order.value} "
-            f"{self.golden.name}={self.golden.sha256[:12]} {trial.target.name}={trial.target.sha256[:12]} "
-            f"{where} seed={self._seed}"
-        )
+    def prepare(self, board: SparkCore) -> None:
+        """Let the target wait in its slot."""
+        board.lay_ota(self.target)
+
+    def start(self, board: SparkCore, watch: Watcher) -> None:
+        """Let it start, and wait for the cut."""
+        board.start(watch)

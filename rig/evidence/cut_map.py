@@ -12,8 +12,16 @@ WIDTH, MARGIN, BAND_HEIGHT, ROW = 960, 40, 150, 22
 TOP = 96
 #: Marks near each other are stacked in so many rows, then begin again a little to the right.
 ROWS, RADIUS = 12, 5
-#: The phases of a DFU update in order, and the share of the width each gets.
-BANDS = (("erase", 0.32), ("program", 0.46), ("commit", 0.22))
+#: The phases of a path in order, and the share of the width each gets.
+_COPY = (("mark", 0.14), ("backup", 0.16), ("erase", 0.24), ("program", 0.32), ("commit", 0.14))
+BANDS = {
+    "dfu": (("erase", 0.32), ("program", 0.46), ("commit", 0.22)),
+    "dfu-external": (("erase", 0.4), ("program", 0.6)),
+    "ota-copy": (_COPY[1], _COPY[0], *_COPY[2:]),
+    "factory-reset": _COPY,
+}
+#: Phases that rewrite the flags page.
+FLAGS_PHASES = ("commit", "mark")
 COLOURS = {
     "new": "#2e7d32",
     "old": "#1565c0",
@@ -36,15 +44,14 @@ MEANING = {
 
 def outcome_name(line: Mapping[str, Any]) -> str:
     """The outcome of a ledger line in one word: an image's role, stranded or dead."""
-    rung = line["outcome"]["rung"]
-    return {"reflash": "stranded", "none": "dead"}.get(rung, str(line["outcome"]["image"]))
+    return str(line["outcome"]["became"])
 
 
 def _position(line: Mapping[str, Any]) -> float | None:
     """Where a landing lies on the axis, 0 to 1; None when it fell outside of the path's phases."""
     phase = line["landing"]["phase"].removesuffix("-tail")
     begin = 0.0
-    for name, share in BANDS:
+    for name, share in BANDS[line["path"]]:
         if name == phase:
             return begin + share * _within(line, phase)
         begin += share
@@ -52,15 +59,20 @@ def _position(line: Mapping[str, Any]) -> float | None:
 
 
 def _within(line: Mapping[str, Any], phase: str) -> float:
-    address: int = line["landing"]["address"]
-    size: int = line["to_size"]
-    if phase == "commit":
+    address: int | None = line["landing"]["address"]
+    if address is None:
+        return 0.5
+    if phase in FLAGS_PHASES:
         return 0.1 + 0.8 * (address - layout.FLAGS_ADDRESS) / 10
-    return min((address - layout.APP_ADDRESS) / max(size, 1), 1.0)
+    if phase == "backup":
+        return (address - layout.BACKUP_ADDRESS) / layout.APP_SIZE
+    base: int = line["to_address"]
+    size: int = line["to_size"]
+    return min((address - base) / max(size, 1), 1.0)
 
 
 def draw_cut_map(lines: Iterable[Mapping[str, Any]], title: str) -> str:
-    """An SVG of all `cut` lines given; those that did not land are counted below the picture."""
+    """An SVG of all `cut` lines given, which are of one path; those that did not land are counted below the picture."""
     cuts = [line for line in lines if line["kind"] == "cut"]
     placed = [(position, line) for line in cuts if (position := _position(line)) is not None]
     placed.sort(key=lambda entry: entry[0])
@@ -74,7 +86,7 @@ def draw_cut_map(lines: Iterable[Mapping[str, Any]], title: str) -> str:
         f'<text x="{MARGIN}" y="56" fill="#555">{sum(_known(line) for _, line in placed)} landed cuts of {len(cuts)}; '
         "an update goes on to the right; circles erase all first, squares page by page; hollow: inferred</text>",
     ]
-    parts += _bands()
+    parts += _bands(cuts[0]["path"] if cuts else "dfu")
     parts += [_marker(position, line, row) for (position, line), row in zip(placed, _rows(placed), strict=True)]
     parts += _legend(present, placed)
     return "\n".join([*parts, "</svg>\n"])
@@ -89,9 +101,9 @@ def _x(position: float) -> float:
     return MARGIN + position * (WIDTH - 2 * MARGIN)
 
 
-def _bands() -> list[str]:
+def _bands(path: str) -> list[str]:
     parts, begin = [], 0.0
-    for number, (name, share) in enumerate(BANDS):
+    for number, (name, share) in enumerate(BANDS[path]):
         x, width = _x(begin), share * (WIDTH - 2 * MARGIN)
         fill = "#f1f3f4" if number % 2 == 0 else "#e4e8ea"
         parts.append(f'<rect x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{BAND_HEIGHT}" fill="{fill}"/>')

@@ -93,6 +93,7 @@ class _Roles(BaseModel):
     blank: str | None = None
     oversize: str | None = None
     text: str | None = None
+    full: str | None = None
 
 
 class _Document(BaseModel):

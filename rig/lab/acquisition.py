@@ -26,6 +26,8 @@ from rig.boards.timing import Timing
 from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse, RigError
 from rig.lab.coordinator import Coordinator
+from rig.lab.health import is_quarantined, quarantine
+from rig.lab.scheduling import rare
 
 HOLDER_TAG = "held_by"
 
@@ -77,6 +79,11 @@ class Boards:
         wanted = {"board": kind, **tags}
         places = self._coordinator.places()
         fitting = {name: place for name, place in places.items() if wanted.items() <= place.tags.items()}
+        healthy = {name: place for name, place in fitting.items() if not is_quarantined(place.tags)}
+        if fitting and not healthy:
+            told = ", ".join(f"{name} ({place.tags.get('reason', 'unknown')})" for name, place in fitting.items())
+            raise LabFault(f"every place that fits is in quarantine: {told}", hint="rig lab health --control-cut PLACE")
+        fitting = healthy
         if not fitting:
             text = " ".join(f"{key}={value}" for key, value in wanted.items())
             raise NotHere(f"no place has {text}", hint=f"places are {', '.join(sorted(places)) or 'none'}")
@@ -86,11 +93,23 @@ class Boards:
         holders = ", ".join(f"{name} by {self._coordinator.places()[name].acquired}" for name in sorted(fitting))
         raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
 
+    def quarantine(self, name: str, reason: str) -> None:
+        """Take a board that we hold out of circulation and give its place back; it stays as it is."""
+        _, target = self._held.pop(name)
+        quarantine(self._coordinator, name, reason)
+        target.cleanup()
+        self._coordinator.tag(name, **{HOLDER_TAG: ""})
+        self._coordinator.release(name)
+
     def _take_one(self, fitting: Mapping[str, Any]) -> SparkCore | None:
-        """The board of the quickest place that is ours already or free now."""
+        """The board of the quickest place that is ours already or free now, a common one before a rare one."""
         places = self._coordinator.places()
         pace = {name: Timing.from_tags(place.tags).scale for name, place in fitting.items()}
-        for name in sorted(fitting, key=lambda name: (pace[name], name not in self._held, name)):
+
+        def preference(name: str) -> tuple[float, bool, str, str]:
+            return pace[name], name not in self._held, rare(fitting[name].tags), name
+
+        for name in sorted(fitting, key=preference):
             if name in self._held:
                 return self._held[name][0]
             if not places[name].acquired and self._acquire(name):

@@ -52,13 +52,14 @@ class RackPlan:
 
     @classmethod
     def for_suites(cls, workers: int, manifest: Path | None) -> RackPlan:
-        """A quick Core for each worker, and one of every kind that some suite asks for.
+        """A quick Core of each generation for each worker, and one of every other kind that some suite asks for.
 
         Cuts aimed at a window need a board as slow as a real one.
         """
-        rare = [CoreSlot(scale, generation) for generation in "AC" for scale in (QUICK, 1.0)]
-        others = [CoreSlot(1.0), CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
-        return cls([CoreSlot(QUICK)] * workers + rare + others, manifest)
+        quick = [CoreSlot(QUICK, generation) for generation in "ABC" for _ in range(workers)]
+        real = [CoreSlot(1.0, generation) for generation in "ABC"]
+        others = [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
+        return cls(quick + real + others, manifest)
 
 
 class VirtualRack:

@@ -108,7 +108,7 @@ class Watcher:
 
 def spoken_name(nodeid: str) -> str:
     """`test_dfu: update runs [interleaved]` rather than a path."""
-    path, _, test = nodeid.partition("@")[0].partition("::")
+    path, _, test = nodeid.partition("::")
     name, bracket, case = test.partition("[")
     words = name.removeprefix("test_").replace("_", " ")
     suite = Path(path).stem.removeprefix("test_").replace("_", " ")

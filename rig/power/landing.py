@@ -9,7 +9,6 @@ from rig.drivers.dfu_host import EraseOrder
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
 
-PAGE = layout.INTERNAL_PAGE
 OUTSIDE = "outside"
 
 
@@ -38,18 +37,23 @@ class Landing:
 
 @dataclass(frozen=True, slots=True)
 class DfuWrite:
-    """What a DFU update was doing: what was in the application area and the flags before, what it was to write."""
+    """What a DFU update was doing: what was in the area and the flags before, what it was to write, and where.
+
+    `page` is what one erase takes.
+    """
 
     before: bytes
     flags_before: bytes
     data: bytes
     order: EraseOrder
+    address: int = layout.APP_ADDRESS
+    page: int = layout.INTERNAL_PAGE
 
     def locate(self, area: bytes, flags: bytes) -> Landing:
         """Read the landing off the application area and the first bytes of the flags page."""
         if flags != self.flags_before:
             return _in_commit(flags, self.flags_before)
-        pages = [self._page(area, index) for index in range(-(-len(self.data) // PAGE))]
+        pages = [self._page(area, index) for index in range(-(-len(self.data) // self.page))]
         unfinished = next((index for index, state in enumerate(pages) if state != "new"), None)
         if unfinished is None:
             return Landing(OUTSIDE, None, "read-back", "everything written, flags as before")
@@ -59,13 +63,15 @@ class DfuWrite:
             return self._between_erase_and_program(len(pages))
         if self.order is EraseOrder.ALL_FIRST and self._erasing(area, pages):
             reached = next(index for index, state in enumerate(pages) if state != "blank")
-            return self._landing("erase", reached * PAGE, f"{pages.count('blank')} of {len(pages)} pages are blank")
+            return self._landing(
+                "erase", reached * self.page, f"{pages.count('blank')} of {len(pages)} pages are blank"
+            )
         state = pages[unfinished]
         if state == "old":
-            where = layout.APP_ADDRESS + unfinished * PAGE
+            where = self.address + unfinished * self.page
             return Landing("program", where, "inferred", "between two pages, or in an erase that had not begun to show")
         if state == "torn" and self.order is EraseOrder.INTERLEAVED and not self._begun(area, unfinished):
-            return self._landing("erase", unfinished * PAGE, f"page {unfinished} is half erased")
+            return self._landing("erase", unfinished * self.page, f"page {unfinished} is half erased")
         offset = self._programmed(area, unfinished)
         return self._landing("program", offset, f"{offset} of {len(self.data)} bytes are written")
 
@@ -77,31 +83,31 @@ class DfuWrite:
 
     def _between_erase_and_program(self, pages: int) -> Landing:
         """Everything is blank: whether the last erase or the first write was under way, flash does not tell."""
-        return Landing("program", layout.APP_ADDRESS, "inferred", f"all {pages} pages are blank, nothing is written")
+        return Landing("program", self.address, "inferred", f"all {pages} pages are blank, nothing is written")
 
     def _landing(self, phase: str, offset: int, detail: str) -> Landing:
-        return Landing(phase, layout.APP_ADDRESS + offset, "read-back", detail)
+        return Landing(phase, self.address + offset, "read-back", detail)
 
     def _page(self, area: bytes, index: int) -> str:
-        start = index * PAGE
-        now = area[start : start + PAGE]
-        wanted = self.data[start : start + PAGE].ljust(PAGE, b"\xff")
+        start = index * self.page
+        now = area[start : start + self.page]
+        wanted = self.data[start : start + self.page].ljust(self.page, b"\xff")
         if now == wanted:
             return "new"
-        if now == b"\xff" * PAGE:
+        if now == b"\xff" * self.page:
             return "blank"
-        return "old" if now == self.before[start : start + PAGE] else "torn"
+        return "old" if now == self.before[start : start + self.page] else "torn"
 
     def _begun(self, area: bytes, index: int) -> bool:
         """Whether the page holds a beginning of the new data: then it was erased and being programmed."""
-        start = index * PAGE
+        start = index * self.page
         written = self._programmed(area, index) - start
-        tail = area[start + written + 2 : start + PAGE]
+        tail = area[start + written + 2 : start + self.page]
         return tail == b"\xff" * len(tail)
 
     def _programmed(self, area: bytes, index: int) -> int:
         """Offset of the first half-word from page `index` on that does not hold the new data."""
-        for offset in range(index * PAGE, len(self.data), 2):
+        for offset in range(index * self.page, len(self.data), 2):
             if area[offset : offset + 2] != self.data[offset : offset + 2].ljust(2, b"\xff"):
                 return offset
         return len(self.data)

@@ -38,6 +38,11 @@ class Outcome:
     seen: str
 
     @property
+    def by_itself(self) -> bool:
+        """It came back while nobody did anything."""
+        return self.rung in ("self", "wait")
+
+    @property
     def stranded(self) -> bool:
         """Alive, but it needed a hand or a cable."""
         return self.rung in BY_HAND
@@ -56,7 +61,7 @@ class Outcome:
 
     def told(self) -> dict[str, Any]:
         """For the ledger."""
-        return asdict(self)
+        return {**asdict(self), "became": self.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ class RescueLadder:
     def rungs(self) -> Iterator[Rung]:
         """The rungs this place has, lowest first."""
         board, timing = self._board, self._board.timing
-        yield Rung("self", board.power_on, timing.start)
+        yield Rung("self", board.power_on, timing.by_itself)
         yield Rung("wait", lambda: None, timing.self_healing)
         yield Rung("power-cycle", self._cycle, timing.self_healing)
         if board.has_reset:

@@ -1,18 +1,19 @@
-"""Updates over DFU: what a Core takes, what the rig refuses to give it."""
+"""Updates over DFU: what a Core takes, what the rig refuses to give it, what it gives away."""
 
 from __future__ import annotations
 
 import pytest
 
+from conftest import on_generations
 from rig.drivers.dfu_host import EraseOrder
 from rig.errors import Misuse
 from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
 
-pytestmark = pytest.mark.board("spark-core", mode="wired")
 
-
+@on_generations("abc")
 @pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
-def test_an_update_runs_after_it_was_written(bench, image, order):
+def test_an_update_runs_after_it_was_written(bench, image, order, generation):
     bench.board.update(image("new"), order=order)
     assert bench.board.is_alive(bench.board.timing.start)
     bench.board.enter_dfu()
@@ -29,6 +30,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.board("spark-core", mode="wired")
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_run_is_refused_before_anything_is_erased(bench, image, case):
     role, address, reason = REFUSED[case]
@@ -38,7 +40,8 @@ def test_what_cannot_run_is_refused_before_anything_is_erased(bench, image, case
         assert host.read(layout.APP_ADDRESS, len(bench.golden)) == bench.golden.data
 
 
-def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench, image):
+@on_generations("bc")
+def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench, image, generation):
     bench.board.update(image("crashing"))
     assert bench.board.is_alive(bench.board.timing.self_healing)
     bench.board.enter_dfu()
@@ -47,11 +50,42 @@ def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench,
         assert host.read(layout.APP_ADDRESS, len(previous)) == previous.data
 
 
-def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, image, known_defect):
+@on_generations("a")
+def test_without_a_watchdog_an_image_that_crashes_hangs_for_ever(bench, image, known_defect, generation):
+    bench.board.update(image("crashing"))
+    assert bench.board.observe(bench.board.timing.self_healing) is None
+    bench.board.power_off()
+    bench.board.power_on()
+    assert bench.board.observe(bench.board.timing.self_healing) is None
+    known_defect("crashing-image-hangs-without-watchdog")
+
+
+@on_generations("abc")
+def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, image, known_defect, generation):
     bench.board.update(image("hanging"))
     assert bench.board.observe(bench.board.timing.self_healing) is None
     bench.board.enter_dfu()
     with bench.board.dfu() as host:
-        hanging = image("hanging").data
-        assert host.read(layout.APP_ADDRESS, len(hanging)) == hanging
+        assert host.read(layout.APP_ADDRESS, len(image("hanging"))) == image("hanging").data
     known_defect("hanging-image-counts-as-healthy")
+
+
+@on_generations("abc")
+def test_flags_and_keys_can_be_read_by_anybody(bench, known_defect, generation):
+    secret = bytes(range(256))
+    with bench.board.dfu() as host:
+        before = host.read(layout.CORE_KEY_ADDRESS, len(secret))
+        host.write(layout.CORE_KEY_ADDRESS, secret)
+        assert host.read(layout.CORE_KEY_ADDRESS, len(secret)) == secret
+        assert SystemFlags.unpack(host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE)).ota == layout.OTA_RUN
+        host.write(layout.CORE_KEY_ADDRESS, before)
+    known_defect("private-key-can-be-read-over-dfu")
+
+
+@pytest.mark.board("spark-core", mode="wired", revision="black")
+def test_the_black_core_takes_updates_as_the_white_one_does(bench, image):
+    bench.board.update(image("new"))
+    assert bench.board.is_alive(bench.board.timing.start)
+    bench.board.enter_dfu()
+    bench.board.update(image("old"))
+    assert bench.board.is_alive(bench.board.timing.start)

@@ -118,5 +118,5 @@ def test_the_verdict_of_results(case):
 
 
 def test_names_are_told_in_words():
-    nodeid = "tests/boards/test_power_cuts.py::test_a_cut_in_it[while erasing]@timing=real"
+    nodeid = "tests/boards/test_power_cuts.py::test_a_cut_in_it[while erasing]"
     assert spoken_name(nodeid) == "power cuts: a cut in it [while erasing]"

@@ -5,9 +5,14 @@ from __future__ import annotations
 from rig.formats import spark_flash as layout
 from rig.twin.flash import Journal, Nor, PowerLost, Run
 
-#: Seconds one operation takes: STM32F103 and SST25VF016B datasheet values, the pair with its SPI traffic
-#: (reference/spark-core.md §3.1: backup 2-3 s, restore 5-7 s).
-SECONDS = {"erase": 30e-3, "prog": 52.5e-6, "xerase": 20e-3, "xprog": 30e-6, "xbyte": 15e-6}
+#: Seconds one operation takes.
+SECONDS = {
+    "erase": layout.PAGE_ERASE,
+    "prog": layout.HALF_WORD,
+    "xerase": layout.SECTOR_ERASE,
+    "xprog": layout.PAIR,
+    "xbyte": layout.SINGLE_BYTE,
+}
 
 
 class CoreMemory:

@@ -1,0 +1,186 @@
+"""The bench: a board in a known state, a trial, a cut, the landing, the outcome, a line in the ledger."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rig.boards.spark_core import SparkCore
+from rig.campaign.trial import APP, FLAGS, Contents, Trial
+from rig.drivers.dfu_host import Progress
+from rig.errors import DeviceFault, LabFault
+from rig.evidence.ledger import Ledger
+from rig.evidence.timeline import Timeline
+from rig.firmware.manifest import Image
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
+from rig.power.cut import Cut, Fired
+from rig.power.landing import Landing
+from rig.recovery.ladder import Outcome, RescueLadder
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a trial; `left` is the flash that tells the landing, as the cut left it."""
+
+    landing: Landing
+    left: Contents
+    outcome: Outcome
+    #: Its line in the ledger.
+    line: dict[str, Any]
+
+    @property
+    def area(self) -> bytes:
+        """The application area as the cut left it."""
+        return self.left[layout.APP_ADDRESS]
+
+
+class Bench:
+    """A board, the images it may come back with, and the books: what trials are made on.
+
+    `roles` must name `old`, the golden image every trial starts from, and may name new, previous and factory.
+    """
+
+    def __init__(
+        self,
+        board: SparkCore,
+        roles: Mapping[str, Image],
+        ledger: Ledger,
+        timeline: Timeline,
+        *,
+        run_id: str,
+    ):
+        self.board = board
+        self.roles = dict(roles)
+        self.golden = self.roles["old"]
+        self.timeline = timeline
+        self._ledger = ledger
+        self._run_id = run_id
+        self._seed = int(board.tags.get("seed", "0"))
+        self._segment = ledger.path.stem
+        #: Why this board must not be used any more; None while it may.
+        self.condemned: str | None = None
+
+    def condemn(self, reason: str) -> None:
+        """Give the board up: it is not brought back to its known state, and goes into quarantine."""
+        self.condemned = reason
+
+    def make_known(self) -> None:
+        """Bring the board to the known state: golden application, previous and factory images in their slots, DFU.
+
+        Whatever was done to it before ends here. Raises DeviceFault when the board cannot be brought back.
+        """
+        board = self.board
+        if board.known:
+            return
+        board.enter_dfu()
+        with board.dfu() as host:
+            for role, address in (("previous", layout.BACKUP_ADDRESS), ("factory", layout.FACTORY_ADDRESS)):
+                image = self.roles.get(role)
+                if image is not None and host.read(address, len(image)) != image.data:
+                    host.write(address, image.data)
+            area = host.read(*APP)
+            flags = SystemFlags.unpack(host.read(*FLAGS))
+        if area[: len(self.golden)] != self.golden.data or flags.ota != layout.OTA_RUN:
+            board.update(self.golden)
+            if not board.is_alive(board.timing.start):
+                raise DeviceFault(f"{self.golden.name} was written but does not run", board=board.name)
+            board.enter_dfu()
+        board.known = True
+
+    def run(self, trial: Trial) -> Verdict:
+        """Make one trial. Raises LabFault when power, relay or USB did not do what the cut needs."""
+        self.timeline.note("rig", f"aim: {trial.aim}")
+        self.make_known()
+        trial.prepare(self.board)
+        before = self._read(trial)
+        number = f"{self._run_id}-{self._segment}-{next(_numbers)}"
+        content = self._content(trial, number)
+        self._ledger.append("intent", content)
+        fired = self._cut(trial)
+        self.board.verify_off()
+        self.board.enter_dfu()
+        left = self._read(trial)
+        landing = trial.locate(before, left)
+        self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
+        self.board.power_off()
+        free_ns = time.monotonic_ns()
+        ladder = RescueLadder(self.board, {**self.roles, **trial.roles}, self.golden)
+        outcome = ladder.climb(lambda text: self.timeline.note("usb", text))
+        line = self._ledger.append(
+            "cut",
+            {
+                **content,
+                "landing": landing.told(),
+                "off": {"trigger_ns": fired.trigger_ns, "command_ns": fired.command_ns, "answer_ns": fired.answered_ns},
+                "on": {"free_ns": free_ns},
+                "outcome": outcome.told(),
+                "capsule": self._capsule(trial, landing),
+            },
+        )
+        return Verdict(landing, left, outcome, line)
+
+    def _content(self, trial: Trial, number: str) -> dict[str, Any]:
+        tags = self.board.tags
+        return {
+            "run": self._run_id,
+            "trial": number,
+            "tier": tags.get("tier", "unknown"),
+            "place": self.board.name,
+            "board": self.board.kind,
+            "generation": tags.get("generation", "unknown"),
+            "path": trial.path,
+            "order": trial.order.value,
+            "phase": trial.aim.phase,
+            "from": self.golden.sha256,
+            "to": trial.target.sha256,
+            "to_size": len(trial.target),
+            "to_address": trial.shown_by[0][0],
+            "aim": trial.aim.told(),
+            "seed": self._seed,
+        }
+
+    def _cut(self, trial: Trial) -> Fired:
+        """Update until the supply is gone. Raises LabFault when it did not go."""
+        with Cut(self.board.relay.contact(), trial.aim) as cut:
+
+            def watch(progress: Progress) -> None:
+                cut.watch(progress)
+                if progress.phase == "read":
+                    return
+                self.timeline.note(
+                    "host", f"{progress.phase} {progress.address:#010x} {progress.done}/{progress.total}"
+                )
+
+            lost: LabFault | None = None
+            try:
+                trial.start(self.board, watch)
+            except LabFault as error:
+                lost = error
+        if cut.fired is None:
+            raise lost or LabFault(
+                f"the update ended without anything that {trial.aim} aims at",
+                board=self.board.name,
+                phase=trial.aim.phase,
+            )
+        self.timeline.note("relay", "opened", ns=cut.fired.command_ns)
+        return cut.fired
+
+    def _read(self, trial: Trial) -> Contents:
+        """What flash holds that tells the landing: the board is in DFU, the reader that changes nothing."""
+        with self.board.dfu() as host:
+            return {address: host.read(address, length) for address, length in trial.shown_by}
+
+    def _capsule(self, trial: Trial, landing: Landing) -> str:
+        """One line that says all a replay on the model needs."""
+        where = f"{landing.phase}@{landing.address:#x}" if landing.address is not None else landing.phase
+        return (
+            f"spark-core/{self.board.tags.get('generation', '?')} {trial.path}:{trial.order.value} "
+            f"{self.golden.name}={self.golden.sha256[:12]} {trial.target.name}={trial.target.sha256[:12]} "
+            f"{where} seed={self._seed}"
+        )

@@ -1,0 +1,50 @@
+"""The server's sector in a Core's external flash: its public key, and where it is (reference/spark-core.md §7.2)."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from rig.errors import Misuse
+from rig.formats import spark_flash as layout
+
+KEY_SIZE = 294
+RECORD_SIZE = 128
+FILE_SIZE = layout.SERVER_ADDRESS_OFFSET + RECORD_SIZE
+IP_ADDRESS, DOMAIN = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRecord:
+    """A server's public key (DER) and its address: a domain, an IPv4 address, or None for no record."""
+
+    key: bytes
+    address: str | None
+
+    @classmethod
+    def unpack(cls, sector: bytes) -> ServerRecord:
+        """Read key and address from the first 512 bytes of the sector."""
+        record = sector[layout.SERVER_ADDRESS_OFFSET :]
+        address = None
+        if record[:1] == bytes([IP_ADDRESS]) and len(record) >= 6:
+            address = str(ipaddress.IPv4Address(record[2:6]))
+        elif record[:1] == bytes([DOMAIN]):
+            address = record[2 : 2 + record[1]].decode("latin-1")
+        return cls(sector[:KEY_SIZE], address)
+
+    def pack(self) -> bytes:
+        """512 bytes, as a key file holds them and as they lie in the sector. Raises Misuse."""
+        if len(self.key) != KEY_SIZE:
+            raise Misuse(f"a server key has {KEY_SIZE} bytes, this one {len(self.key)}", hint="RSA-2048, DER")
+        return self.key.ljust(layout.SERVER_ADDRESS_OFFSET, b"\xff") + self._record().ljust(RECORD_SIZE, b"\xff")
+
+    def _record(self) -> bytes:
+        if self.address is None:
+            return b""
+        try:
+            return bytes([IP_ADDRESS, 4]) + ipaddress.IPv4Address(self.address).packed
+        except ValueError:
+            name = self.address.encode("ascii", "replace")
+            if not 0 <= len(name) <= RECORD_SIZE - 3:
+                raise Misuse(f"the server's name {self.address!r} is too long for its record") from None
+            return bytes([DOMAIN, len(name)]) + name + b"\0"

@@ -1,0 +1,31 @@
+"""Health of places: a board left dead or suspect is tagged with its reason and not handed out.
+
+The tag `health` is what stock tools can reserve by (`health=ok`); why a board is in quarantine says the tag `reason`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from rig.lab.coordinator import Coordinator
+
+HEALTH, REASON = "health", "reason"
+OK, QUARANTINE = "ok", "quarantine"
+_LONGEST_REASON = 120
+
+
+def is_quarantined(tags: Mapping[str, str]) -> bool:
+    """Whether a place's board is not to be handed out."""
+    return tags.get(HEALTH) == QUARANTINE
+
+
+def quarantine(coordinator: Coordinator, place: str, reason: str) -> None:
+    """Take a board out of circulation; tags cannot hold spaces, so words are joined by dashes."""
+    told = re.sub(r"[^\w.+-]+", "-", reason).strip("-")[:_LONGEST_REASON]
+    coordinator.tag(place, **{HEALTH: QUARANTINE, REASON: told or "unknown"})
+
+
+def acquit(coordinator: Coordinator, place: str) -> None:
+    """Put a board back into circulation."""
+    coordinator.tag(place, **{HEALTH: OK, REASON: ""})

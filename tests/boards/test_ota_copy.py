@@ -1,0 +1,36 @@
+"""The copy that follows an update over the air, cut in each of its phases (reference §3.1, §3.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import on_generations
+from rig.campaign.trial import OtaCopy
+from rig.formats import spark_flash as layout
+
+
+@on_generations("abc")
+def test_a_waiting_image_is_installed_at_the_next_start(bench, image, generation):
+    bench.board.lay_ota(image("new"))
+    bench.board.start()
+    assert bench.board.is_alive(bench.board.timing.ota_copy)
+    bench.board.enter_dfu()
+    with bench.board.dfu() as host:
+        assert host.read(layout.APP_ADDRESS, len(image("new"))) == image("new").data
+        assert host.read(layout.BACKUP_ADDRESS, len(bench.golden)) == bench.golden.data
+
+
+@on_generations("abc")
+@pytest.mark.parametrize(("phase", "becomes"), [("backup", "new"), ("program", "old")])
+def test_a_cut_in_a_copy_repeats_it_or_rolls_it_back(bench, cut, image, phase, becomes, generation):
+    trial = OtaCopy.cut_in(phase, 0.4 if phase == "backup" else 0.5, image("full"), bench.board)
+    verdict = cut(trial, lands=phase)
+    assert (verdict.outcome.image, verdict.outcome.by_itself) == (becomes, True)
+
+
+@pytest.mark.long
+@on_generations("abc", timing="real")
+def test_a_cut_while_the_copy_is_marked_as_under_way(bench, cut, image, generation):
+    verdict = cut(OtaCopy.cut_in("mark", 0.5, image("full"), bench.board), lands="mark")
+    assert verdict.area[: len(bench.golden)] == bench.golden.data
+    assert verdict.outcome.name == ("old" if generation == "c" else "stranded")
