@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and give the run its id."""
     config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
-    config.addinivalue_line("markers", "long: takes half a minute and more; run with --long only")
+    config.addinivalue_line("markers", "long: takes its time; run with --long only")
     told = getattr(config, "workerinput", {}).get("rig_run_id")
     if config.option.rig_report is None:
         config.option.rig_report = str(Path(tempfile.gettempdir()) / f"rig-report-{os.getpid()}-{time.time_ns()}")

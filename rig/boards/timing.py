@@ -85,6 +85,11 @@ class Timing:
         return 6.7 * self.scale
 
     @property
+    def watchdog_soonest(self) -> float:
+        """The shortest a watchdog takes to bite: LSI at 60 kHz."""
+        return 3.3 * self.scale
+
+    @property
     def start(self) -> float:
         """From power-on to listening mode, or to DFU, at the longest."""
         return 2.0 * self.scale + MARGIN_SECONDS

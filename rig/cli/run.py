@@ -22,13 +22,19 @@ def run(
         Path | None, typer.Option(help="Report folder, new or empty; reports/DATE-TIME if not given.")
     ] = None,
     keyword: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only tests whose names match.")] = None,
-    workers: Annotated[int, typer.Option("-n", min=1, max=64, help="How many boards work at once.")] = 5,
+    workers: Annotated[int, typer.Option("-n", min=1, max=64, help="How many boards work at once.")] = 6,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line an event, the last with the verdict.")
     ] = False,
     manifest: Annotated[
         Path | None, typer.Option(help="Manifest of the firmware under test; the rig's synthetic images if not given.")
     ] = None,
+    long: Annotated[
+        bool, typer.Option("--long", help="Also what takes its time: every generation, every phase.")
+    ] = False,
+    allow_destructive: Annotated[
+        bool, typer.Option("--allow-destructive", help="Also what destroys boards that are not expendable.")
+    ] = False,
     extra: Annotated[list[str] | None, typer.Argument(metavar="[-- PYTEST OPTIONS]", help="Handed to pytest.")] = None,
 ) -> None:
     """Run the board suites: update, cut the power, read back what became of the board.
@@ -48,7 +54,11 @@ def run(
             workers=workers,
             manifest=manifest,
             listener=show.listen,
-            extra=extra or [],
+            extra=[
+                *(["--long"] if long else []),
+                *(["--allow-destructive"] if allow_destructive else []),
+                *(extra or []),
+            ],
         )
     show.finish(done)
     raise typer.Exit(done.verdict.status)

@@ -118,12 +118,19 @@ class RescueLadder:
         return Outcome(NO_IMAGE, NO_RUNG, self._board.clock.now() - began, "; ".join(seen))
 
     def _settle(self, seconds: float) -> str | None:
-        """What the board shows once it stays with it: a watchdog may end a DFU that nobody asked for (C3)."""
+        """What the board shows once it stays with it: a watchdog may end a DFU that nobody asked for (C3).
+
+        One that shows itself sooner than any watchdog can bite comes from a start that has not started one.
+        """
         board = self._board
+        began = board.clock.now()
         sign = board.observe(seconds)
-        if sign == DFU and look_for(
+        if sign != DFU or board.clock.now() - began < board.timing.watchdog_soonest:
+            return sign
+        left = look_for(
             lambda: board.identity() != DFU, seconds=board.timing.watchdog, clock=board.clock, every=0.05
-        ):
+        )  # fmt: skip
+        if left:
             sign = LISTENING if board.is_alive(board.timing.self_healing) else board.identity()
         return sign
 

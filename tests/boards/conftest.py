@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 
-def on_generations(letters: str, **tags: str) -> pytest.MarkDecorator:
-    """Run on a Core of each generation named, one case each; the test asks for `generation`."""
-    cases = [
-        pytest.param(letter, marks=pytest.mark.board("spark-core", mode="wired", generation=letter, **tags))
-        for letter in letters
-    ]
+def on_generations(letters: str, *, always: str = "abc", **tags: str) -> pytest.MarkDecorator:
+    """Run on a Core of each generation named, one case each; the test asks for `generation`.
+
+    Cases that are not among `always` are long ones: they run every night, not every time.
+    """
+    cases = []
+    for letter in letters:
+        marks = [pytest.mark.board("spark-core", mode="wired", generation=letter, **tags)]
+        if letter not in always:
+            marks.append(pytest.mark.long)
+        cases.append(pytest.param(letter, marks=marks))
     return pytest.mark.parametrize("generation", cases)

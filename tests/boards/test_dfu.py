@@ -40,7 +40,7 @@ def test_what_cannot_run_is_refused_before_anything_is_erased(bench, image, case
         assert host.read(layout.APP_ADDRESS, len(bench.golden)) == bench.golden.data
 
 
-@on_generations("bc")
+@on_generations("bc", always="b")
 def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench, image, generation):
     bench.board.update(image("crashing"))
     assert bench.board.is_alive(bench.board.timing.self_healing)
@@ -50,7 +50,7 @@ def test_an_image_that_crashes_at_once_is_rolled_back_to_the_previous_one(bench,
         assert host.read(layout.APP_ADDRESS, len(previous)) == previous.data
 
 
-@on_generations("a")
+@on_generations("a", always="")
 def test_without_a_watchdog_an_image_that_crashes_hangs_for_ever(bench, image, known_defect, generation):
     bench.board.update(image("crashing"))
     assert bench.board.observe(bench.board.timing.self_healing) is None
@@ -60,7 +60,7 @@ def test_without_a_watchdog_an_image_that_crashes_hangs_for_ever(bench, image, k
     known_defect("crashing-image-hangs-without-watchdog")
 
 
-@on_generations("abc")
+@on_generations("abc", always="b")
 def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, image, known_defect, generation):
     bench.board.update(image("hanging"))
     assert bench.board.observe(bench.board.timing.self_healing) is None

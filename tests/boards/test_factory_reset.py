@@ -19,7 +19,7 @@ def test_holding_mode_for_ten_seconds_brings_the_factory_image_back(bench, image
         assert host.read(layout.APP_ADDRESS, len(image("factory"))) == image("factory").data
 
 
-@on_generations("abc")
+@on_generations("abc", always="b")
 def test_a_corrupted_factory_image_is_installed_all_the_same(bench, image, known_defect, generation):
     damaged = bytearray(image("factory").data)
     damaged[1000:2000] = bytes(1000)
@@ -31,36 +31,34 @@ def test_a_corrupted_factory_image_is_installed_all_the_same(bench, image, known
     known_defect("factory-image-is-not-checked")
 
 
-@on_generations("abc")
+@on_generations("abc", always="b")
 @pytest.mark.parametrize("phase", ["erase", "program"])
 def test_a_cut_while_the_factory_image_is_written_leaves_the_application_alone(bench, cut, image, phase, generation):
     verdict = cut(FactoryImageWrite(image("full"), Aim(phase, 0.5 if phase == "program" else 0.0, 1)), lands=phase)
     assert (verdict.outcome.image, verdict.outcome.rung) == ("old", "self")
 
 
-@on_generations("bc")
+@on_generations("bc", always="b")
 def test_a_cut_while_the_reset_programs_brings_back_the_backup(bench, cut, image, known_defect, generation):
     verdict = cut(FactoryReset.cut_in("program", 0.5, image("full"), bench.board), lands="program")
     assert (verdict.outcome.name, verdict.outcome.by_itself) == ("previous", True)
     known_defect("factory-reset-cut-in-program-brings-back-previous")
 
 
-@on_generations("a")
+@on_generations("a", always="")
 def test_a_cut_while_the_reset_programs_hangs_without_a_watchdog(bench, cut, image, known_defect, generation):
     verdict = cut(FactoryReset.cut_in("program", 0.5, image("full"), bench.board), lands="program")
     assert (verdict.outcome.name, verdict.outcome.rung) == ("stranded", "reflash")
     known_defect("factory-reset-cut-in-program-hangs")
 
 
-@pytest.mark.long
-@on_generations("abc", timing="real")
+@on_generations("abc", always="", timing="real")
 def test_a_cut_while_the_reset_erases(bench, cut, image, generation):
     verdict = cut(FactoryReset.cut_in("erase", 0.04, image("full"), bench.board), lands="erase")
     assert verdict.outcome.name == ("factory" if generation == "c" else "stranded")
 
 
-@pytest.mark.long
-@on_generations("abc", timing="real")
+@on_generations("abc", always="", timing="real")
 def test_a_cut_while_the_reset_marks_its_end(bench, cut, image, generation):
     verdict = cut(FactoryReset.cut_in("commit", 0.5, image("full"), bench.board), lands="commit")
     assert verdict.area == image("full").data.ljust(layout.APP_SIZE, b"\xff")

@@ -50,24 +50,12 @@ def test_a_bare_key_written_as_the_old_tool_did_loses_the_address(core_with_keys
     known_defect("bare-key-erases-server-address")
 
 
-def cut_the_key_sector(cut, phase):
+@on_generations("abc", always="", timing="real")
+@pytest.mark.parametrize("phase", ["erase", "program"])
+@pytest.mark.usefixtures("core_with_keys")
+def test_a_cut_in_the_key_sector_loses_the_key_but_not_the_application(cut, known_defect, phase, generation):
     wanted = Image("keys", "spark-core", "2", sector(2, "cloud.example"), "ok")
     verdict = cut(KeySectorWrite(wanted, Aim(phase, delay_ms=3)), lands=phase)
     assert (verdict.outcome.image, verdict.outcome.rung) == ("old", "self")
     assert verdict.left[layout.SERVER_KEY_ADDRESS][: len(wanted)] != wanted.data
-
-
-@on_generations("b", timing="real")
-@pytest.mark.usefixtures("core_with_keys")
-def test_a_cut_in_the_key_sector_loses_the_key_but_not_the_application(cut, known_defect, generation):
-    cut_the_key_sector(cut, "program")
-    known_defect("key-sector-has-no-second-copy")
-
-
-@pytest.mark.long
-@on_generations("abc", timing="real")
-@pytest.mark.parametrize("phase", ["erase", "program"])
-@pytest.mark.usefixtures("core_with_keys")
-def test_a_cut_anywhere_in_the_key_sector_loses_the_key(cut, known_defect, phase, generation):
-    cut_the_key_sector(cut, phase)
     known_defect("key-sector-has-no-second-copy")

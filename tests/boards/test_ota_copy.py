@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from conftest import on_generations
 from rig.campaign.trial import OtaCopy
 from rig.formats import spark_flash as layout
@@ -20,16 +18,19 @@ def test_a_waiting_image_is_installed_at_the_next_start(bench, image, generation
         assert host.read(layout.BACKUP_ADDRESS, len(bench.golden)) == bench.golden.data
 
 
-@on_generations("abc")
-@pytest.mark.parametrize(("phase", "becomes"), [("backup", "new"), ("program", "old")])
-def test_a_cut_in_a_copy_repeats_it_or_rolls_it_back(bench, cut, image, phase, becomes, generation):
-    trial = OtaCopy.cut_in(phase, 0.4 if phase == "backup" else 0.5, image("full"), bench.board)
-    verdict = cut(trial, lands=phase)
-    assert (verdict.outcome.image, verdict.outcome.by_itself) == (becomes, True)
+@on_generations("abc", always="b")
+def test_a_copy_cut_in_its_backup_is_made_again(bench, cut, image, generation):
+    verdict = cut(OtaCopy.cut_in("backup", 0.3, image("new"), bench.board), lands="backup")
+    assert (verdict.outcome.image, verdict.outcome.by_itself) == ("new", True)
 
 
-@pytest.mark.long
-@on_generations("abc", timing="real")
+@on_generations("abc", always="b")
+def test_a_copy_cut_while_it_programs_is_rolled_back(bench, cut, image, generation):
+    verdict = cut(OtaCopy.cut_in("program", 0.5, image("full"), bench.board), lands="program")
+    assert (verdict.outcome.image, verdict.outcome.by_itself) == ("old", True)
+
+
+@on_generations("abc", always="", timing="real")
 def test_a_cut_while_the_copy_is_marked_as_under_way(bench, cut, image, generation):
     verdict = cut(OtaCopy.cut_in("mark", 0.5, image("full"), bench.board), lands="mark")
     assert verdict.area[: len(bench.golden)] == bench.golden.data

@@ -31,7 +31,7 @@ ROWS = {
 }  # fmt: skip
 
 
-@on_generations("abc")
+@on_generations("abc", always="b")
 @pytest.mark.parametrize("name", ROWS)
 def test_a_cut_in_the_application_area(cut, image, known_defect, name, generation):
     aim, order, becomes = ROWS[name]
@@ -42,7 +42,7 @@ def test_a_cut_in_the_application_area(cut, image, known_defect, name, generatio
     known_defect(defect)
 
 
-@on_generations("ab", timing="real")
+@on_generations("ab", always="b", timing="real")
 def test_a_cut_while_the_flags_page_is_rewritten_strands_a_core_whose_application_is_intact(
     cut, image, known_defect, generation
 ):
@@ -53,7 +53,7 @@ def test_a_cut_while_the_flags_page_is_rewritten_strands_a_core_whose_applicatio
     known_defect("flags-window-strands")
 
 
-@on_generations("c", timing="real")
+@on_generations("c", always="", timing="real")
 def test_a_cut_while_generation_c_rewrites_the_flags_page_is_no_loss(cut, image, generation):
     verdict = cut(DfuTrial(image("new"), Aim("commit", delay_ms=515)), lands="commit")
     assert (verdict.outcome.name, verdict.outcome.rung) == ("new", "self")
