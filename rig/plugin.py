@@ -75,7 +75,23 @@ def firmware(request: pytest.FixtureRequest) -> Manifest:
     from rig.firmware.manifest import Manifest
     from rig.lab.checkout import manifest_path
 
-    return Manifest.load(manifest_path(request.config.option.rig_manifest))
+    known = Manifest.load(manifest_path(request.config.option.rig_manifest))
+    release: str | None = getattr(request, "param", None)
+    return known if release is None else known.trying(release)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Where genuine releases were added, every test that takes an image runs with each of them as the new one too."""
+    if "image" not in metafunc.fixturenames:
+        return
+    from rig.firmware.manifest import Manifest
+    from rig.lab.checkout import manifest_path
+
+    releases = Manifest.load(manifest_path(metafunc.config.option.rig_manifest)).releases
+    if releases:
+        metafunc.parametrize(
+            "firmware", [None, *releases], ids=["synthetic", *releases], indirect=True, scope="session"
+        )
 
 
 @pytest.fixture

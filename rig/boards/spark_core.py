@@ -254,12 +254,12 @@ def refuse(image: Image, address: int, host: DfuHost) -> None:
         raise Misuse(
             f"{image.name}: {address:#010x} to {end:#010x} is not in a writable segment"
             + (f"; an application has at most {layout.APP_SIZE:,} bytes" if len(image) > layout.APP_SIZE else ""),
-            hint="update(…, force=True) writes it all the same",
+            hint="force it if you are sure",
         )
     if address == layout.APP_ADDRESS and not plausible_first_word(image.data):
         raise Misuse(
             f"{image.name}: its first word is no stack pointer in RAM: the bootloader would not start it",
-            hint="is it a firmware file? update(…, force=True) writes it all the same",
+            hint="is it a firmware file? Force it if you are sure",
         )
 
 

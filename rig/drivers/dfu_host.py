@@ -96,6 +96,11 @@ class DfuHost:
             if (interface.bInterfaceClass, interface.bInterfaceSubClass) == DFU_INTERFACE
         ]
 
+    def serial_number(self) -> str:
+        """The serial number the device shows."""
+        with _faults("open"):
+            return str(usb.util.get_string(self.device, self.device.iSerialNumber)).rstrip("\0")
+
     # -- what one does -----------------------------------------------------------------------------------------------
 
     def read(self, address: int, length: int) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +55,14 @@ class Entry(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     recipe: Recipe | None = None
     file: Path | None = None
+
+    @classmethod
+    def checked(cls, fields: dict[str, str], source: str) -> Entry:
+        """An entry from its fields. Raises Misuse that names the field."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise _misuse(source, error) from error
 
     @model_validator(mode="after")
     def _one_source(self) -> Entry:
@@ -115,12 +124,35 @@ class _Document(BaseModel):
         return self
 
 
-class Manifest:
-    """The images of one manifest file, built or read when they are asked for."""
+def _misuse(source: object, error: ValidationError) -> Misuse:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return Misuse(f"{source}: {field + ': ' if field else ''}{first['msg']}")
 
-    def __init__(self, path: Path, document: _Document):
+
+def _read_document(path: Path) -> _Document:
+    try:
+        return _Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misuse(f"cannot read the manifest {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise Misuse(f"{path} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise _misuse(path, error) from error
+
+
+def _beside(listing: Path, entry: Entry) -> Path | None:
+    return None if entry.file is None else listing.parent / entry.file
+
+
+class Manifest:
+    """The images of one manifest file and the releases beside it, built or read when they are asked for."""
+
+    def __init__(self, path: Path, document: _Document, releases: list[Entry]):
         self.path = path
-        self.entries = {entry.name: entry for entry in document.image}
+        self.entries = {entry.name: entry for entry in [*document.image, *releases]}
+        #: Names of the genuine releases that were added beside the manifest.
+        self.releases = [entry.name for entry in releases]
         self.bootloaders = document.bootloader
         self._roles = document.roles
         self._images: dict[str, Image] = {}
@@ -128,17 +160,13 @@ class Manifest:
     @classmethod
     def load(cls, path: Path) -> Manifest:
         """Read and validate `path`. Raises Misuse that names the file and the field."""
-        try:
-            document = _Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misuse(f"cannot read the manifest {path}: {error}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise Misuse(f"{path} is not TOML: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise Misuse(f"{path}: {field + ': ' if field else ''}{first['msg']}") from error
-        return cls(path, document)
+        document = _read_document(path)
+        releases = path.parent / "releases" / "manifest.toml"
+        added = _read_document(releases).image if releases.exists() else []
+        known = {entry.name for entry in document.image}
+        if twice := [entry.name for entry in added if entry.name in known]:
+            raise Misuse(f"{releases}: image {twice[0]!r} is in {path.name} too")
+        return cls(path, document, [entry.model_copy(update={"file": _beside(releases, entry)}) for entry in added])
 
     def image(self, name: str) -> Image:
         """The image called `name`, its sha256 checked. Raises Misuse."""
@@ -164,6 +192,20 @@ class Manifest:
         if board not in self._roles:
             raise Misuse(f"{self.path}: roles.{board} is missing")
         return {role: self.image(name) for role, name in self._roles[board] if name is not None}
+
+    def roles_of(self, name: str) -> list[str]:
+        """The parts an image plays."""
+        return [role for roles in self._roles.values() for role, named in roles if named == name]
+
+    def trying(self, release: str) -> Manifest:
+        """The same images with `release` in the part of the new one. Raises Misuse."""
+        board = self.image(release).board
+        changed = copy(self)
+        changed._roles = {
+            kind: roles.model_copy(update={"new": release}) if kind == board else roles
+            for kind, roles in self._roles.items()
+        }
+        return changed
 
     def bootloader_in(self, area: bytes) -> Bootloader | None:
         """Which bootloader lies at the beginning of `area`, None for one that nobody has listed."""

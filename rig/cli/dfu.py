@@ -1,0 +1,150 @@
+"""`rig dfu`: look at boards in DFU mode, read their memories and write them, by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rig.errors import Misuse
+
+if TYPE_CHECKING:
+    from rig.drivers.dfu_host import Progress, Watcher
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List, read and write boards in DFU mode, on this machine's USB or on a USB/IP server.\n\n"
+    "Files are those of dfu-util: a suffix is checked and stripped.",
+)
+
+USBIP = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="A USB/IP server; this machine's USB if not given.")
+]
+SERIAL = Annotated[str | None, typer.Option(help="Which device, when there are several.")]
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ADDRESS = Annotated[str, typer.Option("--address", "-s", help="Where, for example 0x08005000.")]
+
+
+@app.command("list")
+def list_devices(usbip: USBIP = None, serial: SERIAL = None, as_json: JSON = False) -> None:
+    """Show every device in DFU mode: identity, serial number, memories."""
+    from rig.lab.by_hand import Where, find_devices
+
+    found = find_devices(Where(usbip, serial))
+    if as_json:
+        told = [
+            {
+                "identity": entry.identity,
+                "serial": entry.serial,
+                "memories": [
+                    {"start": s.start, "end": s.end, "page": s.page, "writable": s.writable} for s in entry.segments
+                ],
+            }
+            for entry in found
+        ]
+        print(json.dumps({"devices": told}))
+        return
+    for entry in found:
+        print(f"{entry.identity}  serial {entry.serial}")
+        for s in entry.segments:
+            print(f"    {s.start:#010x} to {s.end:#010x}, pages of {s.page}, {'' if s.writable else 'not '}writable")
+    if not found:
+        print("no device is in DFU mode", file=sys.stderr)
+
+
+@app.command()
+def read(
+    file: Annotated[Path, typer.Argument(help="File to write to; it must not be there yet.")],
+    address: ADDRESS = "0x08005000",
+    length: Annotated[str | None, typer.Option(help="How many bytes; to the end of the memory if not given.")] = None,
+    usbip: USBIP = None,
+    serial: SERIAL = None,
+    as_json: JSON = False,
+) -> None:
+    """Read a memory into a file, as [b]dfu-util -U[/b] would."""
+    from rig.lab.by_hand import Where, read_memory, the_device
+
+    if file.exists():
+        raise Misuse(f"{file} is there already", hint="name another file")
+    first, wanted = _number(address, "--address"), _number(length, "--length") if length else None
+    with _progress(as_json) as watch:
+        content = read_memory(the_device(Where(usbip, serial)), first, wanted, watch)
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Misuse(f"cannot write {file}: {error.strerror}") from error
+    _tell(as_json, {"read": len(content), "address": first, "file": str(file)}, f"{len(content):,} bytes in {file}")
+
+
+@app.command()
+def write(
+    file: Annotated[Path, typer.Argument(help="What to write: a raw image, with or without a DFU suffix.")],
+    address: ADDRESS = "0x08005000",
+    leave: Annotated[bool, typer.Option("--leave", help="Let the board start it afterwards.")] = False,
+    interleaved: Annotated[
+        bool, typer.Option("--interleaved", help="Erase each page before its own block, not all first.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write what cannot run, or where nothing should be written.")
+    ] = False,
+    usbip: USBIP = None,
+    serial: SERIAL = None,
+    as_json: JSON = False,
+) -> None:
+    """Erase, write, read back and compare; with --leave start it, as [b]dfu-util -D … -s ADDRESS:leave[/b] would."""
+    from rig.drivers.dfu_host import EraseOrder
+    from rig.lab.by_hand import Where, Write, load_file, the_device, write_memory
+
+    first = _number(address, "--address")
+    found = the_device(Where(usbip, serial))
+    image = load_file(file, found)
+    order = EraseOrder.INTERLEAVED if interleaved else EraseOrder.ALL_FIRST
+    with _progress(as_json) as watch:
+        seconds = write_memory(found, Write(image, first, order, leave=leave, force=force), watch)
+    told = {
+        "written": len(image),
+        "address": first,
+        "sha256": image.sha256,
+        "left": leave,
+        "seconds": round(seconds, 3),
+    }
+    _tell(as_json, told, f"{len(image):,} bytes written to {first:#010x} and read back in {seconds:.1f} s")
+
+
+def _number(text: str, option: str) -> int:
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 0xFFFF_FFFF:
+        raise Misuse(f"{option} {text} is no number", hint="for example 0x08005000")
+    return number
+
+
+def _tell(as_json: bool, told: dict[str, object], text: str) -> None:
+    print(json.dumps(told) if as_json else text)
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Watcher]:
+    """A progress bar on a terminal's standard error; nothing for scripts."""
+    if as_json or not sys.stderr.isatty():
+        yield lambda _progress: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, object] = {}
+
+        def watch(progress: Progress) -> None:
+            if progress.phase not in tasks:
+                tasks[progress.phase] = bar.add_task(progress.phase)
+            bar.update(tasks[progress.phase], completed=progress.done, total=progress.total)  # type: ignore[arg-type]
+
+        yield watch

@@ -1,0 +1,91 @@
+"""Genuine releases: fetched by URL or file, checked against their sha256, kept beside the manifest and outside git."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig.errors import LabFault, Misuse
+from rig.firmware.manifest import Entry, Manifest
+from rig.formats.dfu_suffix import split_suffix
+
+RELEASES = "releases"
+LARGEST = 16 * 1024 * 1024
+_CHUNK = 64 * 1024
+_TIMEOUT_SECONDS = 30.0
+
+#: Told how many bytes have come, of how many (None: the server does not say).
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What somebody says of a release: its identity, and how it behaves when it runs."""
+
+    name: str
+    board: str
+    version: str
+    runs: str
+
+
+def fetch(source: str, sha256: str, watch: Progress) -> bytes:
+    """The bytes at a URL or in a file, checked. Raises Misuse for a wrong hash or file, LabFault for the network."""
+    content = _download(source, watch) if "://" in source else _read(Path(source))
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256.lower():
+        raise Misuse(f"{source} has sha256 {digest}, not {sha256}", hint="a changed file, or the wrong one")
+    return content
+
+
+def add_release(manifest: Path, release: Release, content: bytes) -> Path:
+    """Store a release beside `manifest` and enter it; a DFU suffix is stripped. Returns the file. Raises Misuse."""
+    known = Manifest.load(manifest)
+    if release.name in known.entries:
+        raise Misuse(f"{manifest}: an image {release.name!r} is there already", hint="choose another --name")
+    data, _ = split_suffix(content, release.name)
+    digest = hashlib.sha256(data).hexdigest()
+    twin = next((entry for entry in known.entries.values() if entry.sha256 == digest), None)
+    if twin is not None:
+        raise Misuse(f"{manifest}: {twin.name!r} is the same image")
+    file = manifest.parent / RELEASES / f"{release.name}.bin"
+    entry = {**{key: getattr(release, key) for key in Release.__slots__}, "sha256": digest, "file": file.name}
+    Entry.checked(entry, str(manifest))
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(data)
+    listing = file.parent / "manifest.toml"
+    before = listing.read_text(encoding="utf-8") if listing.exists() else "# Made by `rig firmware add`.\n"
+    fields = "".join(f"{key} = {json.dumps(value)}\n" for key, value in entry.items())
+    fresh = listing.with_suffix(".new")
+    fresh.write_text(f"{before}\n[[image]]\n{fields}", encoding="utf-8")
+    fresh.replace(listing)
+    return file
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+
+
+def _download(url: str, watch: Progress) -> bytes:
+    if not url.startswith(("https://", "http://")):
+        raise Misuse(f"{url} is neither https nor http")
+    parts, come = [], 0
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
+            total = answer.headers.get("Content-Length")
+            while chunk := answer.read(_CHUNK):
+                parts.append(chunk)
+                come += len(chunk)
+                if come > LARGEST:
+                    raise Misuse(f"{url} is larger than {LARGEST:,} bytes: no firmware")
+                watch(come, int(total) if total and total.isdigit() else None)
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise LabFault(f"cannot fetch {url}: {error}", hint="download it by hand and add the file") from error
+    return b"".join(parts)
