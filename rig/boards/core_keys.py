@@ -10,6 +10,9 @@ from rig.errors import DeviceFault
 from rig.formats import spark_flash as layout
 from rig.formats.spark_keys import FILE_SIZE, ServerRecord
 
+#: How much a Core reads of its own key.
+CORE_KEY_SPACE = 612
+
 
 def read_server_record(board: SparkCore) -> ServerRecord:
     """The server's key and address a Core holds. The board must be in DFU."""
@@ -25,6 +28,12 @@ def write_server_record(board: SparkCore, record: ServerRecord) -> None:
 def write_server_key(board: SparkCore, key: bytes) -> None:
     """Write another server's key, and keep the address. Raises Misuse, DeviceFault."""
     write_server_record(board, ServerRecord(key, read_server_record(board).address))
+
+
+def read_core_key(board: SparkCore) -> bytes:
+    """What lies where a Core's own private key belongs. The board must be in DFU."""
+    with board.dfu() as host:
+        return host.read(layout.CORE_KEY_ADDRESS, CORE_KEY_SPACE)
 
 
 def write_core_key(board: SparkCore, key: bytes) -> None:

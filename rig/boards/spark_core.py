@@ -216,7 +216,7 @@ class SparkCore:
         with self.dfu() as host:
             if host.read(layout.OTA_ADDRESS, len(image)) != image.data:
                 host.write(layout.OTA_ADDRESS, image.data)
-            flags = SystemFlags.unpack(host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE))
+            flags = SystemFlags.unpack(host.read(layout.FLAGS_ADDRESS, SystemFlags.LONGEST))
             flags.ota = layout.OTA_READY
             host.write(layout.FLAGS_ADDRESS, flags.pack())
 

@@ -63,7 +63,7 @@ class DfuTrial:
     """Update over DFU to `target` in `order`, cut at `aim`."""
 
     path: ClassVar[str] = "dfu"
-    shown_by: ClassVar = (APP, FLAGS)
+    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (APP, FLAGS)
     target: Image
     aim: Aim
     order: EraseOrder = EraseOrder.ALL_FIRST
@@ -109,7 +109,7 @@ class _ExternalWrite:
 class KeySectorWrite(_ExternalWrite):
     """Write the sector with the server's key and address."""
 
-    shown_by: ClassVar = ((layout.SERVER_KEY_ADDRESS, layout.EXTERNAL_SECTOR), APP)
+    shown_by: ClassVar[tuple[tuple[int, int], ...]] = ((layout.SERVER_KEY_ADDRESS, layout.EXTERNAL_SECTOR), APP)
     target: Image
     aim: Aim
     order: EraseOrder = EraseOrder.ALL_FIRST
@@ -120,7 +120,7 @@ class KeySectorWrite(_ExternalWrite):
 class FactoryImageWrite(_ExternalWrite):
     """Write the image a factory reset brings back."""
 
-    shown_by: ClassVar = ((layout.FACTORY_ADDRESS, layout.SLOT_SIZE), APP)
+    shown_by: ClassVar[tuple[tuple[int, int], ...]] = ((layout.FACTORY_ADDRESS, layout.SLOT_SIZE), APP)
     target: Image
     aim: Aim
     order: EraseOrder = EraseOrder.ALL_FIRST
@@ -130,7 +130,7 @@ class FactoryImageWrite(_ExternalWrite):
 class _Copying:
     """A copy by the bootloader, from a slot of the external flash into the application area."""
 
-    shown_by: ClassVar = (APP, FLAGS, (layout.BACKUP_ADDRESS, layout.APP_SIZE))
+    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (APP, FLAGS, (layout.BACKUP_ADDRESS, layout.APP_SIZE))
     order: ClassVar = EraseOrder.ALL_FIRST
     target: Image
     aim: Aim

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rig import __version__
-from rig.cli import dfu, firmware, run, twin, up
+from rig.cli import dfu, firmware, lab, run, twin, up
 from rig.errors import LabFault, RigError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("up")(up.up)
 app.add_typer(twin.app, name="twin")
 app.add_typer(dfu.app, name="dfu")
 app.add_typer(firmware.app, name="firmware")
+app.add_typer(lab.app, name="lab")
 
 
 def _print_version(wanted: bool) -> None:

@@ -66,6 +66,7 @@ class SystemFlags:
     size: int = 10
 
     SIZE = 10
+    LONGEST = 18
     OTA_OFFSET = 4
     _FORMAT = "<5H4BI"
 

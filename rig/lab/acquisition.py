@@ -26,7 +26,7 @@ from rig.boards.timing import Timing
 from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse, RigError
 from rig.lab.coordinator import Coordinator
-from rig.lab.health import is_quarantined, quarantine
+from rig.lab.health import Health, acquit, all_health, is_quarantined, quarantine
 from rig.lab.scheduling import rare
 
 HOLDER_TAG = "held_by"
@@ -45,18 +45,22 @@ class NotHere(Misuse):
 class Boards:
     """What one test worker has acquired. Use as a context manager; leaving it gives everything back, powered."""
 
-    def __init__(self, coordinator: str, environment: Path, *, patience: float = PATIENCE_SECONDS):
-        self._patience = patience
+    def __init__(self, coordinator: str, environment: Path, *, patience: float = PATIENCE_SECONDS, reaps: bool = True):
+        """`reaps`: whether what a killed run of this host left is given back at the beginning."""
+        self._patience, self._reaps = patience, reaps
         self._address = coordinator
         self._environment = environment
         self._coordinator = Coordinator(coordinator)
         self._held: dict[str, tuple[SparkCore, Any]] = {}
+        #: Places that a killed run had left acquired, and that were given back when this began.
+        self.reaped: list[str] = []
 
     def __enter__(self) -> Boards:
         os.environ["LG_COORDINATOR"] = self._address
         self._coordinator.__enter__()
         _share_session(self._coordinator)
-        self._reap()
+        if self._reaps:
+            self._reap()
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -93,6 +97,36 @@ class Boards:
         holders = ", ".join(f"{name} by {self._coordinator.places()[name].acquired}" for name in sorted(fitting))
         raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
 
+    def take(self, name: str) -> SparkCore:
+        """The board in the place called `name`, whatever its tags say. Raises Misuse, LabFault when it is taken."""
+        if name not in self._held:
+            self._coordinator.acquire(name)
+            self._take(name).power_on()
+        return self._held[name][0]
+
+    def health(self) -> list[Health]:
+        """The health of every place with a board."""
+        return all_health(self._coordinator)
+
+    def power_what_is_off(self, places: list[str]) -> list[str]:
+        """Power every board that stands without power, and tell which; those that others hold are theirs."""
+        revived = []
+        for name in places:
+            if name not in self._held and not self._coordinator.places()[name].acquired and self._acquire(name):
+                board = self._take(name)
+                if not board.relay.get():
+                    revived.append(name)
+                self._give_back(name)
+        return revived
+
+    def tell(self, name: str, **tags: str) -> None:
+        """Set tags of a place that we hold."""
+        self._coordinator.tag(name, **tags)
+
+    def acquit(self, name: str) -> None:
+        """Put a board that we hold back into circulation."""
+        acquit(self._coordinator, name)
+
     def quarantine(self, name: str, reason: str) -> None:
         """Take a board that we hold out of circulation and give its place back; it stays as it is."""
         _, target = self._held.pop(name)
@@ -113,7 +147,9 @@ class Boards:
             if name in self._held:
                 return self._held[name][0]
             if not places[name].acquired and self._acquire(name):
-                return self._take(name)
+                board = self._take(name)
+                board.power_on()
+                return board
         return None
 
     def _acquire(self, name: str) -> bool:
@@ -136,7 +172,6 @@ class Boards:
             self._coordinator.release(name)
             raise
         self._held[name] = (board, target)
-        board.power_on()
         return board
 
     def _give_back(self, name: str) -> None:
@@ -162,12 +197,19 @@ class Boards:
             if self._acquire(name):
                 self._take(name)
                 self._give_back(name)
+                self.reaped.append(name)
 
 
 def free_places(coordinator: str) -> int:
     """How many places with a board nobody holds now. Raises LabFault without a coordinator."""
     with Coordinator(coordinator) as session:
         return sum("board" in place.tags and not place.acquired for place in session.places().values())
+
+
+def places_with(coordinator: str, kind: str) -> list[str]:
+    """Names of all places with a board of `kind`. Raises LabFault without a coordinator."""
+    with Coordinator(coordinator) as session:
+        return sorted(name for name, place in session.places().items() if place.tags.get("board") == kind)
 
 
 def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:

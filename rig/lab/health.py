@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rig.lab.coordinator import Coordinator
 
@@ -29,3 +30,29 @@ def quarantine(coordinator: Coordinator, place: str, reason: str) -> None:
 def acquit(coordinator: Coordinator, place: str) -> None:
     """Put a board back into circulation."""
     coordinator.tag(place, **{HEALTH: OK, REASON: ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One place's health, and who holds it."""
+
+    place: str
+    board: str
+    health: str
+    reason: str
+    holder: str
+
+
+def all_health(coordinator: Coordinator) -> list[Health]:
+    """The health of every place with a board."""
+    return [
+        Health(
+            name,
+            place.tags["board"],
+            place.tags.get(HEALTH, "unknown"),
+            place.tags.get(REASON, ""),
+            str(place.acquired or ""),
+        )
+        for name, place in sorted(coordinator.places().items())
+        if "board" in place.tags
+    ]

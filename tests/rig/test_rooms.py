@@ -16,6 +16,7 @@ ORDER = [
     {"clock", "formats"},
     {"firmware", "evidence"},
     {"twin", "drivers"},
+    {"trust"},
     {"boards"},
     {"power"},
     {"recovery"},

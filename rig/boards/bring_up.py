@@ -1,0 +1,108 @@
+"""Bring-up: a blank Core becomes a known one, as on the manufacturing line; each step is read back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rig.boards.core_keys import read_core_key, read_server_record, write_core_key, write_server_record
+from rig.boards.spark_core import SparkCore
+from rig.errors import DeviceFault, Misuse
+from rig.firmware.manifest import Image, Manifest
+from rig.formats import spark_flash as layout
+from rig.formats.spark_keys import ServerRecord
+from rig.trust.core_key import make_core_key
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a Core is to become: images, the server it talks to (None: as it is), and whether it gets another key."""
+
+    application: Image
+    factory: Image
+    server: ServerRecord | None = None
+    new_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtUp:
+    """What a Core is now; `public_key` is the PEM of a key it was given, None where it kept its own."""
+
+    serial: str
+    generation: str
+    bootloader_sha256: str
+    application: str
+    factory: str
+    server: str
+    public_key: str | None
+
+
+def bring_up(board: SparkCore, recipe: Recipe, known: Manifest, note: Callable[[str], None]) -> BroughtUp:
+    """Make the Core known, telling `note` each step. It ends running. Raises DeviceFault, LabFault, Misuse."""
+    note("entering DFU")
+    board.enter_dfu()
+    with board.dfu() as host:
+        serial = host.serial_number()
+        note("reading the bootloader")
+        code = host.read(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)
+    found = known.bootloader_in(code)
+    generation = found.generation.lower() if found is not None else UNKNOWN
+    note("writing keys")
+    public_key = _give_key(board, recipe)
+    if recipe.server is not None:
+        write_server_record(board, recipe.server)
+    note("writing the factory image")
+    with board.dfu() as host:
+        host.write(layout.FACTORY_ADDRESS, recipe.factory.data)
+        if host.read(layout.FACTORY_ADDRESS, len(recipe.factory)) != recipe.factory.data:
+            raise DeviceFault("the factory image reads back different", board=board.name, phase="program")
+    note("writing the application")
+    server = read_server_record(board).address or "default"
+    board.update(recipe.application)
+    note("starting it")
+    if not board.is_alive(board.timing.self_healing):
+        raise DeviceFault(f"{recipe.application.name} was written but does not run", board=board.name)
+    return BroughtUp(
+        serial=serial,
+        generation=generation,
+        bootloader_sha256=_digest(code),
+        application=recipe.application.version,
+        factory=recipe.factory.version,
+        server=server,
+        public_key=public_key,
+    )
+
+
+def recipe_from(
+    known: Manifest, *, release: str | None, server_key: bytes | None, server: str | None, new_key: bool
+) -> Recipe:
+    """What a release of the manifest makes of a Core: the application, and the factory image of the roles.
+
+    Raises Misuse.
+    """
+    roles = known.roles("spark-core")
+    application = known.image(release) if release is not None else roles["new"]
+    if application.board != "spark-core":
+        raise Misuse(f"{application.name} is for a {application.board}")
+    if (server_key is None) != (server is None):
+        raise Misuse("a server has a key and an address", hint="give both --server-key and --server")
+    record = ServerRecord(server_key, server) if server_key is not None else None
+    return Recipe(application, roles.get("factory", application), record, new_key)
+
+
+def _give_key(board: SparkCore, recipe: Recipe) -> str | None:
+    """Make a key where there is none, or where another one is wanted; returns the public half of a new one."""
+    blank = b"\xff" * 4
+    if not recipe.new_key and read_core_key(board)[:4] != blank:
+        return None
+    key = make_core_key()
+    write_core_key(board, key.private_der)
+    return key.public_pem.decode()
+
+
+def _digest(code: bytes) -> str:
+    """Digest of the bootloader without the blank flash behind it."""
+    return hashlib.sha256(code.rstrip(b"\xff")).hexdigest()

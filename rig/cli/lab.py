@@ -1,0 +1,152 @@
+"""`rig lab`: what one does to the boards of a lab rather than with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rig.errors import Misuse
+
+app = typer.Typer(no_args_is_help=True, help="Make blank boards known, see to their health.")
+
+COORDINATOR = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="labgrid's coordinator; LG_COORDINATOR if not given.")
+]
+RACK = Annotated[Path | None, typer.Option(metavar="FILE", help="labgrid environment of the places.")]
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON line for each place.")]
+
+
+def _lab(coordinator: str | None, rack: Path | None) -> Any:
+    from rig.lab.bring_up import Lab
+    from rig.lab.checkout import DEFAULT_COORDINATOR, part
+
+    address = coordinator or os.environ.get("LG_COORDINATOR") or DEFAULT_COORDINATOR
+    return Lab(address, rack.resolve() if rack is not None else part("places", "virtual.yaml"))
+
+
+@app.command("bring-up")
+def bring_up(
+    places: Annotated[list[str] | None, typer.Argument(metavar="PLACE…", help="Places; all Cores with --all.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every place with a Spark Core.")] = False,
+    release: Annotated[str | None, typer.Option(help="Image to install; the manifest's new one if not given.")] = None,
+    server: Annotated[str | None, typer.Option(help="Name or IPv4 address of the server they talk to.")] = None,
+    server_key: Annotated[Path | None, typer.Option(help="Its public key, PEM or DER.")] = None,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Give another key to Cores that have one.")] = False,
+    keys: Annotated[Path | None, typer.Option(help="Folder for the public keys of Cores that were given one.")] = None,
+    at_once: Annotated[int, typer.Option("-n", min=1, max=32, help="How many boards at once.")] = 4,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest of firmware; the rig's own if not given.")] = None,
+    coordinator: COORDINATOR = None,
+    rack: RACK = None,
+    as_json: JSON = False,
+) -> None:
+    """Make blank Cores known ones: bootloader read, keys and server, factory and application images, a first start.
+
+    Everything written is read back. A board that fails is named, goes into quarantine, and the others go on.
+    """
+    from rig.boards.bring_up import recipe_from
+    from rig.firmware.manifest import Manifest
+    from rig.lab.acquisition import places_with
+    from rig.lab.bring_up import bring_up_places
+    from rig.lab.checkout import manifest_path
+    from rig.trust.core_key import read_server_key
+
+    lab = _lab(coordinator, rack)
+    if bool(places) == everything:
+        raise Misuse("name places, or say --all", hint="rig lab bring-up core-01 core-02")
+    chosen = places or places_with(lab.coordinator, "spark-core")
+    if not chosen:
+        raise Misuse("no place has a Spark Core")
+    path = manifest_path(manifest)
+    key = read_server_key(server_key) if server_key is not None else None
+    recipe = recipe_from(Manifest.load(path), release=release, server_key=key, server=server, new_key=new_key)
+    results = []
+    for result in bring_up_places(lab, sorted(set(chosen)), recipe, path, at_once):
+        results.append(result)
+        if result.board is not None and keys is not None and result.board.public_key:
+            keys.mkdir(parents=True, exist_ok=True)
+            (keys / f"{result.board.serial}.pub.pem").write_text(result.board.public_key)
+        if as_json:
+            print(json.dumps(asdict(result)), flush=True)
+        else:
+            print(f"{result.place}: {'brought up' if result.board else result.fault}", file=sys.stderr, flush=True)
+    if not as_json:
+        _print_table(results)
+    raise typer.Exit(next((status for status in (2, 1, 3) if status in {r.exit_status for r in results}), 0))
+
+
+@app.command()
+def health(
+    places: Annotated[list[str] | None, typer.Argument(metavar="PLACE…", help="Places; all if none is named.")] = None,
+    control_cut: Annotated[
+        bool, typer.Option("--control-cut", help="Cut the boards named in an update of the golden image; clears them.")
+    ] = False,
+    reap: Annotated[
+        bool, typer.Option("--reap", help="Power boards left off, give back places that killed runs left acquired.")
+    ] = False,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest of firmware; the rig's own if not given.")] = None,
+    coordinator: COORDINATOR = None,
+    rack: RACK = None,
+    as_json: JSON = False,
+) -> None:
+    """Show which boards are healthy, which are in quarantine and why, and who holds what."""
+    from rig.errors import RigError
+    from rig.firmware.manifest import Manifest
+    from rig.lab.acquisition import Boards
+    from rig.lab.checkout import manifest_path
+    from rig.lab.control_cut import clear
+
+    lab = _lab(coordinator, rack)
+    if control_cut and not places:
+        raise Misuse("--control-cut needs the names of places")
+    known, status = Manifest.load(manifest_path(manifest)), 0
+    with Boards(lab.coordinator, lab.environment, reaps=reap) as boards:
+        for place in places or [] if control_cut else []:
+            try:
+                clear(boards, place, known, lambda _step: None)
+            except RigError as error:
+                status = error.exit_status
+                print(f"rig: {error}", file=sys.stderr)
+        if reap:
+            revived = boards.power_what_is_off(places or [row.place for row in boards.health()])
+            given_back = ", ".join(boards.reaped) or "none"
+            print(f"given back: {given_back}; powered: {', '.join(revived) or 'none'}", file=sys.stderr)
+        rows = [row for row in boards.health() if not places or row.place in places]
+    if as_json:
+        print("\n".join(json.dumps(asdict(row)) for row in rows))
+    else:
+        _print_health(rows)
+    raise typer.Exit(status)
+
+
+def _print_health(rows: list[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("place", "board", "health", "reason", "held by", title="Health")
+    for row in rows:
+        colour = "green" if row.health == "ok" else "red"
+        table.add_row(row.place, row.board, f"[{colour}]{row.health}[/]", row.reason, row.holder)
+    Console().print(table)
+
+
+def _print_table(results: list[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("place", "serial", "bootloader", "application", "factory", "server", "key", title="Bring-up")
+    for result in sorted(results, key=lambda result: str(result.place)):
+        board = result.board
+        if board is None:
+            table.add_row(result.place, "[red]failed[/]")
+        else:
+            key = "new" if board.public_key else "kept"
+            table.add_row(
+                result.place, board.serial, board.generation, board.application, board.factory, board.server, key
+            )
+    Console().print(table)

@@ -1,0 +1,42 @@
+"""The control cut: a golden image over itself, cut while it is written. A board that comes through is healthy."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rig.boards.spark_core import SparkCore
+from rig.campaign.bench import Bench
+from rig.campaign.trial import DfuTrial
+from rig.errors import DeviceFault, LabFault
+from rig.evidence.ledger import Ledger
+from rig.evidence.timeline import Timeline
+from rig.firmware.manifest import Manifest
+from rig.lab.acquisition import Boards
+from rig.power.trigger import Aim
+
+TRIES = 3
+
+
+def control_cut(board: SparkCore, known: Manifest, note: Callable[[str], None]) -> None:
+    """Bring the board to its known state, cut it, and bring it back. Raises DeviceFault, LabFault for what fails."""
+    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "control.jsonl") as ledger:
+        bench = Bench(board, known.roles(board.kind), ledger, Timeline(), run_id="control")
+        trial = DfuTrial(bench.golden, Aim("program", 0.5, 1))
+        for _ in range(TRIES):
+            note("a control cut")
+            verdict = bench.run(trial)
+            if verdict.outcome.dead:
+                raise DeviceFault("no rung of the ladder brings it back", board=board.name)
+            if verdict.landing.landed:
+                note("back to its known state")
+                bench.make_known()
+                return
+        raise LabFault(f"{TRIES} control cuts did not land", board=board.name, hint="is it the right relay channel?")
+
+
+def clear(boards: Boards, place: str, known: Manifest, note: Callable[[str], None]) -> None:
+    """Take a board out of quarantine when it comes through a control cut. Raises DeviceFault, LabFault, Misuse."""
+    control_cut(boards.take(place), known, note)
+    boards.acquit(place)

@@ -1,0 +1,151 @@
+"""A lab's boards: blank ones brought up, sick ones taken out and cleared, lost ones brought back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from models import MANIFEST
+from test_rack import Up
+
+from rig.errors import DeviceFault, LabFault, Misuse
+from rig.formats.spark_keys import ServerRecord
+from rig.lab.acquisition import Boards
+from rig.lab.checkout import part
+from rig.lab.control_cut import control_cut
+from rig.trust.core_key import make_core_key, read_server_key, reads_right
+
+PLACES = part("places", "virtual.yaml")
+
+
+def public(key) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.fixture(scope="module")
+def up():
+    rack = Up("--cores", "3", "--time-scale", "0.1")
+    yield rack
+    rack.end()
+
+
+def rig_lab(up, *words) -> tuple[int, list[dict]]:
+    command = [sys.executable, "-m", "rig", "lab", *map(str, words), "--coordinator", up.coordinator, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def blank(up, place: str) -> None:
+    """Erase the application and the key of a Core."""
+    with Boards(up.coordinator, PLACES) as boards:
+        board = boards.take(place)
+        board.enter_dfu()
+        with board.dfu() as host:
+            host.write(0x0800_5000, b"\xff" * 10_240)
+            host.erase(0x2000)
+
+
+def test_blank_boards_are_brought_up_in_one_batch(up, tmp_path):
+    server = tmp_path / "server.pem"
+    server.write_bytes(public(rsa.generate_private_key(65537, 2048)))
+    blank(up, "core-01")
+    words = ["core-01", "core-02", "--server", "10.0.0.1", "--server-key", server, "--keys", tmp_path / "keys"]
+    status, told = rig_lab(up, "bring-up", *words)
+    boards = {row["place"]: row["board"] for row in told}
+    assert status == 0, told
+    assert {board["generation"] for board in boards.values()} == {"b"}
+    assert {board["application"] for board in boards.values()} == {"0.2.1-new"}
+    assert {board["server"] for board in boards.values()} == {"10.0.0.1"}
+    assert "BEGIN PUBLIC KEY" in (tmp_path / "keys" / f"{boards['core-01']['serial']}.pub.pem").read_text()
+    assert "PRIVATE" not in json.dumps(told)
+
+
+def test_a_board_that_fails_is_named_and_put_aside_and_the_others_go_on(up):
+    up.client("-p", "core-03", "acquire")
+    status, told = rig_lab(up, "bring-up", "core-02", "core-03", "core-09")
+    faults = {row["place"]: row["fault"] for row in told}
+    assert status == 2, "a place that does not exist is misuse"
+    assert faults["core-02"] == ""
+    assert "is acquired by" in faults["core-03"]
+    assert "no place is called" in faults["core-09"]
+    up.client("-p", "core-03", "release")
+
+
+def test_a_board_in_quarantine_is_not_handed_out_until_a_control_cut_clears_it(up):
+    with Boards(up.coordinator, PLACES) as boards:
+        for place in ("core-01", "core-02", "core-03"):
+            boards.take(place)
+            boards.quarantine(place, "no rung brings it back")
+        with pytest.raises(LabFault, match=r"in quarantine: core-01 \(no-rung-brings-it-back\)"):
+            boards.get("spark-core", {})
+    status, told = rig_lab(up, "health", "core-01", "--control-cut")
+    assert (status, [row["health"] for row in told]) == (0, ["ok"])
+    with Boards(up.coordinator, PLACES) as boards:
+        assert boards.get("spark-core", {}).name == "core-01"
+        for place in ("core-02", "core-03"):
+            boards.acquit(place)
+
+
+def test_a_dead_board_is_not_cleared(up, monkeypatch):
+    with Boards(up.coordinator, PLACES) as boards:
+        board = boards.take("core-02")
+        monkeypatch.setattr(board, "update", lambda *_args, **_how: None)
+        with pytest.raises((LabFault, DeviceFault)):
+            control_cut(board, MANIFEST, lambda _step: None)
+        monkeypatch.undo()
+
+
+def test_boards_left_off_are_powered_and_those_of_others_left_alone(up):
+    for place in ("core-01", "core-02"):
+        up.client("-p", place, "acquire")
+        up.client("-p", place, "power", "off")
+    up.client("-p", "core-01", "release")
+    status, told = rig_lab(up, "health", "--reap")
+    assert status == 0, told
+    assert {row["place"]: bool(row["holder"]) for row in told} == {"core-01": False, "core-02": True, "core-03": False}
+    up.client("-p", "core-01", "acquire")
+    assert "is on" in up.client("-p", "core-01", "power", "get")
+    assert "is off" in up.client("-p", "core-02", "power", "get")
+    for place in ("core-01", "core-02"):
+        up.client("-p", place, "power", "on")
+        up.client("-p", place, "release")
+
+
+def test_health_names_every_place(up):
+    status, told = rig_lab(up, "health")
+    assert (status, {row["health"] for row in told}, len(told)) == (0, {"ok"}, 3)
+
+
+def test_keys_that_a_core_would_misread_are_not_made():
+    key = serialization.load_der_private_key(make_core_key().private_der, None)
+    assert reads_right(key)
+    assert key.key_size == 1024
+
+
+WRONG_KEYS = {
+    "too short": lambda: public(rsa.generate_private_key(65537, 1024)),
+    "another kind": lambda: public(ec.generate_private_key(ec.SECP256R1())),
+    "no key": lambda: b"-----BEGIN",
+    "nothing": lambda: b"",
+}
+
+
+@pytest.mark.parametrize("case", WRONG_KEYS)
+def test_a_server_key_that_no_core_takes_is_refused(tmp_path, case):
+    (tmp_path / "server.pem").write_bytes(WRONG_KEYS[case]())
+    with pytest.raises(Misuse, match=r"public key|RSA-2048"):
+        read_server_key(tmp_path / "server.pem")
+
+
+RECORDS = {"an address": "10.1.2.3", "a name": "device.spark.io", "none": None}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_a_server_record_is_read_as_it_was_written(case):
+    record = ServerRecord(bytes(294), RECORDS[case])
+    assert ServerRecord.unpack(record.pack()) == record
+    assert len(record.pack()) == 512
