@@ -48,10 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and give the run its id."""
     config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
     config.addinivalue_line("markers", "long: takes its time; run with --long only")
-    told = getattr(config, "workerinput", {}).get("rig_run_id")
+    told = getattr(config, "workerinput", {})
+    config.option.rig_report = told.get("rig_report") or config.option.rig_report
     if config.option.rig_report is None:
         config.option.rig_report = str(Path(tempfile.gettempdir()) / f"rig-report-{os.getpid()}-{time.time_ns()}")
-    config.stash[RUN_ID] = told or os.environ.get("RIG_RUN_ID") or time.strftime("%Y%m%d-%H%M%S")
+    config.stash[RUN_ID] = told.get("rig_run_id") or os.environ.get("RIG_RUN_ID") or time.strftime("%Y%m%d-%H%M%S")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -159,6 +160,7 @@ def pytest_configure_node(node: Any) -> None:
     if _chosen_rack(node.config) == "virtual":
         node.workerinput["rig_coordinator"] = _rack(node.config).coordinator
     node.workerinput["rig_run_id"] = node.config.stash[RUN_ID]
+    node.workerinput["rig_report"] = node.config.option.rig_report
 
 
 @pytest.hookimpl(tryfirst=True)

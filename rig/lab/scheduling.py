@@ -1,5 +1,7 @@
 """Which tests share a worker: those that ask for the same rare board, so that no worker waits for another's.
 
+Tests that ask for no board share one file by file, and with it what the file's fixtures start.
+
 pytest-xdist's own groups are a suffix of the test's id, which pytest 9.2 no longer lets it set; here the first worker
 that has collected writes the groups beside the report, and the controller's scheduler reads them.
 """
@@ -31,13 +33,17 @@ def rare_board(item: pytest.Item) -> str:
     return rare(marker.kwargs) if marker else ""
 
 
+def _group(item: pytest.Item) -> str:
+    return rare_board(item) if item.get_closest_marker("board") else item.nodeid.partition("::")[0]
+
+
 def _groups_file(folder: str) -> Path:
     return Path(folder) / "groups.json"
 
 
 def write_groups(folder: str, items: list[pytest.Item]) -> None:
     """Tell the controller which tests belong together; every worker tells the same."""
-    groups = {item.nodeid: group for item in items if (group := rare_board(item))}
+    groups = {item.nodeid: group for item in items if (group := _group(item))}
     path = _groups_file(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     own = path.with_suffix(f".{os.getpid()}")

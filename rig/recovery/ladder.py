@@ -85,6 +85,7 @@ class RescueLadder:
         self._roles = {image.sha256: role for role, image in images.items()}
         self._catalogue = Catalogue(images.values())
         self._golden = golden
+        self._started = 0.0
 
     def rungs(self) -> Iterator[Rung]:
         """The rungs this place has, lowest first."""
@@ -100,10 +101,13 @@ class RescueLadder:
 
     def climb(self, note: Callable[[str], None]) -> Outcome:
         """Start the board free and go up until it runs. It ends powered, in DFU or running."""
-        began, seen, sign = self._board.clock.now(), [], None
+        board, seen, sign = self._board, [], None
+        began = self._started = board.clock.now()
         for rung in self.rungs():
             if rung.name == "wait" and sign == DFU:
                 continue  # it stays in DFU: nothing changes by waiting
+            if rung.name != "wait":
+                self._started = board.clock.now()
             try:
                 rung.act()
                 sign = self._settle(rung.seconds)
@@ -112,10 +116,10 @@ class RescueLadder:
             seen.append(f"{rung.name}: {sign or 'silence'}")
             note(seen[-1])
             if sign == LISTENING:
-                seconds = self._board.clock.now() - began
+                seconds = board.clock.now() - began
                 image = NO_IMAGE if rung.name in BY_HAND else self._what_runs()
                 return Outcome(image, rung.name, seconds, "; ".join(seen))
-        return Outcome(NO_IMAGE, NO_RUNG, self._board.clock.now() - began, "; ".join(seen))
+        return Outcome(NO_IMAGE, NO_RUNG, board.clock.now() - began, "; ".join(seen))
 
     def _settle(self, seconds: float) -> str | None:
         """What the board shows once it stays with it: a watchdog may end a DFU that nobody asked for (C3).
@@ -123,9 +127,8 @@ class RescueLadder:
         One that shows itself sooner than any watchdog can bite comes from a start that has not started one.
         """
         board = self._board
-        began = board.clock.now()
         sign = board.observe(seconds)
-        if sign != DFU or board.clock.now() - began < board.timing.watchdog_soonest:
+        if sign != DFU or board.clock.now() - self._started < board.timing.watchdog_soonest:
             return sign
         left = look_for(
             lambda: board.identity() != DFU, seconds=board.timing.watchdog, clock=board.clock, every=0.05
