@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import socket
 import sys
@@ -21,12 +20,12 @@ from rig.lab.checkout import manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.factory import ship_core
+from rig.ports import free_port
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 #: Time scale of boards whose exact timing does not matter.
 QUICK = 0.1
-SERVER_PORTS = (20_500, 32_000)
 LINES = ("power", "mode", "reset")
 #: Resources each place offers: what people switch, what cuts use, the buttons, the USB port.
 RESOURCES = {"power", "cut", "mode", "reset", "usbip"}
@@ -122,7 +121,7 @@ class VirtualRack:
     def _start(self, folder: Path, children: Children) -> None:
         deadline = time.monotonic() + READY_SECONDS
         manifest = Manifest.load(manifest_path(self.plan.manifest))
-        self.coordinator = f"{HOST}:{_free_port()}"
+        self.coordinator = f"{HOST}:{free_port(HOST)}"
         coordinator = children.start("coordinator", [_script("labgrid-coordinator"), "-l", self.coordinator])
         twins = [self._start_core(children, number, manifest, folder) for number in range(len(self.places))]
         for place, twin in zip(self.places, twins, strict=True):
@@ -216,20 +215,6 @@ def _script(name: str) -> str:
     if found is None:
         raise LabFault(f"{name} is not installed", hint="pip install labgrid")
     return found
-
-
-def _free_port() -> int:
-    """A port for a server that cannot choose one itself: below those the kernel lends to outgoing connections.
-
-    One of those could be lent to somebody between our look and the server's bind.
-    """
-    while True:
-        port = random.randrange(*SERVER_PORTS)
-        try:
-            socket.create_server((HOST, port)).close()
-        except OSError:
-            continue
-        return port
 
 
 def _wait_for_port(child: Child, address: str, deadline: float) -> None:

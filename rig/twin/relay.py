@@ -17,6 +17,7 @@ from aiohttp import web
 from pyModbusTCP.server import DataBank, ModbusServer
 
 from rig.errors import LabFault, Misuse
+from rig.ports import free_port
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ class RelayServers:
 
     async def start(self, host: str, modbus_port: int, http_port: int) -> dict[str, Any]:
         """Open both ports; returns the ready line. Raises LabFault when one is taken."""
-        modbus_port = modbus_port or _free_port(host)
+        modbus_port = modbus_port or free_port(host)
         self._modbus = ModbusServer(host=host, port=modbus_port, no_block=True, data_bank=_Coils(self.relay))
         try:
             self._modbus.start()
@@ -173,9 +174,3 @@ class RelayServers:
     def _reply(self, call: dict[str, Any], **content: dict[str, Any]) -> web.Response:
         status = 500 if "error" in content else 200
         return web.json_response({"id": call.get("id"), "src": "twin-relay", **content}, status=status)
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
