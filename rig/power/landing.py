@@ -61,11 +61,8 @@ class DfuWrite:
             return Landing(OUTSIDE, None, "read-back", "before anything was erased")
         if set(pages) == {"blank"}:
             return self._between_erase_and_program(len(pages))
-        if self.order is EraseOrder.ALL_FIRST and self._erasing(area, pages):
-            reached = next(index for index, state in enumerate(pages) if state != "blank")
-            return self._landing(
-                "erase", reached * self.page, f"{pages.count('blank')} of {len(pages)} pages are blank"
-            )
+        if self.order is EraseOrder.ALL_FIRST and (reached := self._erasing(area, pages)) is not None:
+            return self._landing("erase", reached * self.page, f"{reached} of {len(pages)} pages are blank")
         state = pages[unfinished]
         if state == "old":
             where = self.address + unfinished * self.page
@@ -75,11 +72,17 @@ class DfuWrite:
         offset = self._programmed(area, unfinished)
         return self._landing("program", offset, f"{offset} of {len(self.data)} bytes are written")
 
-    def _erasing(self, area: bytes, pages: list[str]) -> bool:
-        """Whether, with all pages erased first, some page is not erased yet or only half."""
-        reached = next(index for index, state in enumerate(pages) if state != "blank")
-        torn = pages[reached] == "torn" and (reached > 0 or not self._begun(area, 0))
-        return torn or "old" in pages
+    def _erasing(self, area: bytes, pages: list[str]) -> int | None:
+        """With all pages erased first: the page the erase has reached, None where programming has begun.
+
+        What was there may be what is to be written; but an erase leaves blank pages in front, programming behind.
+        """
+        size = self.page
+        blank = [area[index * size :][:size] == b"\xff" * size for index in range(len(pages))]
+        reached = blank.index(False)
+        if reached > 0 or "old" in pages or (pages[0] == "torn" and not self._begun(area, 0)):
+            return reached
+        return None
 
     def _between_erase_and_program(self, pages: int) -> Landing:
         """Everything is blank: whether the last erase or the first write was under way, flash does not tell."""

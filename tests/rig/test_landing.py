@@ -19,10 +19,10 @@ NEW = ROLES["new"]
 ORDERS = st.sampled_from(EraseOrder)
 
 
-def update(core, order) -> None:
+def update(core, order, image=NEW) -> None:
     device = ModelUsb(core)
     with contextlib.suppress(LabFault), DfuHost(device, sleep=device.sleep) as host:
-        host.write(layout.APP_ADDRESS, NEW.data, order)
+        host.write(layout.APP_ADDRESS, image.data, order)
         host.leave(layout.APP_ADDRESS)
         core.advance(core.time + 1)
 
@@ -36,16 +36,16 @@ def operations(order) -> int:
 TOTAL = {order: operations(order) for order in EraseOrder}
 
 
-def cut_at(order, k, tear):
+def cut_at(order, k, tear, image=NEW):
     """Cut an update before or in operation `k`; what the journal says it was, and the landing read off flash."""
     core = into_dfu(core_in_memory())
     before, flags = core.memory.app(), core.memory.flags16()[:10]
     core.memory.journal.fuse = (k, tear)
     whole = into_dfu(core_in_memory())
-    update(whole, order)
-    update(core, order)
+    update(whole, order, image)
+    update(core, order, image)
     assert not core.powered
-    landing = DfuWrite(before, flags, NEW.data, order).locate(core.memory.app(), core.memory.flags16()[:10])
+    landing = DfuWrite(before, flags, image.data, order).locate(core.memory.app(), core.memory.flags16()[:10])
     return whole.memory.journal.operation(k), landing
 
 
@@ -115,3 +115,14 @@ def test_nothing_begun_is_outside():
     area = ROLES["old"].data.ljust(layout.APP_SIZE, b"\xff")
     write = DfuWrite(area, RUNNING_FLAGS, NEW.data, EraseOrder.ALL_FIRST)
     assert write.locate(area, RUNNING_FLAGS).detail == "before anything was erased"
+
+
+@settings(max_examples=60, deadline=None)
+@given(share=st.floats(0, 0.99), seed=st.integers(0, 1000))
+def test_a_cut_in_a_golden_image_over_itself_is_located(share, seed):
+    golden = ROLES["old"]
+    core = into_dfu(core_in_memory())
+    update(core, EraseOrder.ALL_FIRST, golden)
+    k = int(share * (core.memory.journal.next - 20))
+    truth, landing = cut_at(EraseOrder.ALL_FIRST, k, named_tear("prefix", seed), golden)
+    assert landing.phase == "outside" or agrees(truth, landing), (truth.kind, hex(truth.address), landing)
