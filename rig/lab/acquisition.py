@@ -7,35 +7,24 @@ killed one left behind, and bring it back.
 from __future__ import annotations
 
 import os
-import socket
-import time
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-from labgrid import Environment
-from labgrid.binding import BindingError
-from labgrid.exceptions import InvalidConfigError, NoDriverFoundError, NoResourceFoundError
-from labgrid.remote.client import Error
-from labgrid.resource.common import ResourceManager
-from labgrid.resource.remote import RemotePlaceManager
-from labgrid.util import yaml as labgrid_yaml
 
 from rig.boards.spark_core import SparkCore
 from rig.boards.timing import Timing
 from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse, RigError
 from rig.lab.coordinator import Coordinator
-from rig.lab.health import Health, acquit, all_health, is_quarantined, quarantine
+from rig.lab.health import HEALTH, OK, Health, acquit, all_health, is_quarantined, quarantine
+from rig.lab.holder import HOLDER_TAG, is_abandoned, this_process, unchanged_since_taken
+from rig.lab.reservation import Reservation, cancel_abandoned
 from rig.lab.scheduling import rare
-
-HOLDER_TAG = "held_by"
-
+from rig.lab.targets import build_board, forget_session, share_session
 
 #: How long to wait for a place that somebody else has.
 PATIENCE_SECONDS = 60.0
-#: How far the coordinator's clock and ours may be apart, and how long setting a tag may take.
-TAKEN_WITHIN_SECONDS = 5.0
 
 
 class NotHere(Misuse):
@@ -58,7 +47,7 @@ class Boards:
     def __enter__(self) -> Boards:
         os.environ["LG_COORDINATOR"] = self._address
         self._coordinator.__enter__()
-        _share_session(self._coordinator)
+        share_session(self._coordinator)
         if self._reaps:
             self._reap()
         return self
@@ -71,31 +60,67 @@ class Boards:
             except RigError as error:
                 failed.append(error)
         self._coordinator.__exit__(*exc)
-        ResourceManager.instances.pop(RemotePlaceManager, None)
+        forget_session()
         if failed:
             raise failed[0]
 
     def get(self, kind: str, tags: Mapping[str, str]) -> SparkCore:
         """A board of `kind` whose place has all `tags`: the quickest that we hold or that is free.
 
-        Raises NotHere when no place has these tags, LabFault when all that have them stay taken.
+        Waits in the coordinator's queue when all are taken. Raises NotHere when no place has these tags, LabFault
+        when all that have them stay taken.
         """
-        wanted = {"board": kind, **tags}
+        fitting = self._fitting(kind, tags)
+        found = self._take_free(fitting, 1)
+        if found is None:
+            with Reservation(self._coordinator, {"board": kind, HEALTH: OK, **tags}) as queued:
+                found = self._wait(fitting, lambda: self._take_free(fitting, 1) if queued.allocated() else None)
+        return found[0]
+
+    def get_several(self, kind: str, tags: Mapping[str, str], count: int) -> list[SparkCore]:
+        """`count` boards of `kind`, all or none. Raises NotHere when there are fewer, LabFault when they stay taken."""
+        fitting = self._fitting(kind, tags)
+        if len(fitting) < count:
+            raise NotHere(f"{len(fitting)} places have {_spoken(kind, tags)}, not {count}")
+        return self._take_free(fitting, count) or self._wait(fitting, lambda: self._take_free(fitting, count))
+
+    def _fitting(self, kind: str, tags: Mapping[str, str]) -> dict[str, Any]:
+        """Places with these tags whose boards are healthy."""
         places = self._coordinator.places()
+        wanted = {"board": kind, **tags}
         fitting = {name: place for name, place in places.items() if wanted.items() <= place.tags.items()}
+        if not fitting:
+            raise NotHere(
+                f"no place has {_spoken(kind, tags)}", hint=f"places are {', '.join(sorted(places)) or 'none'}"
+            )
         healthy = {name: place for name, place in fitting.items() if not is_quarantined(place.tags)}
-        if fitting and not healthy:
+        if not healthy:
             told = ", ".join(f"{name} ({place.tags.get('reason', 'unknown')})" for name, place in fitting.items())
             raise LabFault(f"every place that fits is in quarantine: {told}", hint="rig lab health --control-cut PLACE")
-        fitting = healthy
-        if not fitting:
-            text = " ".join(f"{key}={value}" for key, value in wanted.items())
-            raise NotHere(f"no place has {text}", hint=f"places are {', '.join(sorted(places)) or 'none'}")
-        found = look_for(lambda: self._take_one(fitting), seconds=self._patience, clock=Clock(), every=0.5)
-        if found is not None:
+        return healthy
+
+    def _wait(self, fitting: Mapping[str, Any], look: Callable[[], list[SparkCore] | None]) -> list[SparkCore]:
+        """Look until there is something, showing who holds what meanwhile. Raises LabFault."""
+        shown = ""
+
+        def look_and_show() -> list[SparkCore] | None:
+            nonlocal shown
+            found = look()
+            if found is None and (holders := self._holders(fitting)) != shown:
+                shown = holders
+                print(f"rig: waiting for a board: {holders}", file=sys.__stderr__, flush=True)
             return found
-        holders = ", ".join(f"{name} by {self._coordinator.places()[name].acquired}" for name in sorted(fitting))
-        raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
+
+        found = look_for(look_and_show, seconds=self._patience, clock=Clock(), every=0.5)
+        if found is None:
+            holders = self._holders(fitting)
+            raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
+        return found
+
+    def _holders(self, fitting: Mapping[str, Any]) -> str:
+        places = self._coordinator.places()
+        taken = {name: places[name].acquired for name in sorted(fitting) if places[name].acquired}
+        return ", ".join(f"{name} by {holder}" for name, holder in taken.items()) or "reserved by others"
 
     def take(self, name: str) -> SparkCore:
         """The board in the place called `name`, whatever its tags say. Raises Misuse, LabFault when it is taken."""
@@ -135,21 +160,28 @@ class Boards:
         self._coordinator.tag(name, **{HOLDER_TAG: ""})
         self._coordinator.release(name)
 
-    def _take_one(self, fitting: Mapping[str, Any]) -> SparkCore | None:
-        """The board of the quickest place that is ours already or free now, a common one before a rare one."""
+    def _take_free(self, fitting: Mapping[str, Any], count: int) -> list[SparkCore] | None:
+        """`count` boards, the quickest of those that are ours or free now, common ones before rare ones; or none."""
         places = self._coordinator.places()
         pace = {name: Timing.from_tags(place.tags).scale for name, place in fitting.items()}
 
         def preference(name: str) -> tuple[float, bool, str, str]:
             return pace[name], name not in self._held, rare(fitting[name].tags), name
 
+        chosen: list[str] = []
+        fresh: list[str] = []
         for name in sorted(fitting, key=preference):
-            if name in self._held:
-                return self._held[name][0]
-            if not places[name].acquired and self._acquire(name):
-                board = self._take(name)
-                board.power_on()
-                return board
+            if name not in self._held:
+                if places[name].acquired or not self._acquire(name):
+                    continue
+                fresh.append(name)
+            chosen.append(name)
+            if len(chosen) == count:
+                for taken in fresh:
+                    self._take(taken).power_on()
+                return [self._held[taken][0] for taken in chosen]
+        for taken in fresh:
+            self._coordinator.release(taken)
         return None
 
     def _acquire(self, name: str) -> bool:
@@ -157,14 +189,15 @@ class Boards:
         try:
             self._coordinator.acquire(name)
         except LabFault:
-            if self._coordinator.places()[name].acquired:
+            place = self._coordinator.places()[name]
+            if place.acquired or place.reservation:
                 return False
             raise
         return True
 
     def _take(self, name: str) -> SparkCore:
         """Build the board of a place that is ours now."""
-        self._coordinator.tag(name, **{HOLDER_TAG: _holder()})
+        self._coordinator.tag(name, **{HOLDER_TAG: this_process()})
         try:
             board, target = build_board(self._environment, name)
         except BaseException:
@@ -187,10 +220,11 @@ class Boards:
 
     def _reap(self) -> None:
         """Give back what a run of this host left acquired when it was killed, powered."""
+        cancel_abandoned(self._coordinator)
         for name, place in self._coordinator.places().items():
-            if not _is_abandoned(place.tags.get(HOLDER_TAG, "")):
+            if not is_abandoned(place.tags.get(HOLDER_TAG, "")):
                 continue
-            if place.acquired == self._coordinator.identity and _unchanged_since_taken(place):
+            if place.acquired == self._coordinator.identity and unchanged_since_taken(place):
                 self._coordinator.release(name)
             elif place.acquired:
                 continue
@@ -212,67 +246,5 @@ def places_with(coordinator: str, kind: str) -> list[str]:
         return sorted(name for name, place in session.places().items() if place.tags.get("board") == kind)
 
 
-def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:
-    """The board in `place`, with the labgrid target that carries its drivers. Raises Misuse, LabFault."""
-    os.environ["LG_PLACE"] = place
-    try:
-        env = Environment(config_file=str(environment))
-    except (OSError, ImportError, InvalidConfigError, labgrid_yaml.yaml.YAMLError, KeyError) as error:
-        raise Misuse(f"{environment} is no labgrid environment: {' '.join(str(error).split())}") from error
-    try:
-        target = env.get_target("main")
-        if target is None:
-            raise Misuse(f"{environment} has no target called main")
-        return SparkCore.from_target(target), target
-    except (Error, NoResourceFoundError, NoDriverFoundError, BindingError) as error:
-        raise LabFault(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
-    except KeyError as error:  # what labgrid makes of resources whose exporter has just gone
-        raise LabFault("its resources are gone", board=place, hint="is its exporter alive?") from error
-
-
-def _share_session(coordinator: Coordinator) -> None:
-    """Let labgrid's remote places use our session.
-
-    Two sessions of one process share a TCP connection, and labgrid's coordinator refuses the second.
-    """
-    ResourceManager.instances.pop(RemotePlaceManager, None)
-    manager = RemotePlaceManager.get()
-    manager.session = coordinator.session
-    manager.loop = _SyncedLoop()
-
-
-class _SyncedLoop:
-    """Tells labgrid's place manager that nothing is to be waited for.
-
-    It would give the event loop a tenth of a second at each of the 48 polls that activating a Core's drivers takes;
-    our coordinator session has synchronised before the place was acquired.
-    """
-
-    def is_running(self) -> bool:
-        """Somebody else runs the loop."""
-        return True
-
-
-def _holder() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{time.time():.0f}"
-
-
-def _started(pid: int) -> str:
-    """When a process started, in the kernel's ticks: a number that a later process with the same id does not have."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
-
-
-def _unchanged_since_taken(place: Any) -> bool:
-    """Whether nobody has touched a place since its tag was set: else it is somebody's again."""
-    taken: str = place.tags[HOLDER_TAG].rpartition("/")[2]
-    return taken.isdigit() and abs(float(place.changed) - int(taken)) < TAKEN_WITHIN_SECONDS
-
-
-def _is_abandoned(holder: str) -> bool:
-    host, _, rest = holder.partition("/")
-    pid, _, rest = rest.partition("/")
-    started, _, _ = rest.partition("/")
-    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started
+def _spoken(kind: str, tags: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in {"board": kind, **tags}.items())

@@ -102,17 +102,36 @@ class Coordinator:
             lambda stub: stub.ReleasePlace(pb.ReleasePlaceRequest(placename=name, fromuser=self.identity)), board=name
         )
 
-    def _call(self, request: Callable[[Any], Any] | None, *, board: str | None = None) -> None:
-        async def call() -> bool:
-            if request is not None:
-                await request(self.session.stub)
-            return bool(await self.session.sync_with_coordinator())
+    def reserve(self, tags: Mapping[str, str]) -> str:
+        """Queue for a place with all of `tags`; returns the reservation's token."""
+        wanted = {"main": pb.Reservation.Filter(filter=dict(tags))}
+        reply = self._call(lambda stub: stub.CreateReservation(pb.CreateReservationRequest(filters=wanted, prio=0.0)))
+        return str(reply.reservation.token)
 
+    def poll_reservation(self, token: str) -> str | None:
+        """The place a reservation has been given, None while it waits; keeps it alive. Raises LabFault when gone."""
+        reply = self._call(lambda stub: stub.PollReservation(pb.PollReservationRequest(token=token)))
+        given = reply.reservation.allocations.get("main")
+        return str(given) if given else None
+
+    def cancel_reservation(self, token: str) -> None:
+        """Leave the queue. Raises LabFault for a reservation that is gone."""
+        self._call(lambda stub: stub.CancelReservation(pb.CancelReservationRequest(token=token)))
+
+    def _call(self, request: Callable[[Any], Any] | None, *, board: str | None = None) -> Any:
+        """Send a request and let the session catch up; returns the reply."""
+
+        async def call() -> tuple[bool, Any]:
+            reply = await request(self.session.stub) if request is not None else None
+            return bool(await self.session.sync_with_coordinator()), reply
+
+        reply = None
         try:
-            alive = self.session.loop.run_until_complete(asyncio.wait_for(call(), _CONNECT_SECONDS))
+            alive, reply = self.session.loop.run_until_complete(asyncio.wait_for(call(), _CONNECT_SECONDS))
         except grpc.aio.AioRpcError as error:
             raise LabFault(f"coordinator: {error.details()}", board=board) from error
         except TimeoutError:
             alive = False
         if not alive:
             raise LabFault(f"the coordinator at {self.address} went away", board=board)
+        return reply

@@ -1,0 +1,65 @@
+"""labgrid targets for the places we hold: built one by one, on the one session this process has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from labgrid import Environment
+from labgrid.binding import BindingError
+from labgrid.exceptions import InvalidConfigError, NoDriverFoundError, NoResourceFoundError
+from labgrid.remote.client import Error
+from labgrid.resource.common import ResourceManager
+from labgrid.resource.remote import RemotePlaceManager
+from labgrid.util import yaml as labgrid_yaml
+
+from rig.boards.spark_core import SparkCore
+from rig.errors import LabFault, Misuse
+from rig.lab.coordinator import Coordinator
+
+
+def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:
+    """The board in `place`, with the labgrid target that carries its drivers. Raises Misuse, LabFault."""
+    os.environ["LG_PLACE"] = place
+    try:
+        env = Environment(config_file=str(environment))
+    except (OSError, ImportError, InvalidConfigError, labgrid_yaml.yaml.YAMLError, KeyError) as error:
+        raise Misuse(f"{environment} is no labgrid environment: {' '.join(str(error).split())}") from error
+    try:
+        target = env.get_target("main")
+        if target is None:
+            raise Misuse(f"{environment} has no target called main")
+        return SparkCore.from_target(target), target
+    except (Error, NoResourceFoundError, NoDriverFoundError, BindingError) as error:
+        raise LabFault(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
+    except KeyError as error:  # what labgrid makes of resources whose exporter has just gone
+        raise LabFault("its resources are gone", board=place, hint="is its exporter alive?") from error
+
+
+def share_session(coordinator: Coordinator) -> None:
+    """Let labgrid's remote places use our session.
+
+    Two sessions of one process share a TCP connection, and labgrid's coordinator refuses the second.
+    """
+    ResourceManager.instances.pop(RemotePlaceManager, None)
+    manager = RemotePlaceManager.get()
+    manager.session = coordinator.session
+    manager.loop = _SyncedLoop()
+
+
+class _SyncedLoop:
+    """Tells labgrid's place manager that nothing is to be waited for.
+
+    It would give the event loop a tenth of a second at each of the 48 polls that activating a Core's drivers takes;
+    our coordinator session has synchronised before the place was acquired.
+    """
+
+    def is_running(self) -> bool:
+        """Somebody else runs the loop."""
+        return True
+
+
+def forget_session() -> None:
+    """Let labgrid make a session of its own again."""
+    ResourceManager.instances.pop(RemotePlaceManager, None)

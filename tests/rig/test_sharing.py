@@ -1,0 +1,97 @@
+"""Boards that people share: several at once or none, a queue that is shown, and nothing left in it by the dead."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from test_rack import Up
+
+from rig.errors import LabFault
+from rig.lab.acquisition import Boards, NotHere
+from rig.lab.checkout import part
+
+PLACES = part("places", "virtual.yaml")
+
+
+@pytest.fixture(scope="module")
+def up():
+    rack = Up("--cores", "3", "--time-scale", "0.1")
+    yield rack
+    rack.end()
+
+
+@pytest.fixture
+def held_by_somebody(up):
+    """Two of three places are an engineer's."""
+    for place in ("core-01", "core-02"):
+        up.client("-p", place, "acquire")
+    yield
+    for place in ("core-01", "core-02"):
+        if place in up.client("who"):
+            up.client("-p", place, "release")
+
+
+def test_several_boards_are_acquired_at_once(up):
+    with Boards(up.coordinator, PLACES) as boards:
+        names = [board.name for board in boards.get_several("spark-core", {}, 3)]
+        assert names == ["core-01", "core-02", "core-03"]
+        assert all(name in up.client("who") for name in names)
+    assert "core-0" not in up.client("who")
+
+
+@pytest.mark.usefixtures("held_by_somebody")
+def test_of_several_boards_none_is_kept_when_one_is_missing(up, capfd):
+    with Boards(up.coordinator, PLACES, patience=1.5) as boards:
+        with pytest.raises(LabFault, match=r"core-01 by .*core-02 by "):
+            boards.get_several("spark-core", {}, 2)
+        assert "core-03" not in up.client("who")
+    assert "waiting for a board: core-01 by" in capfd.readouterr().err
+
+
+def test_more_boards_than_there_are_is_not_here(up):
+    with (
+        Boards(up.coordinator, PLACES) as boards,
+        pytest.raises(NotHere, match="3 places have board=spark-core, not 4"),
+    ):
+        boards.get_several("spark-core", {}, 4)
+
+
+@pytest.mark.usefixtures("held_by_somebody")
+def test_who_waits_in_the_queue_gets_the_board_when_it_is_released(up):
+    up.client("-p", "core-03", "acquire")
+    timer = threading.Timer(2, lambda: up.client("-p", "core-03", "release"))
+    timer.start()
+    with Boards(up.coordinator, PLACES, patience=20) as boards:
+        assert boards.get("spark-core", {}).name == "core-03"
+    timer.join()
+    assert up.client("reservations").strip() == "", "the queue is left before the place is released"
+
+
+@pytest.mark.usefixtures("held_by_somebody")
+def test_what_a_killed_run_queued_for_is_cancelled_by_the_next(up):
+    up.client("-p", "core-03", "acquire")
+    code = (
+        "import sys; from pathlib import Path; from rig.lab.acquisition import Boards\n"
+        "boards = Boards(sys.argv[1], Path(sys.argv[2])).__enter__(); boards.get('spark-core', {})\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code, up.coordinator, str(PLACES)], stderr=subprocess.PIPE)
+    assert b"waiting for a board" in run.stderr.readline()
+    run.kill()
+    run.wait()
+    assert "waiting" in up.client("reservations")
+    with Boards(up.coordinator, PLACES):
+        assert up.client("reservations").strip() == ""
+    up.client("-p", "core-03", "release")
+
+
+@pytest.mark.usefixtures("held_by_somebody")
+def test_a_place_that_is_reserved_for_us_by_hand_counts_as_free(up):
+    token = up.client("reserve", "--shell", "board=spark-core").split("=")[1].split()[0]
+    time.sleep(0.2)
+    with Boards(up.coordinator, PLACES) as boards:
+        assert boards.get("spark-core", {}).name == "core-03"
+    up.client("cancel-reservation", token)
