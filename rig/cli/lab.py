@@ -84,7 +84,8 @@ def bring_up(
 def health(
     places: Annotated[list[str] | None, typer.Argument(metavar="PLACE…", help="Places; all if none is named.")] = None,
     control_cut: Annotated[
-        bool, typer.Option("--control-cut", help="Cut the boards named in an update of the golden image; clears them.")
+        bool,
+        typer.Option("--control-cut", help="Cut boards in an update of the golden image; clears those in quarantine."),
     ] = False,
     reap: Annotated[
         bool, typer.Option("--reap", help="Power boards left off, give back places that killed runs left acquired.")
@@ -102,11 +103,10 @@ def health(
     from rig.lab.control_cut import clear
 
     lab = _lab(coordinator, rack)
-    if control_cut and not places:
-        raise Misuse("--control-cut needs the names of places")
     known, status = Manifest.load(manifest_path(manifest)), 0
     with Boards(lab.coordinator, lab.environment, reaps=reap) as boards:
-        for place in places or [] if control_cut else []:
+        sick = [row.place for row in boards.health() if row.health != "ok" and not row.holder]
+        for place in (places or sick) if control_cut else []:
             try:
                 clear(boards, place, known, lambda _step: None)
             except RigError as error:

@@ -28,7 +28,7 @@ def up(
     """Start the virtual rack: twins, relay, labgrid exporter and coordinator. Ctrl-C ends it.
 
     Prints what to paste for [b]labgrid-client[/b]; every place there can be listed, acquired, switched and released.
-    A part that dies is named and the others go on; the exporter is started again. The exit status is 3 then.
+    A part that dies is named, the others go on, and it is started again on the same ports. The exit status is 3 then.
     """
     import signal
     import threading
@@ -47,7 +47,7 @@ def up(
                 if child.process.pid not in mourned:
                     mourned.add(child.process.pid)
                     print(f"rig: {child.obituary()}", file=sys.stderr, flush=True)
-            rack.revive_exporter()
+            rack.revive()
             stop.wait(0.2)
     if mourned:
         raise typer.Exit(LabFault.exit_status)

@@ -31,7 +31,10 @@ class Child:
         self.name = name
         self.log = folder / f"{name}.log"
         self._out = folder / f"{name}.out"
-        self._command, self._folder = command, folder
+        self._folder = folder
+        self.born = time.monotonic()
+        #: What starts it again as it was: a command that names the ports it chose.
+        self.again_by = command
         wrapped = [sys.executable, "-I", "-S", "-c", _DIES_WITH_PARENT, str(os.getpid()), *command]
         with self._out.open("wb") as out, self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -43,9 +46,11 @@ class Child:
                 start_new_session=True,
             )
 
-    def again(self) -> Child:
-        """The same process once more."""
-        return Child(self.name, self._command, folder=self._folder)
+    def again(self, *more: str) -> Child:
+        """The same process once more, with `more` words behind its command."""
+        child = Child(self.name, [*self.again_by, *more], folder=self._folder)
+        child.again_by = self.again_by
+        return child
 
     def obituary(self) -> str:
         """How it died, in one line."""
@@ -94,9 +99,10 @@ class Children:
         """What died by itself."""
         return [child for child in self._children if child.process.poll() is not None]
 
-    def restart(self, child: Child) -> None:
+    def restart(self, child: Child, *more: str) -> Child:
         """Start a dead child again as it was."""
-        self._children[self._children.index(child)] = child.again()
+        fresh = self._children[self._children.index(child)] = child.again(*more)
+        return fresh
 
     def stop(self) -> None:
         """End them in reverse order: politely, then by force."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rig.drivers.relay import Contact
 from rig.errors import LabFault
 from rig.firmware.manifest import Manifest
 from rig.lab.checkout import manifest_path
@@ -24,6 +25,7 @@ from rig.ports import free_port
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
+REVIVAL_SECONDS = 1.0
 #: Time scale of boards whose exact timing does not matter.
 QUICK = 0.1
 LINES = ("power", "mode", "reset")
@@ -93,11 +95,30 @@ class VirtualRack:
         """Processes that died by themselves."""
         return self._children.dead() if self._children is not None else []
 
-    def revive_exporter(self) -> None:
-        """Start a dead exporter again: it also ends by itself when its coordinator was restarted."""
-        dead = {child.name: child for child in self.dead()}
-        if "exporter" in dead and "coordinator" not in dead and self._children is not None:
-            self._children.restart(dead["exporter"])
+    def revive(self) -> None:
+        """Start what died again, on the ports it had; what dies at once is left alone for a while."""
+        dead = {child.name: child for child in self.dead() if time.monotonic() - child.born > REVIVAL_SECONDS}
+        for name, child in dead.items():
+            if self._children is None or (name == "exporter" and "coordinator" in {c.name for c in self.dead()}):
+                continue
+            if name in self.boards and not self._is_fed(name):
+                self._children.restart(child, "--power", "off")
+                continue
+            fresh = self._children.restart(child)
+            if name == "coordinator":
+                _wait_for_port(fresh, self.coordinator, time.monotonic() + READY_SECONDS)
+                self._make_places()
+
+    def _is_fed(self, place: str) -> bool:
+        """Whether the relay feeds a board; one whose relay is gone is: its contacts rest closed."""
+        coil = self.places.index(place) * len(LINES)
+        contact = Contact(HOST, self.relay["modbus"]["port"], coil, inverted=False, board=place)
+        try:
+            return contact.is_closed()
+        except LabFault:
+            return True
+        finally:
+            contact.close()
 
     def stop(self) -> None:
         """End every process and remove the folder."""
@@ -127,22 +148,34 @@ class VirtualRack:
         for place, twin in zip(self.places, twins, strict=True):
             told = twin.ready(deadline)
             self.boards[place] = {key: told[key] for key in ("usbip", "control", "generation")}
+            ports = ("--usbip-port", told["usbip"]["port"], "--control-port", told["control"]["port"])
+            twin.again_by = [*twin.again_by, *map(str, ports)]
         wires = [
             f"--wire={line}@{board['control']['host']}:{board['control']['port']}"
             for board in self.boards.values()
             for line in LINES
         ]
-        told = children.start("relay", [*_rig(), "twin", "relay", *wires]).ready(deadline)
+        relay = children.start("relay", [*_rig(), "twin", "relay", *wires])
+        told = relay.ready(deadline)
         self.relay = {"modbus": told["modbus"], "http": told["http"]}
+        ports = ("--modbus-port", told["modbus"]["port"], "--http-port", told["http"]["port"])
+        relay.again_by = [*relay.again_by, *map(str, ports)]
         (folder / "exporter.yaml").write_text(json.dumps(self._exports(), indent=1))
         exporter = [_script("labgrid-exporter"), "-c", self.coordinator, "-n", "virtual", "--hostname", HOST]
         _wait_for_port(coordinator, self.coordinator, deadline)
         children.start("exporter", [*exporter, "exporter.yaml"])
+        self._make_places()
         with Coordinator(self.coordinator) as session:
-            for number, place in enumerate(self.places):
-                session.add_place(place, patterns=[f"virtual/{place}/*"], tags=self._tags(number))
             for place in self.places:
                 _wait_for_resources(session, place, children, deadline)
+
+    def _make_places(self) -> None:
+        """Make the places that the coordinator does not know: it saves them four times a minute only."""
+        with Coordinator(self.coordinator) as session:
+            known = session.places()
+            for number, place in enumerate(self.places):
+                if place not in known:
+                    session.add_place(place, patterns=[f"virtual/{place}/*"], tags=self._tags(number))
 
     def _start_core(self, children: Children, number: int, manifest: Manifest, folder: Path) -> Child:
         place = self.places[number]

@@ -6,6 +6,7 @@ does not know what hangs on it: a wire to a dead board is logged and the channel
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -59,6 +60,11 @@ class Relay:
         self.closed = [wire.line == "power" for wire in wires]
         self._sockets: dict[tuple[str, int], socket.socket] = {}
         self._lock = Lock()
+
+    def rest(self) -> None:
+        """Bring every board's lines to where the contacts are: a relay that starts makes its boards feel it."""
+        for channel, closed in enumerate(self.closed):
+            self.switch(channel, closed)
 
     def switch(self, channel: int, closed: bool) -> None:
         """Open or close a channel; the relay has answered before its board has noticed, as relays do."""
@@ -141,6 +147,7 @@ class RelayServers:
             await site.start()
         except OSError as error:
             raise LabFault(f"cannot listen on {host}:{http_port}: {error.strerror}") from error
+        await asyncio.to_thread(self.relay.rest)
         return {
             "ready": True,
             "modbus": {"host": host, "port": modbus_port},

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -99,3 +101,37 @@ def test_a_killed_run_loses_at_most_the_cuts_in_flight_and_leaves_no_board_off_f
     for place in rack.ready["places"]:
         rack.client("-p", place, "acquire")
         assert "is on" in rack.client("-p", place, "power", "get")
+
+
+#: How many random moments: a few every time, `RIG_KILLS=50` for a soak.
+KILLS = int(os.environ.get("RIG_KILLS", "3"))
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_whatever_is_killed_whenever_one_command_brings_every_board_back(tmp_path, racks, seed):
+    rng = random.Random(seed)
+    rack = racks(2)
+    run = rig_run(rack, tmp_path / "r", "-n", "2", "-k", "programming or erasing")
+    assert '"collected"' in run.stdout.readline()
+    time.sleep(rng.uniform(0, 12))
+    victim = rng.choice(["run", "exporter", "coordinator", "relay", "core-01", "core-02"])
+    family = psutil.Process(run.pid).children(recursive=True)
+    (psutil.Process(run.pid) if victim == "run" else rack.children()[victim]).kill()
+    run.communicate(timeout=120)
+    assert gone(family)
+    for segment in (tmp_path / "r" / "ledger").glob("*.jsonl"):
+        assert len(unfinished(segment)) <= (1 if victim in ("run", "relay", "core-01", "core-02") else 0), victim
+    wait_for(
+        lambda: health(rack, "--reap", "--control-cut") == {"core-01": "ok", "core-02": "ok"},
+        seconds=60, reason=f"every board to come back after the death of {victim}", clock=Clock(), board="rack",
+    )  # fmt: skip
+    for place in rack.ready["places"]:
+        assert place not in rack.client("who")
+        rack.client("-p", place, "acquire")
+        assert "is on" in rack.client("-p", place, "power", "get")
+
+
+def health(rack: Up, *words: str) -> dict[str, str]:
+    command = [sys.executable, "-m", "rig", "lab", "health", "--json", *words, "--coordinator", rack.coordinator]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return {row["place"]: row["health"] for row in map(json.loads, done.stdout.splitlines())}
