@@ -52,4 +52,10 @@ class Copy:
         if backup == self.before:
             return Landing("backup", None, "inferred", "the backup is complete")
         written = next(at for at in range(0, len(backup), 2) if backup[at : at + 2] != self.before[at : at + 2])
-        return Landing("backup", layout.BACKUP_ADDRESS + written, "read-back", f"{written} bytes are backed up")
+        if written > 0:
+            return Landing("backup", layout.BACKUP_ADDRESS + written, "read-back", f"{written} bytes are backed up")
+        used = next((at for at in range(len(backup)) if backup[at] != 0xFF), None)
+        if used is None:
+            return Landing("backup", None, "inferred", "the backup slot is blank")
+        reached = layout.BACKUP_ADDRESS + used - used % layout.EXTERNAL_SECTOR
+        return Landing("backup", reached, "read-back", f"the backup slot is blank up to {reached:#x}")

@@ -160,14 +160,14 @@ def cut_before(generation: str, scenario: str, k: int) -> Core:
     return core
 
 
-def fuse_at_power_on(core: Core, k: int) -> None:
-    """Let the first power-on of `core` arm its journal to fail before operation `k`."""
+def fuse_at_power_on(core: Core, k: int, tear=None) -> None:
+    """Let the first power-on of `core` arm its journal to fail before operation `k`, or in it as `tear` says."""
     power_on = core.power_on
 
     def armed(now: float, **how: object) -> None:
         power_on(now, **how)
         core.power_on = power_on
-        core.memory.journal.fuse = (k, None)
+        core.memory.journal.fuse = (k, tear)
 
     core.power_on = armed
 
