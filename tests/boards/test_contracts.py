@@ -1,0 +1,69 @@
+"""What every driver must keep to, whatever it drives: power switch, button, USB port, update path.
+
+On hardware these need an environment file and nothing else; they write to a sector of the external flash that
+firmware leaves to users.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from rig.drivers.dfu_host import EraseOrder
+from rig.errors import LabFault
+from rig.formats import spark_flash as layout
+
+pytestmark = pytest.mark.board("spark-core", mode="wired")
+
+SCRATCH, PATTERN = 0x1F_0000, bytes(range(256)) * 10
+
+
+def test_a_power_switch_reads_back_what_it_was_told(bench):
+    relay = bench.board.relay
+    for state in (False, False, True, True):
+        (relay.on if state else relay.off)()
+        assert relay.get() is state
+    relay.cycle()
+    assert relay.get() is True
+
+
+def test_without_power_nothing_hangs_on_usb_and_with_power_something_does(bench):
+    bench.board.power_off()
+    assert bench.board.identity() is None
+    bench.board.power_on()
+    assert bench.board.observe(bench.board.timing.start) is not None
+
+
+def test_a_contact_of_its_own_switches_the_same_relay(bench):
+    contact = bench.board.relay.contact()
+    contact.connect()
+    contact.switch(False)
+    assert bench.board.relay.get() is False
+    contact.switch(True)
+    assert bench.board.relay.get() is True
+    contact.close()
+
+
+def test_a_device_that_loses_power_is_a_lab_fault_that_names_the_board(bench):
+    with pytest.raises(LabFault) as lost, bench.board.dfu() as host:
+        bench.board.relay.off()
+        host.read(layout.APP_ADDRESS, 4096)
+    assert lost.value.board == bench.board.name
+    bench.board.power_on()
+
+
+@pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
+def test_what_an_update_path_wrote_it_reads_back_and_every_piece_is_told(bench, order):
+    told = []
+    with bench.board.dfu(told.append) as host:
+        host.write(SCRATCH, PATTERN, order)
+        assert host.read(SCRATCH, len(PATTERN)) == PATTERN
+    written = [progress for progress in told if progress.phase == "program"]
+    assert [progress.done for progress in written] == [1024, 2048, 2560]
+    assert sum(progress.phase == "erase" for progress in told) == 1
+
+
+def test_a_button_reads_back_what_it_was_told(bench):
+    if not bench.board.has_reset:
+        pytest.skip("not run here: RST is not wired")
+    bench.board.press_reset()
+    assert bench.board.observe(bench.board.timing.start) is not None
