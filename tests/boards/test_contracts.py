@@ -44,9 +44,13 @@ def test_a_contact_of_its_own_switches_the_same_relay(bench):
 
 
 def test_a_device_that_loses_power_is_a_lab_fault_that_names_the_board(bench):
-    with pytest.raises(LabFault) as lost, bench.board.dfu() as host:
-        bench.board.relay.off()
-        host.read(layout.APP_ADDRESS, 4096)
+    def read_without_power():
+        with bench.board.dfu() as host:
+            bench.board.relay.off()
+            host.read(layout.APP_ADDRESS, 4096)
+
+    with pytest.raises(LabFault) as lost:
+        read_without_power()
     assert lost.value.board == bench.board.name
     bench.board.power_on()
 
