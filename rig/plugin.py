@@ -81,14 +81,28 @@ def firmware(request: pytest.FixtureRequest) -> Manifest:
     return known if release is None else known.trying(release)
 
 
+def _board_kinds(definition: pytest.Item) -> list[str]:
+    """The kinds of board a test's own marker asks for, or those of its cases."""
+    own = definition.get_closest_marker("board")
+    cases = [
+        mark
+        for parametrize in definition.iter_markers("parametrize")
+        for case in parametrize.args[1]
+        for mark in getattr(case, "marks", ())
+        if mark.name == "board"
+    ]
+    return [marker.args[0] for marker in ([own] if own else cases) if marker.args]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Where genuine releases were added, every test that takes an image runs with each of them as the new one too."""
-    if "image" not in metafunc.fixturenames:
+    kinds = _board_kinds(metafunc.definition)
+    if "image" not in metafunc.fixturenames or not kinds:
         return
     from rig.firmware.manifest import Manifest
     from rig.lab.checkout import manifest_path
 
-    releases = Manifest.load(manifest_path(metafunc.config.option.rig_manifest)).releases
+    releases = Manifest.load(manifest_path(metafunc.config.option.rig_manifest)).releases(kinds[0])
     if releases:
         metafunc.parametrize(
             "firmware", [None, *releases], ids=["synthetic", *releases], indirect=True, scope="session"
@@ -258,6 +272,8 @@ def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench) -> Ite
     try:
         yield
         reason = bench.condemned
+    except Misuse:
+        raise
     except RigError as error:
         reason = error.message
         raise

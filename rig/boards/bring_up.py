@@ -11,8 +11,9 @@ from rig.boards.spark_core import SparkCore
 from rig.errors import DeviceFault, Misuse
 from rig.firmware.manifest import Image, Manifest
 from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import plausible_first_word
 from rig.formats.spark_keys import ServerRecord
-from rig.trust.core_key import make_core_key
+from rig.trust.core_key import core_public_key, make_core_key
 
 UNKNOWN = "unknown"
 
@@ -29,7 +30,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class BroughtUp:
-    """What a Core is now; `public_key` is the PEM of a key it was given, None where it kept its own."""
+    """What a Core is now; `public_key` is the PEM of the key it holds, `new_key` whether it was given it now."""
 
     serial: str
     generation: str
@@ -37,7 +38,8 @@ class BroughtUp:
     application: str
     factory: str
     server: str
-    public_key: str | None
+    public_key: str
+    new_key: bool
 
 
 def bring_up(board: SparkCore, recipe: Recipe, known: Manifest, note: Callable[[str], None]) -> BroughtUp:
@@ -51,7 +53,7 @@ def bring_up(board: SparkCore, recipe: Recipe, known: Manifest, note: Callable[[
     found = known.bootloader_in(code)
     generation = found.generation.lower() if found is not None else UNKNOWN
     note("writing keys")
-    public_key = _give_key(board, recipe)
+    public_key, is_new = _give_key(board, recipe)
     if recipe.server is not None:
         write_server_record(board, recipe.server)
     note("writing the factory image")
@@ -63,8 +65,13 @@ def bring_up(board: SparkCore, recipe: Recipe, known: Manifest, note: Callable[[
     server = read_server_record(board).address or "default"
     board.update(recipe.application)
     note("starting it")
-    if not board.is_alive(board.timing.self_healing):
-        raise DeviceFault(f"{recipe.application.name} was written but does not run", board=board.name)
+    _see_it_run(board, recipe.application)
+    board.enter_dfu()
+    with board.dfu() as host:
+        if host.read(layout.APP_ADDRESS, len(recipe.application)) != recipe.application.data:
+            raise DeviceFault(f"{recipe.application.name} was replaced by another image", board=board.name)
+    board.start()
+    _see_it_run(board, recipe.application)
     return BroughtUp(
         serial=serial,
         generation=generation,
@@ -73,6 +80,7 @@ def bring_up(board: SparkCore, recipe: Recipe, known: Manifest, note: Callable[[
         factory=recipe.factory.version,
         server=server,
         public_key=public_key,
+        new_key=is_new,
     )
 
 
@@ -90,17 +98,30 @@ def recipe_from(
     if (server_key is None) != (server is None):
         raise Misuse("a server has a key and an address", hint="give both --server-key and --server")
     record = ServerRecord(server_key, server) if server_key is not None else None
-    return Recipe(application, roles.get("factory", application), record, new_key)
+    if record is not None:
+        record.pack()
+    factory = roles.get("factory", application)
+    for image in (application, factory):
+        if len(image) > layout.APP_SIZE or not plausible_first_word(image.data):
+            raise Misuse(f"{image.name} is nothing a Core could run", hint="is it a firmware file?")
+    return Recipe(application, factory, record, new_key)
 
 
-def _give_key(board: SparkCore, recipe: Recipe) -> str | None:
-    """Make a key where there is none, or where another one is wanted; returns the public half of a new one."""
-    blank = b"\xff" * 4
-    if not recipe.new_key and read_core_key(board)[:4] != blank:
-        return None
-    key = make_core_key()
-    write_core_key(board, key.private_der)
-    return key.public_pem.decode()
+def _give_key(board: SparkCore, recipe: Recipe) -> tuple[str, bool]:
+    """Make a key where there is none that works, or where another is wanted; the public half of what is there now."""
+    held = core_public_key(read_core_key(board))
+    if held is not None and not recipe.new_key:
+        return held, False
+    write_core_key(board, make_core_key().private_der)
+    given = core_public_key(read_core_key(board))
+    if given is None:
+        raise DeviceFault("the new key reads back different", board=board.name)
+    return given, True
+
+
+def _see_it_run(board: SparkCore, image: Image) -> None:
+    if not board.is_alive(board.timing.start):
+        raise DeviceFault(f"{image.name} was written but does not run", board=board.name)
 
 
 def _digest(code: bytes) -> str:

@@ -26,8 +26,9 @@ def write_server_record(board: SparkCore, record: ServerRecord) -> None:
 
 
 def write_server_key(board: SparkCore, key: bytes) -> None:
-    """Write another server's key, and keep the address. Raises Misuse, DeviceFault."""
-    write_server_record(board, ServerRecord(key, read_server_record(board).address))
+    """Write another server's key, and keep the address and whatever else is there. Raises Misuse, DeviceFault."""
+    ServerRecord(key, None).pack()
+    _rewrite(board, layout.SERVER_KEY_ADDRESS, key)
 
 
 def read_core_key(board: SparkCore) -> bytes:

@@ -25,11 +25,15 @@ class Timing:
 
     scale: float = 1.0
     relay_seconds: float = 0.0
+    #: Since when MODE may mean a factory reset: generation C takes it sooner, and so may one that nobody knows.
+    factory_after: float = 6.5
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Timing:
         """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are. Raises Misuse."""
-        return cls(_number(tags, "timing_scale", "1") or 1.0, _number(tags, "relay_ms", "0") / 1000)
+        factory_after = FACTORY_SECONDS if tags.get("generation") in ("a", "b") else 6.5
+        scale, relay_ms = _number(tags, "timing_scale", "1") or 1.0, _number(tags, "relay_ms", "0")
+        return cls(scale, relay_ms / 1000, factory_after)
 
     @property
     def mode_hold(self) -> float:
@@ -39,7 +43,7 @@ class Timing:
     @property
     def mode_held_too_long(self) -> float:
         """From here on MODE may have meant a factory reset."""
-        return 9.5 * self.scale
+        return (self.factory_after - 0.5) * self.scale
 
     @property
     def factory_hold(self) -> float:

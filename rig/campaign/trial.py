@@ -24,6 +24,9 @@ Contents = Mapping[int, bytes]
 APP, FLAGS = (layout.APP_ADDRESS, layout.APP_SIZE), (layout.FLAGS_ADDRESS, SystemFlags.SIZE)
 
 
+COPY_SHOWN_BY = (APP, FLAGS, (layout.BACKUP_ADDRESS, layout.APP_SIZE))
+
+
 class Trial(Protocol):
     """What to try, and where to cut it."""
 
@@ -130,15 +133,14 @@ class FactoryImageWrite(_ExternalWrite):
 class _Copying:
     """A copy by the bootloader, from a slot of the external flash into the application area."""
 
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (APP, FLAGS, (layout.BACKUP_ADDRESS, layout.APP_SIZE))
+    slot: ClassVar[int]
     order: ClassVar = EraseOrder.ALL_FIRST
     target: Image
     aim: Aim
 
     def locate(self, before: Contents, after: Contents) -> Landing:
-        """By the application area, the flags and the backup slot."""
-        data = self.target.data.ljust(layout.APP_SIZE, b"\xff")
-        copy = Copy(before[APP[0]], before[FLAGS[0]], before[layout.BACKUP_ADDRESS], data)
+        """By the application area, the flags and the backup slot; what is copied is all that lies in the slot."""
+        copy = Copy(before[APP[0]], before[FLAGS[0]], before[layout.BACKUP_ADDRESS], before[self.slot])
         return copy.locate(after[APP[0]], after[FLAGS[0]], after[layout.BACKUP_ADDRESS])
 
 
@@ -147,6 +149,8 @@ class FactoryReset(_Copying):
     """A factory reset by the MODE button, `target` in the factory slot."""
 
     path: ClassVar[str] = "factory-reset"
+    slot: ClassVar[int] = layout.FACTORY_ADDRESS
+    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, (layout.FACTORY_ADDRESS, layout.APP_SIZE))
     target: Image
     aim: Aim
 
@@ -178,6 +182,8 @@ class OtaCopy(_Copying):
     """What follows an update over the air: `target` waits in its slot, and the bootloader copies it in at power-on."""
 
     path: ClassVar[str] = "ota-copy"
+    slot: ClassVar[int] = layout.OTA_ADDRESS
+    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, (layout.OTA_ADDRESS, layout.APP_SIZE))
     target: Image
     aim: Aim
 

@@ -38,7 +38,7 @@ def bring_up(
     server: Annotated[str | None, typer.Option(help="Name or IPv4 address of the server they talk to.")] = None,
     server_key: Annotated[Path | None, typer.Option(help="Its public key, PEM or DER.")] = None,
     new_key: Annotated[bool, typer.Option("--new-key", help="Give another key to Cores that have one.")] = False,
-    keys: Annotated[Path | None, typer.Option(help="Folder for the public keys of Cores that were given one.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="Folder for the public keys of the Cores.")] = None,
     at_once: Annotated[int, typer.Option("-n", min=1, max=32, help="How many boards at once.")] = 4,
     manifest: Annotated[Path | None, typer.Option(help="Manifest of firmware; the rig's own if not given.")] = None,
     coordinator: COORDINATOR = None,
@@ -65,11 +65,15 @@ def bring_up(
     path = manifest_path(manifest)
     key = read_server_key(server_key) if server_key is not None else None
     recipe = recipe_from(Manifest.load(path), release=release, server_key=key, server=server, new_key=new_key)
+    if keys is not None:
+        try:
+            keys.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misuse(f"cannot use the folder {keys}: {error.strerror}") from error
     results = []
     for result in bring_up_places(lab, sorted(set(chosen)), recipe, path, at_once):
         results.append(result)
-        if result.board is not None and keys is not None and result.board.public_key:
-            keys.mkdir(parents=True, exist_ok=True)
+        if result.board is not None and keys is not None:
             (keys / f"{result.board.serial}.pub.pem").write_text(result.board.public_key)
         if as_json:
             print(json.dumps(asdict(result)), flush=True)
@@ -103,20 +107,27 @@ def health(
     from rig.lab.control_cut import clear
 
     lab = _lab(coordinator, rack)
-    known, status = Manifest.load(manifest_path(manifest)), 0
+    known = Manifest.load(manifest_path(manifest))
+    faults: list[RigError] = []
     with Boards(lab.coordinator, lab.environment, reaps=reap) as boards:
-        sick = [row.place for row in boards.health() if row.health != "ok" and not row.holder]
+        rows = boards.health()
+        if unknown := set(places or []) - {row.place for row in rows}:
+            raise Misuse(f"no place with a board is called {sorted(unknown)[0]}")
+        if reap:
+            revived, faults = boards.power_what_is_off("spark-core")
+            given_back = ", ".join(boards.reaped) or "none"
+            print(f"given back: {given_back}; powered: {', '.join(revived) or 'none'}", file=sys.stderr)
+        sick = [row.place for row in rows if row.health != "ok" and not row.holder]
         for place in (places or sick) if control_cut else []:
             try:
                 clear(boards, place, known, lambda _step: None)
             except RigError as error:
-                status = error.exit_status
-                print(f"rig: {error}", file=sys.stderr)
-        if reap:
-            revived = boards.power_what_is_off(places or [row.place for row in boards.health()])
-            given_back = ", ".join(boards.reaped) or "none"
-            print(f"given back: {given_back}; powered: {', '.join(revived) or 'none'}", file=sys.stderr)
+                faults.append(error)
+    with Boards(lab.coordinator, lab.environment, reaps=False) as boards:
         rows = [row for row in boards.health() if not places or row.place in places]
+    for fault in faults:
+        print(f"rig: {fault}", file=sys.stderr)
+    status = next((number for number in (2, 1, 3) if number in {fault.exit_status for fault in faults}), 0)
     if as_json:
         print("\n".join(json.dumps(asdict(row)) for row in rows))
     else:
@@ -145,7 +156,7 @@ def _print_table(results: list[Any]) -> None:
         if board is None:
             table.add_row(result.place, "[red]failed[/]")
         else:
-            key = "new" if board.public_key else "kept"
+            key = "new" if board.new_key else "kept"
             table.add_row(
                 result.place, board.serial, board.generation, board.application, board.factory, board.server, key
             )

@@ -126,6 +126,7 @@ class ConsoleRecorder:
             raise Misuse(f"no console speaks {protocol!r}", hint="raw or rfc2217")
         self._address, self._protocol, self._speed = (host, port), protocol, speed
         self._keep = keep
+        self._file: IO[str] | None = None
         self._entries: list[Entry] = []
         self._link: Link | None = None
         self._news = threading.Condition()
@@ -133,7 +134,11 @@ class ConsoleRecorder:
         self._thread = threading.Thread(target=self._run, name=f"console {host}:{port}", daemon=True)
 
     def start(self) -> None:
-        """Begin to record; a console that is not there yet is waited for."""
+        """Begin to record; a console that is not there yet is waited for. Raises Misuse for a bad `keep`."""
+        try:
+            self._file = self._keep.open("a", encoding="utf-8") if self._keep is not None else None
+        except OSError as error:
+            raise Misuse(f"cannot keep the console in {self._keep}: {error.strerror}") from error
         self._thread.start()
 
     def stop(self) -> None:
@@ -185,7 +190,7 @@ class ConsoleRecorder:
             return b"".join(entry.data for entry in self._entries)[known:]
 
     def _run(self) -> None:
-        keep = self._keep.open("a", encoding="utf-8") if self._keep is not None else None
+        keep = self._file
         try:
             while not self._stop.is_set():
                 try:

@@ -21,6 +21,8 @@ from rig.formats.dfuse import Segment, Status
 
 VENDOR, PRODUCT_DFU = 0x1D50, 0x607F
 DFU_INTERFACE = (0xFE, 0x01)
+#: Protocol of an interface that is in DFU mode; 1 is that of a device which could be brought into it.
+DFU_MODE = 2
 TRANSFER_SIZE = 1024
 TIMEOUT_MS = 5000
 STATUS_ROUNDS = 100
@@ -58,8 +60,11 @@ def find_dfu(backend: Any = None) -> list[Any]:
     """Every pyusb device in DFU mode that `backend` sees (None: this machine's USB). Raises LabFault."""
 
     def in_dfu(device: Any) -> bool:
-        classes = [(entry.bInterfaceClass, entry.bInterfaceSubClass) for config in device for entry in config]
-        return DFU_INTERFACE in classes
+        return any(
+            (entry.bInterfaceClass, entry.bInterfaceSubClass, entry.bInterfaceProtocol) == (*DFU_INTERFACE, DFU_MODE)
+            for config in device
+            for entry in config
+        )
 
     with _faults("list"):
         return list(usb.core.find(find_all=True, backend=backend, custom_match=in_dfu))

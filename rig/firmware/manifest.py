@@ -50,7 +50,7 @@ class Entry(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     board: BoardKind
-    version: str
+    version: str = Field(pattern=r"^[ -~]{1,80}$")
     runs: Runs
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     recipe: Recipe | None = None
@@ -151,8 +151,7 @@ class Manifest:
     def __init__(self, path: Path, document: _Document, releases: list[Entry]):
         self.path = path
         self.entries = {entry.name: entry for entry in [*document.image, *releases]}
-        #: Names of the genuine releases that were added beside the manifest.
-        self.releases = [entry.name for entry in releases]
+        self._releases = releases
         self.bootloaders = document.bootloader
         self._roles = document.roles
         self._images: dict[str, Image] = {}
@@ -192,6 +191,10 @@ class Manifest:
         if board not in self._roles:
             raise Misuse(f"{self.path}: roles.{board} is missing")
         return {role: self.image(name) for role, name in self._roles[board] if name is not None}
+
+    def releases(self, board: str) -> list[str]:
+        """Names of the genuine releases for boards of this kind that were added beside the manifest."""
+        return [entry.name for entry in self._releases if entry.board == board]
 
     def roles_of(self, name: str) -> list[str]:
         """The parts an image plays."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from rig.errors import LabFault, Misuse
 from rig.firmware.manifest import Entry, Manifest
+from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import split_suffix
+from rig.formats.spark_flash import plausible_first_word
 
 RELEASES = "releases"
 LARGEST = 16 * 1024 * 1024
@@ -48,6 +51,7 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     if release.name in known.entries:
         raise Misuse(f"{manifest}: an image {release.name!r} is there already", hint="choose another --name")
     data, _ = split_suffix(content, release.name)
+    _refuse(release, data)
     digest = hashlib.sha256(data).hexdigest()
     twin = next((entry for entry in known.entries.values() if entry.sha256 == digest), None)
     if twin is not None:
@@ -59,11 +63,22 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     file.write_bytes(data)
     listing = file.parent / "manifest.toml"
     before = listing.read_text(encoding="utf-8") if listing.exists() else "# Made by `rig firmware add`.\n"
-    fields = "".join(f"{key} = {json.dumps(value)}\n" for key, value in entry.items())
+    fields = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in entry.items())
     fresh = listing.with_suffix(".new")
     fresh.write_text(f"{before}\n[[image]]\n{fields}", encoding="utf-8")
     fresh.replace(listing)
     return file
+
+
+def _refuse(release: Release, data: bytes) -> None:
+    """What no board could run is no release."""
+    if not data:
+        raise Misuse(f"{release.name} is empty")
+    if release.board == "spark-core" and (len(data) > layout.APP_SIZE or not plausible_first_word(data)):
+        raise Misuse(
+            f"{release.name} is nothing a Core could run: {len(data):,} bytes, beginning with {data[:4].hex()}",
+            hint=f"at most {layout.APP_SIZE:,} bytes, a stack pointer in RAM first",
+        )
 
 
 def _read(path: Path) -> bytes:
@@ -86,6 +101,6 @@ def _download(url: str, watch: Progress) -> bytes:
                 if come > LARGEST:
                     raise Misuse(f"{url} is larger than {LARGEST:,} bytes: no firmware")
                 watch(come, int(total) if total and total.isdigit() else None)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         raise LabFault(f"cannot fetch {url}: {error}", hint="download it by hand and add the file") from error
     return b"".join(parts)

@@ -45,6 +45,6 @@ class ServerRecord:
             return bytes([IP_ADDRESS, 4]) + ipaddress.IPv4Address(self.address).packed
         except ValueError:
             name = self.address.encode("ascii", "replace")
-            if not 0 <= len(name) <= RECORD_SIZE - 3:
-                raise Misuse(f"the server's name {self.address!r} is too long for its record") from None
+            if not self.address.isascii() or not 0 < len(name) <= RECORD_SIZE - 3 or " " in self.address:
+                raise Misuse(f"{self.address!r} is no name of a server that fits into its record") from None
             return bytes([DOMAIN, len(name)]) + name + b"\0"

@@ -18,7 +18,7 @@ from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse, RigError
 from rig.lab.coordinator import Coordinator
 from rig.lab.health import HEALTH, OK, Health, acquit, all_health, is_quarantined, quarantine
-from rig.lab.holder import HOLDER_TAG, is_abandoned, this_process, unchanged_since_taken
+from rig.lab.holder import HOLDER_TAG, is_abandoned, one_at_a_time, this_process, unchanged_since_taken
 from rig.lab.reservation import Reservation, cancel_abandoned
 from rig.lab.scheduling import rare
 from rig.lab.targets import build_board, forget_session, share_session
@@ -73,7 +73,9 @@ class Boards:
         fitting = self._fitting(kind, tags)
         found = self._take_free(fitting, 1)
         if found is None:
-            with Reservation(self._coordinator, {"board": kind, HEALTH: OK, **tags}) as queued:
+            all_say_ok = all(place.tags.get(HEALTH) == OK for place in fitting.values())
+            wanted = {"board": kind, **tags, **({HEALTH: OK} if all_say_ok else {})}
+            with Reservation(self._coordinator, wanted) as queued:
                 found = self._wait(fitting, lambda: self._take_free(fitting, 1) if queued.allocated() else None)
         return found[0]
 
@@ -133,16 +135,35 @@ class Boards:
         """The health of every place with a board."""
         return all_health(self._coordinator)
 
-    def power_what_is_off(self, places: list[str]) -> list[str]:
-        """Power every board that stands without power, and tell which; those that others hold are theirs."""
-        revived = []
-        for name in places:
-            if name not in self._held and not self._coordinator.places()[name].acquired and self._acquire(name):
-                board = self._take(name)
-                if not board.relay.get():
-                    revived.append(name)
-                self._give_back(name)
-        return revived
+    def power_what_is_off(self, kind: str) -> tuple[list[str], list[RigError]]:
+        """Power every board of `kind` that stands without power; those that others hold are theirs.
+
+        Returns which were powered, and the faults of places that did not answer.
+        """
+        revived: list[str] = []
+        faults: list[RigError] = []
+        for name, place in self._coordinator.places().items():
+            if place.tags.get("board") != kind or name in self._held or place.acquired:
+                continue
+            try:
+                if self._acquire(name):
+                    self._power_if_off(name, revived)
+            except RigError as error:
+                error.board = error.board or name
+                faults.append(error)
+        return revived, faults
+
+    def _power_if_off(self, name: str, revived: list[str]) -> None:
+        board = self._take(name)
+        try:
+            if not board.relay.get():
+                board.power_on()
+                revived.append(name)
+        finally:
+            _, target = self._held.pop(name)
+            target.cleanup()
+            self._coordinator.tag(name, **{HOLDER_TAG: ""})
+            self._coordinator.release(name)
 
     def tell(self, name: str, **tags: str) -> None:
         """Set tags of a place that we hold."""
@@ -171,6 +192,8 @@ class Boards:
         chosen: list[str] = []
         fresh: list[str] = []
         for name in sorted(fitting, key=preference):
+            if is_quarantined(places[name].tags):
+                continue
             if name not in self._held:
                 if places[name].acquired or not self._acquire(name):
                     continue
@@ -219,19 +242,32 @@ class Boards:
             self._coordinator.release(name)
 
     def _reap(self) -> None:
-        """Give back what a run of this host left acquired when it was killed, powered."""
-        cancel_abandoned(self._coordinator)
-        for name, place in self._coordinator.places().items():
-            if not is_abandoned(place.tags.get(HOLDER_TAG, "")):
-                continue
-            if place.acquired == self._coordinator.identity and unchanged_since_taken(place):
-                self._coordinator.release(name)
-            elif place.acquired:
-                continue
-            if self._acquire(name):
-                self._take(name)
-                self._give_back(name)
-                self.reaped.append(name)
+        """Give back what a run of this host left acquired when it was killed, powered.
+
+        One process at a time: two would take away what each other has just acquired.
+        """
+        with one_at_a_time(self._address):
+            cancel_abandoned(self._coordinator)
+            for name, place in self._coordinator.places().items():
+                holder = place.tags.get(HOLDER_TAG, "")
+                if not is_abandoned(holder):
+                    continue
+                if place.acquired == self._coordinator.identity and unchanged_since_taken(place):
+                    self._coordinator.release(name)
+                elif place.acquired:
+                    continue
+                try:
+                    if self._acquire(name):
+                        self._take(name)
+                        self._give_back(name)
+                        self.reaped.append(name)
+                except RigError as error:
+                    self._leave_for_the_next(name, holder, error)
+
+    def _leave_for_the_next(self, name: str, holder: str, error: RigError) -> None:
+        """A board that cannot be brought back now keeps its tag, and is named."""
+        print(f"rig: {name} was left by a killed run and cannot be brought back: {error}", file=sys.__stderr__)
+        self._coordinator.tag(name, **{HOLDER_TAG: holder})
 
 
 def free_places(coordinator: str) -> int:

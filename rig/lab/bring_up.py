@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig.boards.bring_up import BroughtUp, Recipe, bring_up
-from rig.errors import LabFault, RigError
+from rig.boards.bring_up import UNKNOWN, BroughtUp, Recipe, bring_up
+from rig.errors import LabFault, Misuse, RigError
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
 
@@ -52,10 +52,13 @@ def _bring_one_up(lab: Lab, place: str, recipe: Recipe, manifest: Path) -> Broug
             board = boards.take(place)
             try:
                 told = bring_up(board, recipe, Manifest.load(manifest), steps.append)
+            except Misuse:
+                raise
             except RigError as error:
                 boards.quarantine(place, f"bring-up {steps[-1]}: {error.message}")
                 raise
-            boards.tell(place, generation=told.generation)
+            if told.generation != UNKNOWN:
+                boards.tell(place, generation=told.generation)
             boards.acquit(place)
             return Brought(place, told)
     except RigError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +54,15 @@ def find_devices(where: Where) -> list[Found]:
     """Every device in DFU mode, with its memories. Raises Misuse, LabFault."""
     found = []
     for device in find_dfu(where.backend()):
-        with DfuHost(device) as host:
-            serial = host.serial_number()
-            segments = tuple(host.segments)
-        if where.serial in (None, serial):
-            found.append(Found(device, f"{device.idVendor:04x}:{device.idProduct:04x}", serial, segments))
+        identity = f"{device.idVendor:04x}:{device.idProduct:04x}"
+        try:
+            serial = DfuHost(device).serial_number()
+            if where.serial not in (None, serial):
+                continue
+            with DfuHost(device) as host:
+                found.append(Found(device, identity, serial, tuple(host.segments)))
+        except (DeviceFault, LabFault) as error:
+            print(f"rig: a device {identity} is in DFU mode, but cannot be used: {error}", file=sys.stderr)
     return found
 
 

@@ -37,6 +37,14 @@ def control_cut(board: SparkCore, known: Manifest, note: Callable[[str], None]) 
 
 
 def clear(boards: Boards, place: str, known: Manifest, note: Callable[[str], None]) -> None:
-    """Take a board out of quarantine when it comes through a control cut. Raises DeviceFault, LabFault, Misuse."""
-    control_cut(boards.take(place), known, note)
+    """Take a board out of quarantine when it comes through a control cut, and put it there when it does not.
+
+    Raises DeviceFault, LabFault, Misuse.
+    """
+    board = boards.take(place)
+    try:
+        control_cut(board, known, note)
+    except (DeviceFault, LabFault) as error:
+        boards.quarantine(place, error.message)
+        raise
     boards.acquit(place)

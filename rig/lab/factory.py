@@ -10,7 +10,7 @@ from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
 
 
-def ship_core(state: Path, manifest: Manifest, generation: str = "B") -> None:
+def ship_core(state: Path, manifest: Manifest, generation: str = "B", core_key: bytes = b"") -> None:
     """Write `internal.bin` and `external.bin` into `state` unless they are there already. Raises Misuse."""
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -32,5 +32,6 @@ def ship_core(state: Path, manifest: Manifest, generation: str = "B") -> None:
     for address, role in ((layout.FACTORY_ADDRESS, "factory"), (layout.BACKUP_ADDRESS, "previous")):
         if role in roles:
             external[address : address + len(roles[role])] = roles[role].data
+    external[layout.CORE_KEY_ADDRESS : layout.CORE_KEY_ADDRESS + len(core_key)] = core_key
     (state / "external.bin").write_bytes(external)
     (state / "internal.bin").write_bytes(internal)

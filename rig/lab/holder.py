@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import socket
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from rig.errors import Misuse
 
 HOLDER_TAG = "held_by"
 #: How far the coordinator's clock and ours may be apart, and how long setting a tag may take.
 TAKEN_WITHIN_SECONDS = 5.0
+
+
+def notes_folder() -> Path:
+    """A folder of this user's for what processes of this host tell one another. Raises Misuse when it is not ours."""
+    folder = Path(tempfile.gettempdir()) / f"rig-notes-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise Misuse(f"{folder} is not ours", hint="somebody else made it: remove it")
+    return folder
+
+
+@contextmanager
+def one_at_a_time(coordinator: str) -> Iterator[None]:
+    """Keep other processes of this user from tidying up at the same coordinator."""
+    with (notes_folder() / f"{re.sub(r'[^a-zA-Z0-9.-]', '_', coordinator)}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def this_process() -> str:

@@ -22,6 +22,7 @@ from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.factory import ship_core
 from rig.ports import free_port
+from rig.trust.core_key import make_core_key
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -73,6 +74,7 @@ class VirtualRack:
         self.boards: dict[str, dict[str, Any]] = {}
         self.relay: dict[str, Any] = {}
         self._state = state
+        self._core_key = b""
         self._folder: Path | None = None
         self._children: Children | None = None
 
@@ -142,6 +144,7 @@ class VirtualRack:
     def _start(self, folder: Path, children: Children) -> None:
         deadline = time.monotonic() + READY_SECONDS
         manifest = Manifest.load(manifest_path(self.plan.manifest))
+        self._core_key = make_core_key().private_der
         self.coordinator = f"{HOST}:{free_port(HOST)}"
         coordinator = children.start("coordinator", [_script("labgrid-coordinator"), "-l", self.coordinator])
         twins = [self._start_core(children, number, manifest, folder) for number in range(len(self.places))]
@@ -181,7 +184,7 @@ class VirtualRack:
         place = self.places[number]
         state = (self._state or folder) / place
         slot = self.plan.slots[number]
-        ship_core(state, manifest, slot.generation)
+        ship_core(state, manifest, slot.generation, self._core_key)
         return children.start(
             place,
             [

@@ -6,21 +6,17 @@ A reservation is noted in a file of this user's, so that one that a killed run l
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from rig.errors import LabFault, Misuse
+from rig.errors import LabFault
 from rig.lab.coordinator import Coordinator
-from rig.lab.holder import is_abandoned, this_process
+from rig.lab.holder import is_abandoned, notes_folder, this_process
 
 
 def _notes() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"rig-reservations-{os.getuid()}"
+    folder = notes_folder() / "reservations"
     folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise Misuse(f"{folder} is not ours", hint="somebody else made it: remove it")
     return folder
 
 

@@ -38,6 +38,8 @@ class Copy:
         return DfuWrite(self.before, flags, self.data, EraseOrder.ALL_FIRST).locate(area, flags)
 
     def _complete(self, now: SystemFlags, then: SystemFlags) -> Landing:
+        if now.ota == layout.OTA_RUN and now.flashed == layout.WORD_BLANK != then.flashed:
+            return Landing("commit-tail", layout.FLAGS_ADDRESS, "read-back", "0x5000 stands, what follows does not")
         finished = (now.nvmem, now.flashed) != (then.nvmem, then.flashed) or now.ota != then.ota
         if now.ota == layout.OTA_RUN and finished:
             return Landing(OUTSIDE, None, "read-back", "the copy is complete")
@@ -47,6 +49,8 @@ class Copy:
         """The application is as before: the backup tells, where one is taken."""
         if now.ota == layout.OTA_COPYING != then.ota:
             return Landing("erase", layout.APP_ADDRESS, "inferred", "marked as under way, nothing erased yet")
+        if backup == self.before == self.backup_before:
+            return Landing("backup", None, "inferred", "the backup was equal before")
         if backup == self.backup_before:
             return Landing(OUTSIDE, None, "read-back", "before anything was erased")
         if backup == self.before:

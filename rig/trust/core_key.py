@@ -23,7 +23,7 @@ class CoreKey:
     """A Core's own pair: what goes into its flash (PKCS#1 DER), and what its server keeps (PEM)."""
 
     private_der: bytes
-    public_pem: bytes
+    public_pem: str
 
 
 def make_core_key() -> CoreKey:
@@ -37,10 +37,26 @@ def make_core_key() -> CoreKey:
                     serialization.PrivateFormat.TraditionalOpenSSL,
                     serialization.NoEncryption(),
                 ),
-                key.public_key().public_bytes(
-                    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-                ),
+                _pem(key),
             )
+
+
+def core_public_key(sector: bytes) -> str | None:
+    """The PEM of the public half of the key a Core holds; None where it holds none that it would read right."""
+    if sector[:2] != b"\x30\x82":
+        return None
+    try:
+        key = serialization.load_der_private_key(sector[: 4 + int.from_bytes(sector[2:4], "big")], None)
+    except (ValueError, TypeError):
+        return None
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != CORE_BITS or not reads_right(key):
+        return None
+    return _pem(key)
+
+
+def _pem(key: rsa.RSAPrivateKey) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
 
 
 def reads_right(key: rsa.RSAPrivateKey) -> bool:

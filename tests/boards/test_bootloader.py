@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from generations import on_generations
 
-from conftest import on_generations
 from rig.formats import spark_flash as layout
 from rig.recovery.ladder import RescueLadder
 
 
 @on_generations("b", locked="yes")
+@pytest.mark.usefixtures("may_destroy")
 def test_a_locked_bootloader_survives_a_forced_overwrite(bench, image, generation):
     with bench.board.dfu() as host:
         code = host.read(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from generations import on_generations
 
-from conftest import on_generations
 from rig.drivers.dfu_host import EraseOrder
 from rig.errors import Misuse
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
+from rig.trust.core_key import core_public_key
 
 
 @on_generations("abc")
@@ -72,13 +73,12 @@ def test_an_image_that_hangs_after_a_second_is_not_rolled_back(bench, image, kno
 
 @on_generations("abc")
 def test_flags_and_keys_can_be_read_by_anybody(bench, known_defect, generation):
-    secret = bytes(range(256))
     with bench.board.dfu() as host:
-        before = host.read(layout.CORE_KEY_ADDRESS, len(secret))
-        host.write(layout.CORE_KEY_ADDRESS, secret)
-        assert host.read(layout.CORE_KEY_ADDRESS, len(secret)) == secret
+        sector = host.read(layout.CORE_KEY_ADDRESS, layout.EXTERNAL_SECTOR)
         assert SystemFlags.unpack(host.read(layout.FLAGS_ADDRESS, SystemFlags.SIZE)).ota == layout.OTA_RUN
-        host.write(layout.CORE_KEY_ADDRESS, before)
+    if sector[:4] == b"\xff" * 4:
+        pytest.skip("not run here: the Core holds no key; `rig lab bring-up` gives it one")
+    assert core_public_key(sector) is not None
     known_defect("private-key-can-be-read-over-dfu")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from generations import on_generations
 
-from conftest import on_generations
 from rig.campaign.trial import FactoryImageWrite, FactoryReset
 from rig.formats import spark_flash as layout
 from rig.power.trigger import Aim
@@ -28,6 +28,10 @@ def test_a_corrupted_factory_image_is_installed_all_the_same(bench, image, known
     bench.board.factory_reset()
     alive = bench.board.is_alive(bench.board.timing.factory_reset + bench.board.timing.self_healing)
     assert alive == (generation != "a"), "a watchdog brings the backup back; without one it hangs"
+    bench.board.enter_dfu()
+    with bench.board.dfu() as host:
+        left = bytes(damaged) if generation == "a" else bench.roles["previous"].data
+        assert host.read(layout.APP_ADDRESS, len(left)) == left
     known_defect("factory-image-is-not-checked")
 
 

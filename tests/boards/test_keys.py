@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from generations import on_generations
 
-from conftest import on_generations
 from rig.boards.core_keys import write_server_key
 from rig.campaign.trial import KeySectorWrite
 from rig.firmware.manifest import Image
@@ -34,17 +34,17 @@ def core_with_keys(bench):
 
 @on_generations("abc")
 def test_a_new_server_key_keeps_the_address_record(core_with_keys, generation):
-    write_server_key(core_with_keys, sector(2, "")[:294])
+    write_server_key(core_with_keys, sector(2, "x")[:294])
     with core_with_keys.dfu() as host:
         record = ServerRecord.unpack(host.read(layout.SERVER_KEY_ADDRESS, 512))
-    assert record.key == sector(2, "")[:294]
+    assert record.key == sector(2, "x")[:294]
     assert record.address == "cloud.example"
 
 
 @on_generations("abc")
 def test_a_bare_key_written_as_the_old_tool_did_loses_the_address(core_with_keys, known_defect, generation):
     with core_with_keys.dfu() as host:
-        host.write(layout.SERVER_KEY_ADDRESS, sector(2, "")[:294])
+        host.write(layout.SERVER_KEY_ADDRESS, sector(2, "x")[:294])
         record = ServerRecord.unpack(host.read(layout.SERVER_KEY_ADDRESS, 512))
     assert record.address is None
     known_defect("bare-key-erases-server-address")

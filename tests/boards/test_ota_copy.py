@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conftest import on_generations
+from generations import on_generations
+
 from rig.campaign.trial import OtaCopy
 from rig.formats import spark_flash as layout
 

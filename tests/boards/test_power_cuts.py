@@ -6,8 +6,8 @@ Outcomes that strand a board or bring back the wrong image are known defects by 
 from __future__ import annotations
 
 import pytest
+from generations import on_generations
 
-from conftest import on_generations
 from rig.campaign.trial import DfuTrial
 from rig.drivers.dfu_host import EraseOrder
 from rig.power.trigger import Aim

@@ -69,7 +69,7 @@ def agrees(truth, landing) -> bool:
         near = landing.address is None or abs(landing.address - truth.address) <= far
         return (truth.kind.startswith("x") and near) or (landing.known_by == "inferred" and in_flags)
     if landing.phase == "outside":
-        return truth.first == 0 or in_flags or truth.kind == "xerase"
+        return truth.first == 0 or truth.kind == "xerase" or truth.address >= layout.FLAGS_ADDRESS + 8
     if landing.known_by == "inferred":
         return truth.kind in ("erase", "prog")
     if landing.phase == "erase":

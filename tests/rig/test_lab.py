@@ -75,6 +75,66 @@ def test_a_board_that_fails_is_named_and_put_aside_and_the_others_go_on(up):
     up.client("-p", "core-03", "release")
 
 
+def test_an_image_that_crashes_is_not_brought_up(up):
+    status, told = rig_lab(up, "bring-up", "core-01", "--release", "core-crashing")
+    assert status == 1
+    assert "core-crashing" in told[0]["fault"]
+    assert rig_lab(up, "health", "core-01")[1][0]["health"] == "quarantine"
+    assert rig_lab(up, "health", "core-01", "--control-cut")[0] == 0
+
+
+def test_a_mistake_of_the_caller_touches_no_board(up):
+    command = [sys.executable, "-m", "rig", "lab", "bring-up", "core-01", "--release", "core-text"]
+    done = subprocess.run([*command, "--coordinator", up.coordinator], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "nothing a Core could run" in done.stderr) == (2, True)
+    assert rig_lab(up, "health", "core-01")[1][0]["health"] == "ok"
+
+
+def test_a_damaged_key_is_replaced_and_a_good_one_kept(up):
+    with Boards(up.coordinator, PLACES) as boards:
+        board = boards.take("core-02")
+        board.enter_dfu()
+        with board.dfu() as host:
+            host.write(0x2000, host.read(0x2000, 256))
+    _, (first,) = rig_lab(up, "bring-up", "core-02")
+    _, (second,) = rig_lab(up, "bring-up", "core-02")
+    assert (first["board"]["new_key"], second["board"]["new_key"]) == (True, False)
+    assert first["board"]["public_key"] == second["board"]["public_key"]
+
+
+def test_a_place_that_does_not_answer_does_not_keep_others_from_being_powered(up):
+    up.client("-p", "nowhere", "create")
+    up.client("-p", "nowhere", "set-tags", "board=spark-core")
+    up.client("-p", "core-03", "acquire")
+    up.client("-p", "core-03", "power", "off")
+    up.client("-p", "core-03", "release")
+    status, told = rig_lab(up, "health", "--reap")
+    assert status == 3
+    assert {row["place"] for row in told} == {"core-01", "core-02", "core-03", "nowhere"}
+    up.client("-p", "core-03", "acquire")
+    assert "is on" in up.client("-p", "core-03", "power", "get")
+    up.client("-p", "core-03", "release")
+    up.client("-p", "nowhere", "delete")
+
+
+def test_two_runs_that_begin_at_once_reap_once(up):
+    code = (
+        "import sys; from pathlib import Path; from rig.lab.acquisition import Boards\n"
+        "boards = Boards(sys.argv[1], Path(sys.argv[2])).__enter__()\n"
+        "boards.get_several('spark-core', {}, 3) if sys.argv[3] == 'hold' else boards.__exit__(None, None, None)\n"
+        "print('there', flush=True); sys.argv[3] == 'hold' and __import__('time').sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, up.coordinator, str(PLACES)]
+    holder = subprocess.Popen([*command, "hold"], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"there\n"
+    holder.kill()
+    holder.wait()
+    runs = [subprocess.Popen([*command, "go"], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [run.communicate(timeout=60)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], said
+    assert "core-0" not in up.client("who")
+
+
 def test_a_board_in_quarantine_is_not_handed_out_until_a_control_cut_clears_it(up):
     with Boards(up.coordinator, PLACES) as boards:
         for place in ("core-01", "core-02", "core-03"):

@@ -57,7 +57,7 @@ def test_a_release_is_fetched_checked_and_listed(manifest, site):
     file = add_release(manifest, RELEASE, fetch(f"{site}/core.bin", SHA256, silent))
     assert file.read_bytes() == IMAGE
     known = Manifest.load(manifest)
-    assert known.releases == ["core-0.2.1"]
+    assert known.releases("spark-core") == ["core-0.2.1"]
     assert known.image("core-0.2.1").sha256 == SHA256
     assert known.trying("core-0.2.1").roles("spark-core")["new"].name == "core-0.2.1"
     assert known.roles("spark-core")["new"].name == "core-new"
@@ -71,7 +71,7 @@ def test_a_suffix_is_stripped_before_a_release_is_kept(manifest):
 def test_a_second_release_is_added_to_the_first(manifest):
     add_release(manifest, RELEASE, IMAGE)
     add_release(manifest, Release("core-0.2.2", "spark-core", "0.2.2", "crashes"), IMAGE + b"2")
-    assert Manifest.load(manifest).releases == ["core-0.2.1", "core-0.2.2"]
+    assert Manifest.load(manifest).releases("spark-core") == ["core-0.2.1", "core-0.2.2"]
 
 
 WRONG = {
@@ -100,7 +100,7 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(manifest, site, case):
     act, error, reason = WRONG[case]
     with pytest.raises(error, match=reason):
         act(manifest, site)
-    assert Manifest.load(manifest).releases == []
+    assert Manifest.load(manifest).releases("spark-core") == []
 
 
 def test_every_suite_that_takes_an_image_runs_with_a_release_too(manifest):

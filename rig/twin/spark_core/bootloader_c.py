@@ -45,7 +45,8 @@ def bootloader(board: Board) -> Program:
     if modes.copy:
         yield from install(board, flags)
     elif modes.factory:
-        yield from bring_factory_image(board, flags, "white")
+        wipes = flags.nvmem == layout.NVMEM_WIPE_PROFILES
+        yield from bring_factory_image(board, flags, "white" if wipes else "green")
     elif modes.rollback:
         yield from roll_back(board, flags)
     elif not modes.dfu:

@@ -1,4 +1,4 @@
-"""What the suites share: the generations of a Core's bootloader as cases."""
+"""The generations of a Core's bootloader as cases of a suite."""
 
 from __future__ import annotations
 
