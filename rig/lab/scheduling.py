@@ -37,6 +37,19 @@ def _group(item: pytest.Item) -> str:
     return rare_board(item) if item.get_closest_marker("board") else item.nodeid.partition("::")[0]
 
 
+def board_kinds(definition: pytest.Item) -> list[str]:
+    """The kinds of board a test's own marker asks for, or those of its cases."""
+    own = definition.get_closest_marker("board")
+    cases = [
+        mark
+        for parametrize in definition.iter_markers("parametrize")
+        for case in parametrize.args[1]
+        for mark in getattr(case, "marks", ())
+        if mark.name == "board"
+    ]
+    return [marker.args[0] for marker in ([own] if own else cases) if marker.args]
+
+
 def _groups_file(folder: str) -> Path:
     return Path(folder) / "groups.json"
 

@@ -17,12 +17,10 @@ from rig.evidence.report import write_report
 from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
 from rig.firmware.manifest import Manifest
 from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
-from rig.lab.rack import VirtualRack
+from rig.lab.chosen import RACK
 
 #: Told as it happens: ("collected", count), ("started", name) or ("finished", TestResult).
 Listener = Callable[[str, Any], None]
-#: The virtual rack of a run, where its controller has started one.
-RACK = pytest.StashKey[VirtualRack]()
 
 
 @dataclass(frozen=True, slots=True)

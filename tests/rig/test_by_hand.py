@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from models import ROLES, served_core
+from models import ROLES
 
 from rig.errors import LabFault, Misuse
 from rig.formats.dfu_suffix import ANY, DfuSuffix, add_suffix, split_suffix
@@ -18,29 +18,18 @@ NEW = ROLES["new"]
 CORE = DfuSuffix(0x1D50, 0x607F)
 
 
-@pytest.fixture
-def core(tmp_path):
-    """A Core in DFU, because its flash holds no application."""
-    state = tmp_path / "core"
-    state.mkdir()
-    (state / "internal.bin").write_bytes(b"\xff" * 131_072)
-    (state / "external.bin").write_bytes(b"\xff" * 2_097_152)
-    with served_core(state) as board:
-        yield board
-
-
 def where(board) -> Where:
     return Where(f"{board.host}:{board.usbip_port}")
 
 
-def test_a_device_tells_its_serial_and_its_memories(core):
-    (found,) = find_devices(where(core))
+def test_a_device_tells_its_serial_and_its_memories(blank):
+    (found,) = find_devices(where(blank))
     assert (found.identity, found.serial) == ("1d50:607f", "8D81306E5055")
     assert [segment.writable for segment in found.segments] == [False, True, True]
 
 
-def test_what_was_written_with_a_suffix_is_read_back_without_it(core, tmp_path):
-    found = the_device(where(core))
+def test_what_was_written_with_a_suffix_is_read_back_without_it(blank, tmp_path):
+    found = the_device(where(blank))
     file = tmp_path / "new.dfu"
     file.write_bytes(add_suffix(NEW.data, CORE))
     write_memory(found, Write(load_file(file, found), 0x0800_5000), lambda _progress: None)
@@ -48,10 +37,10 @@ def test_what_was_written_with_a_suffix_is_read_back_without_it(core, tmp_path):
     assert len(read_memory(found, 0x0800_5000, None, lambda _progress: None)) == 110_592
 
 
-def test_the_command_writes_leaves_and_tells_what_it_did(core, tmp_path):
+def test_the_command_writes_leaves_and_tells_what_it_did(blank, tmp_path):
     file = tmp_path / "new.bin"
     file.write_bytes(NEW.data)
-    words = ["write", str(file), "--leave", "--json", "--usbip", f"{core.host}:{core.usbip_port}"]
+    words = ["write", str(file), "--leave", "--json", "--usbip", f"{blank.host}:{blank.usbip_port}"]
     done = subprocess.run([sys.executable, "-m", "rig", "dfu", *words], capture_output=True, text=True, timeout=60)
     told = json.loads(done.stdout)
     assert (done.returncode, told["written"], told["sha256"], told["left"]) == (0, len(NEW), NEW.sha256, True)
@@ -72,11 +61,11 @@ def test_a_damaged_file_is_refused(case):
         split_suffix(damage(add_suffix(NEW.data, CORE)), "new.dfu")
 
 
-def test_a_file_for_another_device_is_refused(core, tmp_path):
+def test_a_file_for_another_device_is_refused(blank, tmp_path):
     file = tmp_path / "stm32.dfu"
     file.write_bytes(add_suffix(NEW.data, DfuSuffix(0x0483, 0xDF11)))
     with pytest.raises(Misuse, match="is for 0483:df11"):
-        load_file(file, the_device(where(core)))
+        load_file(file, the_device(where(blank)))
     assert DfuSuffix(ANY, ANY).fits(0x1D50, 0x607F)
 
 
@@ -105,7 +94,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_said(core, case):
+def test_what_is_wrong_is_said(blank, case):
     act, error, reason = WRONG[case]
     with pytest.raises(error, match=reason):
-        act(core)
+        act(blank)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import checks
+import mutants_bench
 import pytest
 from models import ROLES
 
@@ -204,6 +205,9 @@ def _hasty_time():
 
 def _hopeful_locate(self, area, flags):
     return landing.Landing("program", layout.APP_ADDRESS + len(self.data) // 2, "read-back", "where it was aimed")
+
+
+MUTANTS |= mutants_bench.MUTANTS
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags, plausible_first_word
+from rig.twin.spark_core.bootloader_b import watch_button
 from rig.twin.spark_core.copies import Modes, backup, finish, install, restore, roll_back, show
 from rig.twin.spark_core.dfu import DfuFunction
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import START_SECONDS, Board, Delay, Idle, Jump, Program, WhileModeHeld
+from rig.twin.spark_core.steps import START_SECONDS, Board, Delay, Idle, Jump, Program
 
-MODE_DFU_SECONDS = 3.0
-MODE_FACTORY_SECONDS = 10.0
 #: It knows the flags up to OTA_FLASHED: the factory request of later firmware is ignored, and gone with the next save.
 FLAGS_SIZE = 8
 
@@ -26,6 +25,8 @@ def bootloader(board: Board) -> Program:
         modes.rollback = not modes.copy and layout.OTA_COPYING in codes
         modes.dfu = not (modes.copy or modes.rollback)
     yield from watch_button(board, flags, modes)
+    if modes.factory:
+        yield from save(board, flags)
     if modes.copy:
         yield from install(board, flags)
     elif modes.factory:
@@ -40,19 +41,3 @@ def bootloader(board: Board) -> Program:
     show(board, "yellow", 0.1)
     board.attach(DfuFunction(board, flags))
     yield Idle()
-
-
-def watch_button(board: Board, flags: SystemFlags, modes: Modes) -> Program:
-    """MODE held from reset: 3 s select DFU, 10 s the factory image and the request to wipe profiles, saved at once."""
-    if not board.mode_held:
-        return
-    if (yield WhileModeHeld(MODE_DFU_SECONDS)):
-        return
-    if not modes.dfu:
-        modes.only(dfu=True)
-        show(board, "yellow", 0.1)
-    if (yield WhileModeHeld(MODE_FACTORY_SECONDS - MODE_DFU_SECONDS)):
-        return
-    modes.only(factory=True)
-    flags.nvmem = layout.NVMEM_WIPE_PROFILES
-    yield from save(board, flags)

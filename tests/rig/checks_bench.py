@@ -1,7 +1,4 @@
-"""Planted faults in what makes the Core complete on the bench: generations, copies, keys, ladder, lab. As test_mutants.
-
-Each row: how the fault is planted, and the named check that passes without it and fails on it by assertion.
-"""
+"""More named checks of test_mutants: generations, copies, keys, files, the ladder, the lab. As checks.py."""
 
 from __future__ import annotations
 
@@ -10,10 +7,9 @@ import math
 from types import SimpleNamespace
 
 import checks
-import pytest
 import test_copy_landing
 import test_cut_table
-from models import MANIFEST, ROLES, ModelUsb, core_in_memory, into_dfu, settle
+from models import ROLES, ModelUsb, core_in_memory, into_dfu, settle
 
 from rig.boards import core_keys
 from rig.boards.spark_core import SparkCore
@@ -26,12 +22,9 @@ from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import DfuSuffix, add_suffix
 from rig.formats.spark_keys import ServerRecord
 from rig.lab import acquisition, by_hand, health, scheduling
-from rig.power.copy_landing import Copy
 from rig.recovery.ladder import RescueLadder
 from rig.trust import core_key
-from rig.twin.spark_core import bootloader_a, bootloader_b, bootloader_c, copies, core, dfu
 from rig.twin.spark_core.boot_once import CAUSES
-from rig.twin.spark_core.steps import Jump
 
 
 def raises(error, act) -> bool:
@@ -43,9 +36,6 @@ def raises(error, act) -> bool:
 
 def nothing(*_args, **_named):
     yield from ()
-
-
-# -- checks ------------------------------------------------------------------------------------------------------------
 
 
 def row(name, generation):
@@ -281,172 +271,3 @@ def a_dead_board_is_black_on_the_map(_folder):
         "outcome": {"became": "dead"},
     }  # fmt: skip
     assert "dead: 1" in cut_map.draw_cut_map([line], "map")
-
-
-# -- faults ------------------------------------------------------------------------------------------------------------
-
-
-def _copy_without_the_backup(self, now, then, _backup):
-    return REAL_NOT_BEGUN(self, now, then, self.backup_before)
-
-
-REAL_NOT_BEGUN = Copy._not_begun
-REAL_SAVE = copies.save
-REAL_RUNGS = RescueLadder.rungs
-REAL_TAKE_FREE = acquisition.Boards._take_free
-REAL_USB = Rack.usb
-REAL_RELAY = Rack.relay
-
-
-def _save_unmarked(board, flags):
-    if flags.ota != layout.OTA_COPYING:
-        yield from REAL_SAVE(board, flags)
-
-
-def _bare_key(board, key):
-    with board.dfu() as host:
-        host.write(layout.SERVER_KEY_ADDRESS, key)
-
-
-def _keep_some(self, fitting, count):
-    release, self._coordinator.release = self._coordinator.release, lambda _name: None
-    try:
-        return REAL_TAKE_FREE(self, fitting, count)
-    finally:
-        self._coordinator.release = release
-
-
-def _sticky(self, number):
-    relay = REAL_RELAY(self, number)
-    relay.off = lambda: None
-    return relay
-
-
-def _unsplit(content, _name):
-    return content, None
-
-
-MUTANTS = {
-    "generation A: a watchdog runs": (
-        lambda m: m.setattr(bootloader_a, "Jump", lambda address: Jump(address, 4998.4)),
-        generation_a_starts_no_watchdog,
-    ),
-    "generation A: no backup before a factory reset": (
-        lambda m: m.setattr(bootloader_a, "backup", nothing),
-        generation_a_backs_up_before_a_factory_reset,
-    ),
-    "generation B: nothing is erased at last": (
-        lambda m: m.setattr(bootloader_b, "erase_app", nothing),
-        generation_b_erases_the_application_at_the_third_watchdog_reset,
-    ),
-    "generation C: the factory image is not tried": (
-        lambda m: m.setattr(bootloader_c, "bring_factory_image", nothing),
-        row("dfu: during the erase", "C"),
-    ),
-    "generation C: erases as B does": (
-        lambda m: m.setattr(bootloader_c, "nothing", copies.erase_app),
-        generation_c_keeps_the_application_at_the_third_watchdog_reset,
-    ),
-    "copy: not marked as under way": (
-        lambda m: m.setattr(copies, "save", _save_unmarked),
-        row("copy: during the restore", "B"),
-    ),
-    "copy: no backup is taken": (
-        lambda m: m.setattr(copies, "backup", nothing),
-        row("copy: during the restore", "B"),
-    ),
-    "twin: option bytes protect nothing": (
-        lambda m: m.setattr(dfu.DfuFunction, "_is_locked", lambda self, _address: False),
-        a_locked_bootloader_is_not_written,
-    ),
-    "twin: starts without a bootloader": (
-        lambda m: m.setattr(core.Core, "generation", "B"),
-        a_core_without_its_bootloader_is_dead,
-    ),
-    "files: a suffix's CRC is not checked": (
-        lambda m: m.setattr(by_hand, "split_suffix", lambda content, _name: (content[:-16], None)),
-        a_damaged_file_is_refused,
-    ),
-    "files: a suffix is written into flash": (
-        lambda m: m.setattr(by_hand, "split_suffix", _unsplit),
-        a_suffix_is_no_part_of_the_image,
-    ),
-    "releases: the hash is not checked": (
-        lambda m: m.setattr(releases, "fetch", lambda source, _sha256, _watch: source.encode()),
-        a_release_of_another_hash_is_refused,
-    ),
-    "keys: only the key is written": (
-        lambda m: m.setattr(core_keys, "write_server_key", _bare_key),
-        a_new_key_keeps_the_address,
-    ),
-    "keys: short numbers are let through": (
-        lambda m: m.setattr(core_key, "_width", lambda _number: 128),
-        a_key_with_a_short_number_is_not_given_to_a_core,
-    ),
-    "lab: quarantine is ignored": (
-        lambda m: m.setattr(acquisition, "is_quarantined", lambda _tags: False),
-        a_board_in_quarantine_is_not_handed_out,
-    ),
-    "lab: some of several boards are kept": (
-        lambda m: m.setattr(acquisition.Boards, "_take_free", _keep_some),
-        of_two_boards_none_is_kept_when_one_is_taken,
-    ),
-    "lab: rare boards are everybody's": (
-        lambda m: m.setattr(scheduling, "RARE_TAGS", {}),
-        suites_for_one_rare_board_share_a_worker,
-    ),
-    "lab: a reason goes into its tag as it is": (
-        lambda m: m.setattr(health, "re", SimpleNamespace(sub=lambda _pattern, _by, text: text)),
-        a_reason_fits_into_a_tag,
-    ),
-    "lab: USB cables of two boards are swapped": (
-        lambda m: m.setattr(Rack, "usb", lambda self, number: REAL_USB(self, 1 - number)),
-        each_board_goes_off_with_its_own_relay,
-    ),
-    "lab: a relay is sticky": (
-        lambda m: m.setattr(Rack, "relay", _sticky),
-        each_board_goes_off_with_its_own_relay,
-    ),
-    "console: the first bytes are dropped": (
-        lambda m: m.setattr(console.ConsoleRecorder, "text", property(lambda self: self.entries[-1].data)),
-        every_byte_is_recorded,
-    ),
-    "landing: a copy's backup is not looked at": (
-        lambda m: m.setattr(Copy, "_not_begun", _copy_without_the_backup),
-        a_copys_landing_is_where_the_journal_says,
-    ),
-    "ladder: nobody presses RST": (
-        lambda m: m.setattr(
-            RescueLadder, "rungs", lambda self: (rung for rung in REAL_RUNGS(self) if rung.name != "reset")
-        ),
-        what_rst_heals_is_healed_by_rst,
-    ),
-    "ladder: ends with reflashing": (
-        lambda m: m.setattr(
-            RescueLadder, "rungs", lambda self: (rung for rung in REAL_RUNGS(self) if rung.name != "factory-reset")
-        ),
-        what_cannot_be_reflashed_is_reset_to_factory,
-    ),
-    "map: the dead count as stranded": (
-        lambda m: m.setattr(cut_map, "outcome_name", lambda _line: "stranded"),
-        a_dead_board_is_black_on_the_map,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", MUTANTS)
-def test_the_named_check_passes_without_the_fault(name, tmp_path):
-    _, check = MUTANTS[name]
-    check(tmp_path)
-
-
-@pytest.mark.parametrize("name", MUTANTS)
-def test_the_named_check_fails_on_the_fault_by_assertion(name, tmp_path, monkeypatch):
-    plant, check = MUTANTS[name]
-    plant(monkeypatch)
-    with pytest.raises(AssertionError):
-        check(tmp_path)
-
-
-def test_the_manifest_of_the_faults_is_the_rigs_own():
-    assert MANIFEST.image("core-full").data == test_copy_landing.FULL

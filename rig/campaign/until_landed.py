@@ -1,0 +1,37 @@
+"""Trials until one lands: an aim is a wish, and only landed cuts count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rig.campaign.bench import Bench, Verdict
+from rig.campaign.trial import Trial
+from rig.errors import LabFault
+from rig.evidence.allure_bridge import attach_cut
+
+DEFAULT_TRIES = 5
+
+
+class CutUntilLanded:
+    """Makes trials with a bound until one lands in the phase it is aimed at; the hit rate is reported."""
+
+    def __init__(self, bench: Bench, record: Callable[[str, object], None]):
+        self._bench = bench
+        self._record = record
+
+    def __call__(self, trial: Trial, *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
+        """The first verdict whose landing is in phase `lands`. Raises LabFault after `tries` that were not."""
+        missed = []
+        for number in range(1, tries + 1):
+            verdict = self._bench.run(trial)
+            attach_cut(verdict.line)
+            if verdict.landing.landed and verdict.landing.phase == lands:
+                self._record("hit_rate", f"1/{number}")
+                self._record("became", f"{lands} → {verdict.outcome.name}")
+                return verdict
+            missed.append(f"{verdict.landing.phase} ({verdict.landing.known_by})")
+        raise LabFault(
+            f"{tries} cuts aimed at {lands} landed in {', '.join(missed)}",
+            board=self._bench.board.name,
+            hint="is the relay's delay right? See rig lab calibrate",
+        )

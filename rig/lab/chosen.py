@@ -1,0 +1,46 @@
+"""Which rack a pytest run was told to use, and the virtual one where it is that."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rig.lab.rack import VirtualRack
+
+#: Id of the run, the same in all its workers.
+RUN_ID = pytest.StashKey[str]()
+#: The virtual rack of a run, where its controller has started one.
+RACK = pytest.StashKey["VirtualRack"]()
+
+
+def chosen_rack(config: pytest.Config) -> str:
+    """`virtual`, or the environment file that was named."""
+    chosen: str | None = config.getoption("--rack")
+    return chosen or "virtual"
+
+
+def is_engineers_own(config: pytest.Config) -> bool:
+    """Whether an engineer's own target is meant; a rack that was named wins over labgrid's variable in the shell."""
+    return bool(config.getoption("lg_env") or (os.environ.get("LG_ENV") and not config.getoption("--rack")))
+
+
+def virtual_coordinator(config: pytest.Config) -> str:
+    """Address of the virtual rack's coordinator: the controller's rack in a worker, else one that starts now."""
+    told: str | None = getattr(config, "workerinput", {}).get("rig_coordinator")
+    return told or virtual_rack(config).coordinator
+
+
+def virtual_rack(config: pytest.Config) -> VirtualRack:
+    """The virtual rack of this process, started when it is first asked for and stopped with the run."""
+    from rig.lab.rack import RackPlan, VirtualRack
+
+    if RACK not in config.stash:
+        workers = config.getoption("numprocesses", None) or 1
+        rack = VirtualRack(RackPlan.for_suites(workers, config.option.rig_manifest))
+        rack.__enter__()
+        config.stash[RACK] = rack
+        config.add_cleanup(rack.stop)
+    return config.stash[RACK]

@@ -1,0 +1,177 @@
+"""The fixtures that suites ask for: the board, its firmware, the bench, cuts and the ledger."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rig.errors import Misuse, RigError
+from rig.lab.chosen import RUN_ID, chosen_rack, is_engineers_own, virtual_coordinator
+
+if TYPE_CHECKING:
+    from rig.boards.spark_core import SparkCore
+    from rig.campaign.bench import Bench
+    from rig.campaign.until_landed import CutUntilLanded
+    from rig.evidence.ledger import Ledger
+    from rig.firmware.manifest import Image, Manifest
+    from rig.lab.acquisition import Boards
+
+
+@pytest.fixture(scope="session")
+def report_folder(request: pytest.FixtureRequest) -> Path:
+    """Where this run's evidence goes."""
+    folder = Path(request.config.getoption("--rig-report"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def firmware(request: pytest.FixtureRequest) -> Manifest:
+    """The manifest of known images."""
+    from rig.firmware.manifest import Manifest
+    from rig.lab.checkout import manifest_path
+
+    known = Manifest.load(manifest_path(request.config.option.rig_manifest))
+    release: str | None = getattr(request, "param", None)
+    return known if release is None else known.trying(release)
+
+
+@pytest.fixture
+def image(firmware: Manifest, board: SparkCore) -> Callable[[str], Image]:
+    """The image that plays a part for this kind of board: `image("new")`; without one the test is not run here."""
+    roles = firmware.roles(board.kind)
+
+    def playing(role: str) -> Image:
+        if role not in roles:
+            pytest.skip(f"not run here: {firmware.path.name} names no {role} image for a {board.kind}")
+        return roles[role]
+
+    return playing
+
+
+@pytest.fixture(scope="session")
+def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
+    """What this worker has acquired, from the rack that was asked for."""
+    from rig.lab.acquisition import Boards
+    from rig.lab.checkout import DEFAULT_COORDINATOR, part
+
+    rack = chosen_rack(request.config)
+    if rack == "virtual":
+        coordinator, environment = virtual_coordinator(request.config), part("places", "virtual.yaml")
+    else:
+        chosen = request.config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
+        coordinator, environment = chosen or DEFAULT_COORDINATOR, Path(rack)
+    with Boards(coordinator, environment) as acquired:
+        yield acquired
+
+
+@pytest.fixture
+def board(request: pytest.FixtureRequest) -> SparkCore:
+    """The board this test's marker asks for; with `--lg-env` the one the engineer has acquired."""
+    marker = request.node.get_closest_marker("board")
+    if marker is None or len(marker.args) != 1:
+        raise Misuse(f"{request.node.name} has no marker board(kind)", hint='@pytest.mark.board("spark-core")')
+    if is_engineers_own(request.config):
+        from rig.boards.spark_core import SparkCore
+
+        own = SparkCore.from_target(request.getfixturevalue("target"))
+        wanted = {"board": marker.args[0], **marker.kwargs}
+        lacking = {key: value for key, value in wanted.items() if own.tags.get(key) != value}
+        if lacking:
+            pytest.skip(f"not run here: {own.name} has no {lacking}")
+        return own
+    from rig.lab.acquisition import NotHere
+
+    boards: Boards = request.getfixturevalue("boards")
+    try:
+        return boards.get(marker.args[0], marker.kwargs)
+    except NotHere as lack:
+        pytest.skip(f"not run here: {lack.message}")
+
+
+@pytest.fixture(scope="session")
+def ledger(report_folder: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """This worker's segment of the run's ledger."""
+    from rig.evidence.ledger import Ledger, write_run_manifest
+
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with Ledger(report_folder / "ledger" / f"{worker}.jsonl") as segment:
+        yield segment
+    if worker == "main":
+        write_run_manifest(report_folder / "ledger", request.config.stash[RUN_ID])
+
+
+@pytest.fixture
+def bench(
+    board: SparkCore, firmware: Manifest, ledger: Ledger, report_folder: Path, request: pytest.FixtureRequest
+) -> Iterator[Bench]:
+    """The board in its known state, with everything a trial needs.
+
+    It is brought back to that state before the test counts as over: what a test broke shows in that test.
+    """
+    from rig.campaign.bench import Bench
+    from rig.evidence.allure_bridge import attach_timeline, tell_place
+    from rig.evidence.timeline import Timeline
+
+    timeline = Timeline()
+    request.node.user_properties.append(("place", board.name))
+    tell_place(board.name, board.tags)
+    bench = Bench(board, firmware.roles(board.kind), ledger, timeline, run_id=request.config.stash[RUN_ID])
+    with _quarantined_on_failure(request, bench):
+        bench.make_known()
+    yield bench
+    attach_timeline(timeline)
+    name = re.sub(r"[^\w.-]+", "-", request.node.name)
+    timeline.write(report_folder / "timelines" / f"{name}.jsonl")
+    with _quarantined_on_failure(request, bench):
+        if bench.condemned is None:
+            bench.make_known()
+
+
+@contextmanager
+def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench) -> Iterator[None]:
+    """Take a board out of circulation that is given up or cannot be brought back; an engineer's own is left to them."""
+    reason: str | None = None
+    try:
+        yield
+        reason = bench.condemned
+    except Misuse:
+        raise
+    except RigError as error:
+        reason = error.message
+        raise
+    finally:
+        if reason is not None and not is_engineers_own(request.config):
+            boards: Boards = request.getfixturevalue("boards")
+            boards.quarantine(bench.board.name, reason)
+
+
+@pytest.fixture
+def may_destroy(board: SparkCore, request: pytest.FixtureRequest) -> None:
+    """Only boards whose place says `expendable=yes` may be destroyed, unless somebody allowed it aloud."""
+    if board.tags.get("expendable") != "yes" and not request.config.getoption("--allow-destructive"):
+        pytest.skip(f"not run here: it destroys {board.name} for good; --allow-destructive runs it all the same")
+
+
+@pytest.fixture
+def cut(bench: Bench, record_property: Any) -> CutUntilLanded:
+    """Cut an update until a cut lands where it was aimed; answers what came of that one."""
+    from rig.campaign.until_landed import CutUntilLanded
+
+    return CutUntilLanded(bench, record_property)
+
+
+@pytest.fixture
+def known_defect(record_property: Any) -> Any:
+    """Note that a test proved a known defect, by name: it is counted aloud and counts as good."""
+
+    def note(name: str) -> None:
+        record_property("known_defect", name)
+
+    return note
