@@ -57,10 +57,7 @@ def bring_up(board: SparkCore, recipe: Recipe, known: Manifest, note: Callable[[
     if recipe.server is not None:
         write_server_record(board, recipe.server)
     note("writing the factory image")
-    with board.dfu() as host:
-        host.write(layout.FACTORY_ADDRESS, recipe.factory.data)
-        if host.read(layout.FACTORY_ADDRESS, len(recipe.factory)) != recipe.factory.data:
-            raise DeviceFault("the factory image reads back different", board=board.name, phase="program")
+    write_factory_image(board, recipe.factory)
     note("writing the application")
     server = read_server_record(board).address or "default"
     board.update(recipe.application)
@@ -105,6 +102,14 @@ def recipe_from(
         if len(image) > layout.APP_SIZE or not plausible_first_word(image.data):
             raise Misuse(f"{image.name} is nothing a Core could run", hint="is it a firmware file?")
     return Recipe(application, factory, record, new_key)
+
+
+def write_factory_image(board: SparkCore, image: Image) -> None:
+    """Write what a factory reset brings back. The board must be in DFU. Raises DeviceFault when it reads back wrong."""
+    with board.dfu() as host:
+        host.write(layout.FACTORY_ADDRESS, image.data)
+        if host.read(layout.FACTORY_ADDRESS, len(image)) != image.data:
+            raise DeviceFault("the factory image reads back different", board=board.name, phase="program")
 
 
 def _give_key(board: SparkCore, recipe: Recipe) -> tuple[str, bool]:

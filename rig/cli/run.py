@@ -67,6 +67,8 @@ def run(
 class _JsonLines:
     """One line an event, on the standard output as it was before pytest began to capture."""
 
+    FIELDS = {"collected": "count", "started": "name", "waiting": "holders"}  # noqa: RUF012
+
     def __enter__(self) -> _JsonLines:
         import os
 
@@ -78,7 +80,7 @@ class _JsonLines:
 
     def listen(self, event: str, content: Any) -> None:
         """Print an event."""
-        told = asdict(content) if event == "finished" else {"count" if event == "collected" else "name": content}
+        told = asdict(content) if event == "finished" else {self.FIELDS[event]: content}
         print(json.dumps({"event": event, **told}), file=self._out, flush=True)
 
     def finish(self, done: Any) -> None:
@@ -118,6 +120,7 @@ class _Progress:
             console=self._console,
         )
         self._running: list[str] = []
+        self._waiting = ""
         self._bar.start()
         self._task = self._bar.add_task("starting the rack", total=None)
         return self
@@ -131,6 +134,8 @@ class _Progress:
 
         if event == "collected":
             self._bar.update(self._task, total=content)
+        elif event == "waiting":
+            self._waiting = f"waiting for a board: {content}" if content else ""
         elif event == "started":
             self._running.append(content)
         else:
@@ -145,7 +150,7 @@ class _Progress:
             )
             if content.message:
                 self._console.print(f"             {escape(content.message)}", highlight=False, style="dim")
-        self._bar.update(self._task, description=escape(", ".join(self._running))[:90])
+        self._bar.update(self._task, description=escape((self._waiting or ", ".join(self._running))[:90]))
 
     def finish(self, done: Any) -> None:
         """Print the table, the verdict and where the report is."""

@@ -14,11 +14,13 @@ from pathlib import Path
 from rig.errors import LabFault, Misuse
 from rig.firmware.manifest import Entry, Manifest
 from rig.formats import spark_flash as layout
-from rig.formats.dfu_suffix import split_suffix
+from rig.formats.dfu_suffix import ANY, split_suffix
 from rig.formats.spark_flash import plausible_first_word
 
 RELEASES = "releases"
 LARGEST = 16 * 1024 * 1024
+#: Whom the DFU suffix of a board's image must name: vendor and product of its bootloader.
+DFU_IDENTITIES = {"spark-core": (0x1D50, 0x607F)}
 _CHUNK = 64 * 1024
 _TIMEOUT_SECONDS = 30.0
 
@@ -50,7 +52,11 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     known = Manifest.load(manifest)
     if release.name in known.entries:
         raise Misuse(f"{manifest}: an image {release.name!r} is there already", hint="choose another --name")
-    data, _ = split_suffix(content, release.name)
+    data, suffix = split_suffix(content, release.name)
+    if suffix is not None and not suffix.fits(*DFU_IDENTITIES.get(release.board, (ANY, ANY))):
+        raise Misuse(
+            f"{release.name} is for a device {suffix.vendor:04x}:{suffix.product:04x}, not for a {release.board}"
+        )
     _refuse(release, data)
     digest = hashlib.sha256(data).hexdigest()
     twin = next((entry for entry in known.entries.values() if entry.sha256 == digest), None)

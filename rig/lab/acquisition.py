@@ -22,6 +22,7 @@ from rig.lab.holder import HOLDER_TAG, is_abandoned, one_at_a_time, this_process
 from rig.lab.reservation import Reservation, cancel_abandoned
 from rig.lab.scheduling import rare
 from rig.lab.targets import build_board, forget_session, share_session
+from rig.lab.waiting import tell_waiting
 
 #: How long to wait for a place that somebody else has.
 PATIENCE_SECONDS = 60.0
@@ -110,10 +111,13 @@ class Boards:
             found = look()
             if found is None and (holders := self._holders(fitting)) != shown:
                 shown = holders
-                print(f"rig: waiting for a board: {holders}", file=sys.__stderr__, flush=True)
+                tell_waiting(holders)
             return found
 
-        found = look_for(look_and_show, seconds=self._patience, clock=Clock(), every=0.5)
+        try:
+            found = look_for(look_and_show, seconds=self._patience, clock=Clock(), every=0.5)
+        finally:
+            tell_waiting("")
         if found is None:
             holders = self._holders(fitting)
             raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, Ru
 from rig.firmware.manifest import Manifest
 from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
 from rig.lab.chosen import RACK
+from rig.lab.waiting import WaitingWatch
 
-#: Told as it happens: ("collected", count), ("started", name) or ("finished", TestResult).
+#: Told as it happens: ("collected", count), ("started", name), ("finished", TestResult), or ("waiting", who has what is
+#: waited for; empty when nothing is any more), the last on a thread of its own.
 Listener = Callable[[str, Any], None]
 
 
@@ -161,7 +165,8 @@ def run_suites(
     os.environ["RIG_RUN_ID"] = run_id
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
         signal.signal(number, signal.default_int_handler)
-    code = pytest.main(arguments, plugins=[watcher])
+    with tempfile.TemporaryDirectory() as notes, WaitingWatch(Path(notes), partial(listener, "waiting")):
+        code = pytest.main(arguments, plugins=[watcher])
     verdict = judge(watcher.results)
     if code == pytest.ExitCode.USAGE_ERROR:
         verdict = RunVerdict(MISUSE, 2)

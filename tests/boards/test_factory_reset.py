@@ -6,6 +6,7 @@ import pytest
 from generations import on_generations
 
 from rig.campaign.trial import FactoryImageWrite, FactoryReset
+from rig.drivers.dfu_host import EraseOrder
 from rig.formats import spark_flash as layout
 from rig.power.trigger import Aim
 
@@ -37,8 +38,10 @@ def test_a_corrupted_factory_image_is_installed_all_the_same(bench, image, known
 
 @on_generations("abc", always="b")
 @pytest.mark.parametrize("phase", ["erase", "program"])
-def test_a_cut_while_the_factory_image_is_written_leaves_the_application_alone(bench, cut, image, phase, generation):
-    verdict = cut(FactoryImageWrite(image("full"), Aim(phase, 0.5 if phase == "program" else 0.0, 1)), lands=phase)
+@pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
+def test_a_cut_while_the_factory_image_is_written_leaves_the_application_alone(cut, image, phase, order, generation):
+    aim = Aim(phase, 0.5 if phase == "program" or order is EraseOrder.INTERLEAVED else 0.0, 1)
+    verdict = cut(FactoryImageWrite(image("full"), aim, order), lands=phase)
     assert (verdict.outcome.image, verdict.outcome.rung) == ("old", "self")
 
 

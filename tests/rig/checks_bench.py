@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from types import SimpleNamespace
 
 import checks
@@ -11,7 +12,7 @@ import test_copy_landing
 import test_cut_table
 from models import ROLES, ModelUsb, core_in_memory, into_dfu, settle
 
-from rig.boards import core_keys
+from rig.boards import bring_up, core_keys
 from rig.boards.spark_core import SparkCore
 from rig.drivers import console
 from rig.drivers.dfu_host import DfuHost
@@ -21,7 +22,7 @@ from rig.firmware import releases
 from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import DfuSuffix, add_suffix
 from rig.formats.spark_keys import ServerRecord
-from rig.lab import acquisition, by_hand, health, scheduling
+from rig.lab import acquisition, by_hand, health, holder, reservation, scheduling
 from rig.recovery.ladder import RescueLadder
 from rig.trust import core_key
 from rig.twin.spark_core.boot_once import CAUSES
@@ -199,6 +200,47 @@ def a_copys_landing_is_where_the_journal_says(_folder):
         truth = test_copy_landing.JOURNALS["ota", "B"].operation(k)
         landing = test_copy_landing.cut_at("ota", "B", k, None)
         assert test_copy_landing.agrees(truth, landing), (k, landing)
+
+
+def worn_out_flash_is_noticed_while_a_board_is_brought_up(_folder):
+    core, device = in_dfu(False)
+    core.memory.external.perform = lambda _run, _begin, _end: None
+    assert raises(DeviceFault, lambda: bring_up.write_factory_image(driven(device), ROLES["full"]))
+
+
+def who_has_waited_leaves_the_queue(_folder):
+    queue = set()
+    coordinator = SimpleNamespace(
+        address="nowhere:1", reserve=lambda _tags: queue.add("token") or "token", cancel_reservation=queue.remove
+    )
+    with reservation.Reservation(coordinator, {}):
+        assert queue == {"token"}
+    assert not queue
+
+
+def a_place_that_fails_does_not_keep_others_from_being_powered(_folder):
+    boards = boards_of(Coordinator())
+    boards._acquire = lambda name: (_ for _ in ()).throw(LabFault("no answer", board=name))
+    boards._coordinator.places = lambda: {
+        name: SimpleNamespace(tags={"board": "spark-core"}, acquired=None) for name in ("core-01", "core-02")
+    }
+    faults = []
+    assert not raises(LabFault, lambda: faults.extend(boards.power_what_is_off("spark-core")[1]))
+    assert [fault.board for fault in faults] == ["core-01", "core-02"]
+
+
+def one_process_tidies_up_at_a_time(_folder):
+    inside, over = threading.Event(), threading.Event()
+
+    def second():
+        with holder.one_at_a_time("test:1"):
+            inside.set()
+        over.set()
+
+    with holder.one_at_a_time("test:1"):
+        threading.Thread(target=second, daemon=True).start()
+        assert not inside.wait(0.3)
+    assert over.wait(10)
 
 
 class Rack:

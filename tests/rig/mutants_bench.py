@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import checks_bench
 
-from rig.boards import core_keys
+from rig.boards import bring_up, core_keys
 from rig.drivers import console
 from rig.evidence import cut_map
 from rig.firmware import releases
 from rig.formats import spark_flash as layout
-from rig.lab import acquisition, by_hand, health, scheduling
+from rig.lab import acquisition, by_hand, health, holder, reservation, scheduling
 from rig.power.copy_landing import Copy
 from rig.recovery.ladder import RescueLadder
 from rig.trust import core_key
@@ -46,6 +46,11 @@ REAL_RELAY = checks_bench.Rack.relay
 def _save_unmarked(board, flags):
     if flags.ota != layout.OTA_COPYING:
         yield from REAL_SAVE(board, flags)
+
+
+def _written_blindly(board, image):
+    with board.dfu() as host:
+        host.write(layout.FACTORY_ADDRESS, image.data)
 
 
 def _bare_key(board, key):
@@ -135,6 +140,22 @@ MUTANTS = {
     "lab: some of several boards are kept": (
         lambda m: m.setattr(acquisition.Boards, "_take_free", _keep_some),
         checks_bench.of_two_boards_none_is_kept_when_one_is_taken,
+    ),
+    "bring-up: the factory image is not read back": (
+        lambda m: m.setattr(bring_up, "write_factory_image", _written_blindly),
+        checks_bench.worn_out_flash_is_noticed_while_a_board_is_brought_up,
+    ),
+    "lab: nobody leaves the queue": (
+        lambda m: m.setattr(reservation.Reservation, "__exit__", lambda *_exc: None),
+        checks_bench.who_has_waited_leaves_the_queue,
+    ),
+    "lab: one place stops the reaping": (
+        lambda m: m.setattr(acquisition, "RigError", ZeroDivisionError),
+        checks_bench.a_place_that_fails_does_not_keep_others_from_being_powered,
+    ),
+    "lab: all tidy up at once": (
+        lambda m: m.setattr(holder, "one_at_a_time", contextlib.nullcontext),
+        checks_bench.one_process_tidies_up_at_a_time,
     ),
     "lab: rare boards are everybody's": (
         lambda m: m.setattr(scheduling, "RARE_TAGS", {}),

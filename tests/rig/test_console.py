@@ -162,3 +162,8 @@ def test_reading_does_not_negotiate_the_port_anew(board, recorder):
         board.say(b"%d" % number)
         recorder.wait_for(b"%d" % number, seconds=5)
     assert not negotiated
+
+
+def test_a_recording_that_cannot_be_kept_is_misuse(tmp_path):
+    with pytest.raises(Misuse, match="cannot keep the console in"):
+        ConsoleRecorder("127.0.0.1", 1, keep=tmp_path / "nowhere" / "log").start()

@@ -180,6 +180,12 @@ def test_health_names_every_place(up):
     assert (status, {row["health"] for row in told}, len(told)) == (0, {"ok"}, 3)
 
 
+def test_a_place_that_does_not_exist_has_no_health(up):
+    command = [sys.executable, "-m", "rig", "lab", "health", "core-77", "--coordinator", up.coordinator]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (2, "rig: no place with a board is called core-77")
+
+
 def test_keys_that_a_core_would_misread_are_not_made():
     key = serialization.load_der_private_key(make_core_key().private_der, None)
     assert reads_right(key)

@@ -230,4 +230,4 @@ def test_a_fresh_state_folder_is_filled_and_kept(tmp_path):
     rack = Up("--cores", "1", "--state", str(tmp_path))
     rack.end()
     files = {path.name: path.stat().st_size for path in (tmp_path / "core-01").iterdir()}
-    assert files == {"internal.bin": 131_072, "external.bin": 2_097_152}
+    assert files == {"internal.bin": 131_072, "external.bin": 2_097_152, "boot-code.sha256": 64}

@@ -63,6 +63,11 @@ def test_a_release_is_fetched_checked_and_listed(manifest, site):
     assert known.roles("spark-core")["new"].name == "core-new"
 
 
+def test_a_suffix_that_names_another_device_is_refused(manifest):
+    with pytest.raises(Misuse, match="for a device 0483:df11, not for a spark-core"):
+        add_release(manifest, RELEASE, add_suffix(IMAGE, DfuSuffix(0x0483, 0xDF11)))
+
+
 def test_a_suffix_is_stripped_before_a_release_is_kept(manifest):
     file = add_release(manifest, RELEASE, add_suffix(IMAGE, DfuSuffix(0x1D50, 0x607F)))
     assert file.read_bytes() == IMAGE

@@ -17,6 +17,7 @@ ORDER = [
     {"firmware", "evidence"},
     {"twin", "drivers"},
     {"trust"},
+    {"servers"},
     {"boards"},
     {"power"},
     {"recovery"},

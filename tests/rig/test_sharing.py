@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -95,3 +96,34 @@ def test_a_place_that_is_reserved_for_us_by_hand_counts_as_free(up):
     with Boards(up.coordinator, PLACES) as boards:
         assert boards.get("spark-core", {}).name == "core-03"
     up.client("cancel-reservation", token)
+
+
+@pytest.mark.usefixtures("held_by_somebody")
+def test_a_board_put_into_quarantine_while_we_wait_is_not_taken(up):
+    up.client("-p", "core-03", "acquire")
+
+    def condemn():
+        up.client("-p", "core-03", "set-tags", "health=quarantine", "reason=dead")
+        up.client("-p", "core-03", "release")
+
+    timer = threading.Timer(1.5, condemn)
+    timer.start()
+    with Boards(up.coordinator, PLACES, patience=4) as boards, pytest.raises(LabFault):
+        boards.get("spark-core", {})
+    timer.join()
+    up.client("-p", "core-03", "set-tags", "health=ok", "reason=")
+
+
+@pytest.mark.usefixtures("held_by_somebody")
+def test_a_run_shows_whom_it_waits_for(up, tmp_path):
+    up.client("-p", "core-03", "acquire")
+    words = ["--rack", PLACES, "--coordinator", up.coordinator, "--report", tmp_path / "r", "-k", "interleaved-b"]
+    command = [sys.executable, "-m", "rig", "run", "--json", *map(str, words)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    events = iter(lambda: json.loads(run.stdout.readline()), None)
+    waiting = next(event for event in events if event["event"] == "waiting")
+    assert "core-03 by " in waiting["holders"]
+    up.client("-p", "core-03", "release")
+    assert next(event for event in events if event["event"] == "waiting")["holders"] == ""
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (0, ""), out

@@ -199,3 +199,15 @@ def test_a_start_with_bad_options_is_refused(tmp_path, case):
     assert done.returncode == 2
     assert reason in done.stderr
     assert ROLES["old"].data == (tmp_path / "internal.bin").read_bytes()[0x5000 : 0x5000 + len(ROLES["old"])]
+
+
+def test_a_bootloader_that_was_written_over_stays_lost_when_the_process_starts_again(start, tmp_path):
+    process, _ = start("--time-scale", "0", "--power", "off")
+    process.kill()
+    process.communicate()
+    pages = bytearray((tmp_path / "internal.bin").read_bytes())
+    pages[:1024] = ROLES["new"].data[:1024]
+    (tmp_path / "internal.bin").write_bytes(pages)
+    _, ready = start("--time-scale", "0")
+    assert ready["generation"] is None
+    assert list_devices("127.0.0.1", ready["usbip"]["port"]) == []

@@ -54,7 +54,7 @@ class Core:
         identify: Identify,
         *,
         uid: bytes = DEFAULT_UID,
-        generation: str = "B",
+        generation: str | None = "B",
         locked: bool = False,
         identify_bootloader: IdentifyBootloader = lambda _pages: None,
         time_scale: float = 1.0,

@@ -7,6 +7,7 @@ even a killed process leaves flash much as the board would have left it.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import os
 import time
@@ -50,6 +51,17 @@ class FlashFile:
         os.close(self._fd)
 
 
+def _boots_as_first_seen(note: Path, memory: CoreMemory) -> bool:
+    """Whether the bootloader's pages are what they were when this board was first powered; noted then.
+
+    Flash files need not hold a bootloader, but one that somebody wrote over stays lost.
+    """
+    digest = hashlib.sha256(memory.internal.peek(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)).hexdigest()
+    if not note.exists():
+        note.write_text(digest)
+    return note.read_text() == digest
+
+
 class CoreProcess:
     """Owns the model and its clock, and serves it until stopped."""
 
@@ -74,6 +86,8 @@ class CoreProcess:
             FlashFile(state / "internal.bin", memory.internal, boot_code.ljust(layout.INTERNAL_SIZE, b"\xff")),
             FlashFile(state / "external.bin", memory.external, memory.external.dump()),
         ]
+        if not _boots_as_first_seen(state / "boot-code.sha256", memory):
+            kind["generation"] = None
         self.core = Core(memory, identify, uid=uid, time_scale=time_scale, seed=seed, **kind)
         self.core.on_usb_change = self._usb_changed
         self.usbip = UsbipServer(self)
