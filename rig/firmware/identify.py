@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from rig.firmware.manifest import Image
 
 ERASED, MIXED = "erased", "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is known of an application area: its name, and how it behaves (`runs` is None when nobody knows it)."""
+
+    name: str
+    runs: str | None = None
+    version: str = "0.2.1"
+    offers: str = "tinker"
+    patches_radio: str | None = None
 
 
 class Catalogue:
@@ -27,9 +39,11 @@ class Catalogue:
                     return image
         return None
 
-    def identify(self, area: bytes) -> tuple[str, str | None]:
-        """Name and behaviour; for an area nobody knows `erased` or `mixed`, and None."""
+    def identify(self, area: bytes) -> Identity:
+        """What lies in an area; one that nobody knows is `erased` or `mixed`."""
         if area == b"\xff" * len(area):
-            return ERASED, None
+            return Identity(ERASED)
         image = self.find(area)
-        return (image.name, image.runs) if image is not None else (MIXED, None)
+        if image is None:
+            return Identity(MIXED)
+        return Identity(image.name, image.runs, image.version, image.offers, image.patches_radio)

@@ -33,6 +33,8 @@ class Image:
     version: str
     data: bytes
     runs: str
+    offers: str = "tinker"
+    patches_radio: str | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -52,6 +54,10 @@ class Entry(BaseModel):
     board: BoardKind
     version: str = Field(pattern=r"^[ -~]{1,80}$")
     runs: Runs
+    #: What it offers its cloud: Tinker's four functions, or what suites probe.
+    offers: Literal["tinker", "probe"] = "tinker"
+    #: The service pack it brings into a Core's radio.
+    patches_radio: str | None = Field(default=None, pattern=r"^1\.\d\d$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     recipe: Recipe | None = None
     file: Path | None = None
@@ -173,7 +179,15 @@ class Manifest:
             entry = self.entries.get(name)
             if entry is None:
                 raise Misuse(f"no image is called {name!r}", hint=f"{self.path} knows {', '.join(self.entries)}")
-            image = Image(entry.name, entry.board, entry.version, self._bytes(entry), entry.runs)
+            image = Image(
+                entry.name,
+                entry.board,
+                entry.version,
+                self._bytes(entry),
+                entry.runs,
+                entry.offers,
+                entry.patches_radio,
+            )
             if image.sha256 != entry.sha256:
                 raise Misuse(
                     f"{self.path}: image {name!r} has sha256 {image.sha256}, the manifest says {entry.sha256}",

@@ -110,7 +110,8 @@ def _nibble(number: int) -> tuple[int, bytes]:
 
 
 def _parse_options(raw: bytes) -> tuple[tuple[tuple[int, bytes], ...], bytes | None]:
-    options, at, number = [], 0, 0
+    options: list[tuple[int, bytes]] = []
+    at = number = 0
     while at < len(raw):
         if raw[at] == PAYLOAD_MARKER:
             return tuple(options), raw[at + 1 :]

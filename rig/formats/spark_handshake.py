@@ -82,7 +82,7 @@ def is_signed(server_key: rsa.RSAPublicKey, credentials: Credentials, reply: byt
     """Whether the server's signature is right."""
     sealed, signature = reply[:SEALED_SIZE], reply[SEALED_SIZE:]
     try:
-        server_key.verify(signature, digest(credentials, sealed), padding.PKCS1v15(), NoDigestInfo())
+        signed = server_key.recover_data_from_signature(signature, padding.PKCS1v15(), None)
     except InvalidSignature:
         return False
-    return True
+    return signed == digest(credentials, sealed)

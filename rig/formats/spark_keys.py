@@ -12,6 +12,15 @@ KEY_SIZE = 294
 RECORD_SIZE = 128
 FILE_SIZE = layout.SERVER_ADDRESS_OFFSET + RECORD_SIZE
 IP_ADDRESS, DOMAIN = 0, 1
+#: How much of the sector a Core looks at.
+SECTOR_BYTES = FILE_SIZE
+#: Where a Core takes the modulus of its server's key from, whatever lies there.
+_MODULUS_AT, _MODULUS_SIZE = 33, 256
+
+
+def modulus_in(sector: bytes) -> int:
+    """The modulus a Core reads, without a look at what is around it."""
+    return int.from_bytes(sector[_MODULUS_AT : _MODULUS_AT + _MODULUS_SIZE], "big")
 
 
 @dataclass(frozen=True, slots=True)

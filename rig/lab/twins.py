@@ -7,11 +7,12 @@ import hashlib
 import json
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
-from rig.firmware.identify import ERASED, MIXED, Catalogue
+from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Manifest
 from rig.formats.spark_flash import plausible_first_word
 from rig.lab.checkout import manifest_path
@@ -174,11 +175,11 @@ def _identify_area(good: Iterable[str], images: Iterable[str]) -> Identify:
                 well.add(digest)
     catalogue = core_catalogue(Manifest.load(manifest_path()))
 
-    def identify(area: bytes) -> tuple[str, str | None]:
+    def identify(area: bytes) -> Identity:
         digest = hashlib.sha256(area).hexdigest()
-        name, runs = catalogue.identify(area)
-        if digest in named or name in (ERASED, MIXED):
-            return named.get(digest, name), "ok" if digest in well else None
-        return name, runs if not well else None
+        known = catalogue.identify(area)
+        if digest in named or known.name in (ERASED, MIXED):
+            return Identity(named.get(digest, known.name), "ok" if digest in well else None)
+        return replace(known, runs=None if well else known.runs)
 
     return identify

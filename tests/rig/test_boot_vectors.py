@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from recordings import boot_flash, load, stream
 
+from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.twin.flash import Tear
 from rig.twin.spark_core.boot_once import result, settle, start
@@ -22,10 +23,10 @@ def board(vectors: dict[str, Any], case: dict[str, Any]) -> Core:
     names = {entry["sha256"]: name for name, entry in vectors["images"].items()}
 
     @cache
-    def identify(app: bytes) -> tuple[str, str | None]:
+    def identify(app: bytes) -> Identity:
         unknown = "erased" if app == b"\xff" * len(app) else "mixed"
         name = names.get(hashlib.sha256(app).hexdigest(), unknown)
-        return name, "ok" if name in case["good"] else None
+        return Identity(name, "ok" if name in case["good"] else None)
 
     return Core(boot_flash(vectors, case).memory(), identify)
 

@@ -8,6 +8,7 @@ import pytest
 from models import CATALOGUE, MANIFEST, ROLES
 
 from rig.errors import Misuse
+from rig.firmware.identify import Identity
 from rig.firmware.manifest import Manifest
 from rig.formats import spark_flash as layout
 
@@ -78,6 +79,6 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 def test_an_area_is_the_longest_image_it_begins_with():
     area = ROLES["new"].data + b"left over" * 99
-    assert CATALOGUE.identify(area.ljust(layout.APP_SIZE, b"\xff")) == ("core-new", "ok")
-    assert CATALOGUE.identify(b"\xff" * layout.APP_SIZE) == ("erased", None)
-    assert CATALOGUE.identify(bytes(layout.APP_SIZE)) == ("mixed", None)
+    assert CATALOGUE.identify(area.ljust(layout.APP_SIZE, b"\xff")).name == "core-new"
+    assert CATALOGUE.identify(b"\xff" * layout.APP_SIZE) == Identity("erased")
+    assert CATALOGUE.identify(bytes(layout.APP_SIZE)) == Identity("mixed")

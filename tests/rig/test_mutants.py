@@ -24,7 +24,8 @@ from rig.power import cut as cut_module
 from rig.power import landing
 from rig.twin import flash
 from rig.twin import relay as relay_module
-from rig.twin.spark_core import application, core, dfu
+from rig.twin.spark_core import core, dfu
+from rig.twin.spark_core.app import application
 from rig.twin.spark_core.steps import Work
 
 

@@ -78,7 +78,7 @@ def settle(core: Core, *, hold_ms: int = 0) -> str:
 
 
 def _runs_well(core: Core) -> bool:
-    return core.identify(core.memory.app())[1] == "ok"
+    return core.identify(core.memory.app()).runs == "ok"
 
 
 def _settled(core: Core) -> str:
@@ -97,7 +97,7 @@ def result(core: Core, outcome: str) -> BootResult:
     upper = core.memory.internal.peek(0x0800_4000, layout.INTERNAL_SIZE - 0x4000)
     return BootResult(
         outcome=outcome,
-        app=core.identify(app)[0],
+        app=core.identify(app).name,
         app_sha256=hashlib.sha256(app).hexdigest(),
         flags16=core.memory.flags16().hex(),
         upper_sha256=hashlib.sha256(upper).hexdigest(),

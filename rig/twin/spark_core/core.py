@@ -7,26 +7,33 @@ watchdog bites is carried out as far as its time allows, and the operation in fl
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from rig.errors import Misuse
+from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.twin.flash import Journal, PowerLost
-from rig.twin.spark_core.application import application
+from rig.twin.spark_core.app.application import application
+from rig.twin.spark_core.app.console import Console
+from rig.twin.spark_core.app.dialect import Dialect
+from rig.twin.spark_core.app.user_code import UserCode
 from rig.twin.spark_core.bootloader import BOOTLOADERS
 from rig.twin.spark_core.memory import CoreMemory
+from rig.twin.spark_core.radio import Radio
 from rig.twin.spark_core.stepper import Stepper
-from rig.twin.spark_core.steps import Idle, Jump, Reset, WhileModeHeld
+from rig.twin.spark_core.steps import Idle, Jump, Listen, Reset, WhileModeHeld
 from rig.twin.spark_core.usb_function import UsbFunction
 
 NO_WATCHDOG = 0xA
+#: MODE held while an application runs: since when it is to listen, and when it forgets its networks.
+RUNNING_BUTTON_SECONDS = (3.0, 10.0)
 DEFAULT_UID = bytes.fromhex("48ff6d065067555026311387")
 
-#: What is known of an application area: (its name, how it behaves), the behaviour None when nobody knows it.
-Identify = Callable[[bytes], tuple[str, str | None]]
-
+#: What is known of an application area.
+Identify = Callable[[bytes], Identity]
 
 #: Which generation's bootloader a 16 KiB area holds: A, B, C, or None for something no Core starts from.
 IdentifyBootloader = Callable[[bytes], str | None]
@@ -59,6 +66,9 @@ class Core:
         identify_bootloader: IdentifyBootloader = lambda _pages: None,
         time_scale: float = 1.0,
         seed: int = 0,
+        radio: Radio | None = None,
+        dialect: Dialect | None = None,
+        user_code: UserCode | None = None,
     ):
         self.memory = memory
         self.uid = uid
@@ -80,6 +90,14 @@ class Core:
         self.locked_up = False
         self.watchdog_ms: float | None = None
         self.on_usb_change: Callable[[], None] | None = None
+        self.radio = radio or Radio()
+        self.console = Console()
+        self.dialect, self.user_code = dialect, user_code
+        self.listening_wanted = False
+        #: Places of the external flash that fail to be written: how often each still does.
+        self.worn_out: dict[int, int] = {}
+        self._rng = random.Random(seed)
+        self._button_at = [math.inf, math.inf]
         self._stepper = Stepper(memory, time_scale=time_scale, seed=seed)
         self._watchdog_at = math.inf
 
@@ -112,6 +130,7 @@ class Core:
         """MODE goes down or up."""
         self.advance(now)
         self.mode_held = held
+        self._button_at = [self.time + seconds if held else math.inf for seconds in RUNNING_BUTTON_SECONDS]
         if not held and isinstance(self._stepper.step, WhileModeHeld):
             self._stepper.go_on(self.time, True)
             self.advance(now)
@@ -159,11 +178,27 @@ class Core:
             self._stepper.interpose(job, self.time)
             self.advance(now)
 
+    # -- network and console -----------------------------------------------------------------------------------------
+
+    def network(self, what: str, data: bytes, now: float) -> None:
+        """Something came from the network: `open`, `lost`, or `data`."""
+        self.advance(now)
+        self.radio.happened(what, data)
+        self._stimulate()
+        self.advance(now)
+
+    def typed(self, data: bytes, now: float) -> None:
+        """Something came from the console."""
+        self.advance(now)
+        self.console.happened(data)
+        self._stimulate()
+        self.advance(now)
+
     # -- time --------------------------------------------------------------------------------------------------------
 
     def due(self) -> float:
         """When the board next does something by itself; infinity when it does not."""
-        return min(self._stepper.ends, self._watchdog_at) if self.powered else math.inf
+        return min(self._stepper.ends, self._watchdog_at, *self._button_at) if self.powered else math.inf
 
     def advance(self, now: float) -> None:
         """Let everything happen that is due until `now`."""
@@ -178,6 +213,9 @@ class Core:
         if due == math.inf:
             return False
         self.time = max(self.time, due)
+        if min(self._button_at) <= min(self._stepper.ends, self._watchdog_at):
+            self._held_on()
+            return True
         if self._watchdog_at < self._stepper.ends:
             self._bite()
             return True
@@ -218,6 +256,18 @@ class Core:
         """Change the RGB LED: colour and the time between toggles, 0 for steady."""
         self.led.append((self.time, colour, toggle_seconds))
 
+    def worn(self, address: int, data: bytes) -> bytes:
+        """What cells of the external flash take of `data`: all of it, unless they are worn out."""
+        failing = [place for place, times in self.worn_out.items() if times and address <= place < address + len(data)]
+        for place in failing:
+            self.worn_out[place] -= 1
+            data = data[: place - address] + b"\xff" + data[place - address + 1 :]
+        return data
+
+    def random(self, count: int) -> bytes:
+        """Noise that depends on the board's seed only."""
+        return self._rng.randbytes(count)
+
     def feed_watchdog(self, seconds: float | None) -> None:
         """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""
         self._watchdog_at = math.inf if seconds is None else self.time + seconds * self._stepper.timer_scale
@@ -239,6 +289,9 @@ class Core:
     def _start(self) -> None:
         self.locked_up = False
         self.running = None
+        self.listening_wanted = False
+        self.console.show(False)
+        self.radio.vanish()
         self.watchdog_ms = None if self._watchdog_at == math.inf else self.watchdog_ms
         generation = self.generation
         if generation is None:
@@ -261,6 +314,8 @@ class Core:
         self._stepper.stop(self.time)
         self._watchdog_at = math.inf
         self.running = None
+        self.console.show(False)
+        self.radio.vanish()
         self.event("power-off")
         self.detach()
 
@@ -288,15 +343,32 @@ class Core:
             self._stepper.stop(self.time)
             return
         self._start_watchdog(watchdog_ms)
-        name, behaviour = self.identify(app)
-        self.running = name
-        self.event(f"jump:{name}")
-        self._stepper.run(application(self, behaviour), self.time)
+        known = self.identify(app)
+        self.running = known.name
+        self.event(f"jump:{known.name}")
+        self._stepper.run(application(self, known), self.time)
 
     def _start_watchdog(self, milliseconds: float | None) -> None:
         if milliseconds is not None and self.dr[9] >> 12 != NO_WATCHDOG:
             self.watchdog_ms = milliseconds
             self.feed_watchdog(milliseconds / 1000)
+
+    def _held_on(self) -> None:
+        """MODE is held while an application runs: SysTick notices, whatever else is going on."""
+        which = self._button_at.index(min(self._button_at))
+        self._button_at[which] = math.inf
+        if self.running is None or (self.console.open and which == 0):
+            return
+        if which == 0:
+            self.listening_wanted = True
+        else:
+            self.radio.wipe_profiles()
+        self._stimulate()
+
+    def _stimulate(self) -> None:
+        """Something came from outside: whoever listens for that goes on."""
+        if self.powered and isinstance(self._stepper.step, Listen):
+            self._stepper.go_on(self.time)
 
     def _usb_changed(self) -> None:
         if self.on_usb_change:

@@ -6,7 +6,7 @@ import math
 import random
 
 from rig.twin.spark_core.memory import SECONDS, CoreMemory
-from rig.twin.spark_core.steps import Delay, Idle, Program, Step, Timer, WhileModeHeld, Work
+from rig.twin.spark_core.steps import Delay, Idle, Listen, Program, Step, Timer, WhileModeHeld, Work
 from rig.twin.tears import tear_at
 
 
@@ -107,6 +107,8 @@ class Stepper:
                 seconds = delay * self._work_scale
             case WhileModeHeld(wait) | Timer(wait):
                 seconds = wait * self.timer_scale
+            case Listen(wait):
+                seconds = wait
             case Idle():
                 seconds = math.inf
             case _:

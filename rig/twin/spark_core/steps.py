@@ -13,6 +13,10 @@ from rig.twin.flash import Run
 from rig.twin.spark_core.memory import CoreMemory
 
 if TYPE_CHECKING:
+    from rig.twin.spark_core.app.console import Console
+    from rig.twin.spark_core.app.dialect import Dialect
+    from rig.twin.spark_core.app.user_code import UserCode
+    from rig.twin.spark_core.radio import Radio
     from rig.twin.spark_core.usb_function import UsbFunction
 
 #: From reset until the bootloader has looked at its flags.
@@ -50,6 +54,13 @@ class WhileModeHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Wait for something from outside (network, console, a button), at the longest `seconds` that nothing scales."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
     """Nothing more by itself: USB requests, lines and the watchdog go on."""
 
@@ -67,7 +78,7 @@ class Jump:
     watchdog_ms: float | None = None
 
 
-Step = Work | Delay | Timer | WhileModeHeld | Idle | Reset | Jump
+Step = Work | Delay | Timer | WhileModeHeld | Listen | Idle | Reset | Jump
 Program = Generator[Step, bool, None]
 
 
@@ -81,6 +92,15 @@ class Board(Protocol):
     #: Reset causes that nobody has cleared.
     causes: set[str]
     mode_held: bool
+    #: Seconds, the model's.
+    time: float
+    radio: Radio
+    console: Console
+    #: What the application offers and which firmware it speaks as, where that is not the image's own.
+    user_code: UserCode | None
+    dialect: Dialect | None
+    #: Whether somebody held MODE for so long that the running application is to listen for credentials.
+    listening_wanted: bool
     #: Whether option bytes protect the bootloader's pages, as on factory units.
     locked: bool
 
@@ -95,6 +115,12 @@ class Board(Protocol):
 
     def detach(self) -> None:
         """Take the device away from the host."""
+
+    def worn(self, address: int, data: bytes) -> bytes:
+        """What cells of the external flash take of `data`: all of it, unless they are worn out."""
+
+    def random(self, count: int) -> bytes:
+        """Noise that depends on the board's seed only."""
 
     def feed_watchdog(self, seconds: float | None) -> None:
         """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""

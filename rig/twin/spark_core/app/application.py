@@ -1,0 +1,68 @@
+"""An application once the bootloader has jumped to it, by the behaviour its manifest names.
+
+Health, watchdog, listening mode and profiles as firmware 0.2.1 does it (reference/spark-core.md §2.3, §5.1).
+"""
+
+from __future__ import annotations
+
+from rig.firmware.identify import Identity
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
+from rig.twin.spark_core.app.cloud import stay_online
+from rig.twin.spark_core.app.console import listen_for_credentials
+from rig.twin.spark_core.app.dialect import Dialect
+from rig.twin.spark_core.app.listening import ListeningFunction
+from rig.twin.spark_core.app.user_code import UserCode, synthetic
+from rig.twin.spark_core.flags import save
+from rig.twin.spark_core.steps import Board, Delay, Idle, Program, Timer
+
+HEALTHY = 0xFFFF
+HEALTHY_AFTER_SECONDS = 1.0
+LISTENING_AFTER_SECONDS = 0.5
+NEVER_WIPED = 0
+
+
+def application(board: Board, known: Identity) -> Program:
+    """`ok` reports health and goes online or listens, `hangs` reports health and is stuck; others crash at once.
+
+    SysTick goes on in an image that hangs, and feeds the watchdog: only a crash ever starves it.
+    """
+    if known.runs not in ("ok", "hangs", "never-confirms"):
+        yield Idle()
+        return
+    dialect = board.dialect or Dialect.of(known.version)
+    board.light("white", 0)
+    board.feed_watchdog(None)
+    yield Timer(HEALTHY_AFTER_SECONDS)
+    board.dr[1] = HEALTHY
+    board.event("healthy")
+    yield Delay(LISTENING_AFTER_SECONDS)
+    if known.runs == "hangs":
+        yield Idle()
+    flags = SystemFlags.unpack(board.memory.internal.read(layout.FLAGS_ADDRESS, dialect.flags_size))
+    if flags.nvmem == layout.NVMEM_WIPE_PROFILES:
+        board.radio.wipe_profiles()
+        flags.nvmem = NEVER_WIPED
+        yield from save(board, flags)
+    user = user_code(board, known, dialect)
+    while True:
+        if board.listening_wanted or not board.radio.eeprom.profiles:
+            yield from _listen(board)
+        yield from stay_online(board, dialect, user, flags)
+
+
+def user_code(board: Board, known: Identity, dialect: Dialect) -> UserCode:
+    """What the image offers; nothing after a watchdog reset, when only system firmware runs (§3.2)."""
+    if "watchdog" in board.causes:
+        return UserCode()
+    return board.user_code or synthetic(known.name, known.version, known.offers, dialect)
+
+
+def _listen(board: Board) -> Program:
+    board.light("blue", 0.25)
+    board.attach(ListeningFunction(board.uid))
+    board.console.show(True)
+    yield from listen_for_credentials(board)
+    board.listening_wanted = False
+    board.console.show(False)
+    board.detach()
