@@ -142,7 +142,7 @@ def test_an_update_that_was_applied_is_reported_once(player_of):
         player.connect()
         player.play(connection)
         flags.append(SystemFlags.unpack(player.core.memory.flags16()[:10]).flashed)
-    assert flags == [0, 0], "the Hello that came back cleared it"
+    assert flags == [1, 0], "set by the copy, cleared at the Hello that came back"
     assert player.core.events[-1].name == "server-hello:updated"
 
 
