@@ -44,7 +44,21 @@ def _serve(
     ),
     usbip_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of USB/IP, 0 for any free one.")] = 0,
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of the control port.")] = 0,
+    console_port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="TCP port of the serial console; it listens only while the Core has one."),
+    ] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    cloud: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]HOST:PORT", help="Where the server's name in its flash, or every name, leads."),
+    ] = None,
+    server_key: Annotated[
+        Path | None, typer.Option(help="Public key of the server that a new Core with a --cloud knows.")
+    ] = None,
+    firmware_version: Annotated[
+        str | None, typer.Option(help="Speak as this version, whatever the image's own is; e.g. 0.2.1.")
+    ] = None,
     generation: Annotated[
         Generation, typer.Option(help="Bootloader of a blank board; one in its flash that is known wins.")
     ] = Generation.B,
@@ -68,6 +82,10 @@ def _serve(
         host=host,
         usbip_port=usbip_port,
         control_port=control_port,
+        console_port=console_port,
+        cloud=cloud or [],
+        firmware_version=firmware_version,
+        server_key=server_key,
         time_scale=time_scale,
         powered=power is Power.on,
         seed=seed,

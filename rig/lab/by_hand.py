@@ -16,6 +16,7 @@ from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.manifest import Image
 from rig.formats.dfu_suffix import split_suffix
 from rig.formats.dfuse import Segment
+from rig.formats.spark_flash import plausible_first_word
 from rig.formats.usbip import ProtocolError
 
 
@@ -118,6 +119,18 @@ def load_file(path: Path, found: Found) -> Image:
     if not data:
         raise Misuse(f"{path} is empty")
     return Image(path.name, "spark-core", "unknown", data, "ok")
+
+
+def image_for_core(path: Path, *, force: bool) -> bytes:
+    """What is to be sent to a Core over the air; unless forced, only what one could run. Raises Misuse."""
+    found = Found(None, "1d50:607f", "", ())
+    image = load_file(path, found)
+    if not force and not plausible_first_word(image.data):
+        raise Misuse(
+            f"{path}: its first word is no stack pointer in RAM: a Core would install it and never start it",
+            hint="is it a firmware file? Force it if you are sure",
+        )
+    return image.data
 
 
 def write_memory(found: Found, write: Write, watch: Watcher) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import Misuse
@@ -10,8 +12,18 @@ from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
 
 
-def ship_core(state: Path, manifest: Manifest, generation: str = "B", core_key: bytes = b"") -> None:
-    """Write `internal.bin` and `external.bin` into `state` unless they are there already. Raises Misuse."""
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What else a Core leaves the factory with: its private key, its server's sector, and networks it knows."""
+
+    core_key: bytes = b""
+    server: bytes = b""
+    networks: tuple[str, ...] = ()
+
+
+def ship_core(state: Path, manifest: Manifest, generation: str = "B", belongings: Belongings | None = None) -> None:
+    """Write flash and radio into `state` unless they are there already. Raises Misuse."""
+    belongings = belongings or Belongings()
     try:
         state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -32,6 +44,12 @@ def ship_core(state: Path, manifest: Manifest, generation: str = "B", core_key: 
     for address, role in ((layout.FACTORY_ADDRESS, "factory"), (layout.BACKUP_ADDRESS, "previous")):
         if role in roles:
             external[address : address + len(roles[role])] = roles[role].data
-    external[layout.CORE_KEY_ADDRESS : layout.CORE_KEY_ADDRESS + len(core_key)] = core_key
+    for address, data in (
+        (layout.SERVER_KEY_ADDRESS, belongings.server),
+        (layout.CORE_KEY_ADDRESS, belongings.core_key),
+    ):
+        external[address : address + len(data)] = data
+    if belongings.networks:
+        (state / "radio.json").write_text(json.dumps({"profiles": belongings.networks}))
     (state / "external.bin").write_bytes(external)
     (state / "internal.bin").write_bytes(internal)

@@ -20,7 +20,7 @@ from rig.firmware.manifest import Manifest
 from rig.lab.checkout import manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
-from rig.lab.factory import ship_core
+from rig.lab.factory import Belongings, ship_core
 from rig.ports import free_port
 from rig.trust.core_key import make_core_key
 
@@ -184,7 +184,7 @@ class VirtualRack:
         place = self.places[number]
         state = (self._state or folder) / place
         slot = self.plan.slots[number]
-        ship_core(state, manifest, slot.generation, self._core_key)
+        ship_core(state, manifest, slot.generation, Belongings(self._core_key))
         return children.start(
             place,
             [

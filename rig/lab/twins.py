@@ -14,11 +14,18 @@ from typing import Any
 from rig.errors import Misuse
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Manifest
+from rig.formats import spark_flash as layout
+from rig.formats.core_key_der import LONGEST
 from rig.formats.spark_flash import plausible_first_word
+from rig.formats.spark_keys import ServerRecord
 from rig.lab.checkout import manifest_path
+from rig.lab.factory import Belongings, ship_core
+from rig.trust.core_key import core_public_key, make_core_key, read_server_key
+from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.boot_once import CAUSES, result, settle, start
 from rig.twin.spark_core.core import Core, Identify, IdentifyBootloader
 from rig.twin.spark_core.memory import CoreMemory
+from rig.twin.spark_core.network import Routes
 from rig.twin.spark_core.process import CoreProcess
 
 
@@ -42,7 +49,11 @@ def announce(ready: Mapping[str, Any]) -> None:
     print(json.dumps(ready), flush=True)
 
 
-def serve(start_up: Callable[[], Awaitable[Mapping[str, Any]]], close: Callable[[], Awaitable[None] | None]) -> None:
+def serve(
+    start_up: Callable[[], Awaitable[Mapping[str, Any]]],
+    close: Callable[[], Awaitable[None] | None],
+    tell: Callable[[Mapping[str, Any]], None] = announce,
+) -> None:
     """Start something, announce it, serve until SIGTERM or Ctrl-C, close it."""
 
     async def main() -> None:
@@ -50,7 +61,7 @@ def serve(start_up: Callable[[], Awaitable[Mapping[str, Any]]], close: Callable[
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         try:
-            announce(await start_up())
+            tell(await start_up())
             await stop.wait()
         finally:
             closing = close()
@@ -67,15 +78,26 @@ def serve_core(
     host: str,
     usbip_port: int,
     control_port: int,
+    console_port: int,
     time_scale: float,
     powered: bool,
     seed: int,
     manifest: Path | None,
     generation: str,
     locked: bool,
+    cloud: list[str],
+    firmware_version: str | None,
+    server_key: Path | None,
 ) -> None:
-    """Serve one Spark Core until a signal. Raises Misuse or LabFault before it is ready."""
+    """Serve one Spark Core until a signal. Raises Misuse or LabFault before it is ready.
+
+    With a `cloud`, a Core that is new is one from a shelf: it has an application, a key of its own, a network, and,
+    where `server_key` names one, the key of its server.
+    """
     known = Manifest.load(manifest_path(manifest))
+    if cloud:
+        server = ServerRecord(read_server_key(server_key), None).pack() if server_key is not None else b""
+        ship_core(state, known, generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = CoreProcess(
         state=state,
         identify=core_catalogue(known).identify,
@@ -83,14 +105,21 @@ def serve_core(
         boot_code=known.bootloader_code(generation),
         generation=generation,
         locked=locked,
+        routes=Routes.parse(cloud),
+        dialect=Dialect.of(firmware_version) if firmware_version is not None else None,
         uid=parse_core_id(core_id),
         time_scale=time_scale,
         seed=seed,
     )
-    serve(
-        lambda: process.start(host=host, usbip_port=usbip_port, control_port=control_port, powered=powered),
-        process.close,
-    )
+
+    async def start() -> Mapping[str, Any]:
+        ready = await process.start(
+            host=host, usbip_port=usbip_port, control_port=control_port, console_port=console_port, powered=powered
+        )
+        key = process.core.memory.external.peek(layout.CORE_KEY_ADDRESS, LONGEST)
+        return {**ready, "public_key": core_public_key(key)}
+
+    serve(start, process.close)
 
 
 def serve_relay(*, wires: list[str], host: str, modbus_port: int, http_port: int) -> None:

@@ -142,7 +142,7 @@ def served_core(state: Path, *, time_scale: float = 0, powered: bool = True) -> 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     process = CoreProcess(state=state, identify=CATALOGUE.identify, uid=DEFAULT_UID, time_scale=time_scale, seed=0)
-    starting = process.start(host="127.0.0.1", usbip_port=0, control_port=0, powered=powered)
+    starting = process.start(host="127.0.0.1", usbip_port=0, control_port=0, console_port=0, powered=powered)
     ready = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
     try:
         yield Served(process, loop, "127.0.0.1", ready["usbip"]["port"], ready["control"]["port"])

@@ -236,6 +236,11 @@ class Core:
                 self._stepper.go_on(self.time)
         return True
 
+    @property
+    def writing(self) -> bool:
+        """Whether flash work is under way."""
+        return self._stepper.at_work
+
     def catch_up(self, now: float) -> None:
         """Let everything happen until `now`, flash work under way included, so that a look at the memories is true."""
         self.advance(now)

@@ -7,9 +7,7 @@ even a killed process leaves flash much as the board would have left it.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -17,49 +15,17 @@ from typing import Any
 from rig.errors import LabFault, Misuse
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
-from rig.twin.control import ControlServer
-from rig.twin.flash import Nor
+from rig.twin.spark_core.console_port import ConsolePort
+from rig.twin.spark_core.controls import CoreControls
 from rig.twin.spark_core.core import Core, Identify
 from rig.twin.spark_core.memory import CoreMemory
+from rig.twin.spark_core.network import Network, Routes
+from rig.twin.spark_core.radio import Radio, factory_mac
+from rig.twin.spark_core.state_files import EepromFile, FlashFile, boots_as_first_seen
 from rig.twin.usbip_server import BUSID, UsbipServer
 
-_MOST_SHOWN = 1000
 #: How far the files may lag behind flash work under way.
 FILE_LAG_SECONDS = 0.05
-
-
-class FlashFile:
-    """A memory's file, written through page by page; made with `fresh` contents when it is not there."""
-
-    def __init__(self, path: Path, nor: Nor, fresh: bytes):
-        self._nor = nor
-        if not path.exists():
-            path.write_bytes(fresh)
-        try:
-            nor.load(path.read_bytes())
-        except Misuse as error:
-            raise Misuse(f"{path}: {error.message}", hint="restore the file, or remove it to begin blank") from None
-        self._fd = os.open(path, os.O_WRONLY)
-        nor.on_change = self._write
-
-    def _write(self, index: int, page: bytes) -> None:
-        os.pwrite(self._fd, page, index * self._nor.page)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._nor.on_change = None
-        os.close(self._fd)
-
-
-def _boots_as_first_seen(note: Path, memory: CoreMemory) -> bool:
-    """Whether the bootloader's pages are what they were when this board was first powered; noted then.
-
-    Flash files need not hold a bootloader, but one that somebody wrote over stays lost.
-    """
-    digest = hashlib.sha256(memory.internal.peek(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)).hexdigest()
-    if not note.exists():
-        note.write_text(digest)
-    return note.read_text() == digest
 
 
 class CoreProcess:
@@ -74,9 +40,13 @@ class CoreProcess:
         time_scale: float,
         seed: int,
         boot_code: bytes = b"",
+        routes: Routes | None = None,
         **kind: Any,
     ):
-        """`boot_code` is what a blank board's first pages hold; `kind` is what else a Core is made with."""
+        """`boot_code` is what a blank board's first pages hold, `routes` where servers' names lead.
+
+        `kind` is what else a Core is made with.
+        """
         try:
             state.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -86,22 +56,19 @@ class CoreProcess:
             FlashFile(state / "internal.bin", memory.internal, boot_code.ljust(layout.INTERNAL_SIZE, b"\xff")),
             FlashFile(state / "external.bin", memory.external, memory.external.dump()),
         ]
-        if not _boots_as_first_seen(state / "boot-code.sha256", memory):
+        if not boots_as_first_seen(state / "boot-code.sha256", memory):
             kind["generation"] = None
-        self.core = Core(memory, identify, uid=uid, time_scale=time_scale, seed=seed, **kind)
+        eeprom = EepromFile(state / "radio.json", factory_mac(uid))
+        radio = Radio(eeprom.eeprom)
+        self.core = Core(memory, identify, uid=uid, time_scale=time_scale, seed=seed, radio=radio, **kind)
         self.core.on_usb_change = self._usb_changed
         self.usbip = UsbipServer(self)
-        self.control_port = ControlServer(
-            {
-                "status": self._status,
-                "led": self._led,
-                "events": self._events,
-                "journal": self._journal,
-                "power": self._power,
-                "mode": self._mode,
-                "reset": self._reset,
-            }
-        )
+        self.network = Network(routes or Routes(), self._network_happened, lambda: len(radio.received))
+        self.console_port = ConsolePort(self._typed)
+        radio.on_order, radio.on_change = self.network.order, eeprom.write
+        self.core.console.on_output = self.console_port.say
+        self.core.console.on_change = lambda: self.console_port.show(self.core.console.open)
+        self.control_port = CoreControls(self.core, self.now, self._wake).server()
         self._began = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -109,12 +76,18 @@ class CoreProcess:
         """Seconds since the process began: the model's time."""
         return time.monotonic() - self._began
 
-    async def start(self, *, host: str, usbip_port: int, control_port: int, powered: bool) -> dict[str, Any]:
-        """Open both ports; returns the ready line. Raises LabFault when a port is taken."""
+    async def start(
+        self, *, host: str, usbip_port: int, control_port: int, console_port: int, powered: bool
+    ) -> dict[str, Any]:
+        """Open the ports; returns the ready line. Raises LabFault when a port is taken."""
         ports = []
-        for server, port in ((self.usbip, usbip_port), (self.control_port, control_port)):
+        for open_port, port in (
+            (self.usbip.start, usbip_port),
+            (self.control_port.start, control_port),
+            (self._hold_console, console_port),
+        ):
             try:
-                ports.append(await server.start(host, port))
+                ports.append(await open_port(host, port))
             except OSError as error:
                 raise LabFault(
                     f"cannot listen on {host}:{port}: {error.strerror}", hint="port 0 takes a free one"
@@ -126,14 +99,21 @@ class CoreProcess:
             "ready": True,
             "usbip": {"host": host, "port": ports[0], "busid": BUSID},
             "control": {"host": host, "port": ports[1]},
+            "console": {"host": host, "port": ports[2]},
+            "core_id": self.core.uid.hex(),
             "generation": self.core.generation,
         }
+
+    async def _hold_console(self, host: str, port: int) -> int:
+        return self.console_port.hold(host, port)
 
     def close(self) -> None:
         """Close ports and files; the board is left as it is, as when its power goes."""
         self.core.catch_up(self.now())
         self.usbip.close()
         self.control_port.close()
+        self.console_port.close()
+        self.network.close()
         for file in self._files:
             file.close()
 
@@ -165,67 +145,30 @@ class CoreProcess:
     def _usb_changed(self) -> None:
         self.usbip.detached()
 
+    # -- network and console -----------------------------------------------------------------------------------------
+
+    def _network_happened(self, what: str, data: bytes) -> None:
+        self.core.network(what, data, self.now())
+        self._wake()
+
+    def _typed(self, data: bytes) -> None:
+        self.core.typed(data, self.now())
+        self._wake()
+
     # -- time --------------------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Let what is due happen, and come back when the next thing is."""
         self.core.advance(self.now())
         self.usbip.idle()
+        self.network.breathe()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         wait = self.core.due() - self.now()
         if wait > FILE_LAG_SECONDS:
             self.core.catch_up(self.now())
+        if self.core.writing:
+            wait = min(wait, FILE_LAG_SECONDS)
         if wait != math.inf:
-            self._timer = asyncio.get_running_loop().call_later(max(min(wait, FILE_LAG_SECONDS), 0), self._wake)
-
-    # -- the control port --------------------------------------------------------------------------------------------
-
-    def _status(self, _request: dict[str, Any]) -> dict[str, Any]:
-        core = self.core
-        core.catch_up(self.now())
-        return {
-            "power": core.powered,
-            "usb": core.usb.identity if core.usb is not None else None,
-            "running": core.running,
-            "generation": core.generation,
-            "led": core.led[-1][1] if core.powered and core.led else None,
-            "mode": core.mode_held,
-            "flags16": core.memory.flags16().hex(),
-            "dr": core.dr,
-            "operations": core.operations,
-            "app_digest": core.memory.internal.digest().hex(),
-            "now": core.time,
-        }
-
-    def _led(self, _request: dict[str, Any]) -> dict[str, Any]:
-        return {"led": [{"at": at, "colour": c, "toggle": t} for at, c, t in self.core.led[-_MOST_SHOWN:]]}
-
-    def _events(self, _request: dict[str, Any]) -> dict[str, Any]:
-        return {"events": [{"at": event.at, "name": event.name} for event in self.core.events[-_MOST_SHOWN:]]}
-
-    def _journal(self, _request: dict[str, Any]) -> dict[str, Any]:
-        self.core.catch_up(self.now())
-        runs = self.core.memory.journal.runs[-_MOST_SHOWN:]
-        keys = ("first", "kind", "address", "unit", "count")
-        return {"operations": self.core.operations, "runs": [{key: getattr(run, key) for key in keys} for run in runs]}
-
-    def _power(self, request: dict[str, Any]) -> dict[str, Any]:
-        if request["on"]:
-            self.core.power_on(self.now())
-        else:
-            self.core.power_off(self.now())
-        self._wake()
-        return {"power": self.core.powered}
-
-    def _mode(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.core.press_mode(bool(request["pressed"]), self.now())
-        self._wake()
-        return {"mode": self.core.mode_held}
-
-    def _reset(self, request: dict[str, Any]) -> dict[str, Any]:
-        for pressed in [request["pressed"]] if "pressed" in request else [True, False]:
-            self.core.press_reset(bool(pressed), self.now())
-        self._wake()
-        return {"reset": self.core.reset_held}
+            self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._wake)

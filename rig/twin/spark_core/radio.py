@@ -55,6 +55,11 @@ class Eeprom:
         return self.starts and self.mac is not None
 
 
+def factory_mac(uid: bytes) -> str:
+    """The address a radio is shipped with, and what patchers invent for one that has lost its own (§8)."""
+    return "08:00:28:" + ":".join(f"{uid[at]:02x}" for at in (2, 8, 9))
+
+
 #: Orders to the outside: ("connect", (name, port)), ("send", bytes), ("close", None), ("vanish", None),
 #: ("announce", bytes).
 Order = Callable[[str, Any], None]

@@ -34,6 +34,11 @@ class Stepper:
         return self._job is not None
 
     @property
+    def at_work(self) -> bool:
+        """Whether flash work is under way."""
+        return isinstance(self.step, Work)
+
+    @property
     def operations(self) -> int:
         """Flash operations carried out since power-on."""
         if isinstance(self.step, Work):

@@ -1,0 +1,192 @@
+"""`rig cloud`: one update server alone, and what people ask of a Spark cloud that runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
+spark = typer.Typer(
+    invoke_without_command=True,
+    help="A Spark cloud for Cores, real ones and twins: the handshake, events, functions, updates over the air.\n\n"
+    "Without a command it serves until Ctrl-C. The commands speak with one that runs, at its control port.",
+)
+app.add_typer(spark, name="spark")
+
+CONTROL = Annotated[
+    str, typer.Option(metavar="HOST:PORT", envvar="RIG_SPARK_CONTROL", help="Control port of a cloud that runs.")
+]
+CORE = Annotated[str, typer.Argument(help="A Core's id, 24 hex digits.")]
+JSON = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
+DEFAULT_CONTROL = "127.0.0.1:5684"
+
+
+@spark.callback()
+def _serve(
+    context: typer.Context,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where Cores connect.")] = "127.0.0.1:5683",
+    control: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where commands connect.")] = DEFAULT_CONTROL,
+    server_key: Annotated[Path, typer.Option(help="Private key, PEM; made when it is not there.")] = Path(
+        "spark-server.pem"
+    ),
+    core_keys: Annotated[Path, typer.Option(help="Folder with a file ID.pub.pem for each Core.")] = Path("core_keys"),
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[@CHUNK][*TIMES][:SECONDS]", help="What is to go wrong, e.g. stall@3:4; may be repeated."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when it is ready.")] = False,
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    from rig.lab.clouds import serve_spark_cloud
+    from rig.lab.twins import announce
+
+    serve_spark_cloud(
+        listen=listen,
+        control=control,
+        server_key=server_key,
+        core_keys=core_keys,
+        faults=fault or [],
+        announce=announce if as_json else _say_ready,
+    )
+
+
+def _say_ready(ready: Any) -> None:
+    print(f"A Spark cloud listens on {ready['listen']['host']}:{ready['listen']['port']}")
+    print(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
+    address = f"{ready['control']['host']}:{ready['control']['port']}"
+    print(f"  ask it:   rig cloud spark list --control {address}", flush=True)
+
+
+@spark.command("list")
+def list_cores(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
+    """Show the Cores that are online."""
+    cores = _client(control).ask("list")["cores"]
+    if as_json:
+        print(json.dumps({"cores": cores}))
+        return
+    import time
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("core", "since", "peer", "product", "version", "updated", "updating")
+    for core in cores:
+        since = time.strftime("%H:%M:%S", time.localtime(core["since"]))
+        marks = ("yes" if core[key] else "" for key in ("updated", "updating"))
+        table.add_row(core["core"], since, core["peer"], str(core["product"]), str(core["version"]), *marks)
+    Console().print(table)
+
+
+@spark.command()
+def describe(core: CORE, control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
+    """Show a Core's functions and variables, with their values."""
+    client = _client(control)
+    told = client.ask("describe", core=core)
+    values = {name: client.ask("variable", core=core, name=name)["value"] for name in told["v"]}
+    if as_json:
+        print(json.dumps({"functions": told["f"], "variables": told["v"], "values": values}))
+        return
+    print("functions:", ", ".join(told["f"]) or "none")
+    for name, kind in told["v"].items():
+        print(f"{name} ({kind}) = {values[name]}")
+
+
+@spark.command()
+def call(
+    core: CORE,
+    function: Annotated[str, typer.Argument(help="Name of the function.")],
+    argument: Annotated[str, typer.Argument(help="What it gets.")] = "",
+    control: CONTROL = DEFAULT_CONTROL,
+    as_json: JSON = False,
+) -> None:
+    """Call a function and print what it returns; -1 also stands for one that does not exist."""
+    returned = _client(control).ask("call", core=core, name=function, argument=argument)["returned"]
+    print(json.dumps({"returned": returned}) if as_json else returned)
+
+
+@spark.command()
+def events(
+    core: Annotated[str | None, typer.Argument(help="Only of this Core.")] = None,
+    control: CONTROL = DEFAULT_CONTROL,
+    as_json: JSON = False,
+) -> None:
+    """Print what happens until Ctrl-C."""
+    with _client(control).subscription("events", core=core) as told:
+        for event in told:
+            if event.get("subscribed"):
+                continue
+            if as_json:
+                print(json.dumps(event), flush=True)
+            else:
+                rest = " ".join(
+                    f"{key}={value}" for key, value in event.items() if key not in ("event", "core", "at_ns")
+                )
+                print(f"{event['core'] or '-':24} {event['event']:18} {rest}", flush=True)
+
+
+@spark.command()
+def flash(
+    core: CORE,
+    file: Annotated[Path, typer.Argument(help="Image; a DFU suffix is stripped.")],
+    control: CONTROL = DEFAULT_CONTROL,
+    chunk_size: Annotated[int, typer.Option(help="256 or 512.")] = 256,
+    fast: Annotated[bool, typer.Option("--fast", help="Without waiting for answers; 0.4 and later.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also what a Core could not run.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Update a Core over the air; it succeeded when the Core is back and says so."""
+    from rig.lab.by_hand import image_for_core
+
+    image = image_for_core(file, force=force)
+    with _Progress(as_json) as progress:
+        told = _client(control).flash(core, image, progress.tell, chunk_size=chunk_size, fast=fast, force=force)
+    if as_json:
+        print(json.dumps(told))
+    elif told["ok"]:
+        print(f"{core} runs {file.name}: {told['chunks']} chunks in {told['transfer_seconds']:.2f} s, "
+              f"back after {told['seconds']:.1f} s")  # fmt: skip
+    if not told["ok"]:
+        from rig.errors import DeviceFault
+
+        raise DeviceFault(told["reason"], board=core)
+
+
+class _Progress:
+    """A bar over the chunks; with JSON, the events."""
+
+    def __init__(self, as_json: bool):
+        self._as_json = as_json
+
+    def __enter__(self) -> _Progress:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._bar = Progress(console=Console(stderr=True), disable=self._as_json)
+        self._bar.start()
+        self._task = self._bar.add_task("beginning", total=None)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._bar.stop()
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Show an event."""
+        if self._as_json:
+            print(json.dumps(event), flush=True)
+        elif event["event"] == "chunk":
+            self._bar.update(self._task, total=event["of"], completed=event["index"] + 1, description="sending")
+        else:
+            words = {"begin-sent": "erasing", "done-sent": "finishing", "offline": "copying", "online": "back"}
+            self._bar.update(self._task, description=words.get(event["event"]))
+
+
+def _client(control: str) -> Any:
+    from rig.drivers.spark_cloud import SparkCloudClient
+
+    return SparkCloudClient.at(control)

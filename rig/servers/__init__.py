@@ -1,0 +1,1 @@
+"""What boards connect to: the Spark cloud, and the HTTPS update server."""

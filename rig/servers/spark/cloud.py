@@ -1,0 +1,197 @@
+"""The Spark cloud: one port, many Cores, a key that can be swapped while it runs, faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from rig.errors import LabFault, RigError
+from rig.formats.spark_messages import Hello
+from rig.servers.spark.connection import Connection
+from rig.servers.spark.core_keys import CoreKeys, checked_core_id
+from rig.servers.spark.events import EventBus
+from rig.servers.spark.faults import Faults
+from rig.servers.spark.flasher import Flasher, too_large
+from rig.servers.spark.session import Session
+from rig.trust.server_key import make_server_key
+
+PORT = 5683
+#: An online Core pings after 15 s; one that was silent for longer than this is gone.
+SILENT_SECONDS = 30.0
+#: Copy by the bootloader, start, Wi-Fi join: how long an updated Core may stay away.
+AWAY_SECONDS = 120.0
+#: More connections than this at once are refused.
+MOST_CONNECTIONS = 4096
+
+
+class SparkCloud:
+    """Serves Cores whose keys `core_keys` knows with the identity `key`."""
+
+    def __init__(self, key: rsa.RSAPrivateKey, core_keys: CoreKeys, *, random: Callable[[int], bytes] = os.urandom):
+        self.key, self.core_keys, self.random = key, core_keys, random
+        self.bus = EventBus()
+        self.faults = Faults()
+        self.sessions: dict[str, Session] = {}
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._arrivals: dict[str, list[asyncio.Future[Session]]] = {}
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port. Raises OSError when it is taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
+        self._sweeper = loop.create_task(self._sweep())
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def close(self) -> None:
+        """Stop listening, and hang up on everybody."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close("the cloud was closed")
+
+    def swap_key(self, key: rsa.RSAPrivateKey) -> None:
+        """Be another server from the next handshake on; whoever is online stays so."""
+        self.key = key
+        self.bus.tell("key-swapped", None)
+
+    # -- what is asked of Cores ----------------------------------------------------------------------------------------
+
+    def session(self, core_id: str) -> Session:
+        """A Core that is online. Raises LabFault when it is not, Misuse for what is no id."""
+        session = self.sessions.get(checked_core_id(core_id))
+        if session is None:
+            online = ", ".join(self.sessions) or "none"
+            raise LabFault("is not online", board=core_id, hint=f"online: {online}")
+        return session
+
+    async def arrival(self, core_id: str, seconds: float) -> Session:
+        """The next session of a Core that begins from now on. Raises LabFault when none does in time."""
+        arrival: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        waiting = self._arrivals.setdefault(checked_core_id(core_id), [])
+        waiting.append(arrival)
+        try:
+            return await asyncio.wait_for(arrival, seconds)
+        except TimeoutError:
+            raise LabFault(f"did not come online within {seconds:.0f} s", board=core_id) from None
+        finally:
+            waiting.remove(arrival)
+
+    async def flash(
+        self, core_id: str, image: bytes, *, chunk_size: int = 256, fast: bool = False, force: bool = False
+    ) -> dict[str, Any]:
+        """Update a Core over the air: it succeeded only when the Core is back and says that it applied the image.
+
+        Returns `{"ok", "reason", "seconds", "transfer_seconds", ...}` and what was sent. Raises Misuse for an image or
+        a chunk size that cannot be, LabFault for a Core that is not online.
+        """
+        if not force and (refusal := too_large(image)):
+            raise refusal
+        session = self.session(core_id)
+        flasher = Flasher(session, image, self.bus, self.faults, chunk_size=chunk_size, fast=fast)
+        began = time.monotonic()
+        self.bus.tell("update", session.core_id, size=len(image), chunk_size=chunk_size, fast=fast)
+        back = asyncio.ensure_future(self.arrival(session.core_id, AWAY_SECONDS + 600))
+        try:
+            await flasher.run()
+            transferred = time.monotonic() - began
+            try:
+                returned = await asyncio.wait_for(asyncio.shield(back), AWAY_SECONDS)
+            except TimeoutError:
+                raise LabFault(f"did not come back within {AWAY_SECONDS:.0f} s", board=core_id, phase="apply") from None
+            ok = returned.hello.updated
+            reason = "" if ok else "came back without having applied it: rolled back, or never installed"
+        except RigError as error:
+            transferred, ok, reason = time.monotonic() - began, False, str(error)
+        finally:
+            back.cancel()
+        told = {
+            "ok": ok,
+            "reason": reason,
+            "seconds": round(time.monotonic() - began, 3),
+            "transfer_seconds": round(transferred, 4),
+            **asdict(flasher.sent),
+        }
+        self.bus.tell("updated", session.core_id, **told)
+        return told
+
+    # -- what connections need -----------------------------------------------------------------------------------------
+
+    def introduction_key(self) -> rsa.RSAPrivateKey:
+        """Ours, or another's when that fault is due."""
+        return self._another if self.faults.take("wrong-key") else self.key
+
+    def signing_key(self, core_id: str) -> rsa.RSAPrivateKey:
+        """Ours, or another's when that fault is due."""
+        return self._another if self.faults.take("wrong-signature", core_id) else self.key
+
+    def core_key(self, core_id: str) -> rsa.RSAPublicKey | None:
+        """The key of a Core, None for a stranger. Raises Misuse."""
+        return self.core_keys.find(core_id)
+
+    def says_nothing(self) -> bool:
+        """Whether a connection that was just accepted is left in silence."""
+        return self.faults.take("silent-accept") is not None
+
+    def connected(self, connection: Connection) -> None:
+        """Somebody connected."""
+        self._connections.add(connection)
+        if len(self._connections) > MOST_CONNECTIONS:
+            connection.close("too many connections")
+        self.bus.tell("connected", None, peer=connection.peer)
+
+    def introduced(self, connection: Connection, hello: Hello, first_mid: int) -> Session | None:
+        """A Core proved who it is: whatever session it had before is over."""
+        assert connection.core_id is not None
+        core_id = connection.core_id
+        if self.faults.take("close-after-handshake", core_id):
+            self.bus.tell("closed-after-handshake", core_id, updated=hello.updated)
+            return None
+        mid = int.from_bytes(self.random(2), "big")
+        session = Session(connection, core_id, hello, self.bus, mid)
+        previous, self.sessions[core_id] = self.sessions.get(core_id), session
+        if previous is not None:
+            previous.connection.close("it connected anew")
+        self.bus.tell("online", core_id, updated=hello.updated, version=hello.version, peer=connection.peer)
+        session.greet()
+        for arrival in self._arrivals.get(core_id, []):
+            if not arrival.done():
+                arrival.set_result(session)
+        return session
+
+    def refused(self, connection: Connection, reason: str) -> None:
+        """A handshake failed."""
+        self.bus.tell("handshake-failed", connection.core_id, peer=connection.peer, reason=reason)
+
+    def gone(self, connection: Connection) -> None:
+        """A connection is over."""
+        self._connections.discard(connection)
+        core_id = connection.core_id
+        session = self.sessions.get(core_id) if core_id is not None else None
+        if core_id is not None and session is not None and session.connection is connection:
+            del self.sessions[core_id]
+            self.bus.tell("offline", core_id, reason=session.over.result() if session.over.done() else "")
+
+    @cached_property
+    def _another(self) -> rsa.RSAPrivateKey:
+        """A key that no Core holds."""
+        return make_server_key()
+
+    async def _sweep(self) -> None:
+        """Hang up on Cores that have been silent for too long."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1.0)
+            for session in list(self.sessions.values()):
+                if loop.time() - session.connection.last_heard > SILENT_SECONDS:
+                    session.connection.close(f"nothing for {SILENT_SECONDS:.0f} s")

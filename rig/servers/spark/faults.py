@@ -1,0 +1,79 @@
+"""Faults that a Spark cloud has when it is told to: what real servers and networks did to Cores in the field."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from rig.errors import Misuse
+
+ChunkFault = Literal["stall", "duplicate", "drop", "corrupt", "second-begin", "early-done"]
+HandshakeFault = Literal["silent-accept", "close-after-handshake", "wrong-signature", "wrong-key"]
+CHUNK_FAULTS: tuple[str, ...] = get_args(ChunkFault)
+HANDSHAKE_FAULTS: tuple[str, ...] = get_args(HandshakeFault)
+
+
+@dataclass(slots=True)
+class Fault:
+    """What is to go wrong: at chunk `chunk` of an update (the first is 0), or at a handshake; `times` times.
+
+    Stall waits `seconds` before the chunk; second-begin and early-done come after it. Without `core` it meets any.
+    """
+
+    kind: str
+    core: str | None = None
+    chunk: int = 0
+    seconds: float = 4.0
+    times: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """From `KIND[@CHUNK][*TIMES][:SECONDS]`, such as `stall@3:4` or `wrong-signature*2`. Raises Misuse."""
+        rest, _, seconds = text.partition(":")
+        rest, _, times = rest.partition("*")
+        kind, _, chunk = rest.partition("@")
+        try:
+            fault = cls(kind, None, int(chunk or 0), float(seconds or 4.0), int(times or 1))
+        except ValueError:
+            raise Misuse(f"fault {text!r} is not KIND[@CHUNK][*TIMES][:SECONDS]") from None
+        fault.check()
+        return fault
+
+    def check(self) -> None:
+        """Raises Misuse for a fault that cannot be."""
+        if self.kind not in (*CHUNK_FAULTS, *HANDSHAKE_FAULTS):
+            raise Misuse(
+                f"no fault is called {self.kind!r}", hint=f"one of {', '.join((*CHUNK_FAULTS, *HANDSHAKE_FAULTS))}"
+            )
+        if self.chunk < 0 or self.times < 1 or not 0 <= self.seconds <= 3600:
+            raise Misuse(f"fault {self.kind}: chunk, times or seconds make no sense")
+
+
+class Faults:
+    """Faults that are still to happen."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Let a fault happen when its time comes. Raises Misuse."""
+        fault.check()
+        self._waiting.append(fault)
+
+    def clear(self) -> None:
+        """Let nothing more go wrong."""
+        self._waiting.clear()
+
+    def take(self, kind: str, core: str | None = None, chunk: int = 0) -> Fault | None:
+        """The fault of this kind that is to happen now, counted down; None when none is."""
+        for fault in self._waiting:
+            if fault.kind == kind and fault.core in (None, core) and fault.chunk == chunk:
+                fault.times -= 1
+                if not fault.times:
+                    self._waiting.remove(fault)
+                return fault
+        return None
+
+    def told(self) -> list[dict[str, Any]]:
+        """What is still to happen."""
+        return [asdict(fault) for fault in self._waiting]

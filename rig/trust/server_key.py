@@ -1,0 +1,54 @@
+"""The key pair of a Spark cloud: RSA-2048, whose public half lies in every Core's flash."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from rig.errors import Misuse
+from rig.trust.core_key import EXPONENT, SERVER_BITS
+
+
+def make_server_key() -> rsa.RSAPrivateKey:
+    """A new pair."""
+    return rsa.generate_private_key(EXPONENT, SERVER_BITS)
+
+
+def public_der(key: rsa.RSAPrivateKey) -> bytes:
+    """The 294 bytes that go into a Core's flash."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.DER, form)
+
+
+def load_server_key(path: Path) -> rsa.RSAPrivateKey:
+    """Read a private key, PEM or DER. Raises Misuse."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    load = (
+        serialization.load_pem_private_key if content.lstrip()[:5] == b"-----" else serialization.load_der_private_key
+    )
+    try:
+        key = load(content, None)
+    except (ValueError, TypeError) as error:
+        raise Misuse(f"{path} holds no private key without a password", hint="PEM or DER, RSA-2048") from error
+    if (
+        not isinstance(key, rsa.RSAPrivateKey)
+        or key.key_size != SERVER_BITS
+        or key.public_key().public_numbers().e != EXPONENT
+    ):
+        raise Misuse(f"{path}: a Core takes RSA-{SERVER_BITS} with exponent {EXPONENT} only")
+    return key
+
+
+def store_server_key(path: Path, key: rsa.RSAPrivateKey) -> None:
+    """Write a private key as PEM that nobody else can read."""
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(pem)

@@ -1,0 +1,111 @@
+"""The control port of a twin of a Core: its supply, its buttons, its LED, and faults that its parts may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from rig.formats import spark_flash as layout
+from rig.twin.control import ControlServer
+from rig.twin.spark_core.core import Core
+from rig.twin.spark_core.radio import Eeprom
+
+_MOST_SHOWN = 1000
+
+
+class CoreControls:
+    """Answers what the control port asks of `core`; `now` is the model's time, `wake` is called after every change."""
+
+    def __init__(self, core: Core, now: Callable[[], float], wake: Callable[[], None]):
+        self._core, self._now, self._wake = core, now, wake
+
+    def server(self) -> ControlServer:
+        """The control port."""
+        return ControlServer(
+            {
+                "status": self._status,
+                "led": self._led,
+                "events": self._events,
+                "journal": self._journal,
+                "power": self._power,
+                "mode": self._mode,
+                "reset": self._reset,
+                "radio": self._radio,
+                "wear": self._wear,
+            }
+        )
+
+    def _status(self, _request: dict[str, Any]) -> dict[str, Any]:
+        core = self._core
+        core.catch_up(self._now())
+        return {
+            "power": core.powered,
+            "usb": core.usb.identity if core.usb is not None else None,
+            "running": core.running,
+            "generation": core.generation,
+            "led": core.led[-1][1] if core.powered and core.led else None,
+            "mode": core.mode_held,
+            "link": core.radio.link.value,
+            "console": core.console.open,
+            "flags16": core.memory.flags16().hex(),
+            "dr": core.dr,
+            "operations": core.operations,
+            "app_digest": core.memory.internal.digest().hex(),
+            "now": core.time,
+        }
+
+    def _led(self, _request: dict[str, Any]) -> dict[str, Any]:
+        return {"led": [{"at": at, "colour": c, "toggle": t} for at, c, t in self._core.led[-_MOST_SHOWN:]]}
+
+    def _events(self, _request: dict[str, Any]) -> dict[str, Any]:
+        return {"events": [{"at": event.at, "name": event.name} for event in self._core.events[-_MOST_SHOWN:]]}
+
+    def _journal(self, _request: dict[str, Any]) -> dict[str, Any]:
+        self._core.catch_up(self._now())
+        runs = self._core.memory.journal.runs[-_MOST_SHOWN:]
+        keys = ("first", "kind", "address", "unit", "count")
+        told = [{key: getattr(run, key) for key in keys} for run in runs]
+        return {"operations": self._core.operations, "runs": told}
+
+    def _power(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["on"]:
+            self._core.power_on(self._now())
+        else:
+            self._core.power_off(self._now())
+        self._wake()
+        return {"power": self._core.powered}
+
+    def _mode(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._core.press_mode(bool(request["pressed"]), self._now())
+        self._wake()
+        return {"mode": self._core.mode_held}
+
+    def _reset(self, request: dict[str, Any]) -> dict[str, Any]:
+        for pressed in [request["pressed"]] if "pressed" in request else [True, False]:
+            self._core.press_reset(bool(pressed), self._now())
+        self._wake()
+        return {"reset": self._core.reset_held}
+
+    def _radio(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Show the radio's EEPROM, after changing the fields that are named."""
+        eeprom = self._core.radio.eeprom
+        known = {entry.name for entry in fields(Eeprom)}
+        changes = {key: value for key, value in request.items() if key != "do"}
+        if unknown := set(changes) - known:
+            raise KeyError(f"the EEPROM has no {sorted(unknown)[0]}")
+        for key, value in changes.items():
+            if not isinstance(value, type(getattr(eeprom, key))):
+                raise TypeError(f"{key} is not {value!r}")
+            setattr(eeprom, key, value)
+        if changes:
+            self._core.radio.on_change()
+        return eeprom.as_dict()
+
+    def _wear(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Let a cell of the external flash fail to be written, `times` times."""
+        address, times = int(request["address"]), int(request.get("times", 1))
+        if not 0 <= address < layout.EXTERNAL_SIZE:
+            raise ValueError(f"{address:#x} is not in the external flash")
+        self._core.worn_out[address] = times
+        return {"worn_out": {f"{place:#x}": left for place, left in self._core.worn_out.items() if left}}

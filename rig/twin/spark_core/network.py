@@ -1,0 +1,202 @@
+"""The network around a Core's radio: real TCP, and routes that say where a server's name leads.
+
+A radio without power says nothing: its connections stay open and silent, and once it is back it answers what still
+arrives on them with a reset (design, "Power off is silence").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rig.errors import Misuse
+
+log = logging.getLogger(__name__)
+
+PRESENCE_GROUP = ("224.0.1.187", 5683)
+#: How much may wait for a Core that is busy.
+MOST_WAITING = 16 * 1024
+#: How long a name nobody knows is asked for.
+UNKNOWN_SECONDS = 1.0
+_ABORTIVE = struct.pack("ii", 1, 0)
+
+#: What happened: `open`, `lost`, or `data` with bytes.
+Happened = Callable[[str, bytes], None]
+
+
+@dataclass(slots=True)
+class Routes:
+    """Where names and addresses lead: those named, then the default, then loopback addresses to themselves."""
+
+    default: tuple[str, int] | None = None
+    named: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Routes:
+        """From texts `HOST:PORT` and `NAME=HOST:PORT`. Raises Misuse."""
+        routes = cls()
+        for text in texts:
+            name, equals, target = text.rpartition("=")
+            host, colon, port = target.rpartition(":")
+            if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536 or (equals and not name):
+                raise Misuse(f"--cloud {text}: not HOST:PORT or NAME=HOST:PORT", hint="for example 127.0.0.1:5683")
+            if equals:
+                routes.named[name] = (host, int(port))
+            else:
+                routes.default = (host, int(port))
+        return routes
+
+    def find(self, name: str, port: int) -> tuple[str, int] | None:
+        """Host and port behind `name`; None when nothing is known of it."""
+        if name in self.named:
+            return self.named[name]
+        with contextlib.suppress(ValueError):
+            if ipaddress.ip_address(name).is_loopback:
+                return name, port
+        return self.default
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection of a Core; a ghost once its radio has lost it."""
+
+    def __init__(self, network: Network):
+        self._network = network
+        self.transport: asyncio.Transport | None = None
+        self.answers_with_reset = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._network.happened(self, "open")
+
+    def data_received(self, data: bytes) -> None:
+        """Something came: for the board, or for a ghost."""
+        if self.answers_with_reset:
+            self.reset()
+        else:
+            self._network.happened(self, "data", data)
+
+    def eof_received(self) -> bool:
+        """The other end hung up: a ghost does not hang up in return."""
+        if self.answers_with_reset:
+            self.reset()
+        self._network.happened(self, "lost")
+        return True
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """It is over."""
+        self._network.forget(self)
+        self._network.happened(self, "lost")
+
+    def hang_up(self) -> None:
+        """End it with FIN."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def reset(self) -> None:
+        """End it with RST."""
+        if self.transport is not None:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORTIVE)
+            self.transport.abort()
+
+
+class Network:
+    """Carries a radio's orders out. `waiting` tells how many bytes the board has not read yet."""
+
+    def __init__(self, routes: Routes, happened: Happened, waiting: Callable[[], int]):
+        self._routes, self._tell, self._waiting = routes, happened, waiting
+        self._current: Connection | None = None
+        self._ghosts: set[Connection] = set()
+        self._opening: asyncio.Task[None] | None = None
+        self._paused = False
+
+    def order(self, order: str, what: Any) -> None:
+        """One of the radio's orders."""
+        match order:
+            case "connect":
+                self._let_ghosts_answer()
+                self._opening = asyncio.get_running_loop().create_task(self._open(*what))
+            case "send" if self._current is not None and self._current.transport is not None:
+                self._current.transport.write(what)
+            case "close":
+                self._leave(Connection.hang_up)
+            case "vanish":
+                self._leave(self._haunt)
+            case "announce":
+                _multicast(what)
+
+    def happened(self, connection: Connection, what: str, data: bytes = b"") -> None:
+        """Something came on a connection; only the board's own one concerns it."""
+        if connection is self._current:
+            self._tell(what, data)
+            if connection.transport is not None and self._waiting() > MOST_WAITING and not self._paused:
+                self._paused = True
+                connection.transport.pause_reading()
+
+    def breathe(self) -> None:
+        """The board may have read something: read on."""
+        if self._paused and self._waiting() <= MOST_WAITING:
+            self._paused = False
+            if self._current is not None and self._current.transport is not None:
+                self._current.transport.resume_reading()
+
+    def forget(self, connection: Connection) -> None:
+        """A ghost is gone."""
+        self._ghosts.discard(connection)
+
+    def close(self) -> None:
+        """End every connection."""
+        if self._opening is not None:
+            self._opening.cancel()
+        for connection in (*self._ghosts, self._current):
+            if connection is not None:
+                connection.reset()
+
+    async def _open(self, name: str, port: int) -> None:
+        target = self._routes.find(name, port)
+        connection = self._current = Connection(self)
+        try:
+            if target is None:
+                await asyncio.sleep(UNKNOWN_SECONDS)
+                raise OSError(f"nobody knows {name}")
+            await asyncio.get_running_loop().create_connection(lambda: connection, *target)
+        except OSError as error:
+            log.info("no connection to %s: %s", name, error)
+            self.happened(connection, "lost")
+
+    def _leave(self, how: Callable[[Connection], object]) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        connection, self._current, self._paused = self._current, None, False
+        if connection is not None and connection.transport is not None:
+            how(connection)
+
+    def _haunt(self, connection: Connection) -> None:
+        assert connection.transport is not None
+        if not connection.transport.is_closing():
+            connection.transport.pause_reading()
+            self._ghosts.add(connection)
+
+    def _let_ghosts_answer(self) -> None:
+        for ghost in self._ghosts:
+            ghost.answers_with_reset = True
+            if ghost.transport is not None and not ghost.transport.is_closing():
+                ghost.transport.resume_reading()
+
+
+def _multicast(data: bytes) -> None:
+    """Tell the loopback interface's listeners; no board that is not there bothers a real network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
+        sender.sendto(data, PRESENCE_GROUP)

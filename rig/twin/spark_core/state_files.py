@@ -1,0 +1,78 @@
+"""What a twin of a Core keeps between two processes: flash memories, its radio's EEPROM, what it first booted by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from rig.errors import Misuse
+from rig.formats import spark_flash as layout
+from rig.twin.flash import Nor
+from rig.twin.spark_core.memory import CoreMemory
+from rig.twin.spark_core.radio import Eeprom
+
+
+class FlashFile:
+    """A memory's file, written through page by page; made with `fresh` contents when it is not there."""
+
+    def __init__(self, path: Path, nor: Nor, fresh: bytes):
+        self._nor = nor
+        if not path.exists():
+            path.write_bytes(fresh)
+        try:
+            nor.load(path.read_bytes())
+        except Misuse as error:
+            raise Misuse(f"{path}: {error.message}", hint="restore the file, or remove it to begin blank") from None
+        self._fd = os.open(path, os.O_WRONLY)
+        nor.on_change = self._write
+
+    def _write(self, index: int, page: bytes) -> None:
+        os.pwrite(self._fd, page, index * self._nor.page)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._nor.on_change = None
+        os.close(self._fd)
+
+
+def boots_as_first_seen(note: Path, memory: CoreMemory) -> bool:
+    """Whether the bootloader's pages are what they were when this board was first powered; noted then.
+
+    Flash files need not hold a bootloader, but one that somebody wrote over stays lost.
+    """
+    digest = hashlib.sha256(memory.internal.peek(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)).hexdigest()
+    if not note.exists():
+        note.write_text(digest)
+    return note.read_text() == digest
+
+
+class EepromFile:
+    """The radio's EEPROM in a file that is written anew whenever it changes."""
+
+    def __init__(self, path: Path, mac: str):
+        """`mac` is what a radio whose file does not say is shipped with."""
+        self._path = path
+        self.eeprom = Eeprom(mac=mac)
+        if path.exists():
+            try:
+                self.eeprom = TypeAdapter(Eeprom).validate_python({"mac": mac, **json.loads(path.read_bytes())})
+            except (ValueError, TypeError) as error:
+                raise Misuse(f"{path}: {_first(error)}", hint="remove it to begin with a radio as shipped") from error
+
+    def write(self) -> None:
+        """Store it as it is now."""
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(self.eeprom)))
+        fresh.replace(self._path)
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors()[0]
+    return f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
