@@ -61,6 +61,8 @@ class Flasher:
         self._came: deque[Message] = deque()
         self._news: asyncio.Future[None] | None = None
         self._finished = False
+        #: Chunks of a fast update that are not answered yet, by token.
+        self._outstanding: dict[bytes, int] = {}
         self.sent = Sent(count, chunk_size, fast)
 
     async def run(self) -> Sent:
@@ -149,16 +151,17 @@ class Flasher:
 
     async def _send_fast(self) -> None:
         """All chunks with their index, a window of them unanswered; then what the Core misses, until it is done."""
-        outstanding: dict[bytes, int] = {}
+        outstanding = self._outstanding
         for at in range(len(self._chunks)):
             await self._before(at)
             if not self._planned("drop", at):
                 for _ in range(2 if self._planned("duplicate", at) else 1):
                     outstanding[self._send_chunk(at, at)[1]] = at
             while len(outstanding) >= WINDOW:
-                if not await self._collect(outstanding):
+                if not await self._collect():
                     outstanding.clear()  # damaged ones are never answered: the Core will ask for them
-            self._sweep(outstanding)
+            while self._came:
+                self._is_answer(self._came.popleft())
             if await self._after(at):
                 return
 
@@ -179,6 +182,7 @@ class Flasher:
                 return self._acknowledged()
             if message.code == Code.POST and message.path == b"u":
                 return self._acknowledged()
+            self._is_answer(message)
             if missed := indices_missed(message):
                 self._acknowledge_missed(message, missed)
                 for index in missed:
@@ -241,19 +245,16 @@ class Flasher:
         if self.sent.missed > MOST_MISSES:
             raise self._fault(f"missed chunks {self.sent.missed} times")
 
-    async def _collect(self, outstanding: dict[bytes, int]) -> bool:
+    async def _collect(self) -> bool:
         """Wait for the answer to one of the chunks on their way."""
-        answer = await self._next(lambda message: message.type == Type.NON and message.token in outstanding, 1.0)
-        if answer is not None:
-            self._tell("chunk", index=outstanding.pop(answer.token), of=len(self._chunks))
-        return answer is not None
+        return await self._next(self._is_answer, 1.0) is not None
 
-    def _sweep(self, outstanding: dict[bytes, int]) -> None:
-        """Take the answers that have come meanwhile."""
-        while self._came:
-            message = self._came.popleft()
-            if message.type == Type.NON and message.token in outstanding:
-                self._tell("chunk", index=outstanding.pop(message.token), of=len(self._chunks))
+    def _is_answer(self, message: Message) -> bool:
+        """Whether a message answers one of the chunks on their way; it is told."""
+        if message.type != Type.NON or message.token not in self._outstanding:
+            return False
+        self._tell("chunk", index=self._outstanding.pop(message.token), of=len(self._chunks))
+        return True
 
     # -- messages ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,109 @@
+"""A Spark cloud and Cores of the twin's make on real TCP, in this process: what a test sees both ends of."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from models import CATALOGUE, MANIFEST
+
+from rig.drivers.spark_cloud import SparkCloudClient
+from rig.errors import RigError
+from rig.formats.spark_keys import ServerRecord
+from rig.lab.factory import Belongings, ship_core
+from rig.servers.spark.cloud import SparkCloud
+from rig.servers.spark.control import CloudControl
+from rig.servers.spark.core_keys import CoreKeys
+from rig.trust.core_key import make_core_key
+from rig.trust.server_key import make_server_key, public_der
+from rig.twin.spark_core.app.dialect import Dialect
+from rig.twin.spark_core.network import Routes
+from rig.twin.spark_core.process import CoreProcess
+
+CORE_ID = "48ff6c065067555026310001"
+SERVER_KEY = make_server_key()
+
+
+class SparkLab:
+    """One cloud; Cores join by `core(...)`."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        self.cores: list[CoreProcess] = []
+        self.cloud = SparkCloud(SERVER_KEY, CoreKeys(folder / "keys"))
+        self.control = CloudControl(self.cloud)
+        self.port = self.run(self.cloud.start("127.0.0.1", 0))
+        self.control_port = self.run(self.control.start("127.0.0.1", 0))
+        self.client = SparkCloudClient("127.0.0.1", self.control_port)
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call something on the loop's own thread."""
+
+        async def act() -> Any:
+            return function(*args)
+
+        return self.run(act())
+
+    def core(self, version: str | None = None, *, core_id: str = CORE_ID, **kind: Any) -> CoreProcess:
+        """A Core as it left the factory, powered, and known to the cloud."""
+        state = self.folder / core_id
+        key = make_core_key()
+        sector = ServerRecord(public_der(SERVER_KEY), None).pack()
+        ship_core(state, MANIFEST, kind.get("generation", "B"), Belongings(key.private_der, sector, ("lab",)))
+        self.cloud.core_keys.add(core_id, key.public_pem.encode())
+        kind = {"time_scale": 0, "identify": CATALOGUE.identify, **kind}
+        core = CoreProcess(
+            state=state,
+            uid=bytes.fromhex(core_id),
+            seed=1,
+            routes=Routes.parse([f"127.0.0.1:{self.port}"]),
+            dialect=Dialect.of(version) if version else None,
+            **kind,
+        )
+        ports = {"usbip_port": 0, "control_port": 0, "console_port": 0}
+        core.ready = self.run(core.start(host="127.0.0.1", powered=True, **ports))
+        self.cores.append(core)
+        return core
+
+    def online(self, core_id: str = CORE_ID, seconds: float = 15) -> dict[str, Any]:
+        """Wait until a Core is online, and has seen that it is."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for told in self.client.ask("list")["cores"]:
+                with contextlib.suppress(RigError):  # a Core that lost power is on the list until somebody asks it
+                    if told["core"] == core_id and self.client.ask("ping", core=core_id):
+                        return told
+            time.sleep(0.02)
+        raise AssertionError(f"{core_id} is not online after {seconds} s")
+
+    def control_of(self, core: CoreProcess, name: str, **request: Any) -> Any:
+        return self.call(core.control_port._handlers[name], request)
+
+    def close(self) -> None:
+        for closing in (*(core.close for core in self.cores), self.control.close, self.cloud.close):
+            self.call(closing)
+        self.run(asyncio.sleep(0.01))
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(5)
+        self.loop.close()
+
+
+@contextmanager
+def spark_lab(folder: Path) -> Iterator[SparkLab]:
+    lab = SparkLab(folder)
+    try:
+        yield lab
+    finally:
+        lab.close()
