@@ -14,8 +14,14 @@ def free_port(host: str) -> int:
     """A TCP port of `host` nobody listens on now."""
     while True:
         port = random.randrange(*SERVER_PORTS)
-        try:
-            socket.create_server((host, port)).close()
-        except OSError:
-            continue
-        return port
+        if is_free(host, port):
+            return port
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether nobody listens on a TCP port of `host` now."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError:
+        return False
+    return True

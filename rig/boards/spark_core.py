@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
+from rig.boards.online import Online
+from rig.boards.provisioning import give_network
 from rig.boards.timing import Timing
+from rig.boards.wiring import Button, Relay, UsbPort
 from rig.clock import Clock, look_for, wait_for
+from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import DfuHost, EraseOrder, Progress, Watcher
 from rig.drivers.place import place_tags
-from rig.drivers.relay import ButtonDriver, Contact, RelayDriver
+from rig.drivers.relay import ButtonDriver, RelayDriver
+from rig.drivers.spark_cloud import SparkCloudClient
 from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.manifest import BoardKind, Image
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags, plausible_first_word
 
+#: What a board shows that is in its cloud, and what shows that an application runs.
+ONLINE = "online"
+ALIVE = (LISTENING, ONLINE)
+#: Where the password of the lab's network is, for Cores that lost it.
+PASSWORD_VARIABLE = "RIG_WIFI_PASSWORD"
+
 
 def _nobody(_progress: object) -> None:
     return None
-
-
-class Relay(Protocol):
-    """What feeds a board."""
-
-    def on(self) -> None:
-        """Feed it."""
-
-    def off(self) -> None:
-        """Take the supply away."""
-
-    def get(self) -> bool:
-        """Whether it reads back as fed."""
-
-    def contact(self) -> Contact:
-        """A connection of its own, for a thread that cuts."""
-
-
-class Button(Protocol):
-    """A button at a board."""
-
-    def set(self, status: bool) -> None:
-        """Press or let go."""
-
-
-class UsbPort(Protocol):
-    """Where a board's USB hangs."""
-
-    def identity(self) -> str | None:
-        """`VVVV:PPPP` of what hangs there now."""
-
-    def device(self) -> Any:
-        """The pyusb device."""
 
 
 class SparkCore:
@@ -68,6 +47,8 @@ class SparkCore:
         mode: Button | None,
         usb: UsbPort,
         reset: Button | None = None,
+        cloud: SparkCloudClient | None = None,
+        console: ConsoleRecorder | None = None,
         tags: dict[str, str] | None = None,
         clock: Clock | None = None,
     ):
@@ -81,6 +62,11 @@ class SparkCore:
         self._mode = mode
         self._usb = usb
         self._reset = reset
+        self.console = console
+        #: The Core in its cloud, where the place has one and a network that leads there.
+        self.online: Online | None = None
+        if cloud is not None and self.tags.get("wifi") == "joined" and "core_id" in self.tags:
+            self.online = Online(cloud, self.tags["core_id"], board=name, clock=self.clock)
 
     @classmethod
     def from_target(cls, target: Any) -> SparkCore:
@@ -95,7 +81,10 @@ class SparkCore:
             target.get_driver(ButtonDriver, name=button) if tags.get(button) == "wired" else None
             for button in ("mode", "reset")
         )
-        return cls(name, relay=target.get_driver(RelayDriver), mode=mode, usb=usb, reset=reset, tags=tags)
+        cloud = target.get_driver("SparkCloudDriver").client() if _has(target, "SparkCloudDriver") else None
+        console = target.get_driver("RecordedConsoleDriver").recorder if _has(target, "RecordedConsoleDriver") else None
+        relay = target.get_driver(RelayDriver)
+        return cls(name, relay=relay, mode=mode, usb=usb, reset=reset, cloud=cloud, console=console, tags=tags)
 
     # -- power and signs of life -------------------------------------------------------------------------------------
 
@@ -106,6 +95,8 @@ class SparkCore:
     def power_off(self) -> None:
         """Take the supply away, and see that the board is gone. Raises LabFault when it is not."""
         self.known = False
+        if self.online is not None:
+            self.online.forget()
         self.relay.off()
         self.verify_off()
 
@@ -127,13 +118,31 @@ class SparkCore:
         """Give the supply back. Whether the board starts is for the caller to see."""
         self.relay.on()
 
+    def sign(self) -> str | None:
+        """A sign of life: what the board shows on USB, or `online` when it is in its cloud; None for silence."""
+        seen = self.identity()
+        return ONLINE if seen is None and self.online is not None and self.online.is_back() else seen
+
     def observe(self, seconds: float) -> str | None:
-        """The first thing the board shows on USB within `seconds`: `1d50:607f`, `1d50:607d` or None."""
-        return look_for(self.identity, seconds=seconds, clock=self.clock)
+        """The first thing the board shows within `seconds`: `1d50:607f`, `1d50:607d`, `online` or None."""
+        return look_for(self.sign, seconds=seconds, clock=self.clock)
 
     def is_alive(self, seconds: float) -> bool:
         """Whether an application shows itself within `seconds`; DFU on the way there does not matter."""
-        return bool(look_for(lambda: self.identity() == LISTENING, seconds=seconds, clock=self.clock))
+        return bool(look_for(lambda: self.sign() in ALIVE, seconds=seconds, clock=self.clock))
+
+    def go_online(self) -> dict[str, Any]:
+        """Wait until a Core that was just started is online, giving it a network where it has none.
+
+        Raises DeviceFault, and Misuse where there is no cloud.
+        """
+        if self.online is None:
+            raise Misuse("has no cloud here", board=self.name, hint="ask for a place with the tag wifi=joined")
+        sign = self.observe(self.timing.start)
+        if sign == LISTENING and self.console is not None:
+            ssid, password = self.tags.get("ssid", "rig"), os.environ.get(PASSWORD_VARIABLE, "")
+            give_network(self.console, ssid, password, board=self.name, seconds=self.timing.start)
+        return self.online.wait(self.timing.start)
 
     def start(self, watch: Watcher = _nobody) -> None:
         """Power-cycle; tells `watch` of the power-on."""

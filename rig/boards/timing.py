@@ -15,6 +15,8 @@ from rig.formats import spark_flash as layout
 
 #: Added to every deadline: what the host, the network and the relay may take.
 MARGIN_SECONDS = 2.0
+#: Wi-Fi join and DHCP at the longest, with the connection to the cloud.
+JOIN_SECONDS = 18.0
 #: From reset until the bootloader looks at its flags, and from when on MODE means a factory reset.
 BOOT_SECONDS, FACTORY_SECONDS = 0.02, 10.0
 
@@ -27,13 +29,15 @@ class Timing:
     relay_seconds: float = 0.0
     #: Since when MODE may mean a factory reset: generation C takes it sooner, and so may one that nobody knows.
     factory_after: float = 6.5
+    #: From the application's start until it is online, where it shows itself in the cloud only.
+    joins: float = 0.0
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Timing:
         """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are. Raises Misuse."""
         factory_after = FACTORY_SECONDS if tags.get("generation") in ("a", "b") else 6.5
         scale, relay_ms = _number(tags, "timing_scale", "1") or 1.0, _number(tags, "relay_ms", "0")
-        return cls(scale, relay_ms / 1000, factory_after)
+        return cls(scale, relay_ms / 1000, factory_after, JOIN_SECONDS if tags.get("wifi") == "joined" else 0.0)
 
     @property
     def mode_hold(self) -> float:
@@ -71,12 +75,12 @@ class Timing:
     @property
     def factory_reset(self) -> float:
         """From letting go of MODE until the factory image runs, with the backup that generation A takes first."""
-        return 14.0 * self.scale + MARGIN_SECONDS
+        return (14.0 + self.joins) * self.scale + MARGIN_SECONDS
 
     @property
     def ota_copy(self) -> float:
         """From power-on until an image that waited in its slot runs: backup, restore, and a start."""
-        return 12.0 * self.scale + MARGIN_SECONDS
+        return (12.0 + self.joins) * self.scale + MARGIN_SECONDS
 
     @property
     def reset_pulse(self) -> float:
@@ -96,17 +100,17 @@ class Timing:
     @property
     def start(self) -> float:
         """From power-on to listening mode, or to DFU, at the longest."""
-        return 2.0 * self.scale + MARGIN_SECONDS
+        return (2.0 + self.joins) * self.scale + MARGIN_SECONDS
 
     @property
     def by_itself(self) -> float:
         """From power-on until an application that nothing is wrong with shows itself: a rollback takes longer."""
-        return 2.0 * self.scale + 1.0
+        return (2.0 + self.joins) * self.scale + 1.0
 
     @property
     def self_healing(self) -> float:
         """Three watchdog resets of at most 6.7 s, a rollback of 8 s and a start."""
-        return 3 * self.watchdog + 10 * self.scale + MARGIN_SECONDS
+        return 3 * self.watchdog + (10 + self.joins) * self.scale + MARGIN_SECONDS
 
     @property
     def off(self) -> float:

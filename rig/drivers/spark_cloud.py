@@ -9,6 +9,10 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import attr
+from labgrid import target_factory
+from labgrid.driver.common import Driver
+
 from rig.errors import DeviceFault, LabFault, Misuse, RigError
 
 CONNECT_SECONDS = 5.0
@@ -68,6 +72,19 @@ class SparkCloudClient:
     def _fault(self, message: str) -> LabFault:
         host, port = self._address
         return LabFault(f"the Spark cloud at {host}:{port} {message}", hint="is `rig cloud spark` running?")
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class SparkCloudDriver(Driver):  # type: ignore[misc]
+    """The rack's Spark cloud, through its control port."""
+
+    bindings = {"service": "NetworkService"}  # noqa: RUF012 (labgrid's convention)
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def client(self) -> SparkCloudClient:
+        """Whom to ask."""
+        return SparkCloudClient(self.service.address, int(self.service.port))
 
 
 class Subscription:

@@ -19,9 +19,13 @@ BANDS = {
     "dfu-external": (("erase", 0.4), ("program", 0.6)),
     "ota-copy": (_COPY[1], _COPY[0], *_COPY[2:]),
     "factory-reset": _COPY,
+    "cloud": (
+        *(("hello", 0.1), ("begin", 0.1), ("download-erase", 0.1), ("download", 0.16), ("done", 0.1)),
+        *(("backup", 0.09), ("mark", 0.09), ("erase", 0.08), ("program", 0.1), ("commit", 0.08)),
+    ),
 }
 #: Phases that rewrite the flags page.
-FLAGS_PHASES = ("commit", "mark")
+FLAGS_PHASES = ("commit", "mark", "hello", "begin", "done")
 COLOURS = {
     "new": "#2e7d32",
     "old": "#1565c0",
@@ -66,7 +70,9 @@ def _within(line: Mapping[str, Any], phase: str) -> float:
         return 0.1 + 0.8 * (address - layout.FLAGS_ADDRESS) / 10
     if phase == "backup":
         return (address - layout.BACKUP_ADDRESS) / layout.APP_SIZE
-    base: int = line["to_address"]
+    if phase == "download-erase":
+        return (address - layout.OTA_ADDRESS) / layout.SLOT_SIZE
+    base: int = layout.OTA_ADDRESS if phase == "download" else line["to_address"]
     size: int = line["to_size"]
     return min((address - base) / max(size, 1), 1.0)
 

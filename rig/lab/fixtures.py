@@ -15,6 +15,7 @@ from rig.errors import Misuse, RigError
 from rig.lab.chosen import RUN_ID, chosen_rack, is_engineers_own, virtual_coordinator
 
 if TYPE_CHECKING:
+    from rig.boards.online import Online
     from rig.boards.spark_core import SparkCore
     from rig.campaign.bench import Bench
     from rig.campaign.until_landed import CutUntilLanded
@@ -150,6 +151,17 @@ def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench) -> Ite
         if reason is not None and not is_engineers_own(request.config):
             boards: Boards = request.getfixturevalue("boards")
             boards.quarantine(bench.board.name, reason)
+
+
+@pytest.fixture
+def online(bench: Bench) -> Online:
+    """The bench's board in its cloud, from its known state; without a cloud the test is not run here."""
+    board = bench.board
+    if board.online is None:
+        pytest.skip(f"not run here: {board.name} has no cloud")
+    board.start()
+    board.go_online()
+    return board.online
 
 
 @pytest.fixture

@@ -17,12 +17,14 @@ from typing import Any
 from rig.drivers.relay import Contact
 from rig.errors import LabFault
 from rig.firmware.manifest import Manifest
+from rig.formats.spark_keys import ServerRecord
 from rig.lab.checkout import manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.factory import Belongings, ship_core
-from rig.ports import free_port
-from rig.trust.core_key import make_core_key
+from rig.ports import free_port, is_free
+from rig.servers.spark.cloud import PORT
+from rig.trust.core_key import CoreKey, make_core_key
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -30,8 +32,8 @@ REVIVAL_SECONDS = 1.0
 #: Time scale of boards whose exact timing does not matter.
 QUICK = 0.1
 LINES = ("power", "mode", "reset")
-#: Resources each place offers: what people switch, what cuts use, the buttons, the USB port.
-RESOURCES = {"power", "cut", "mode", "reset", "usbip"}
+#: Resources each place offers: what people switch, what cuts use, the buttons, USB, the console, the cloud.
+RESOURCES = {"power", "cut", "mode", "reset", "usbip", "console", "cloud"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class CoreSlot:
     generation: str = "B"
     revision: str = "white"
     locked: bool = True
+    #: Whether it knows a network, and so goes online instead of listening.
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ class RackPlan:
         quick = [CoreSlot(QUICK, generation) for generation in "ABC" for _ in range(workers)]
         real = [CoreSlot(1.0, generation) for generation in "ABC"]
         others = [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
-        return cls(quick + real + others, manifest)
+        online = [CoreSlot(QUICK, generation, joined=True) for generation in "ABC"]
+        online += [CoreSlot(1.0, generation, joined=True) for generation in "ABC"]
+        return cls(quick + real + others + online, manifest)
 
 
 class VirtualRack:
@@ -73,8 +79,10 @@ class VirtualRack:
         self.coordinator = ""
         self.boards: dict[str, dict[str, Any]] = {}
         self.relay: dict[str, Any] = {}
+        self.cloud: dict[str, Any] = {}
         self._state = state
-        self._core_key = b""
+        self._core_key = CoreKey(b"", "")
+        self._server = b""
         self._folder: Path | None = None
         self._children: Children | None = None
 
@@ -137,6 +145,7 @@ class VirtualRack:
             "places": self.places,
             "boards": self.boards,
             "relay": self.relay,
+            "cloud": self.cloud,
         }
 
     # -- start-up ------------------------------------------------------------------------------------------------------
@@ -144,15 +153,16 @@ class VirtualRack:
     def _start(self, folder: Path, children: Children) -> None:
         deadline = time.monotonic() + READY_SECONDS
         manifest = Manifest.load(manifest_path(self.plan.manifest))
-        self._core_key = make_core_key().private_der
+        self._core_key = make_core_key()
         self.coordinator = f"{HOST}:{free_port(HOST)}"
         coordinator = children.start("coordinator", [_script("labgrid-coordinator"), "-l", self.coordinator])
+        self._start_cloud(children, folder, deadline)
         twins = [self._start_core(children, number, manifest, folder) for number in range(len(self.places))]
         for place, twin in zip(self.places, twins, strict=True):
             told = twin.ready(deadline)
-            self.boards[place] = {key: told[key] for key in ("usbip", "control", "generation")}
-            ports = ("--usbip-port", told["usbip"]["port"], "--control-port", told["control"]["port"])
-            twin.again_by = [*twin.again_by, *map(str, ports)]
+            self.boards[place] = {key: told[key] for key in ("usbip", "control", "console", "core_id", "generation")}
+            for port in ("usbip", "control", "console"):
+                twin.again_by = [*twin.again_by, f"--{port}-port", str(told[port]["port"])]
         wires = [
             f"--wire={line}@{board['control']['host']}:{board['control']['port']}"
             for board in self.boards.values()
@@ -172,6 +182,16 @@ class VirtualRack:
             for place in self.places:
                 _wait_for_resources(session, place, children, deadline)
 
+    def _start_cloud(self, children: Children, folder: Path, deadline: float) -> None:
+        """The rack's one Spark cloud, on the port that Cores know where that is free."""
+        port = PORT if is_free(HOST, PORT) else free_port(HOST)
+        keys = ("--server-key", "spark-server.pem", "--core-keys", "core_keys")
+        addresses = ("--listen", f"{HOST}:{port}", "--control", f"{HOST}:{free_port(HOST)}")
+        cloud = children.start("cloud", [*_rig(), "cloud", "spark", *addresses, *keys, "--json"])
+        (folder / "core_keys").mkdir(exist_ok=True)
+        self.cloud = {key: value for key, value in cloud.ready(deadline).items() if key != "ready"}
+        self._server = ServerRecord(bytes.fromhex(self.cloud["public_key"]), None).pack()
+
     def _make_places(self) -> None:
         """Make the places that the coordinator does not know: it saves them four times a minute only."""
         with Coordinator(self.coordinator) as session:
@@ -184,7 +204,9 @@ class VirtualRack:
         place = self.places[number]
         state = (self._state or folder) / place
         slot = self.plan.slots[number]
-        ship_core(state, manifest, slot.generation, Belongings(self._core_key))
+        networks = ("rig",) if slot.joined else ()
+        ship_core(state, manifest, slot.generation, Belongings(self._core_key.private_der, self._server, networks))
+        (folder / "core_keys" / f"{core_id(number)}.pub.pem").write_text(self._core_key.public_pem)
         return children.start(
             place,
             [
@@ -192,12 +214,14 @@ class VirtualRack:
                 *("twin", "spark-core", "--state", str(state), "--core-id", core_id(number)),
                 *("--time-scale", str(slot.time_scale), "--seed", str(self.plan.seed + number)),
                 *("--manifest", str(manifest.path), "--generation", slot.generation),
+                *("--cloud", f"{HOST}:{self.cloud['listen']['port']}"),
                 *(["--locked"] if slot.locked else []),
             ],
         )
 
     def _exports(self) -> dict[str, Any]:
         modbus = f"{HOST}:{self.relay['modbus']['port']}"
+        cloud = {"address": HOST, "port": self.cloud["control"]["port"]}
         groups = {}
         for number, (place, board) in enumerate(self.boards.items()):
             first = number * len(LINES)
@@ -206,11 +230,14 @@ class VirtualRack:
                 for offset, name in enumerate(("cut", "mode", "reset"))
             }
             power = {"model": "shelly_gen2", "host": f"http://{HOST}:{self.relay['http']['port']}", "index": first}
+            console = {"host": HOST, "port": board["console"]["port"]}
             usbip = {"address": HOST, "port": board["usbip"]["port"], "username": "usbip"}
             groups[place] = {
                 "power": {"cls": "NetworkPowerPort", **power},
                 **coils,
                 "usbip": {"cls": "NetworkService", **usbip},
+                "console": {"cls": "NetworkSerialPort", **console, "protocol": "raw"},
+                "cloud": {"cls": "NetworkService", **cloud, "username": "cloud"},
             }
         return groups
 
@@ -231,6 +258,8 @@ class VirtualRack:
             "timing_scale": f"{slot.time_scale:g}",
             "busid": self.boards[self.places[number]]["usbip"]["busid"],
             "seed": str(self.plan.seed + number),
+            "core_id": core_id(number),
+            "wifi": "joined" if slot.joined else "none",
             "health": "ok",
             "tier": "model",
         }

@@ -95,7 +95,7 @@ def serve_core(
     where `server_key` names one, the key of its server.
     """
     known = Manifest.load(manifest_path(manifest))
-    if cloud:
+    if cloud and not (state / "internal.bin").exists():
         server = ServerRecord(read_server_key(server_key), None).pack() if server_key is not None else b""
         ship_core(state, known, generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = CoreProcess(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rig.boards.spark_core import SparkCore
+from rig.boards.spark_core import ALIVE, SparkCore
 from rig.clock import look_for
 from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault
@@ -115,7 +115,7 @@ class RescueLadder:
                 sign = error.message
             seen.append(f"{rung.name}: {sign or 'silence'}")
             note(seen[-1])
-            if sign == LISTENING:
+            if sign in ALIVE:
                 seconds = board.clock.now() - began
                 image = NO_IMAGE if rung.name in BY_HAND else self._what_runs()
                 return Outcome(image, rung.name, seconds, "; ".join(seen))

@@ -1,6 +1,6 @@
 """The key pairs of a Core: its own RSA-1024 pair, and the public half of its server's RSA-2048 pair.
 
-A Core reads DER blindly: every integer must have its full width, or it reads the wrong bytes (reference §7.1).
+A Core reads DER blindly: where an integer is too short it reads the wrong bytes (reference §7.1).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
+from rig.formats.core_key_der import read_core_key
 from rig.formats.spark_keys import KEY_SIZE
 
 EXPONENT = 65537
@@ -31,14 +32,7 @@ def make_core_key() -> CoreKey:
     while True:
         key = rsa.generate_private_key(EXPONENT, CORE_BITS)
         if reads_right(key):
-            return CoreKey(
-                key.private_bytes(
-                    serialization.Encoding.DER,
-                    serialization.PrivateFormat.TraditionalOpenSSL,
-                    serialization.NoEncryption(),
-                ),
-                _pem(key),
-            )
+            return CoreKey(_private_der(key), _pem(key))
 
 
 def core_public_key(sector: bytes) -> str | None:
@@ -60,14 +54,16 @@ def _pem(key: rsa.RSAPrivateKey) -> str:
 
 
 def reads_right(key: rsa.RSAPrivateKey) -> bool:
-    """Whether every integer of the key has its full width."""
-    numbers = key.private_numbers()
-    half = (numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
-    return _width(numbers.d) >= CORE_BITS // 8 and all(_width(number) >= CORE_BITS // 16 for number in half)
+    """Whether a Core reads the numbers of this key that are in it, and not some bytes beside them."""
+    told, numbers = read_core_key(_private_der(key)), key.private_numbers()
+    wanted = (numbers.public_numbers.n, numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
+    read = (told.n, told.d, told.p, told.q, told.dp, told.dq, told.qinv)
+    return all(int.from_bytes(field, "big") == number for field, number in zip(read, wanted, strict=True))
 
 
-def _width(number: int) -> int:
-    return (number.bit_length() + 7) // 8
+def _private_der(key: rsa.RSAPrivateKey) -> bytes:
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
 
 
 def read_server_key(path: Path) -> bytes:

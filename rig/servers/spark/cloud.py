@@ -13,6 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import LabFault, RigError
+from rig.formats.spark_handshake import Introduction, read_introduction
 from rig.formats.spark_messages import Hello
 from rig.servers.spark.connection import Connection
 from rig.servers.spark.core_keys import CoreKeys, checked_core_id
@@ -39,6 +40,8 @@ class SparkCloud:
         self.bus = EventBus()
         self.faults = Faults()
         self.sessions: dict[str, Session] = {}
+        #: Keys that single Cores are to meet instead.
+        self._own_keys: dict[str, rsa.RSAPrivateKey] = {}
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -60,10 +63,18 @@ class SparkCloud:
         for connection in list(self._connections):
             connection.close("the cloud was closed")
 
-    def swap_key(self, key: rsa.RSAPrivateKey) -> None:
-        """Be another server from the next handshake on; whoever is online stays so."""
-        self.key = key
-        self.bus.tell("key-swapped", None)
+    def swap_key(self, key: rsa.RSAPrivateKey, core_id: str | None = None) -> None:
+        """Be another server from the next handshake on, for one Core or for all; whoever is online stays so."""
+        if core_id is None:
+            self.key = key
+        else:
+            self._own_keys[checked_core_id(core_id)] = key
+        self.bus.tell("key-swapped", core_id)
+
+    def restore_key(self, core_id: str) -> None:
+        """Be for one Core again who one is for all."""
+        self._own_keys.pop(checked_core_id(core_id), None)
+        self.bus.tell("key-restored", core_id)
 
     # -- what is asked of Cores ----------------------------------------------------------------------------------------
 
@@ -127,13 +138,22 @@ class SparkCloud:
 
     # -- what connections need -----------------------------------------------------------------------------------------
 
-    def introduction_key(self) -> rsa.RSAPrivateKey:
-        """Ours, or another's when that fault is due."""
-        return self._another if self.faults.take("wrong-key") else self.key
+    def read(self, block: bytes, nonce: bytes) -> Introduction | None:
+        """What an introduction says; None when it was made for another key than the one its Core is to meet."""
+        for key in (self.key, *self._own_keys.values()):
+            told = read_introduction(key, block)
+            if told is None or told.nonce != nonce:
+                continue
+            core_id = told.core_id.hex()
+            meant = self._own_keys.get(core_id, self.key)
+            return None if meant is not key or self.faults.take("wrong-key", core_id) else told
+        return None
 
     def signing_key(self, core_id: str) -> rsa.RSAPrivateKey:
-        """Ours, or another's when that fault is due."""
-        return self._another if self.faults.take("wrong-signature", core_id) else self.key
+        """The key this Core is to meet, or another's when that fault is due."""
+        if self.faults.take("wrong-signature", core_id):
+            return self._another
+        return self._own_keys.get(core_id, self.key)
 
     def core_key(self, core_id: str) -> rsa.RSAPublicKey | None:
         """The key of a Core, None for a stranger. Raises Misuse."""

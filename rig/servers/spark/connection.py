@@ -20,8 +20,8 @@ from rig.formats.spark_handshake import (
     NONCE_SIZE,
     SEALED_SIZE,
     Credentials,
+    Introduction,
     answer,
-    read_introduction,
 )
 from rig.formats.spark_messages import Hello
 
@@ -32,8 +32,8 @@ STEP_SECONDS, HANDSHAKE_SECONDS = 30.0, 120.0
 class Host(Protocol):
     """What a connection needs of its cloud."""
 
-    def introduction_key(self) -> rsa.RSAPrivateKey:
-        """The key that introductions are made for."""
+    def read(self, block: bytes, nonce: bytes) -> Introduction | None:
+        """What an introduction says; None when it was made for another key, or for another connection."""
 
     def signing_key(self, core_id: str) -> rsa.RSAPrivateKey:
         """The key that credentials are signed with."""
@@ -155,8 +155,8 @@ class Connection(asyncio.Protocol):
     # -- the handshake -----------------------------------------------------------------------------------------------
 
     def _introduction(self, block: bytes) -> None:
-        told = read_introduction(self._host.introduction_key(), block)
-        if told is None or told.nonce != self._nonce:
+        told = self._host.read(block, self._nonce)
+        if told is None:
             self.refuse("the introduction was made for another server's key, or for another connection")
             return
         core_id = told.core_id.hex()

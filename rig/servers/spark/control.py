@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rig.errors import Misuse, RigError
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.faults import Fault
-from rig.trust.server_key import load_server_key
+from rig.trust.server_key import load_server_key, make_server_key, public_der
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,10 @@ class _Fault(_Request):
 
 
 class _Key(_Request):
-    file: str
+    """Another key from a file, or one that is made now."""
+
+    file: str | None = None
+    core: str | None = None
 
 
 class _AddCore(_OfCore):
@@ -104,6 +107,7 @@ class CloudControl:
             "faults": (_Request, self._faults),
             "clear-faults": (_Request, self._clear_faults),
             "swap-key": (_Key, self._swap_key),
+            "restore-key": (_OfCore, self._restore_key),
             "add-core": (_AddCore, self._add_core),
             "disconnect": (_OfCore, self._disconnect),
         }
@@ -230,7 +234,12 @@ class CloudControl:
         yield {"done": True}
 
     async def _swap_key(self, request: _Key) -> AsyncIterator[Told]:
-        self._cloud.swap_key(load_server_key(Path(request.file)))
+        key = load_server_key(Path(request.file)) if request.file is not None else make_server_key()
+        self._cloud.swap_key(key, request.core)
+        yield {"done": True, "public_key": public_der(key).hex()}
+
+    async def _restore_key(self, request: _OfCore) -> AsyncIterator[Told]:
+        self._cloud.restore_key(request.core)
         yield {"done": True}
 
     async def _add_core(self, request: _AddCore) -> AsyncIterator[Told]:

@@ -1,0 +1,141 @@
+"""A Core in its cloud, as the bench sees it: whether it is back, what it offers, updates over the air."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rig.clock import Clock, look_for
+from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.spark_cloud import SparkCloudClient, Subscription
+from rig.errors import DeviceFault, LabFault, RigError
+from rig.firmware.manifest import Image
+from rig.formats import spark_flash as layout
+
+LOOK_EVERY_SECONDS = 0.1
+
+#: What the cloud tells, as phases that a cut can aim at.
+PHASES = {
+    "online": "online",
+    "hello-sent": "hello",
+    "begin-sent": "begin",
+    "ready": "ready",
+    "done-sent": "done",
+    "done-acknowledged": "copy",
+}
+
+
+class Online:
+    """One Core in the cloud behind `client`. Its questions raise what the cloud says, with the board's name."""
+
+    def __init__(self, client: SparkCloudClient, core_id: str, *, board: str, clock: Clock):
+        self.client, self.core_id = client, core_id
+        self._board, self._clock = board, clock
+        self._known: Any = None
+
+    def forget(self) -> None:
+        """What is online now does not count: the board is about to lose its power."""
+        told = self.told()
+        self._known = told["since"] if told is not None else None
+
+    def told(self) -> dict[str, Any] | None:
+        """What the cloud's list says of the Core; a Core that lost power stays on it for a while."""
+        cores = self._asked("list")["cores"]
+        return next((told for told in cores if told["core"] == self.core_id), None)
+
+    def is_back(self) -> bool:
+        """Whether the Core has come online since `forget`, and has answered.
+
+        Before it answers it may still be writing its flags page: whoever took its power now would strand it (§3.5).
+        """
+        told = self.told()
+        if told is None or told["since"] == self._known:
+            return False
+        try:
+            self._asked("ping", core=self.core_id)
+        except (DeviceFault, LabFault):
+            return False
+        return True
+
+    def wait(self, seconds: float) -> dict[str, Any]:
+        """Wait until it is back; returns what the cloud's list says of it. Raises DeviceFault."""
+        if not look_for(self.is_back, seconds=seconds, clock=self._clock, every=LOOK_EVERY_SECONDS):
+            raise DeviceFault(f"is not online within {seconds:.1f} s", board=self._board, phase="online")
+        return self.told() or {}
+
+    def describe(self) -> dict[str, Any]:
+        """Functions and variables."""
+        return self._asked("describe", core=self.core_id)
+
+    def variable(self, name: str) -> Any:
+        """Value of a variable."""
+        return self._asked("variable", core=self.core_id, name=name)["value"]
+
+    def call(self, name: str, argument: str = "") -> int:
+        """What a function returns."""
+        return int(self._asked("call", core=self.core_id, name=name, argument=argument)["returned"])
+
+    def fault(self, kind: str, **how: Any) -> None:
+        """Let something go wrong with this Core."""
+        self._asked("fault", kind=kind, core=self.core_id, **how)
+
+    def hang_up(self) -> None:
+        """Let the cloud forget a Core whose power is gone."""
+        if self.told() is not None:
+            self._asked("disconnect", core=self.core_id)
+
+    def update(self, image: Image, **how: Any) -> dict[str, Any]:
+        """Update over the air; returns what came of it."""
+        with self._named():
+            told = self.client.flash(self.core_id, image.data, lambda _event: None, **how)
+            if told["ok"]:
+                self.client.ask("ping", core=self.core_id)
+        return told
+
+    @contextmanager
+    def watched(self, watch: Watcher, note: Callable[[str], None] = lambda _text: None) -> Iterator[list[str]]:
+        """While inside, `watch` is told of phases as the cloud sees them; yields the events' names as they come."""
+        seen: list[str] = []
+        with self._named(), self.client.subscription("events", core=self.core_id) as told:
+            ready = threading.Event()
+            thread = threading.Thread(target=_pass_on, args=(told, ready, watch, note, seen), daemon=True)
+            thread.start()
+            ready.wait(5)
+            yield seen
+        thread.join()
+
+    def _asked(self, do: str, **content: Any) -> dict[str, Any]:
+        with self._named():
+            return self.client.ask(do, **content)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except RigError as error:
+            error.board = self._board
+            raise
+
+
+def _pass_on(
+    told: Subscription, ready: threading.Event, watch: Watcher, note: Callable[[str], None], seen: list[str]
+) -> None:
+    """Turn the cloud's events into phases until the subscription is closed."""
+    size = 256
+    try:
+        for event in told:
+            name = event.get("event", "subscribed")
+            ready.set()
+            seen.append(name)
+            if name == "update":
+                size = event["chunk_size"]
+            if name == "chunk":
+                done = (event["index"] + 1) * size
+                watch(Progress("download", layout.OTA_ADDRESS + done, done, event["of"] * size))
+            elif name in PHASES:
+                watch(Progress(PHASES[name], 0, 1, 1))
+            note(f"{name} {event.get('index', '')}".strip())
+    except (RigError, ValueError):
+        return  # closed, or the cloud is gone: whoever updates sees that

@@ -1,0 +1,57 @@
+"""Giving a Core a network over its serial console, as its owner does (reference §5.1)."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from rig.drivers.console import ConsoleRecorder
+from rig.errors import DeviceFault
+
+#: The console is looked at four times a second, and saving takes seven.
+ANSWER_SECONDS, SAVING_SECONDS = 3.0, 10.0
+UNSECURED, WPA2 = b"0", b"3"
+CORE_ID = re.compile(rb"Your (?:core|device) id is\s+(\w+)")
+
+
+def read_core_id(console: ConsoleRecorder, *, board: str, seconds: float) -> str:
+    """The id a Core in listening mode tells. Raises DeviceFault."""
+    _connected(console, board, seconds)
+    since = time.monotonic_ns()
+    console.write(b"i")
+    if console.wait_for(CORE_ID.pattern + rb"\r\n", seconds=ANSWER_SECONDS, since_ns=since) is None:
+        raise DeviceFault("does not tell its id", board=board, phase="provision")
+    said = b"".join(entry.data for entry in console.entries if entry.at_ns >= since)
+    match = CORE_ID.search(said)
+    assert match is not None
+    return match[1].decode()
+
+
+def give_network(console: ConsoleRecorder, ssid: str, password: str, *, board: str, seconds: float) -> None:
+    """Bring a Core in listening mode, that has its console within `seconds`, into a network. Raises DeviceFault."""
+    _connected(console, board, seconds)
+    since = time.monotonic_ns()
+    console.write(b"w")
+    dialogue = [
+        (rb"SSID: $", ssid.encode() + b"\r"),
+        (rb"WPA2: $", WPA2 if password else UNSECURED),
+        *([(rb"Password: $", password.encode() + b"\r")] if password else []),
+    ]
+    for prompt, typed in dialogue:
+        if console.wait_for(prompt, seconds=ANSWER_SECONDS, since_ns=since) is None:
+            raise DeviceFault(f"does not ask for {prompt.decode().strip('$ :')}", board=board, phase="provision")
+        since = time.monotonic_ns()
+        console.write(typed)
+    deadline = time.monotonic() + SAVING_SECONDS
+    while console.connected and time.monotonic() < deadline:
+        console.wait_for_more(len(console.text), 0.2)
+    if console.connected:
+        raise DeviceFault("stays in listening mode", board=board, phase="provision", hint="was the network saved?")
+
+
+def _connected(console: ConsoleRecorder, board: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not console.connected:
+        if time.monotonic() > deadline:
+            raise DeviceFault("shows no console", board=board, phase="provision", hint="is it in listening mode?")
+        time.sleep(0.05)

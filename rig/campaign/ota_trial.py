@@ -1,0 +1,101 @@
+"""Updates over the air as trials: a Core online, an update by the rack's cloud, a cut aimed by what the cloud tells."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from rig.boards.spark_core import SparkCore
+from rig.campaign.trial import APP, COPY_SHOWN_BY, FLAGS, Contents
+from rig.drivers.dfu_host import EraseOrder, Watcher
+from rig.errors import LabFault, RigError
+from rig.firmware.manifest import Image
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
+from rig.power.landing import Landing
+from rig.power.ota_landing import Download
+from rig.power.trigger import Aim
+
+SLOT = (layout.OTA_ADDRESS, layout.SLOT_SIZE)
+SHOWN = (APP[0], FLAGS[0], layout.BACKUP_ADDRESS, SLOT[0])
+#: What lies at the beginning of each sector of the slot before a trial, so that an erase shows.
+MARK = b"before the update"
+LOOK_EVERY_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class CloudUpdate:
+    """Update over the air to `target`, cut at `aim`: online, hello, begin, ready, download, done or copy."""
+
+    path: ClassVar[str] = "cloud"
+    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, SLOT)
+    order: ClassVar = EraseOrder.ALL_FIRST
+    target: Image
+    aim: Aim
+    chunk_size: int = 256
+    fast: bool = False
+    #: Events of the cloud while it was tried.
+    told: list[str] = field(default_factory=list, compare=False)
+
+    @classmethod
+    def cut_in_copy(cls, phase: str, share: float, target: Image, board: SparkCore) -> CloudUpdate:
+        """Cut when `share` of a phase of the bootloader's copy is done, by the place's timing."""
+        saves = 2 if board.tags.get("generation") == "c" else 1  # C notes the reset's cause in the flags too
+        before = saves * (layout.PAGE_ERASE + SystemFlags.SIZE // 2 * layout.HALF_WORD)
+        moment = board.timing.copy_moment(phase, share, after=before, backs_up=True, marks=1)
+        return cls(target, Aim("copy", delay_ms=1000 * moment))
+
+    @property
+    def roles(self) -> Mapping[str, Image]:
+        """What is sent is the new image."""
+        return {"new": self.target}
+
+    def prepare(self, board: SparkCore) -> None:
+        """Mark the slot, sector by sector."""
+        with board.dfu() as host:
+            for address in range(SLOT[0], SLOT[0] + SLOT[1], layout.EXTERNAL_SECTOR):
+                if host.read(address, len(MARK)) != MARK:
+                    host.write(address, MARK)
+
+    def start(self, board: SparkCore, watch: Watcher) -> None:
+        """Bring the Core online and update it, until that is over or the supply is gone. Raises LabFault."""
+        assert board.online is not None
+        self.told.clear()
+        with board.online.watched(watch) as told:
+            board.start()
+            work = _Work(board, self)
+            work.start()
+            while work.is_alive():
+                work.join(LOOK_EVERY_SECONDS)
+                if not board.relay.get():
+                    self.told.extend(told)
+                    board.online.hang_up()
+                    raise LabFault("the supply is gone", board=board.name)
+        if work.error is not None:
+            raise LabFault(f"the update ended by itself: {work.error}", board=board.name) from work.error
+
+    def locate(self, before: Contents, after: Contents) -> Landing:
+        """By everything that is shown, and by what the cloud told."""
+        sent = self.target.data.ljust(-(-len(self.target) // self.chunk_size) * self.chunk_size, b"\0")
+        area, flags, backup, slot = (before[key] for key in SHOWN)
+        return Download(area, flags, backup, slot, sent, self.told).locate(*(after[key] for key in SHOWN))
+
+
+class _Work(threading.Thread):
+    """The update itself, on a thread of its own: a cloud takes its time to see that a Core is gone."""
+
+    def __init__(self, board: SparkCore, trial: CloudUpdate):
+        super().__init__(name="update over the air", daemon=True)
+        self._board, self._trial = board, trial
+        self.error: RigError | None = None
+
+    def run(self) -> None:
+        """Go online, update."""
+        try:
+            self._board.go_online()
+            assert self._board.online is not None
+            self._board.online.update(self._trial.target, chunk_size=self._trial.chunk_size, fast=self._trial.fast)
+        except RigError as error:
+            self.error = error

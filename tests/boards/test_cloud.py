@@ -1,0 +1,108 @@
+"""Cores in the Spark cloud: what they offer, updates over the air from version to version, what faults leave."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from generations import on_generations
+
+from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import plausible_first_word
+
+TINKER = {"digitalread", "digitalwrite", "analogread", "analogwrite"}
+
+
+def area(board, length: int = layout.APP_SIZE) -> bytes:
+    """The application area, read by the reader that changes nothing."""
+    board.enter_dfu()
+    with board.dfu() as host:
+        return host.read(layout.APP_ADDRESS, length)
+
+
+@on_generations("abc", always="b", wifi="joined")
+def test_an_update_over_the_air_is_applied_and_said_to_be(bench, online, image, generation):
+    told = online.update(image("new"))
+    assert told["ok"], told["reason"]
+    assert online.told()["updated"]
+    assert area(bench.board, len(image("new"))) == image("new").data
+
+
+@on_generations("b", always="b", wifi="joined")
+def test_tinker_answers_before_and_after_an_update(online, image, generation):
+    for _ in range(2):
+        offered = online.describe()
+        if not set(offered["f"]) >= TINKER:
+            pytest.skip("not run here: the firmware is not Tinker")
+        assert online.call("digitalwrite", "D3,HIGH") == 1
+        assert online.call("digitalread", "D3") == 1
+        assert online.call("digitalread", "D9") < 0
+        assert online.update(image("new"))["ok"]
+    assert online.told()["updated"]
+
+
+@on_generations("b", always="b", wifi="joined")
+def test_a_core_answers_while_it_is_updated(online, image, generation):
+    offered = online.describe()
+    if not offered["v"]:
+        pytest.skip("not run here: the firmware has no variable")
+    name = next(iter(offered["v"]))
+    with ThreadPoolExecutor() as pool:
+        update = pool.submit(online.update, image("full"))
+        before = online.variable(name)
+        assert update.result()["ok"]
+    assert before != online.variable(name) or name != "image"
+
+
+@on_generations("b", always="", wifi="joined")
+def test_twenty_updates_in_a_row(online, image, generation):
+    for number in range(20):
+        told = online.update(image("old" if number % 2 else "new"))
+        assert told["ok"], f"update {number}: {told['reason']}"
+
+
+#: What goes wrong, after which chunk, and the name of the defect that a Core without an index on the wire has.
+HAZARDS = {
+    "a chunk comes twice": ("duplicate", 4, "duplicated-chunk-shifts-image"),
+    "UpdateBegin comes twice": ("second-begin", 9, "second-update-begin-restarts-at-zero"),
+    "UpdateDone comes early": ("early-done", 20, "update-done-is-obeyed-early"),
+}
+
+
+@on_generations("b", always="", wifi="joined")
+@pytest.mark.parametrize("case", HAZARDS)
+def test_a_fault_on_the_way_installs_an_image_nobody_sent(bench, online, image, known_defect, case, generation):
+    kind, chunk, defect = HAZARDS[case]
+    online.fault(kind, chunk=chunk)
+    bench.board.online.forget()
+    with ThreadPoolExecutor() as pool:
+        update = pool.submit(online.update, image("new"))
+        bench.board.observe(bench.board.timing.ota_copy + bench.board.timing.self_healing)
+        bench.board.enter_dfu()
+        with bench.board.dfu() as host:
+            slot = host.read(layout.OTA_ADDRESS, len(image("new")))
+        online.hang_up()
+        bench.board.start()
+        update.result()
+    assert slot != image("new").data, "every chunk had a good CRC, and yet"
+    known_defect(defect)
+
+
+@on_generations("b", always="", wifi="joined")
+def test_an_image_that_crashes_is_rolled_back(bench, online, image, generation):
+    told = online.update(image("crashing"))
+    assert (told["ok"], told["acknowledged"]) == (False, True)
+    assert area(bench.board, len(image("old"))) == image("old").data
+
+
+@on_generations("b", always="", wifi="joined")
+def test_a_text_as_firmware_strands_a_core(bench, online, image, known_defect, generation):
+    assert not plausible_first_word(image("text").data)
+    with ThreadPoolExecutor() as pool:
+        update = pool.submit(online.update, image("text"), force=True)
+        bench.board.online.forget()
+        assert bench.board.observe(bench.board.timing.ota_copy) == "1d50:607f", "in DFU, for ever"
+        bench.make_known()
+        bench.board.start()
+        assert not update.result()["ok"]
+    known_defect("ota-image-is-not-checked")
