@@ -94,6 +94,12 @@ class Online:
                 self.client.ask("ping", core=self.core_id)
         return told
 
+    def begin_update(self, image: Image, **how: Any) -> UpdateUnderWay:
+        """Update on a thread of its own: for whoever does something to the Core meanwhile."""
+        under_way = UpdateUnderWay(lambda: self.update(image, **how))
+        under_way.start()
+        return under_way
+
     @contextmanager
     def watched(self, watch: Watcher, note: Callable[[str], None] = lambda _text: None) -> Iterator[list[str]]:
         """While inside, `watch` is told of phases as the cloud sees them; yields the events' names as they come."""
@@ -117,6 +123,30 @@ class Online:
         except RigError as error:
             error.board = self._board
             raise
+
+
+class UpdateUnderWay(threading.Thread):
+    """An update that goes on beside us; a cloud takes minutes to give up a Core that stays away, we need not."""
+
+    def __init__(self, work: Callable[[], dict[str, Any]]):
+        super().__init__(name="update over the air", daemon=True)
+        self._work = work
+        self._told: dict[str, Any] = {}
+        self.error: RigError | None = None
+
+    def run(self) -> None:
+        """Update."""
+        try:
+            self._told = self._work()
+        except RigError as error:
+            self.error = error
+
+    def result(self) -> dict[str, Any]:
+        """Wait until it is over; what came of it. Raises what ended it."""
+        self.join()
+        if self.error is not None:
+            raise self.error
+        return self._told
 
 
 def _pass_on(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rig.boards.online import UpdateUnderWay
 from rig.boards.spark_core import SparkCore
 from rig.campaign.trial import APP, COPY_SHOWN_BY, FLAGS, Contents
 from rig.drivers.dfu_host import EraseOrder, Watcher
-from rig.errors import LabFault, RigError
+from rig.errors import LabFault
 from rig.firmware.manifest import Image
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
@@ -65,7 +65,7 @@ class CloudUpdate:
         self.told.clear()
         with board.online.watched(watch) as told:
             board.start()
-            work = _Work(board, self)
+            work = UpdateUnderWay(lambda: self._go_online_and_update(board))
             work.start()
             while work.is_alive():
                 work.join(LOOK_EVERY_SECONDS)
@@ -76,26 +76,13 @@ class CloudUpdate:
         if work.error is not None:
             raise LabFault(f"the update ended by itself: {work.error}", board=board.name) from work.error
 
+    def _go_online_and_update(self, board: SparkCore) -> dict[str, Any]:
+        board.go_online()
+        assert board.online is not None
+        return board.online.update(self.target, chunk_size=self.chunk_size, fast=self.fast)
+
     def locate(self, before: Contents, after: Contents) -> Landing:
         """By everything that is shown, and by what the cloud told."""
         sent = self.target.data.ljust(-(-len(self.target) // self.chunk_size) * self.chunk_size, b"\0")
         area, flags, backup, slot = (before[key] for key in SHOWN)
         return Download(area, flags, backup, slot, sent, self.told).locate(*(after[key] for key in SHOWN))
-
-
-class _Work(threading.Thread):
-    """The update itself, on a thread of its own: a cloud takes its time to see that a Core is gone."""
-
-    def __init__(self, board: SparkCore, trial: CloudUpdate):
-        super().__init__(name="update over the air", daemon=True)
-        self._board, self._trial = board, trial
-        self.error: RigError | None = None
-
-    def run(self) -> None:
-        """Go online, update."""
-        try:
-            self._board.go_online()
-            assert self._board.online is not None
-            self._board.online.update(self._trial.target, chunk_size=self._trial.chunk_size, fast=self._trial.fast)
-        except RigError as error:
-            self.error = error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from generations import on_generations
 
@@ -47,10 +45,9 @@ def test_a_core_answers_while_it_is_updated(online, image, generation):
     if not offered["v"]:
         pytest.skip("not run here: the firmware has no variable")
     name = next(iter(offered["v"]))
-    with ThreadPoolExecutor() as pool:
-        update = pool.submit(online.update, image("full"))
-        before = online.variable(name)
-        assert update.result()["ok"]
+    update = online.begin_update(image("full"))
+    before = online.variable(name)
+    assert update.result()["ok"]
     assert before != online.variable(name) or name != "image"
 
 
@@ -74,16 +71,13 @@ HAZARDS = {
 def test_a_fault_on_the_way_installs_an_image_nobody_sent(bench, online, image, known_defect, case, generation):
     kind, chunk, defect = HAZARDS[case]
     online.fault(kind, chunk=chunk)
-    bench.board.online.forget()
-    with ThreadPoolExecutor() as pool:
-        update = pool.submit(online.update, image("new"))
-        bench.board.observe(bench.board.timing.ota_copy + bench.board.timing.self_healing)
-        bench.board.enter_dfu()
-        with bench.board.dfu() as host:
-            slot = host.read(layout.OTA_ADDRESS, len(image("new")))
-        online.hang_up()
-        bench.board.start()
-        update.result()
+    online.forget()
+    online.begin_update(image("new"))
+    bench.board.observe(bench.board.timing.ota_copy + bench.board.timing.self_healing)
+    bench.board.enter_dfu()
+    with bench.board.dfu() as host:
+        slot = host.read(layout.OTA_ADDRESS, len(image("new")))
+    online.hang_up()
     assert slot != image("new").data, "every chunk had a good CRC, and yet"
     known_defect(defect)
 
@@ -98,11 +92,8 @@ def test_an_image_that_crashes_is_rolled_back(bench, online, image, generation):
 @on_generations("b", always="", wifi="joined")
 def test_a_text_as_firmware_strands_a_core(bench, online, image, known_defect, generation):
     assert not plausible_first_word(image("text").data)
-    with ThreadPoolExecutor() as pool:
-        update = pool.submit(online.update, image("text"), force=True)
-        bench.board.online.forget()
-        assert bench.board.observe(bench.board.timing.ota_copy) == "1d50:607f", "in DFU, for ever"
-        bench.make_known()
-        bench.board.start()
-        assert not update.result()["ok"]
+    online.forget()
+    online.begin_update(image("text"), force=True)
+    assert bench.board.observe(bench.board.timing.ota_copy) == "1d50:607f", "in DFU, for ever"
+    online.hang_up()
     known_defect("ota-image-is-not-checked")

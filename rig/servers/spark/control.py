@@ -41,6 +41,8 @@ class _OfCore(_Request):
 
 
 class _Events(_Request):
+    """Of one Core, or of all."""
+
     core: str | None = None
 
 
@@ -105,7 +107,7 @@ class CloudControl:
             "events": (_Events, self._events),
             "fault": (_Fault, self._fault),
             "faults": (_Request, self._faults),
-            "clear-faults": (_Request, self._clear_faults),
+            "clear-faults": (_Events, self._clear_faults),
             "swap-key": (_Key, self._swap_key),
             "restore-key": (_OfCore, self._restore_key),
             "add-core": (_AddCore, self._add_core),
@@ -229,8 +231,8 @@ class CloudControl:
     async def _faults(self, _request: _Request) -> AsyncIterator[Told]:
         yield {"done": True, "faults": self._cloud.faults.told()}
 
-    async def _clear_faults(self, _request: _Request) -> AsyncIterator[Told]:
-        self._cloud.faults.clear()
+    async def _clear_faults(self, request: _Events) -> AsyncIterator[Told]:
+        self._cloud.faults.clear(request.core)
         yield {"done": True}
 
     async def _swap_key(self, request: _Key) -> AsyncIterator[Told]:

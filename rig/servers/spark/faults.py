@@ -60,9 +60,9 @@ class Faults:
         fault.check()
         self._waiting.append(fault)
 
-    def clear(self) -> None:
-        """Let nothing more go wrong."""
-        self._waiting.clear()
+    def clear(self, core: str | None = None) -> None:
+        """Let nothing more go wrong, with one Core or with any."""
+        self._waiting = [fault for fault in self._waiting if core is not None and fault.core != core]
 
     def take(self, kind: str, core: str | None = None, chunk: int = 0) -> Fault | None:
         """The fault of this kind that is to happen now, counted down; None when none is."""
