@@ -191,6 +191,19 @@ class SparkCore:
             self._mode.set(False)
         return self.clock.now() - began
 
+    def make_listen(self) -> None:
+        """Hold MODE while the application runs: it listens for credentials. Raises DeviceFault, Misuse."""
+        if self._mode is None:
+            raise Misuse("MODE is not wired here", board=self.name, hint="ask for a place with the tag mode=wired")
+        self.known = False
+        self._mode.set(True)
+        try:
+            self.clock.sleep(self.timing.listening_hold)
+        finally:
+            self._mode.set(False)
+        if not look_for(lambda: self.identity() == LISTENING, seconds=self.timing.listens, clock=self.clock):
+            raise DeviceFault("does not listen when MODE is held: does its firmware run?", board=self.name)
+
     def factory_reset(self, watch: Watcher = _nobody) -> None:
         """Hold MODE from power-on for a factory reset; whether it ends well is for the caller to see."""
         self.start_with_mode(self.timing.factory_hold, watch)

@@ -15,6 +15,8 @@ from rig.formats import spark_flash as layout
 
 #: Added to every deadline: what the host, the network and the relay may take.
 MARGIN_SECONDS = 2.0
+#: How long a Core waits for its server in a handshake.
+HANDSHAKE_SECONDS = 20.0
 #: Wi-Fi join and DHCP at the longest, with the connection to the cloud.
 JOIN_SECONDS = 18.0
 #: From reset until the bootloader looks at its flags, and from when on MODE means a factory reset.
@@ -81,6 +83,16 @@ class Timing:
     def ota_copy(self) -> float:
         """From power-on until an image that waited in its slot runs: backup, restore, and a start."""
         return (12.0 + self.joins) * self.scale + MARGIN_SECONDS
+
+    @property
+    def listening_hold(self) -> float:
+        """How long to hold MODE while an application runs, to make it listen: more than 3 s, less than 10 s."""
+        return 3.5
+
+    @property
+    def listens(self) -> float:
+        """From letting go of MODE until it listens: a handshake that hangs blocks it for 20 s (§6.2)."""
+        return HANDSHAKE_SECONDS + 2.0 * self.scale + MARGIN_SECONDS
 
     @property
     def reset_pulse(self) -> float:

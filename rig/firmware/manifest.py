@@ -109,6 +109,8 @@ class _Roles(BaseModel):
     oversize: str | None = None
     text: str | None = None
     full: str | None = None
+    probe: str | None = None
+    fast: str | None = None
 
 
 class _Document(BaseModel):

@@ -130,7 +130,7 @@ MUTANTS = {
         checks_bench.a_new_key_keeps_the_address,
     ),
     "keys: short numbers are let through": (
-        lambda m: m.setattr(core_key, "_width", lambda _number: 128),
+        lambda m: m.setattr(core_key, "reads_right", lambda _key: True),
         checks_bench.a_key_with_a_short_number_is_not_given_to_a_core,
     ),
     "lab: quarantine is ignored": (

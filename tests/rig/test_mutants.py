@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import checks
 import mutants_bench
+import mutants_spark
 import pytest
 from models import ROLES
 
@@ -19,6 +20,7 @@ from rig.boards.timing import Timing
 from rig.drivers import dfu_host, usbip_backend
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.evidence import ledger, results
+from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.power import cut as cut_module
 from rig.power import landing
@@ -92,7 +94,9 @@ MUTANTS = {
         checks.a_crash_is_noticed_by_the_watchdog,
     ),
     "twin: every image runs": (
-        lambda m: m.setattr(core, "application", lambda board, _behaviour: application.application(board, "ok")),
+        lambda m: m.setattr(
+            core, "application", lambda board, _known: application.application(board, Identity("x", "ok"))
+        ),
         checks.a_crash_is_noticed_by_the_watchdog,
     ),
     "twin: DFU writes nothing": (
@@ -169,7 +173,7 @@ MUTANTS = {
         checks.a_short_answer_is_the_devices_fault,
     ),
     "ladder: a board in DFU counts as healed": (
-        lambda m: m.setattr("rig.recovery.ladder.LISTENING", "1d50:607f"),
+        lambda m: m.setattr("rig.recovery.ladder.ALIVE", ("1d50:607f",)),
         checks.a_stranded_board_did_not_heal_itself,
     ),
 }
@@ -208,7 +212,7 @@ def _hopeful_locate(self, area, flags):
     return landing.Landing("program", layout.APP_ADDRESS + len(self.data) // 2, "read-back", "where it was aimed")
 
 
-MUTANTS |= mutants_bench.MUTANTS
+MUTANTS |= mutants_bench.MUTANTS | mutants_spark.MUTANTS
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -1,0 +1,365 @@
+"""Named checks of test_mutants about the Spark cloud: a Core's conversation in memory, and our cloud on real TCP."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from types import SimpleNamespace
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from models import ROLES, core_in_memory, shipped_memory
+from spark_lab import CORE_ID, SERVER_KEY, spark_lab
+
+from rig.boards.online import Online
+from rig.errors import DeviceFault, Misuse
+from rig.formats import spark_cipher, spark_handshake
+from rig.formats import spark_flash as layout
+from rig.formats.core_key_der import read_core_key
+from rig.formats.spark_coap import Code, Message, Option, Type, path
+from rig.formats.spark_flash import SystemFlags
+from rig.formats.spark_handshake import Credentials
+from rig.formats.spark_messages import Published, UpdateBegin, chunk_options
+from rig.power import ota_landing
+from rig.servers.spark import core_keys
+from rig.trust import core_key
+from rig.twin.spark_core.app.dialect import Dialect
+from rig.twin.spark_core.app.protocol import Conversation, HangUp
+from rig.twin.spark_core.app.user_code import UserCode, synthetic
+from rig.twin.spark_core.core import Core
+from rig.twin.spark_core.radio import Eeprom, Link, Radio
+from rig.twin.spark_core.steps import Reset, Work
+
+CREDENTIALS = Credentials(bytes(range(40)))
+NEW = ROLES["new"]
+SIZE = 256
+CHUNKS = [NEW.data[at : at + SIZE].ljust(SIZE, b"\0") for at in range(0, len(NEW), SIZE)]
+
+
+class Talk:
+    """A Core that is through its handshake, in memory: say something, and see what it answers and does to flash."""
+
+    def __init__(self, version: str, user: UserCode | None = None):
+        self.board = Core(shipped_memory(), lambda _area: None, time_scale=0)
+        self.raw: list[bytes] = []
+        self.board.radio.link = Link.OPEN
+        self.board.radio.on_order = lambda order, what: self.raw.append(what) if order == "send" else None
+        dialect = Dialect.of(version)
+        flags = SystemFlags.unpack(self.board.memory.flags16()[: dialect.flags_size])
+        user = user or synthetic("x", "1", "probe", dialect)
+        self.conversation = Conversation(self.board, dialect, user, flags, CREDENTIALS)
+        self._sealer, self._opener = CREDENTIALS.sealer(), CREDENTIALS.opener()
+        self._mid = 0
+        self.was_reset = False
+
+    def do(self, program) -> None:
+        """Carry a program's flash work out."""
+        for step in program:
+            if isinstance(step, Work):
+                run = self.board.memory.journal.number(step.run)
+                self.board.memory.nor(run).perform(run, 0, run.count)
+            if isinstance(step, Reset):
+                self.was_reset = True
+                return
+
+    def say(self, code, options, payload=None) -> list[Message]:
+        """Send a request; returns what the Core said to it."""
+        self._mid += 1
+        self.raw.clear()
+        plain = Message(Type.CON, code, self._mid, bytes([self._mid % 256]), options, payload).pack()
+        self.do(self.conversation.handle(self._sealer.seal(plain)[2:]))
+        return self.said()
+
+    def said(self) -> list[Message]:
+        """What was said since, decrypted."""
+        return [Message.parse(self._opener.open(frame[2:])) for frame in self.raw]
+
+    def begin(self, fast=False):
+        return self.say(Code.POST, path(b"u"), UpdateBegin(len(NEW), SIZE, fast).pack())
+
+    def chunk(self, index, at=None):
+        return self.say(Code.POST, chunk_options(CHUNKS[index], at), CHUNKS[index])
+
+    def done(self):
+        return self.say(Code.PUT, path(b"u"))
+
+    def pass_time(self, seconds) -> list[Message]:
+        self.raw.clear()
+        self.board.time += seconds
+        self.do(self.conversation.tick())
+        return self.said()
+
+    def slot(self, count) -> bytes:
+        return self.board.memory.external.peek(layout.OTA_ADDRESS, count * SIZE)
+
+
+def a_chunk_that_comes_twice_shifts_the_image(_folder):
+    talk = Talk("0.2.1")
+    talk.begin()
+    for index in (0, 1, 1, 2):
+        talk.chunk(index)
+    assert talk.slot(4) == b"".join(CHUNKS[index] for index in (0, 1, 1, 2))
+
+
+def update_done_is_obeyed_early(_folder):
+    talk = Talk("0.2.1")
+    talk.begin()
+    talk.chunk(0)
+    talk.done()
+    assert (talk.was_reset, talk.board.dr.get(10)) == (True, layout.OTA_READY)
+
+
+def a_second_update_begin_starts_at_zero(_folder):
+    talk = Talk("0.2.1")
+    talk.begin()
+    talk.chunk(0)
+    talk.begin()
+    talk.chunk(1)
+    assert talk.slot(2) == CHUNKS[1] + b"\xff" * SIZE
+
+
+def every_hello_rewrites_the_flags(_folder):
+    talk = Talk("0.2.1")
+    talk.say(Code.POST, path(b"h"))
+    runs = [(run.kind, run.address) for run in talk.board.memory.journal.runs]
+    assert runs[:2] == [("erase", layout.FLAGS_ADDRESS), ("prog", layout.FLAGS_ADDRESS)]
+
+
+def a_lost_chunk_is_asked_for_after_three_seconds(_folder):
+    talk = Talk("0.2.1")
+    talk.begin()
+    talk.chunk(0)
+    assert talk.pass_time(2.9) == []
+    assert [message.payload for message in talk.pass_time(0.2)] == [b"\0\1"]
+
+
+def a_slow_update_of_0_4_waits_for_ever(_folder):
+    talk = Talk("0.4.4")
+    talk.begin()
+    talk.chunk(0)
+    assert talk.pass_time(20) == []
+
+
+def thirty_seconds_without_a_chunk_reset_the_core(_folder):
+    talk = Talk("0.2.1")
+    talk.begin()
+    talk.pass_time(31)
+    assert talk.was_reset
+
+
+def writes_into_a_worn_cell(version) -> Talk:
+    talk = Talk(version)
+    talk.begin()
+    talk.board.worn_out[layout.OTA_ADDRESS + 100] = 1
+    talk.answers = talk.chunk(0)
+    return talk
+
+
+def a_failing_write_is_repaired_by_0_2_1(_folder):
+    talk = writes_into_a_worn_cell("0.2.1")
+    assert [message.path for message in talk.answers] == [b"", b"c"], "asked for again instead of acknowledged"
+
+
+def a_failing_write_is_silent_on_0_2_0(_folder):
+    talk = writes_into_a_worn_cell("0.2.0")
+    assert [message.code for message in talk.answers] == [Code.EMPTY, Code.CHANGED]
+    assert talk.slot(1) != CHUNKS[0]
+
+
+def publishing_inside_a_function_garbles_0_2_0(_folder):
+    talk = Talk("0.2.0")
+    options = (*path(b"f", b"echo"), (int(Option.URI_QUERY), b"x" * 30))
+    with contextlib.suppress(Exception):
+        talk.say(Code.POST, options)
+    assert int.from_bytes(talk.raw[-1][:2], "big") != len(talk.raw[-1]) - 2
+
+
+def four_events_go_out_in_a_second_and_no_more(_folder):
+    talk = Talk("0.2.1")
+    assert [talk.conversation.publish(Published("x", "y")) for _ in range(6)] == [True] * 4 + [False] * 2
+
+
+def a_long_argument_makes_the_core_hang_up(_folder):
+    options = (*path(b"f", b"echo"), (int(Option.URI_QUERY), b"x" * 64))
+    hung_up = False
+    try:
+        Talk("0.2.1").say(Code.POST, options)
+    except HangUp:
+        hung_up = True
+    assert hung_up
+
+
+def describe_is_answered_twice_by_0_4(_folder):
+    answers = Talk("0.4.4").say(Code.GET, path(b"d"))
+    assert len(answers) == 2
+    first, second = answers
+    assert (first.token, first.mid) == (second.token, 1)
+    assert second.mid != 1
+
+
+def online_core() -> tuple[Core, list]:
+    """A Core in memory that has connected, and what it ordered of its radio."""
+    board = core_in_memory()
+    board.radio.eeprom = Eeprom(profiles=["lab"], mac="08:00:28:00:00:01")
+    orders: list = []
+    board.radio.on_order = lambda order, what: orders.append((order, what))
+    board.power_on(0)
+    while board.radio.link is not Link.CONNECTING:
+        assert board.step()
+    board.network("open", b"", board.time)
+    return board, orders
+
+
+def power_off_says_nothing(_folder):
+    board, orders = online_core()
+    board.power_off(board.time + 1)
+    assert orders[-1][0] == "vanish"
+
+
+def a_failed_handshake_is_tried_again_on_the_same_connection(_folder):
+    board, orders = online_core()
+    board.network("data", bytes(40), board.time)
+    board.network("data", bytes(384), board.time)
+    board.advance(board.time + 1)
+    board.network("data", bytes(40), board.time)
+    blocks = [what for order, what in orders if order == "send" and len(what) == 256]
+    assert (len(blocks), board.radio.link) == (2, Link.OPEN)
+
+
+def a_key_that_is_swapped_counts_after_a_reset_only(_folder):
+    board, orders = online_core()
+    run = board.memory.external.erasing(layout.SERVER_KEY_ADDRESS)
+    board.memory.external.perform(run, 0, 1)
+    board.memory.external.reads.clear()
+    board.network("lost", b"", board.time)
+    board.advance(board.time + 10)
+    board.network("open", b"", board.time)
+    board.network("data", bytes(40), board.time)
+    sector = layout.CORE_KEY_ADDRESS // layout.EXTERNAL_SECTOR
+    assert orders[-1][0] == "send"
+    assert sector not in board.memory.external.reads, "read once, at the start"
+
+
+def the_console_is_there_in_listening_mode_only(_folder):
+    board, _ = online_core()
+    assert not board.console.open
+    board.radio.wipe_profiles()
+    board.power_off(board.time)
+    board.power_on(board.time + 1)
+    board.advance(board.time + 5)
+    assert board.console.open
+
+
+def a_frame_is_chained_to_the_first_block_of_the_one_before(_folder):
+    key, iv = bytes(range(16)), bytes(range(16, 32))
+    sealer = spark_cipher.Sealer(key, iv)
+    first = sealer.seal(b"a" * 40)[2:]
+    second = sealer.seal(b"b")[2:]
+    plain = Cipher(algorithms.AES(key), modes.CBC(first[:16])).decryptor().update(second)
+    assert plain == b"b" + bytes([15]) * 15
+
+
+def the_signature_is_bare(_folder):
+    pair = core_key.make_core_key()
+    public = core_keys.read_core_public_key(pair.public_pem.encode(), "x")
+    reply = spark_handshake.answer(SERVER_KEY, public, CREDENTIALS)
+    signed = pow(int.from_bytes(reply[128:], "big"), 65537, SERVER_KEY.public_key().public_numbers().n)
+    sealed = reply[:128]
+    assert signed.to_bytes(256, "big")[-21:] == b"\0" + spark_handshake.digest(CREDENTIALS, sealed)
+    assert read_core_key(pair.private_der).decrypt(sealed) == CREDENTIALS.raw
+
+
+def _prime(seed: str) -> int:
+    """The next prime p behind a number of noise, with p - 1 prime to 65537."""
+    noise = b"".join(hashlib.sha256(f"{seed}/{block}".encode()).digest() for block in range(2))
+    number = int.from_bytes(noise, "big") | (3 << 510) | 1
+    while pow(2, number - 1, number) != 1 or pow(3, number - 1, number) != 1 or (number - 1) % 65537 == 0:
+        number += 2
+    return number
+
+
+def misread_key() -> rsa.RSAPrivateKey:
+    """A sound RSA-1024 key whose dP is a byte short: a Core reads it wrong."""
+    p, q, e = _prime("p72"), _prime("q72"), 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    public = rsa.RSAPublicNumbers(e, p * q)
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
+
+
+def a_key_that_a_core_misreads_is_rejected(folder):
+    keys = core_keys.CoreKeys(folder)
+    rejected = False
+    try:
+        keys.add(CORE_ID, core_key._private_der(misread_key()))
+    except Misuse:
+        rejected = True
+    assert rejected
+
+
+def in_the_lab(folder, version, work):
+    with spark_lab(folder) as lab:
+        core = lab.core(version)
+        lab.online()
+        return work(lab, core)
+
+
+def a_stall_does_not_send_a_chunk_twice(folder):
+    def work(lab, core):
+        lab.client.ask("fault", kind="stall", chunk=4, seconds=3.3)
+        lab.client.flash(CORE_ID, NEW.data, lambda _event: None)
+        return core.core.memory.external.peek(layout.OTA_ADDRESS, len(NEW))
+
+    assert in_the_lab(folder, "0.2.1", work) == NEW.data
+
+
+def an_update_counts_only_when_the_core_says_so(folder):
+    def work(lab, _core):
+        return lab.client.flash(CORE_ID, ROLES["crashing"].data, lambda _event: None)
+
+    told = in_the_lab(folder, "0.2.1", work)
+    assert told["acknowledged"]
+    assert not told["ok"]
+
+
+def the_last_chunk_is_padded_with_zeros(folder):
+    def work(lab, core):
+        lab.client.flash(CORE_ID, NEW.data, lambda _event: None)
+        return core.core.memory.external.peek(layout.OTA_ADDRESS, len(CHUNKS) * SIZE)
+
+    assert in_the_lab(folder, "0.2.1", work) == b"".join(CHUNKS)
+
+
+def landing(told, **changes) -> str:
+    """The phase of a landing with a blank flags page and everything else as before."""
+    before = {"area": b"A" * 8, "backup": b"B" * 8, "slot": b"C" * layout.EXTERNAL_SECTOR}
+    flags = SystemFlags(nvmem=0, ota=layout.OTA_RUN, flashed=0).pack()
+    after = {**before, "flags": b"\xff" * 10, **changes}
+    download = ota_landing.Download(before["area"], flags, before["backup"], before["slot"], b"S" * 256, told)
+    return download.locate(after["area"], after["flags"], after["backup"], after["slot"]).phase
+
+
+def each_flags_window_is_told_apart(_folder):
+    whole = (b"S" * 256).ljust(layout.EXTERNAL_SECTOR, b"\xff")
+    assert landing(["hello-sent"]) == "hello"
+    assert landing(["hello-sent", "begin-sent"]) == "begin"
+    assert landing(["hello-sent", "begin-sent", "done-sent"], slot=whole) == "done"
+    assert landing(["done-sent"], slot=whole, backup=b"A" * 8) == "mark"
+
+
+def a_core_counts_as_back_once_it_has_answered(_folder):
+    def ask(do, **_content):
+        if do == "ping":
+            raise DeviceFault("does not answer")
+        return {"cores": [{"core": CORE_ID, "since": 1.0}]}
+
+    online = Online(SimpleNamespace(ask=ask), CORE_ID, board="core-01", clock=None)
+    assert not online.is_back(), "it may still be writing its flags"
+
+
+def a_core_without_a_network_waits_for_one(_folder):
+    board = core_in_memory()
+    board.radio = Radio(Eeprom(profiles=["lab"], mac=None))
+    board.power_on(0)
+    board.advance(60)
+    assert (board.radio.link, board.due()) == (Link.CLOSED, math.inf)
