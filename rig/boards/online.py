@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ class Online:
         self.client, self.core_id = client, core_id
         self._board, self._clock = board, clock
         self._known: Any = None
+        #: Told of every update that is over: what came of it.
+        self.on_update: Callable[[dict[str, Any]], None] = lambda _told: None
 
     def forget(self) -> None:
         """What is online now does not count: the board is about to lose its power."""
@@ -92,6 +95,7 @@ class Online:
             told = self.client.flash(self.core_id, image.data, lambda _event: None, **how)
             if told["ok"]:
                 self.client.ask("ping", core=self.core_id)
+        self.on_update({"core": self.core_id, "applied": told["ok"], "image": image.sha256, "reason": told["reason"]})
         return told
 
     def begin_update(self, image: Image, **how: Any) -> UpdateUnderWay:
@@ -111,6 +115,20 @@ class Online:
             ready.wait(5)
             yield seen
         thread.join()
+
+    @contextmanager
+    def hearing(self, event: str) -> Iterator[list[str]]:
+        """While inside, the data of each event of this name that the Core publishes."""
+        heard: list[str] = []
+
+        def collect(told: dict[str, Any]) -> None:
+            if told.get("event") == "published" and told["name"] == event:
+                heard.append(told["data"] or "")
+
+        with self._named(), self.client.subscription("events", core=self.core_id) as told:
+            thread = threading.Thread(target=_each, args=(told, collect), daemon=True)
+            thread.start()
+            yield heard
 
     def _asked(self, do: str, **content: Any) -> dict[str, Any]:
         with self._named():
@@ -149,23 +167,30 @@ class UpdateUnderWay(threading.Thread):
         return self._told
 
 
+def _each(told: Subscription, use: Callable[[dict[str, Any]], None]) -> None:
+    with contextlib.suppress(RigError, ValueError):  # closed, or the cloud is gone
+        for event in told:
+            use(event)
+
+
 def _pass_on(
     told: Subscription, ready: threading.Event, watch: Watcher, note: Callable[[str], None], seen: list[str]
 ) -> None:
     """Turn the cloud's events into phases until the subscription is closed."""
     size = 256
-    try:
-        for event in told:
-            name = event.get("event", "subscribed")
-            ready.set()
-            seen.append(name)
-            if name == "update":
-                size = event["chunk_size"]
-            if name == "chunk":
-                done = (event["index"] + 1) * size
-                watch(Progress("download", layout.OTA_ADDRESS + done, done, event["of"] * size))
-            elif name in PHASES:
-                watch(Progress(PHASES[name], 0, 1, 1))
-            note(f"{name} {event.get('index', '')}".strip())
-    except (RigError, ValueError):
-        return  # closed, or the cloud is gone: whoever updates sees that
+
+    def use(event: dict[str, Any]) -> None:
+        nonlocal size
+        name = event.get("event", "subscribed")
+        ready.set()
+        seen.append(name)
+        if name == "update":
+            size = event["chunk_size"]
+        if name == "chunk":
+            done = (event["index"] + 1) * size
+            watch(Progress("download", layout.OTA_ADDRESS + done, done, event["of"] * size))
+        elif name in PHASES:
+            watch(Progress(PHASES[name], 0, 1, 1))
+        note(f"{name} {event.get('index', '')}".strip())
+
+    _each(told, use)

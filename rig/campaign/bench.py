@@ -59,7 +59,7 @@ class Bench:
         self.roles = dict(roles)
         self.golden = self.roles["old"]
         self.timeline = timeline
-        self._ledger = ledger
+        self.ledger = ledger
         self._run_id = run_id
         self._seed = int(board.tags.get("seed", "0"))
         self._segment = ledger.path.stem
@@ -101,7 +101,7 @@ class Bench:
         before = self._read(trial)
         number = f"{self._run_id}-{self._segment}-{next(_numbers)}"
         content = self._content(trial, number)
-        self._ledger.append("intent", content)
+        self.ledger.append("intent", content)
         fired = self._cut(trial)
         self.board.verify_off()
         self.board.enter_dfu()
@@ -112,7 +112,7 @@ class Bench:
         free_ns = time.monotonic_ns()
         ladder = RescueLadder(self.board, {**self.roles, **trial.roles}, self.golden)
         outcome = ladder.climb(lambda text: self.timeline.note("usb", text))
-        line = self._ledger.append(
+        line = self.ledger.append(
             "cut",
             {
                 **content,

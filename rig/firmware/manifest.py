@@ -111,6 +111,7 @@ class _Roles(BaseModel):
     full: str | None = None
     probe: str | None = None
     fast: str | None = None
+    deep_update: str | None = None
 
 
 class _Document(BaseModel):

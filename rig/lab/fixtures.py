@@ -159,6 +159,11 @@ def online(bench: Bench) -> Online:
     board = bench.board
     if board.online is None:
         pytest.skip(f"not run here: {board.name} has no cloud")
+
+    def note(told: dict[str, Any]) -> None:
+        bench.ledger.append("update", {"place": board.name, **told})
+
+    board.online.on_update = note
     board.start()
     board.go_online()
     return board.online

@@ -95,7 +95,7 @@ class CoreControls:
         if unknown := set(changes) - known:
             raise KeyError(f"the EEPROM has no {sorted(unknown)[0]}")
         for key, value in changes.items():
-            if not isinstance(value, type(getattr(eeprom, key))):
+            if not isinstance(value, type(getattr(eeprom, key))) and key != "mac":
                 raise TypeError(f"{key} is not {value!r}")
             setattr(eeprom, key, value)
         if changes:

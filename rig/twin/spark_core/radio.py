@@ -14,6 +14,8 @@ from typing import Any
 #: Service packs as their two bytes tell them (reference/spark-core.md §8).
 SHIPPED_VERSION = "1.24"
 MOST_PROFILES = 7
+WHOLE, HALF, NONE = "whole", "half", "none"
+DEFAULT_CALIBRATION = "default"
 
 
 class Link(enum.Enum):
@@ -33,12 +35,14 @@ class Eeprom:
     version: str = SHIPPED_VERSION
     profiles: list[str] = field(default_factory=list)
     mac: str | None = None
-    #: Radio-module calibration: the module's own, TI's default table, or none.
+    #: Radio-module parameters: the module's own, the default table, or none.
     calibration: str = "own"
-    #: Whether the file table, the driver and the firmware patch are whole.
+    #: Whether the file table is whole; the two patches are whole, half written, or not there.
     table: bool = True
-    driver_patch: bool = True
-    firmware_patch: bool = True
+    driver_patch: str = WHOLE
+    firmware_patch: str = WHOLE
+    #: How many patches still come out as another version than was wanted.
+    refusals: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For a file or a status."""
@@ -46,13 +50,13 @@ class Eeprom:
 
     @property
     def starts(self) -> bool:
-        """Whether the radio comes up with its patches."""
-        return self.table and self.driver_patch and self.firmware_patch
+        """Whether the radio comes up at all: with half a patch it does not (§8, reasoned)."""
+        return HALF not in (self.driver_patch, self.firmware_patch)
 
     @property
     def joins(self) -> bool:
-        """Whether it can join a network at all."""
-        return self.starts and self.mac is not None
+        """Whether it can join a network."""
+        return self.starts and self.table and self.mac is not None
 
 
 def factory_mac(uid: bytes) -> str:

@@ -5,11 +5,15 @@ Health, watchdog, listening mode and profiles as firmware 0.2.1 does it (referen
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
+from rig.formats.spark_messages import Published
 from rig.twin.spark_core.app.cloud import stay_online
 from rig.twin.spark_core.app.console import listen_for_credentials
+from rig.twin.spark_core.app.deep_update import deep_update
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.listening import ListeningFunction
 from rig.twin.spark_core.app.user_code import UserCode, synthetic
@@ -40,11 +44,16 @@ def application(board: Board, known: Identity) -> Program:
     if known.runs == "hangs":
         yield Idle()
     flags = SystemFlags.unpack(board.memory.internal.read(layout.FLAGS_ADDRESS, dialect.flags_size))
+    if known.patches_radio is not None:
+        yield from deep_update(board, flags, known.patches_radio)
     if flags.nvmem == layout.NVMEM_WIPE_PROFILES:
         board.radio.wipe_profiles()
         flags.nvmem = NEVER_WIPED
         yield from save(board, flags)
     user = user_code(board, known, dialect)
+    if known.patches_radio is not None or dialect.tells_radio:
+        told = Published("spark/cc3000-patch-version", board.radio.eeprom.version, public=False)
+        user = replace(user, after_hello=(*user.after_hello, told))
     while True:
         if board.listening_wanted or not board.radio.eeprom.profiles:
             yield from _listen(board)

@@ -27,7 +27,7 @@ from rig.formats.spark_handshake import (
     is_signed,
 )
 from rig.formats.spark_keys import SECTOR_BYTES, ServerRecord, modulus_in
-from rig.formats.spark_messages import Published, presence
+from rig.formats.spark_messages import presence
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.protocol import Conversation, HangUp
 from rig.twin.spark_core.app.user_code import UserCode
@@ -160,9 +160,6 @@ def _talk(board: Board, dialect: Dialect, user: UserCode, flags: SystemFlags, cr
         radio.announce(presence(board.uid))
     board.event("handshake:0")
     conversation.greet()
-    if dialect.tells_radio:
-        version = radio.eeprom.version
-        conversation.publish(Published("spark/cc3000-patch-version", version, public=False))
     try:
         while not board.listening_wanted:
             if len(radio.received) >= 2:

@@ -1,0 +1,38 @@
+"""A deep update of the board in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rig.campaign.deep_update import Done, choose_path, run_deep_update
+from rig.errors import Misuse
+from rig.evidence.ledger import Ledger, read_ledger
+from rig.firmware.deep_updates import DeepUpdate
+from rig.firmware.manifest import Manifest
+from rig.lab.acquisition import Boards
+from rig.lab.bring_up import Lab
+from rig.lab.checkout import manifest_path
+
+
+def update_place(
+    lab: Lab,
+    place: str,
+    plan: DeepUpdate,
+    *,
+    consent: str,
+    ledger: Path,
+    manifest: Path | None,
+    note: Callable[[str], None],
+) -> Done:
+    """Acquire, choose the way by the ledger, update. Raises Misuse, LabFault, DeviceFault."""
+    known = Manifest.load(manifest_path(manifest))
+    roles = known.roles("spark-core")
+    if plan.image not in roles:
+        raise Misuse(f"{known.path} names no image for the role {plan.image}")
+    lines = list(read_ledger(ledger)) if ledger.exists() else []
+    with Boards(lab.coordinator, lab.environment) as boards:
+        board = boards.take(place)
+        way = choose_path(lines, board.tags.get("core_id", ""), plan.policy_updates)
+        with Ledger(ledger) as book:
+            return run_deep_update(board, plan, roles[plan.image], way, consent=consent, ledger=book, note=note)
