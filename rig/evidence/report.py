@@ -23,11 +23,12 @@ def write_report(folder: Path, run_id: str, results: Sequence[TestResult], verdi
 
 
 def _draw_maps(folder: Path, lines: list[dict[str, Any]]) -> list[Path]:
-    kinds = sorted({(line["board"], line["generation"], line["path"]) for line in lines if line["kind"] == "cut"})
+    cuts = [line for line in lines if line["kind"] == "cut"]
+    kinds = sorted({(line["board"], line["generation"], line["path"]) for line in cuts})
     maps = []
     for board, generation, path in kinds:
         kind = (board, generation, path)
-        chosen = [line for line in lines if (line["board"], line["generation"], line["path"]) == kind]
+        chosen = [line for line in cuts if (line["board"], line["generation"], line["path"]) == kind]
         target = folder / f"cut-map-{board}-{generation}-{path}.svg"
         target.write_text(
             draw_cut_map(chosen, f"{board} generation {generation.upper()}: cuts while updating over {path}")

@@ -53,7 +53,7 @@ class Up:
 
 def _noun(command: list[str]) -> str:
     line = " ".join(command)
-    kind = re.search(r"labgrid-(coordinator|exporter)|twin (relay)|--state \S+/(core-\d+)", line)
+    kind = re.search(r"labgrid-(coordinator|exporter)|twin (relay)|(cloud) spark|--state \S+/(core-\d+)", line)
     return next(filter(None, kind.groups())) if kind else line
 
 
@@ -86,7 +86,7 @@ def test_the_stock_client_lists_acquires_switches_and_releases(up):
 def test_a_signal_leaves_no_process_behind(number):
     rack = Up("--cores", "1")
     children = list(rack.children().values())
-    assert len(children) == 4
+    assert len(children) == 5
     assert rack.end(number)[0] == 0
     assert gone(children)
 

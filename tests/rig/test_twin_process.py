@@ -49,7 +49,7 @@ def ship(folder) -> None:
 
 def test_a_fresh_core_is_in_dfu_and_a_shipped_one_listens(start, tmp_path):
     _, ready = start("--time-scale", "0")
-    assert set(ready) == {"ready", "usbip", "control", "console", "core_id", "generation"}
+    assert set(ready) == {"ready", "usbip", "control", "console", "core_id", "generation", "public_key"}
     assert list_devices("127.0.0.1", ready["usbip"]["port"])[0].product == 0x607F
 
 
