@@ -73,13 +73,13 @@ def list_cores(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> Non
     import time
 
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("core", "since", "peer", "product", "version", "updated", "updating")
+    table = Table(Column("core", no_wrap=True), "since", Column("peer", no_wrap=True), "updated", "updating")
     for core in cores:
         since = time.strftime("%H:%M:%S", time.localtime(core["since"]))
         marks = ("yes" if core[key] else "" for key in ("updated", "updating"))
-        table.add_row(core["core"], since, core["peer"], str(core["product"]), str(core["version"]), *marks)
+        table.add_row(core["core"], since, core["peer"], *marks)
     Console().print(table)
 
 

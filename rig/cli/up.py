@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,10 @@ def up(
         float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
     ] = 1.0,
     generation: Annotated[Generation, typer.Option(help="Bootloader of the Cores.")] = Generation.B,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Cores know a network: they go to the rack's Spark cloud."),
+    ] = False,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps the boards' flash between runs.")] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="Manifest of the boards' firmware; the rig's own if not given.")
@@ -38,9 +42,9 @@ def up(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    plan = RackPlan([CoreSlot(time_scale, generation.value)] * cores, manifest)
+    plan = RackPlan([CoreSlot(time_scale, generation.value, joined=online)] * cores, manifest)
     with VirtualRack(plan, state=state.resolve() if state else None) as rack:
-        print(json.dumps(rack.ready_line()) if as_json else _welcome(rack.coordinator, rack.places), flush=True)
+        print(json.dumps(rack.ready_line()) if as_json else _welcome(rack, online), flush=True)
         mourned: set[int] = set()
         while not stop.is_set():
             for child in rack.dead():
@@ -53,17 +57,30 @@ def up(
         raise typer.Exit(LabFault.exit_status)
 
 
-def _welcome(coordinator: str, places: list[str]) -> str:
-    first = places[0]
+def _welcome(rack: Any, online: bool) -> str:
+    first = rack.places[0]
+    control = f"{rack.cloud['control']['host']}:{rack.cloud['control']['port']}"
+    core = rack.boards[first]["core_id"]
     return "\n".join(
         [
-            f"Virtual rack is up: {', '.join(places)}. Ctrl-C ends it. Paste into another shell:",
+            f"Virtual rack is up: {', '.join(rack.places)}. Ctrl-C ends it. Paste into another shell:",
             "",
-            f"  export LG_COORDINATOR={coordinator}",
+            f"  export LG_COORDINATOR={rack.coordinator}",
             "  labgrid-client places",
             f"  labgrid-client -p {first} acquire",
             f"  labgrid-client -p {first} power cycle",
             f"  labgrid-client -p {first} io high mode     # hold the MODE button; `low` lets go",
             f"  labgrid-client -p {first} release",
+            *(
+                [
+                    "",
+                    f"  export RIG_SPARK_CONTROL={control}",
+                    "  rig cloud spark list",
+                    f"  rig cloud spark describe {core}",
+                    f"  rig cloud spark flash {core} FILE      # `rig firmware build DIR` makes files",
+                ]
+                if online
+                else []
+            ),
         ]
     )

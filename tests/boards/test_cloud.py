@@ -97,3 +97,10 @@ def test_a_text_as_firmware_strands_a_core(bench, online, image, known_defect, g
     assert bench.board.observe(bench.board.timing.ota_copy) == "1d50:607f", "in DFU, for ever"
     online.hang_up()
     known_defect("ota-image-is-not-checked")
+
+
+@on_generations("b", always="", wifi="joined")
+def test_updates_lead_from_version_to_version_and_back(online, image, generation):
+    for role in ("new", "probe", "fast", "old"):
+        told = online.update(image(role))
+        assert told["ok"], f"{role}: {told['reason']}"

@@ -1,4 +1,4 @@
-"""What every driver must keep to, whatever it drives: power switch, button, USB port, update path.
+"""What every driver must keep to, whatever it drives: power switch, button, USB port, update path, console.
 
 On hardware these need an environment file and nothing else; they write to a sector of the external flash that
 firmware leaves to users.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pytest
 
+from rig.boards.provisioning import read_core_id
+from rig.clock import look_for
 from rig.drivers.dfu_host import EraseOrder
 from rig.errors import LabFault
 from rig.formats import spark_flash as layout
@@ -78,3 +80,20 @@ def test_a_button_reads_back_what_it_was_told(bench):
         pytest.skip("not run here: RST is not wired")
     bench.board.press_reset()
     assert bench.board.observe(bench.board.timing.start) is not None
+
+
+def test_a_console_is_there_while_the_board_listens_and_every_byte_has_its_moment(bench):
+    board = bench.board
+    if board.console is None or board.online is not None:
+        pytest.skip("not run here: the board has no console at its start")
+    board.start()
+    assert board.is_alive(board.timing.start)
+    core_id = read_core_id(board.console, board=board.name, seconds=board.timing.start)
+    assert core_id == board.tags["core_id"]
+    stamps = [entry.at_ns for entry in board.console.entries]
+    assert stamps == sorted(stamps)
+    board.power_off()
+    assert look_for(lambda: not board.console.connected, seconds=board.timing.off, clock=board.clock)
+    with pytest.raises(LabFault, match="no console"):
+        board.console.write(b"i")
+    board.power_on()

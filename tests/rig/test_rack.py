@@ -97,7 +97,7 @@ def test_a_rack_that_is_killed_takes_its_processes_with_it(up):
     assert gone(children)
 
 
-@pytest.mark.parametrize("victim", ["core-02", "relay", "exporter", "coordinator"])
+@pytest.mark.parametrize("victim", ["core-02", "relay", "exporter", "coordinator", "cloud"])
 def test_a_child_that_dies_is_named_and_the_others_go_on(victim):
     rack = Up("--cores", "2")
     children = rack.children()

@@ -198,3 +198,16 @@ def ask(sock, typed, until) -> bytes:
     while not said.endswith(until):
         said += sock.recv(1000)
     return said
+
+
+def test_eight_cores_are_updated_at_once(lab):
+    from concurrent.futures import ThreadPoolExecutor
+
+    ids = [f"48ff6c06506755502631{number:04x}" for number in range(1, 9)]
+    for core_id in ids:
+        lab.core("0.2.1", core_id=core_id)
+    for core_id in ids:
+        lab.online(core_id)
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda core_id: lab.client.flash(core_id, NEW.data, lambda _event: None), ids))
+    assert [entry["ok"] for entry in told] == [True] * 8

@@ -1,0 +1,131 @@
+"""`rig cloud spark` and `rig deep-update` as people use them, against the Cores of a rack that are online."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from models import ROLES
+from test_rack import Up
+
+from rig.drivers.spark_cloud import SparkCloudClient
+from rig.evidence.ledger import read_ledger
+
+
+@pytest.fixture(scope="module")
+def up():
+    rack = Up("--cores", "2", "--time-scale", "0.1", "--online")
+    rack.control = f"127.0.0.1:{rack.ready['cloud']['control']['port']}"
+    rack.core_id = rack.ready["boards"]["core-01"]["core_id"]
+    client = SparkCloudClient.at(rack.control)
+    while len(client.ask("list")["cores"]) < 2:
+        time.sleep(0.1)
+    for core in client.ask("list")["cores"]:
+        client.ask("ping", core=core["core"])
+    yield rack
+    rack.end()
+
+
+def spark(up, *words, status=0):
+    env = {**os.environ, "RIG_SPARK_CONTROL": up.control}
+    command = [sys.executable, "-m", "rig", "cloud", "spark", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def test_cores_are_listed_described_and_called(up):
+    told = json.loads(spark(up, "list", "--json").stdout)
+    assert up.core_id in {core["core"] for core in told["cores"]}
+    assert up.core_id in spark(up, "list").stdout
+    told = json.loads(spark(up, "describe", up.core_id, "--json").stdout)
+    assert (told["values"]["image"], told["variables"]["answer"]) == ("core-old", "int32")
+    assert "image (string) = core-old" in spark(up, "describe", up.core_id).stdout
+    assert spark(up, "call", up.core_id, "digitalwrite", "D1,HIGH").stdout.strip() == "1"
+
+
+def test_a_file_is_flashed_with_an_event_a_chunk(up, tmp_path):
+    file = tmp_path / "new.bin"
+    file.write_bytes(ROLES["new"].data)
+    lines = [json.loads(line) for line in spark(up, "flash", up.core_id, file, "--json").stdout.splitlines()]
+    assert sum(line.get("event") == "chunk" for line in lines) == 37
+    assert (lines[-1]["done"], lines[-1]["ok"]) == (True, True)
+    assert re.search(r"runs new.bin: 37 chunks in", spark(up, "flash", up.core_id, file).stdout)
+
+
+WRONG = {
+    "a file that is no firmware": (["flash", "CORE", "TEXT"], 2, "no stack pointer in RAM"),
+    "a file that is not there": (["flash", "CORE", "nowhere.bin"], 2, "cannot read nowhere.bin"),
+    "a Core that is not online": (["describe", "00" * 12], 3, "is not online"),
+    "an id that is none": (["call", "nonsense", "f"], 2, "is no Core's id"),
+    "a control port that is none": (["list", "--control", "nowhere"], 2, "is not HOST:PORT"),
+    "a cloud that is not there": (["list", "--control", "127.0.0.1:9"], 3, "cannot be reached"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said_in_one_line(up, tmp_path, case):
+    words, status, reason = WRONG[case]
+    (tmp_path / "text").write_text("This is no firmware.")
+    swap = {"CORE": up.core_id, "TEXT": tmp_path / "text"}
+    done = spark(up, *[swap.get(word, word) for word in words], status=status)
+    assert reason in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_events_are_printed_until_ctrl_c(up):
+    command = [sys.executable, "-m", "rig", "cloud", "spark", "events", "--control", up.control]
+    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(1.5)
+    spark(up, "call", up.core_id, "digitalread", "D1")
+    SparkCloudClient.at(up.control).ask("disconnect", core=up.core_id)
+    assert "offline" in watcher.stdout.readline()
+    watcher.send_signal(2)
+    _, said = watcher.communicate(timeout=10)
+    assert "Traceback" not in said
+
+
+def test_a_deep_update_goes_over_usb_while_nothing_is_known_of_the_board(up, tmp_path):
+    env = {**os.environ, "LG_COORDINATOR": up.coordinator}
+    ledger = tmp_path / "ledger.jsonl"
+    words = ["deep-update", "core-02", "--consent", "an engineer", "--ledger", str(ledger), "--json"]
+    done = subprocess.run([sys.executable, "-m", "rig", *words], capture_output=True, text=True, timeout=100, env=env)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["path"], told["radio"]) == ("dfu", "1.28")
+    lines = list(read_ledger(ledger))
+    assert [line["kind"] for line in lines] == ["consent", "deep-update"]
+    assert (lines[0]["by"], lines[1]["ok"]) == ("an engineer", True)
+
+
+def test_a_server_alone_makes_its_key_for_nobody_else_to_read(tmp_path):
+    words = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--server-key", tmp_path / "s.pem"]
+    command = [sys.executable, "-m", "rig", "cloud", "spark", *map(str, words), "--core-keys", str(tmp_path / "keys")]
+    server = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ready = json.loads(server.stdout.readline())
+    assert (tmp_path / "s.pem").stat().st_mode & 0o777 == 0o600
+    assert "PRIVATE" not in json.dumps(ready)
+    server.terminate()
+    assert (server.wait(10), server.stderr.read()) == (0, "")
+
+
+REFUSED = {
+    "an address that is none": (["--listen", "here"], "--listen here is not HOST:PORT"),
+    "a fault nobody knows": (["--fault", "earthquake"], "no fault is called 'earthquake'"),
+    "a key that is none": (["--server-key", "README.md"], "holds no private key"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_server_that_cannot_be_is_refused_in_one_line(tmp_path, case):
+    words, reason = REFUSED[case]
+    (tmp_path / "README.md").write_text("text")
+    command = [sys.executable, "-m", "rig", "cloud", "spark", "--core-keys", "keys", "--json", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
+    assert reason in done.stderr
