@@ -37,7 +37,8 @@ def up(
     import signal
     import threading
 
-    from rig.lab.rack import CoreSlot, RackPlan, VirtualRack
+    from rig.lab.offered import CoreSlot
+    from rig.lab.rack import RackPlan, VirtualRack
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

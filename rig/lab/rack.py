@@ -22,6 +22,7 @@ from rig.lab.checkout import manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.factory import Belongings, ship_core
+from rig.lab.offered import LINES, RESOURCES, CoreSlot, exports, tags
 from rig.ports import free_port, is_free
 from rig.servers.spark.cloud import PORT
 from rig.trust.core_key import CoreKey, make_core_key
@@ -31,21 +32,6 @@ READY_SECONDS = 60.0
 REVIVAL_SECONDS = 1.0
 #: Time scale of boards whose exact timing does not matter.
 QUICK = 0.1
-LINES = ("power", "mode", "reset")
-#: Resources each place offers: what people switch, what cuts use, the buttons, USB, the console, the cloud.
-RESOURCES = {"power", "cut", "mode", "reset", "usbip", "console", "cloud"}
-
-
-@dataclass(frozen=True, slots=True)
-class CoreSlot:
-    """One Core of a rack: how fast it is, its bootloader's letter, its revision, and whether that is locked."""
-
-    time_scale: float = 1.0
-    generation: str = "B"
-    revision: str = "white"
-    locked: bool = True
-    #: Whether it knows a network, and so goes online instead of listening.
-    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +159,7 @@ class VirtualRack:
         self.relay = {"modbus": told["modbus"], "http": told["http"]}
         ports = ("--modbus-port", told["modbus"]["port"], "--http-port", told["http"]["port"])
         relay.again_by = [*relay.again_by, *map(str, ports)]
-        (folder / "exporter.yaml").write_text(json.dumps(self._exports(), indent=1))
+        (folder / "exporter.yaml").write_text(json.dumps(exports(HOST, self.boards, self.relay, self.cloud), indent=1))
         exporter = [_script("labgrid-exporter"), "-c", self.coordinator, "-n", "virtual", "--hostname", HOST]
         _wait_for_port(coordinator, self.coordinator, deadline)
         children.start("exporter", [*exporter, "exporter.yaml"])
@@ -198,7 +184,8 @@ class VirtualRack:
             known = session.places()
             for number, place in enumerate(self.places):
                 if place not in known:
-                    session.add_place(place, patterns=[f"virtual/{place}/*"], tags=self._tags(number))
+                    told = tags(self.plan.slots[number], self.boards[place], self.plan.seed + number)
+                    session.add_place(place, patterns=[f"virtual/{place}/*"], tags=told)
 
     def _start_core(self, children: Children, number: int, manifest: Manifest, folder: Path) -> Child:
         place = self.places[number]
@@ -218,51 +205,6 @@ class VirtualRack:
                 *(["--locked"] if slot.locked else []),
             ],
         )
-
-    def _exports(self) -> dict[str, Any]:
-        modbus = f"{HOST}:{self.relay['modbus']['port']}"
-        cloud = {"address": HOST, "port": self.cloud["control"]["port"]}
-        groups = {}
-        for number, (place, board) in enumerate(self.boards.items()):
-            first = number * len(LINES)
-            coils = {
-                name: {"cls": "ModbusTCPCoil", "host": modbus, "coil": first + offset}
-                for offset, name in enumerate(("cut", "mode", "reset"))
-            }
-            power = {"model": "shelly_gen2", "host": f"http://{HOST}:{self.relay['http']['port']}", "index": first}
-            console = {"host": HOST, "port": board["console"]["port"]}
-            usbip = {"address": HOST, "port": board["usbip"]["port"], "username": "usbip"}
-            groups[place] = {
-                "power": {"cls": "NetworkPowerPort", **power},
-                **coils,
-                "usbip": {"cls": "NetworkService", **usbip},
-                "console": {"cls": "NetworkSerialPort", **console, "protocol": "raw"},
-                "cloud": {"cls": "NetworkService", **cloud, "username": "cloud"},
-            }
-        return groups
-
-    def _tags(self, number: int) -> dict[str, str]:
-        """What the place can do; a board's tests ask for these and for nothing else."""
-        slot = self.plan.slots[number]
-        return {
-            "board": "spark-core",
-            "generation": self.boards[self.places[number]]["generation"].lower(),
-            "revision": slot.revision,
-            "locked": "yes" if slot.locked else "no",
-            "expendable": "yes",
-            "mode": "wired",
-            "reset": "wired",
-            "feeds": "all",
-            "relay_ms": "0",
-            "timing": "real" if slot.time_scale == 1 else "scaled",
-            "timing_scale": f"{slot.time_scale:g}",
-            "busid": self.boards[self.places[number]]["usbip"]["busid"],
-            "seed": str(self.plan.seed + number),
-            "core_id": core_id(number),
-            "wifi": "joined" if slot.joined else "none",
-            "health": "ok",
-            "tier": "model",
-        }
 
 
 def core_id(number: int) -> str:

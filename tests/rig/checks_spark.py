@@ -151,7 +151,7 @@ def thirty_seconds_without_a_chunk_reset_the_core(_folder):
 def writes_into_a_worn_cell(version) -> Talk:
     talk = Talk(version)
     talk.begin()
-    talk.board.worn_out[layout.OTA_ADDRESS + 100] = 1
+    talk.board.memory.worn_out[layout.OTA_ADDRESS + 100] = 1
     talk.answers = talk.chunk(0)
     return talk
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from recordings import Flash, image, load, stream
 
+from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.twin.spark_core.core import Core
@@ -23,7 +24,7 @@ def board(scenario: dict[str, Any]) -> Core:
     flash.put(layout.FLAGS_ADDRESS, bytes.fromhex(begin["flags16"]))
     for piece in begin["ext"]:
         flash.put(piece["at"], stream(piece["seed"], piece["n"]))
-    core = Core(flash.memory(), lambda app: ("any", "ok"), uid=bytes.fromhex(DFU["uid"]))
+    core = Core(flash.memory(), lambda _area: Identity("any", "ok"), uid=bytes.fromhex(DFU["uid"]))
     core.power_on(0)
     core.advance(math.inf)
     return core

@@ -7,16 +7,16 @@ sent again while an answer to it is outstanding, unless the Core's silence was l
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from rig.errors import DeviceFault, LabFault, Misuse
+from rig.errors import DeviceFault, Misuse
 from rig.formats import spark_flash as layout
 from rig.formats.spark_coap import Code, Message, Type, path
 from rig.formats.spark_messages import UpdateBegin, acknowledgement, chunk_options
 from rig.servers.spark.events import EventBus
 from rig.servers.spark.faults import Faults
+from rig.servers.spark.inbox import Inbox
 from rig.servers.spark.session import Session, indices_missed
 
 CHUNK_SIZES = (256, 512)
@@ -58,8 +58,7 @@ class Flasher:
         self._begin = UpdateBegin(len(image), chunk_size, fast)
         count = -(-len(image) // chunk_size)
         self._chunks = [image[at * chunk_size :][:chunk_size].ljust(chunk_size, b"\0") for at in range(count)]
-        self._came: deque[Message] = deque()
-        self._news: asyncio.Future[None] | None = None
+        self._inbox = Inbox(session)
         self._finished = False
         #: Chunks of a fast update that are not answered yet, by token.
         self._outstanding: dict[bytes, int] = {}
@@ -67,19 +66,15 @@ class Flasher:
 
     async def run(self) -> Sent:
         """Send it all. Raises DeviceFault when the Core does not go along, LabFault when it goes offline."""
-        self._session.update_listener = self._listen
-        self._session.over.add_done_callback(self._wake)
         try:
-            async with asyncio.timeout(TRANSFER_SECONDS):
-                await self._make_ready()
-                await (self._send_fast() if self._fast else self._send_slow())
-                if not self._finished:
-                    await self._finish()
+            with self._inbox:
+                async with asyncio.timeout(TRANSFER_SECONDS):
+                    await self._make_ready()
+                    await (self._send_fast() if self._fast else self._send_slow())
+                    if not self._finished:
+                        await self._finish()
         except TimeoutError:
             raise self._fault(f"the update is not through after {TRANSFER_SECONDS:.0f} s") from None
-        finally:
-            self._session.update_listener = None
-            self._session.over.remove_done_callback(self._wake)
         return self.sent
 
     # -- phases --------------------------------------------------------------------------------------------------------
@@ -91,20 +86,20 @@ class Flasher:
             mid, token = self._session.send(Type.CON, Code.POST, path(b"u"), self._begin.pack())
             mids.add(mid)
             self._tell("begin-sent")
-            acknowledged = await self._next(
+            acknowledged = await self._inbox.next(
                 lambda message: message.type == Type.ACK and message.mid in mids, BEGIN_EVERY_SECONDS
             )
             if acknowledged is not None:
                 break
         else:
-            acknowledged = await self._next(
+            acknowledged = await self._inbox.next(
                 lambda message: message.type == Type.ACK and message.mid in mids, READY_SECONDS
             )
         if acknowledged is None:
             raise self._fault("does not answer UpdateBegin")
         if acknowledged.code >= Code.BAD_REQUEST:
             raise self._fault(f"refuses the update: {_spoken(acknowledged.code)}")
-        ready = await self._next(
+        ready = await self._inbox.next(
             lambda message: message.type == Type.NON and message.token == token and not message.path, READY_SECONDS
         )
         if ready is None:
@@ -131,7 +126,7 @@ class Flasher:
         sent_at = asyncio.get_running_loop().time()
         processed = False
         while True:
-            message = await self._next(_always, ANSWER_SECONDS)
+            message = await self._inbox.next(_always, ANSWER_SECONDS)
             if message is None:
                 raise self._fault(f"does not answer chunk {at}")
             if message.type == Type.ACK and message.mid == mid:
@@ -160,8 +155,8 @@ class Flasher:
             while len(outstanding) >= WINDOW:
                 if not await self._collect():
                     outstanding.clear()  # damaged ones are never answered: the Core will ask for them
-            while self._came:
-                self._is_answer(self._came.popleft())
+            for message in self._inbox.taken():
+                self._is_answer(message)
             if await self._after(at):
                 return
 
@@ -175,7 +170,7 @@ class Flasher:
         mid, _ = self._session.send(Type.CON, Code.PUT, path(b"u"))
         self._tell("done-sent")
         while True:
-            message = await self._next(_always, READY_SECONDS)
+            message = await self._inbox.next(_always, READY_SECONDS)
             if message is None:
                 raise self._fault("does not finish a fast update")
             if message.type == Type.ACK and message.mid == mid and message.code == Code.CHANGED:
@@ -193,7 +188,7 @@ class Flasher:
         """Once; its acknowledgement is likely, not guaranteed."""
         mid, _ = self._session.send(Type.CON, Code.PUT, path(b"u"))
         self._tell("done-sent")
-        answer = await self._next(
+        answer = await self._inbox.next(
             lambda message: message.type == Type.ACK and message.mid == mid, DONE_SECONDS, may_end=True
         )
         if answer is not None and answer.code >= Code.BAD_REQUEST:
@@ -247,7 +242,7 @@ class Flasher:
 
     async def _collect(self) -> bool:
         """Wait for the answer to one of the chunks on their way."""
-        return await self._next(self._is_answer, 1.0) is not None
+        return await self._inbox.next(self._is_answer, 1.0) is not None
 
     def _is_answer(self, message: Message) -> bool:
         """Whether a message answers one of the chunks on their way; it is told."""
@@ -255,46 +250,6 @@ class Flasher:
             return False
         self._tell("chunk", index=self._outstanding.pop(message.token), of=len(self._chunks))
         return True
-
-    # -- messages ------------------------------------------------------------------------------------------------------
-
-    def _listen(self, message: Message) -> bool:
-        """Take what concerns the update; pings, events and other questions are not for us."""
-        if message.type == Type.CON and message.code == Code.EMPTY:
-            return False
-        if message.path in (b"e", b"E", b"t"):
-            return False
-        self._came.append(message)
-        self._wake()
-        return message.code == Code.GET
-
-    def _wake(self, _over: object = None) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
-
-    async def _next(self, wanted: Any, seconds: float, *, may_end: bool = False) -> Message | None:
-        """The next message that is wanted; None when none came in time. What came before it is dropped."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while True:
-            while self._came:
-                message = self._came.popleft()
-                if wanted(message):
-                    return message
-            if self._session.over.done():
-                if may_end:
-                    return None
-                raise LabFault(
-                    f"went offline: {self._session.over.result()}", board=self._session.core_id, phase="download"
-                )
-            if (left := deadline - loop.time()) <= 0:
-                return None
-            self._news = loop.create_future()
-            timer = loop.call_later(left, self._wake)
-            try:
-                await self._news
-            finally:
-                timer.cancel()
 
     def _tell(self, event: str, **content: Any) -> None:
         self._bus.tell(event, self._session.core_id, **content)

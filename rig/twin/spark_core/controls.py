@@ -107,5 +107,5 @@ class CoreControls:
         address, times = int(request["address"]), int(request.get("times", 1))
         if not 0 <= address < layout.EXTERNAL_SIZE:
             raise ValueError(f"{address:#x} is not in the external flash")
-        self._core.worn_out[address] = times
-        return {"worn_out": {f"{place:#x}": left for place, left in self._core.worn_out.items() if left}}
+        self._core.memory.worn_out[address] = times
+        return {"worn_out": {f"{place:#x}": left for place, left in self._core.memory.worn_out.items() if left}}

@@ -7,7 +7,6 @@ watchdog bites is carried out as far as its time allows, and the operation in fl
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +19,9 @@ from rig.twin.spark_core.app.application import application
 from rig.twin.spark_core.app.console import Console
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.user_code import UserCode
+from rig.twin.spark_core.boot_code import BootCode, IdentifyBootloader
 from rig.twin.spark_core.bootloader import BOOTLOADERS
+from rig.twin.spark_core.button import RunningButton
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.radio import Radio
 from rig.twin.spark_core.stepper import Stepper
@@ -28,16 +29,10 @@ from rig.twin.spark_core.steps import Idle, Jump, Listen, Reset, WhileModeHeld
 from rig.twin.spark_core.usb_function import UsbFunction
 
 NO_WATCHDOG = 0xA
-#: MODE held while an application runs: since when it is to listen, and when it forgets its networks.
-RUNNING_BUTTON_SECONDS = (3.0, 10.0)
 DEFAULT_UID = bytes.fromhex("48ff6d065067555026311387")
 
 #: What is known of an application area.
 Identify = Callable[[bytes], Identity]
-
-#: Which generation's bootloader a 16 KiB area holds: A, B, C, or None for something no Core starts from.
-IdentifyBootloader = Callable[[bytes], str | None]
-BOOT_PAGES = layout.BOOTLOADER_SIZE // layout.INTERNAL_PAGE
 
 
 @dataclass(slots=True)
@@ -73,9 +68,7 @@ class Core:
         self.memory = memory
         self.uid = uid
         self.locked = locked
-        self._identify_bootloader = identify_bootloader
-        self._boot_pages = memory.internal.pages[:BOOT_PAGES]
-        self._generation: str | None = identify_bootloader(b"".join(self._boot_pages)) or generation
+        self._boot_code = BootCode(memory, identify_bootloader, generation)
         self.identify = identify
         self.time = 0.0
         self.powered = False
@@ -94,10 +87,7 @@ class Core:
         self.console = Console()
         self.dialect, self.user_code = dialect, user_code
         self.listening_wanted = False
-        #: Places of the external flash that fail to be written: how often each still does.
-        self.worn_out: dict[int, int] = {}
-        self._rng = random.Random(seed)
-        self._button_at = [math.inf, math.inf]
+        self._button = RunningButton()
         self._stepper = Stepper(memory, time_scale=time_scale, seed=seed)
         self._watchdog_at = math.inf
 
@@ -130,7 +120,7 @@ class Core:
         """MODE goes down or up."""
         self.advance(now)
         self.mode_held = held
-        self._button_at = [self.time + seconds if held else math.inf for seconds in RUNNING_BUTTON_SECONDS]
+        self._button.press(held, self.time)
         if not held and isinstance(self._stepper.step, WhileModeHeld):
             self._stepper.go_on(self.time, True)
             self.advance(now)
@@ -198,7 +188,7 @@ class Core:
 
     def due(self) -> float:
         """When the board next does something by itself; infinity when it does not."""
-        return min(self._stepper.ends, self._watchdog_at, *self._button_at) if self.powered else math.inf
+        return min(self._stepper.ends, self._watchdog_at, self._button.due()) if self.powered else math.inf
 
     def advance(self, now: float) -> None:
         """Let everything happen that is due until `now`."""
@@ -213,7 +203,7 @@ class Core:
         if due == math.inf:
             return False
         self.time = max(self.time, due)
-        if min(self._button_at) <= min(self._stepper.ends, self._watchdog_at):
+        if self._button.due() <= min(self._stepper.ends, self._watchdog_at):
             self._held_on()
             return True
         if self._watchdog_at < self._stepper.ends:
@@ -261,33 +251,14 @@ class Core:
         """Change the RGB LED: colour and the time between toggles, 0 for steady."""
         self.led.append((self.time, colour, toggle_seconds))
 
-    def worn(self, address: int, data: bytes) -> bytes:
-        """What cells of the external flash take of `data`: all of it, unless they are worn out."""
-        failing = [place for place, times in self.worn_out.items() if times and address <= place < address + len(data)]
-        for place in failing:
-            self.worn_out[place] -= 1
-            data = data[: place - address] + b"\xff" + data[place - address + 1 :]
-        return data
-
-    def random(self, count: int) -> bytes:
-        """Noise that depends on the board's seed only."""
-        return self._rng.randbytes(count)
-
     def feed_watchdog(self, seconds: float | None) -> None:
         """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""
         self._watchdog_at = math.inf if seconds is None else self.time + seconds * self._stepper.timer_scale
 
     @property
     def generation(self) -> str | None:
-        """Letter of the bootloader in flash; None when somebody has written over it, and the board is dead.
-
-        What lay there when the board was made counts as the bootloader it was made with: files need not hold one.
-        """
-        pages = self.memory.internal.pages[:BOOT_PAGES]
-        if pages != self._boot_pages:
-            self._boot_pages = pages
-            self._generation = self._identify_bootloader(b"".join(pages))
-        return self._generation
+        """Letter of the bootloader in flash; None when somebody has written over it, and the board is dead."""
+        return self._boot_code.generation
 
     # -- how it goes on ----------------------------------------------------------------------------------------------
 
@@ -360,14 +331,13 @@ class Core:
 
     def _held_on(self) -> None:
         """MODE is held while an application runs: SysTick notices, whatever else is going on."""
-        which = self._button_at.index(min(self._button_at))
-        self._button_at[which] = math.inf
-        if self.running is None or (self.console.open and which == 0):
+        wipes = self._button.fire()
+        if self.running is None:
             return
-        if which == 0:
-            self.listening_wanted = True
-        else:
+        if wipes:
             self.radio.wipe_profiles()
+        elif not self.console.open:
+            self.listening_wanted = True
         self._stimulate()
 
     def _stimulate(self) -> None:

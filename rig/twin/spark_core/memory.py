@@ -36,6 +36,16 @@ class CoreMemory:
             strict=False,
         )
         self.journal = Journal()
+        #: Cells of the external flash that fail to be written, and how often each still does.
+        self.worn_out: dict[int, int] = {}
+
+    def taken(self, address: int, data: bytes) -> bytes:
+        """What cells of the external flash take of `data` once: all of it, unless one is worn out."""
+        for place, times in self.worn_out.items():
+            if times and address <= place < address + len(data):
+                self.worn_out[place] -= 1
+                data = data[: place - address] + b"\xff" + data[place - address + 1 :]
+        return data
 
     def nor(self, run: Run) -> Nor:
         """The memory `run` works on."""

@@ -116,11 +116,5 @@ class Board(Protocol):
     def detach(self) -> None:
         """Take the device away from the host."""
 
-    def worn(self, address: int, data: bytes) -> bytes:
-        """What cells of the external flash take of `data`: all of it, unless they are worn out."""
-
-    def random(self, count: int) -> bytes:
-        """Noise that depends on the board's seed only."""
-
     def feed_watchdog(self, seconds: float | None) -> None:
         """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""

@@ -7,6 +7,7 @@ tried again on the same connection until the server closes it (reference/spark-c
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from rig.formats.spark_cipher import LONGEST_FROM_CORE
 from rig.formats.spark_flash import SystemFlags
 from rig.formats.spark_handshake import (
     ANSWER_SIZE,
+    BLOCK_SIZE,
     CREDENTIALS_SIZE,
     NONCE_SIZE,
     SEALED_SIZE,
@@ -139,7 +141,7 @@ def _shake_hands(board: Board, dialect: Dialect, keys: Keys) -> Generator[Step, 
     if nonce is None:
         return LOST
     own_key = keys.own.public_der if dialect.introduces_key else b""
-    block = board.random(256) if keys.server is None else introduce(keys.server, nonce, board.uid, own_key)
+    block = os.urandom(BLOCK_SIZE) if keys.server is None else introduce(keys.server, nonce, board.uid, own_key)
     board.radio.send(block)
     reply = yield from _receive(board, ANSWER_SIZE)
     if reply is None:

@@ -162,7 +162,7 @@ class Update:
 
     def _write(self, address: int, data: bytes) -> Program:
         memory = self._board.memory.external
-        data = self._board.worn(address, data[: layout.EXTERNAL_SIZE - address])
+        data = self._board.memory.taken(address, data[: layout.EXTERNAL_SIZE - address])
         even = len(data) // 2 * 2
         yield Work(memory.programming(address, data[:even]))
         if even < len(data):
