@@ -40,8 +40,9 @@ class Online:
 
     def forget(self) -> None:
         """What is online now does not count: the board is about to lose its power."""
-        told = self.told()
-        self._known = told["since"] if told is not None else None
+        with contextlib.suppress(LabFault):  # a cloud that is away keeps no board from being switched
+            told = self.told()
+            self._known = told["since"] if told is not None else None
 
     def told(self) -> dict[str, Any] | None:
         """What the cloud's list says of the Core; a Core that lost power stays on it for a while."""
@@ -62,9 +63,17 @@ class Online:
             return False
         return True
 
-    def wait(self, seconds: float) -> dict[str, Any]:
-        """Wait until it is back; returns what the cloud's list says of it. Raises DeviceFault."""
-        if not look_for(self.is_back, seconds=seconds, clock=self._clock, every=LOOK_EVERY_SECONDS):
+    def wait(self, seconds: float, given_up: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+        """Wait until it is back; returns what the cloud's list says of it.
+
+        Raises DeviceFault when it is not, LabFault when somebody has given up waiting.
+        """
+        look_for(
+            lambda: given_up() or self.is_back(), seconds=seconds, clock=self._clock, every=LOOK_EVERY_SECONDS
+        )  # fmt: skip
+        if given_up():
+            raise LabFault("nobody waits any more", board=self._board)
+        if not self.is_back():
             raise DeviceFault(f"is not online within {seconds:.1f} s", board=self._board, phase="online")
         return self.told() or {}
 
@@ -150,14 +159,19 @@ class UpdateUnderWay(threading.Thread):
         super().__init__(name="update over the air", daemon=True)
         self._work = work
         self._told: dict[str, Any] = {}
-        self.error: RigError | None = None
+        self.error: Exception | None = None
+        self.given_up = threading.Event()
 
     def run(self) -> None:
         """Update."""
         try:
             self._told = self._work()
-        except RigError as error:
+        except Exception as error:  # whatever it is, whoever asks for the result is to know
             self.error = error
+
+    def give_up(self) -> None:
+        """Let it do nothing more that it has not begun."""
+        self.given_up.set()
 
     def result(self) -> dict[str, Any]:
         """Wait until it is over; what came of it. Raises what ended it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -131,18 +131,18 @@ class SparkCore:
         """Whether an application shows itself within `seconds`; DFU on the way there does not matter."""
         return bool(look_for(lambda: self.sign() in ALIVE, seconds=seconds, clock=self.clock))
 
-    def go_online(self) -> dict[str, Any]:
+    def go_online(self, given_up: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """Wait until a Core that was just started is online, giving it a network where it has none.
 
-        Raises DeviceFault, and Misuse where there is no cloud.
+        Raises DeviceFault, Misuse where there is no cloud, and LabFault when somebody has given up waiting.
         """
         if self.online is None:
             raise Misuse("has no cloud here", board=self.name, hint="ask for a place with the tag wifi=joined")
-        sign = self.observe(self.timing.start)
+        sign = look_for(lambda: given_up() or self.sign(), seconds=self.timing.start, clock=self.clock)
         if sign == LISTENING and self.console is not None:
             ssid, password = self.tags.get("ssid", "rig"), os.environ.get(PASSWORD_VARIABLE, "")
             give_network(self.console, ssid, password, board=self.name, seconds=self.timing.start)
-        return self.online.wait(self.timing.start)
+        return self.online.wait(self.timing.start, given_up)
 
     def start(self, watch: Watcher = _nobody) -> None:
         """Power-cycle; tells `watch` of the power-on."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rig.boards.online import UpdateUnderWay
 from rig.boards.spark_core import ALIVE, SparkCore
 from rig.clock import look_for
 from rig.errors import DeviceFault, Misuse
@@ -16,6 +17,8 @@ from rig.firmware.manifest import Image
 
 RADIO_EVENT = "spark/cc3000-patch-version"
 OVER_THE_AIR, OVER_USB = "cloud", "dfu"
+#: What Tinker's functions are asked; each answers with 0 or more.
+ARGUMENTS = {"digitalread": "D0", "digitalwrite": "D0,LOW", "analogread": "A0", "analogwrite": "A0,0"}
 Note = Callable[[str], None]
 
 
@@ -53,8 +56,8 @@ def run_deep_update(
     ledger.append("consent", {**about, "by": consent, "at": time.time(), "image": image.sha256})
     try:
         done = _install_and_see(board, plan, image, path, note, began)
-    except DeviceFault as error:
-        ledger.append("deep-update", {**about, "ok": False, "reason": error.message, "phase": error.phase})
+    except BaseException as error:
+        ledger.append("deep-update", {**about, "ok": False, "reason": str(error) or type(error).__name__})
         raise
     ledger.append("deep-update", {**about, "ok": True, "radio": done.radio, "seconds": round(done.seconds, 1)})
     return done
@@ -62,18 +65,23 @@ def run_deep_update(
 
 def _install_and_see(board: SparkCore, plan: DeepUpdate, image: Image, path: str, note: Note, began: float) -> Done:
     assert board.online is not None
+    sending: UpdateUnderWay | None = None
     note(f"installing {image.name} over {'the air' if path == OVER_THE_AIR else 'USB'}")
     if path == OVER_THE_AIR:
         board.start()
         board.go_online()
         board.online.forget()
-        board.online.begin_update(image)
+        sending = board.online.begin_update(image)
     else:
         board.enter_dfu()
         board.update(image)
     note("patching the radio: keep it powered")
     seconds = (plan.seconds + board.timing.joins) * board.timing.scale + board.timing.ota_copy
-    if not look_for(lambda: board.sign() in ALIVE, seconds=seconds, clock=board.clock, every=0.1):
+    look_for(lambda: _is_refused(sending) or board.sign() in ALIVE, seconds=seconds, clock=board.clock, every=0.1)
+    if _is_refused(sending):
+        assert sending is not None
+        raise DeviceFault(f"the update did not arrive: {sending.error}", board=board.name, phase="download")
+    if board.sign() not in ALIVE:
         raise DeviceFault(
             f"shows nothing within {seconds:.0f} s: the radio may be lost", board=board.name, phase="patch"
         )
@@ -88,6 +96,11 @@ def _install_and_see(board: SparkCore, plan: DeepUpdate, image: Image, path: str
     note("asking its functions")
     offered = board.online.describe()["f"]
     for name in plan.functions:
-        if name not in offered or board.online.call(name, "D0,LOW" if name.endswith("write") else "D0") < -1:
+        if name not in offered or board.online.call(name, ARGUMENTS.get(name, "")) < 0:
             raise DeviceFault(f"does not answer {name}", board=board.name, phase="verify")
     return Done(path, told, offered, time.monotonic() - began)
+
+
+def _is_refused(sending: UpdateUnderWay | None) -> bool:
+    """Whether an update over the air ended before the Core could install it."""
+    return sending is not None and sending.error is not None

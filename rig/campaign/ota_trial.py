@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -25,6 +25,8 @@ SHOWN = (APP[0], FLAGS[0], layout.BACKUP_ADDRESS, SLOT[0])
 #: What lies at the beginning of each sector of the slot before a trial, so that an erase shows.
 MARK = b"before the update"
 LOOK_EVERY_SECONDS = 0.05
+#: How long a thread takes to see that nobody waits any more; one whose update has begun waits for the cloud.
+GIVES_UP_WITHIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,19 +69,29 @@ class CloudUpdate:
         self.told.clear()
         with board.online.watched(watch) as told:
             board.start()
-            work = UpdateUnderWay(lambda: self._go_online_and_update(board))
+            work = UpdateUnderWay(lambda: self._go_online_and_update(board, work.given_up.is_set))
             work.start()
-            while work.is_alive():
-                work.join(LOOK_EVERY_SECONDS)
-                if not board.relay.get():
-                    self.told.extend(told)
-                    board.online.hang_up()
-                    raise LabFault("the supply is gone", board=board.name)
+            try:
+                self._watch(board, work)
+            finally:
+                self.told.extend(told)
+                work.give_up()
         if work.error is not None:
             raise LabFault(f"the update ended by itself: {work.error}", board=board.name) from work.error
 
-    def _go_online_and_update(self, board: SparkCore) -> dict[str, Any]:
-        board.go_online()
+    def _watch(self, board: SparkCore, work: UpdateUnderWay) -> None:
+        """Wait until the update is over. Raises LabFault once the supply is gone."""
+        assert board.online is not None
+        while work.is_alive():
+            work.join(LOOK_EVERY_SECONDS)
+            if not board.relay.get():
+                work.give_up()
+                board.online.hang_up()
+                work.join(GIVES_UP_WITHIN_SECONDS)
+                raise LabFault("the supply is gone", board=board.name)
+
+    def _go_online_and_update(self, board: SparkCore, given_up: Callable[[], bool]) -> dict[str, Any]:
+        board.go_online(given_up)
         assert board.online is not None
         return board.online.update(self.target, chunk_size=self.chunk_size, fast=self.fast)
 

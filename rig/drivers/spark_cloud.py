@@ -58,7 +58,11 @@ class SparkCloudClient:
         except OSError as error:
             raise self._fault(f"cannot be reached: {error}") from error
         sock.settimeout(seconds)
-        sock.sendall(json.dumps({"do": do, **content}).encode() + b"\n")
+        try:
+            sock.sendall(json.dumps({"do": do, **content}).encode() + b"\n")
+        except OSError as error:
+            sock.close()
+            raise self._fault(f"broke: {error}") from error
         return Subscription(sock, self._fault)
 
     def flash(self, core: str, image: bytes, watch: Callable[[Told], None], **how: Any) -> Told:
@@ -116,7 +120,10 @@ class Subscription:
                 raise self._fault(f"broke: {error}") from error
             if not line:
                 return
-            told = json.loads(line)
+            try:
+                told = json.loads(line)
+            except ValueError:
+                raise self._fault("was cut off in the middle of an answer") from None
             if "error" in told:
                 raise _FAULTS.get(told["status"], LabFault)(told["error"], board=told["board"], hint=told["hint"])
             yield told

@@ -66,8 +66,10 @@ class Published:
 
     @classmethod
     def unpack(cls, message: Message) -> Published:
-        """Read it, whoever sent it."""
+        """Read it, whoever sent it. Raises Malformed."""
         segments = message.values(Option.URI_PATH)
+        if len(segments) < 2:
+            raise Malformed("an event without a name")
         ttl = next(iter(message.values(Option.MAX_AGE)), DEFAULT_TTL.to_bytes(1, "big"))
         name = b"/".join(segments[1:]).decode("latin-1")
         data = message.payload.decode("latin-1") if message.payload else None

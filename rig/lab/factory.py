@@ -9,7 +9,9 @@ from pathlib import Path
 from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
 from rig.formats import spark_flash as layout
+from rig.formats.core_key_der import LONGEST
 from rig.formats.spark_flash import SystemFlags
+from rig.trust.core_key import core_public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ def ship_core(state: Path, manifest: Manifest, generation: str = "B", belongings
         state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
+    if belongings.networks and not (state / "radio.json").exists():
+        (state / "radio.json").write_text(json.dumps({"profiles": belongings.networks}))
     if (state / "internal.bin").exists():
         return
     roles = manifest.roles("spark-core")
@@ -49,7 +53,12 @@ def ship_core(state: Path, manifest: Manifest, generation: str = "B", belongings
         (layout.CORE_KEY_ADDRESS, belongings.core_key),
     ):
         external[address : address + len(data)] = data
-    if belongings.networks:
-        (state / "radio.json").write_text(json.dumps({"profiles": belongings.networks}))
     (state / "external.bin").write_bytes(external)
     (state / "internal.bin").write_bytes(internal)
+
+
+def shipped_public_key(state: Path) -> str | None:
+    """The PEM of the public half of the key that a Core's flash holds; None where it holds none."""
+    with (state / "external.bin").open("rb") as flash:
+        flash.seek(layout.CORE_KEY_ADDRESS)
+        return core_public_key(flash.read(LONGEST))

@@ -154,7 +154,7 @@ def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench) -> Ite
 
 
 @pytest.fixture
-def online(bench: Bench) -> Online:
+def online(bench: Bench) -> Iterator[Online]:
     """The bench's board in its cloud, from its known state; without a cloud the test is not run here."""
     board = bench.board
     if board.online is None:
@@ -166,7 +166,8 @@ def online(bench: Bench) -> Online:
     board.online.on_update = note
     board.start()
     board.go_online()
-    return board.online
+    yield board.online
+    board.online.on_update = lambda _told: None
 
 
 @pytest.fixture

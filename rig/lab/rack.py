@@ -21,7 +21,7 @@ from rig.formats.spark_keys import ServerRecord
 from rig.lab.checkout import manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
-from rig.lab.factory import Belongings, ship_core
+from rig.lab.factory import Belongings, ship_core, shipped_public_key
 from rig.lab.offered import LINES, RESOURCES, CoreSlot, exports, tags
 from rig.ports import free_port, is_free
 from rig.servers.spark.cloud import PORT
@@ -171,7 +171,7 @@ class VirtualRack:
     def _start_cloud(self, children: Children, folder: Path, deadline: float) -> None:
         """The rack's one Spark cloud, on the port that Cores know where that is free."""
         port = PORT if is_free(HOST, PORT) else free_port(HOST)
-        keys = ("--server-key", "spark-server.pem", "--core-keys", "core_keys")
+        keys = ("--server-key", str((self._state or folder) / "spark-server.pem"), "--core-keys", "core_keys")
         addresses = ("--listen", f"{HOST}:{port}", "--control", f"{HOST}:{free_port(HOST)}")
         cloud = children.start("cloud", [*_rig(), "cloud", "spark", *addresses, *keys, "--json"])
         (folder / "core_keys").mkdir(exist_ok=True)
@@ -193,7 +193,8 @@ class VirtualRack:
         slot = self.plan.slots[number]
         networks = ("rig",) if slot.joined else ()
         ship_core(state, manifest, slot.generation, Belongings(self._core_key.private_der, self._server, networks))
-        (folder / "core_keys" / f"{core_id(number)}.pub.pem").write_text(self._core_key.public_pem)
+        if pem := shipped_public_key(state):
+            (folder / "core_keys" / f"{core_id(number)}.pub.pem").write_text(pem)
         return children.start(
             place,
             [

@@ -70,11 +70,14 @@ class Download:
         blank = b"\xff" * layout.EXTERNAL_SECTOR
         sectors = [slot[at : at + layout.EXTERNAL_SECTOR] for at in range(0, len(slot), layout.EXTERNAL_SECTOR)]
         old = [self.slot_before[at : at + layout.EXTERNAL_SECTOR] for at in range(0, len(slot), layout.EXTERNAL_SECTOR)]
-        erased = next((n for n, (now, then) in enumerate(zip(sectors, old, strict=True)) if now != blank), len(sectors))
+        erased = next((n for n, now in enumerate(sectors) if now != blank), len(sectors))
         remains = any(now == then != blank for now, then in zip(sectors, old, strict=True))
-        if erased > 0 and remains:
-            where = layout.OTA_ADDRESS + erased * layout.EXTERNAL_SECTOR
-            return Landing("download-erase", where, "read-back", f"{erased} of {len(sectors)} sectors are blank")
+        where = layout.OTA_ADDRESS + erased * layout.EXTERNAL_SECTOR
+        told = f"{erased} of {len(sectors)} sectors are blank"
+        if erased == -(-len(self.sent) // layout.EXTERNAL_SECTOR) and sectors[erased:] == old[erased:]:
+            return Landing("download-erase", where, "inferred", f"{told}: all that the image needs, which may be all")
+        if remains and (erased > 0 or slot[:2] != self.sent[:2]):
+            return Landing("download-erase", where, "read-back", told)
         if erased == len(sectors):
             return Landing("download", layout.OTA_ADDRESS, "inferred", "the slot is blank, nothing is written")
         written = next((at for at in range(0, len(self.sent), 2) if slot[at : at + 2] != self.sent[at : at + 2]), 0)

@@ -129,3 +129,14 @@ def test_a_server_that_cannot_be_is_refused_in_one_line(tmp_path, case):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
     assert reason in done.stderr
+
+
+def test_cores_whose_flash_is_kept_come_online_again(tmp_path):
+    for _ in range(2):
+        rack = Up("--cores", "1", "--time-scale", "0.1", "--online", "--state", str(tmp_path))
+        client = SparkCloudClient.at(f"127.0.0.1:{rack.ready['cloud']['control']['port']}")
+        deadline = time.monotonic() + 20
+        while not client.ask("list")["cores"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert client.ask("list")["cores"], "the same keys as before"
+        rack.end()

@@ -101,6 +101,12 @@ def test_a_hello_is_read_as_it_was_written(hello):
     assert (Hello.unpack(message), message.mid, message.type) == (hello, 7, Type.NON)
 
 
+def test_an_event_without_a_name_is_malformed():
+    for plain in ("510200010131 65", "5002000 1b165"):
+        with pytest.raises(Malformed):
+            Published.unpack(Message.parse(bytes.fromhex(plain.replace(" ", ""))))
+
+
 def keys():
     server = serialization.load_der_private_key(private_der("server"), None)
     other = serialization.load_der_private_key(private_der("other_server"), None)

@@ -18,9 +18,10 @@ from spark_lab import CORE_ID, SERVER_KEY, spark_lab
 from rig.errors import LabFault, Misuse
 from rig.formats.core_key_der import read_core_key
 from rig.formats.spark_handshake import Credentials, introduce
-from rig.formats.spark_messages import Hello
+from rig.formats.spark_messages import Hello, subscribe
 from rig.servers.spark import connection
 from rig.trust.core_key import make_core_key
+from rig.trust.server_key import store_server_key
 
 STRANGER = "48ff6c0650675550263100ff"
 
@@ -165,6 +166,10 @@ NONSENSE = {
     "an image that is no base64": b'{"do": "flash", "core": "%s", "image": "!"}\n' % CORE_ID.encode(),
     "a key file that is not there": b'{"do": "swap-key", "file": "/nowhere"}\n',
     "a fault nobody knows": b'{"do": "fault", "kind": "earthquake"}\n',
+    "a fault for a Core that cannot be": b'{"do": "fault", "kind": "drop", "core": "zzz"}\n',
+    "a silence for one Core": b'{"do": "fault", "kind": "silent-accept", "core": "%s"}\n' % CORE_ID.encode(),
+    "a chunk of a handshake": b'{"do": "fault", "kind": "wrong-key", "chunk": 3}\n',
+    "a nest of lists": b"[" * 100_000 + b"\n",
 }
 
 
@@ -199,10 +204,65 @@ def test_a_client_that_goes_away_ends_its_update_and_the_next_one_works(lab):
     assert honest_core_is_served(lab)
 
 
+#: What either side says, for a fuzzer to begin with.
+SPOKEN = [
+    bytes.fromhex(text)
+    for text in (
+        "4001f567b165056772656574", "4101f5683db174", "5002f569b1650b68656c6c6f2f776f726c64ff6461746131",
+        "6145836902ff7b7d", "410298e607b166036c65644461626364", "410398ea0bb1734101", "4101836902b164",
+        "4101837003b17604666c6167", "4102273302b175ff000100000007d00000000000", "4102273403b1634458bea971ff0050",
+        "4103273c0bb175", "510298e001b168", "50028374b165056772656574026d65313cff796f", "40015b27b163ff00020005",
+        "4000e97f", "6000e97f",
+    )
+]  # fmt: skip
+
+
 def test_a_fuzzer_guided_by_coverage_finds_nothing_but_malformed(tmp_path):
     pytest.importorskip("atheris", reason="atheris is not installed (pip install -e .[test])")
-    script = Path(__file__).with_name("fuzz_spark.py")
-    command = [sys.executable, str(script), "-runs=15000", "-seed=1", "-max_len=1500", f"-artifact_prefix={tmp_path}/"]
+    script, corpus = Path(__file__).with_name("fuzz_spark.py"), tmp_path / "corpus"
+    corpus.mkdir()
+    for number, plain in enumerate(SPOKEN):
+        for side in (b"\x00", b"\x80\x00", b"\x80\xff"):
+            (corpus / f"{number}-{side.hex()}").write_bytes(side + bytes([len(plain)]) + plain)
+    command = [
+        sys.executable,
+        str(script),
+        "-runs=15000",
+        "-seed=1",
+        "-max_len=1500",
+        f"-artifact_prefix={tmp_path}/",
+        str(corpus),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "DONE" in done.stderr
+
+
+def test_a_client_that_will_say_no_more_is_answered_all_the_same(lab):
+    with socket.create_connection(("127.0.0.1", lab.control_port), timeout=10) as sock:
+        sock.sendall(b'{"do": "describe", "core": "%s"}\n' % CORE_ID.encode())
+        sock.shutdown(socket.SHUT_WR)
+        assert json.loads(sock.makefile("rb").readline())["done"]
+
+
+def test_faults_are_cleared_for_one_core_however_its_id_is_written(lab):
+    lab.client.ask("fault", kind="drop", core=CORE_ID, chunk=1)
+    lab.client.ask("fault", kind="drop", core=STRANGER, chunk=1)
+    lab.client.ask("clear-faults", core=CORE_ID.upper())
+    assert [fault["core"] for fault in lab.client.ask("faults")["faults"]] == [STRANGER]
+
+
+def test_a_core_cannot_subscribe_to_more_than_the_cloud_keeps(lab, stranger):
+    stranger.join()
+    for number in range(200):
+        stranger.sock.sendall(stranger.sealer.seal(subscribe(number, f"prefix{number}")))
+    time.sleep(0.5)
+    assert lab.call(lambda: len(lab.cloud.sessions[STRANGER].subscriptions)) == 16
+
+
+def test_a_key_swapped_back_by_file_is_the_same_key(lab, tmp_path):
+    store_server_key(tmp_path / "same.pem", SERVER_KEY)
+    lab.client.ask("swap-key", core=CORE_ID, file=str(tmp_path / "same.pem"))
+    lab.client.ask("disconnect", core=CORE_ID)
+    time.sleep(0.2)
+    assert lab.online()["core"] == CORE_ID

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -30,6 +31,7 @@ SILENT_SECONDS = 30.0
 AWAY_SECONDS = 120.0
 #: More connections than this at once are refused.
 MOST_CONNECTIONS = 4096
+FILES_KEPT = 128
 
 
 class SparkCloud:
@@ -43,6 +45,7 @@ class SparkCloud:
         #: Keys that single Cores are to meet instead.
         self._own_keys: dict[str, rsa.RSAPrivateKey] = {}
         self._connections: set[Connection] = set()
+        self._most_connections = _room_for_connections()
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._arrivals: dict[str, list[asyncio.Future[Session]]] = {}
@@ -146,12 +149,21 @@ class SparkCloud:
                 continue
             core_id = told.core_id.hex()
             meant = self._own_keys.get(core_id, self.key)
-            return None if meant is not key or self.faults.take("wrong-key", core_id) else told
+            if meant.public_key() != key.public_key():
+                continue
+            return None if self._is_due("wrong-key", core_id) else told
         return None
+
+    def _is_due(self, kind: str, core_id: str | None) -> bool:
+        """Whether a fault is to happen at this handshake; it is told."""
+        if self.faults.take(kind, core_id) is None:
+            return False
+        self.bus.tell("fault", core_id, kind=kind)
+        return True
 
     def signing_key(self, core_id: str) -> rsa.RSAPrivateKey:
         """The key this Core is to meet, or another's when that fault is due."""
-        if self.faults.take("wrong-signature", core_id):
+        if self._is_due("wrong-signature", core_id):
             return self._another
         return self._own_keys.get(core_id, self.key)
 
@@ -161,12 +173,12 @@ class SparkCloud:
 
     def says_nothing(self) -> bool:
         """Whether a connection that was just accepted is left in silence."""
-        return self.faults.take("silent-accept") is not None
+        return self._is_due("silent-accept", None)
 
     def connected(self, connection: Connection) -> None:
         """Somebody connected."""
         self._connections.add(connection)
-        if len(self._connections) > MOST_CONNECTIONS:
+        if len(self._connections) > self._most_connections:
             connection.close("too many connections")
         self.bus.tell("connected", None, peer=connection.peer)
 
@@ -174,7 +186,7 @@ class SparkCloud:
         """A Core proved who it is: whatever session it had before is over."""
         assert connection.core_id is not None
         core_id = connection.core_id
-        if self.faults.take("close-after-handshake", core_id):
+        if self._is_due("close-after-handshake", core_id):
             self.bus.tell("closed-after-handshake", core_id, updated=hello.updated)
             return None
         mid = int.from_bytes(self.random(2), "big")
@@ -215,3 +227,13 @@ class SparkCloud:
             for session in list(self.sessions.values()):
                 if loop.time() - session.connection.last_heard > SILENT_SECONDS:
                     session.connection.close(f"nothing for {SILENT_SECONDS:.0f} s")
+
+
+def _room_for_connections() -> int:
+    """How many connections may be open: as many files as this process may have, with some kept for other things."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + FILES_KEPT
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(MOST_CONNECTIONS, soft - FILES_KEPT)

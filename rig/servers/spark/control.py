@@ -16,8 +16,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rig.errors import Misuse, RigError
+from rig.errors import LabFault, Misuse, RigError
 from rig.servers.spark.cloud import SparkCloud
+from rig.servers.spark.core_keys import checked_core_id
 from rig.servers.spark.faults import Fault
 from rig.trust.server_key import load_server_key, make_server_key, public_der
 
@@ -140,9 +141,9 @@ class CloudControl:
             writer.close()
 
     async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one line, unless the peer goes away meanwhile."""
+        """Answer one line; what goes on for long ends when the peer hangs up, half or whole."""
         work = asyncio.ensure_future(self._tell_all(line, writer))
-        gone = asyncio.ensure_future(_until_gone(reader))
+        gone = asyncio.ensure_future(_until_gone(reader, writer, _goes_on(line)))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -160,7 +161,7 @@ class CloudControl:
         except ValidationError as error:
             first = error.errors()[0]
             return await _write(writer, _error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             known = ", ".join(sorted(self._handlers))
             return await _write(writer, _error(Misuse(f'expected {{"do": one of {known}}}')))
         try:
@@ -168,6 +169,11 @@ class CloudControl:
                 await _write(writer, told)
         except RigError as error:
             await _write(writer, _error(error))
+        except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+            if isinstance(error, ConnectionError):
+                raise
+            log.exception("a request that broke the cloud")
+            await _write(writer, _error(LabFault(f"the cloud itself broke: {type(error).__name__}: {error}")))
 
     # -- what can be asked ---------------------------------------------------------------------------------------------
 
@@ -199,7 +205,7 @@ class CloudControl:
             image = base64.b64decode(request.image, validate=True)
         except ValueError:
             raise Misuse("image: not base64") from None
-        queue, unsubscribe = self._subscribed(request.core.lower())
+        queue, unsubscribe = self._subscribed(request.core.lower(), ends=False)
         flashing = asyncio.ensure_future(
             self._cloud.flash(
                 request.core, image, chunk_size=request.chunk_size, fast=request.fast, force=request.force
@@ -209,13 +215,13 @@ class CloudControl:
         try:
             while (event := await queue.get()) is not None:
                 yield event
-            yield {"done": True, **flashing.result()}
+            yield {"done": True, **await flashing}
         finally:
             unsubscribe()
             flashing.cancel()
 
     async def _events(self, request: _Events) -> AsyncIterator[Told]:
-        queue, unsubscribe = self._subscribed(request.core and request.core.lower())
+        queue, unsubscribe = self._subscribed(request.core and request.core.lower(), ends=True)
         yield {"subscribed": True}
         try:
             while (event := await queue.get()) is not None:
@@ -224,7 +230,7 @@ class CloudControl:
             unsubscribe()
 
     async def _fault(self, request: _Fault) -> AsyncIterator[Told]:
-        core = request.core.lower() if request.core else None
+        core = checked_core_id(request.core) if request.core else None
         self._cloud.faults.add(Fault(request.kind, core, request.chunk, request.seconds, request.times))
         yield {"done": True, "faults": self._cloud.faults.told()}
 
@@ -232,7 +238,7 @@ class CloudControl:
         yield {"done": True, "faults": self._cloud.faults.told()}
 
     async def _clear_faults(self, request: _Events) -> AsyncIterator[Told]:
-        self._cloud.faults.clear(request.core)
+        self._cloud.faults.clear(checked_core_id(request.core) if request.core else None)
         yield {"done": True}
 
     async def _swap_key(self, request: _Key) -> AsyncIterator[Told]:
@@ -252,13 +258,17 @@ class CloudControl:
         self._cloud.session(request.core).connection.close("told to hang up")
         yield {"done": True}
 
-    def _subscribed(self, core: str | None) -> tuple[asyncio.Queue[Told | None], Callable[[], None]]:
-        """A queue of events of one Core, or of all; the end is None, also for a reader that is far too slow."""
+    def _subscribed(self, core: str | None, *, ends: bool) -> tuple[asyncio.Queue[Told | None], Callable[[], None]]:
+        """A queue of events of one Core, or of all; for a reader that is far too slow it `ends`, or events are lost."""
         queue: asyncio.Queue[Told | None] = asyncio.Queue()
 
         def take(event: Told) -> None:
-            if core is None or event["core"] in (core, None):
-                queue.put_nowait(event if queue.qsize() < MOST_QUEUED else None)
+            if core is not None and event["core"] not in (core, None):
+                return
+            if queue.qsize() < MOST_QUEUED:
+                queue.put_nowait(event)
+            elif ends and queue.qsize() == MOST_QUEUED:
+                queue.put_nowait(None)
 
         return queue, self._cloud.bus.subscribe(take)
 
@@ -268,9 +278,14 @@ def _error(error: RigError) -> Told:
     return {"done": True, "error": error.message, "hint": error.hint, "board": error.board, "status": status}
 
 
-async def _until_gone(reader: asyncio.StreamReader) -> None:
-    """Wait until the peer hung up; what it sends meanwhile stays for later."""
-    while not reader.at_eof():
+def _goes_on(line: bytes) -> bool:
+    """Whether a request takes its time: who asks for that and hangs up does not want it any more."""
+    return any(b'"%s"' % name in line[:200] for name in (b"flash", b"events"))
+
+
+async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, half: bool) -> None:
+    """Wait until the peer hung up, or with `half` will send no more; what it sends meanwhile stays for later."""
+    while not writer.transport.is_closing() and not (half and reader.at_eof()):
         await asyncio.sleep(0.1)
 
 

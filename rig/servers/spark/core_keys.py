@@ -49,8 +49,11 @@ class CoreKeys:
         path = self.folder / f"{checked_core_id(core_id)}.pub.pem"
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         fresh = path.with_suffix(".new")
-        fresh.write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
-        fresh.replace(path)
+        try:
+            fresh.write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
+            fresh.replace(path)
+        except OSError as error:
+            raise Misuse(f"cannot write {path}: {error.strerror}") from error
 
 
 def read_core_public_key(content: bytes, name: str) -> rsa.RSAPublicKey:

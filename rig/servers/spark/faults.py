@@ -45,6 +45,10 @@ class Fault:
             raise Misuse(
                 f"no fault is called {self.kind!r}", hint=f"one of {', '.join((*CHUNK_FAULTS, *HANDSHAKE_FAULTS))}"
             )
+        if self.kind == "silent-accept" and self.core is not None:
+            raise Misuse("silent-accept meets whoever connects next: nobody has said who they are by then")
+        if self.kind in HANDSHAKE_FAULTS and self.chunk:
+            raise Misuse(f"fault {self.kind} happens at a handshake, which has no chunk {self.chunk}")
         if self.chunk < 0 or self.times < 1 or not 0 <= self.seconds <= 3600:
             raise Misuse(f"fault {self.kind}: chunk, times or seconds make no sense")
 

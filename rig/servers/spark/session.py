@@ -31,6 +31,8 @@ from rig.servers.spark.connection import Connection
 from rig.servers.spark.events import EventBus
 
 ANSWER_SECONDS = 10.0
+#: No firmware of these years asked for more.
+MOST_SUBSCRIPTIONS = 16
 #: Token byte that the reference server's acknowledgements carry, whatever was asked.
 NO_TOKEN = b"\0"
 TYPES = {BOOLEAN: "bool", INTEGER: "int32", 4: "string", DOUBLE: "double"}
@@ -75,10 +77,11 @@ class Session:
         answer = await self._ask(Code.GET, path(b"d"))
         try:
             told = json.loads((answer.payload or b"").decode("latin-1"))
-            functions, variables = list(map(str, told["f"])), dict(told["v"])
+            functions = list(map(str, told["f"]))
+            variables = {str(name): TYPES.get(kind, str(kind)) for name, kind in dict(told["v"]).items()}
         except (ValueError, TypeError, KeyError) as error:
             raise DeviceFault("its description is no JSON with f and v", board=self.core_id) from error
-        self._described = {"f": functions, "v": {name: TYPES.get(kind, str(kind)) for name, kind in variables.items()}}
+        self._described = {"f": functions, "v": variables}
         return self._described
 
     async def variable(self, name: str) -> bool | int | float | str:
@@ -145,9 +148,7 @@ class Session:
             case _, Code.POST, b"e" | b"E":
                 self._event(message)
             case _, Code.GET, b"e" | b"E":
-                self.subscriptions.append(
-                    "/".join(part.decode("latin-1") for part in message.values(Option.URI_PATH)[1:])
-                )
+                self._subscribe("/".join(part.decode("latin-1") for part in message.values(Option.URI_PATH)[1:]))
                 self.connection.send(acknowledgement(message.mid, token=NO_TOKEN))
             case Type.CON, Code.GET, b"t":
                 now = int(time.time()).to_bytes(4, "big")
@@ -181,6 +182,10 @@ class Session:
             "platform": self.hello.platform,
             "updating": self.update_listener is not None,
         }
+
+    def _subscribe(self, prefix: str) -> None:
+        if prefix not in self.subscriptions and len(self.subscriptions) < MOST_SUBSCRIPTIONS:
+            self.subscriptions.append(prefix)
 
     def _event(self, message: Message) -> None:
         """As the reference server does, ordinary events are acknowledged as bad requests: no Core takes notice."""

@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
 
     def reset(self) -> None:
         """End it with RST."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORTIVE)
             self.transport.abort()
 

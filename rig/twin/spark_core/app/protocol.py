@@ -6,6 +6,7 @@ It dispatches on a request's code and on one letter, takes the fourth byte for t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 from collections import deque
@@ -128,10 +129,11 @@ class Conversation:
         except Malformed as error:
             raise HangUp from error
         self._last_message, self._waits_for_answer = self._board.time, False
-        try:
-            message = Message.parse(plain)
-        except Malformed:
-            return
+        with contextlib.suppress(Malformed):
+            yield from self._dispatch(Message.parse(plain), plain)
+
+    def _dispatch(self, message: Message, plain: bytes) -> Program:
+        """By its code and one letter; the token is the fourth byte, whatever that is."""
         letter, token = plain[5 + len(message.token) :][:1], plain[4:5]
         match message.code, letter:
             case Code.EMPTY, _ if message.type == Type.CON:
