@@ -138,14 +138,22 @@ def flash(
     chunk_size: Annotated[int, typer.Option(help="256 or 512.")] = 256,
     fast: Annotated[bool, typer.Option("--fast", help="Without waiting for answers; 0.4 and later.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also what a Core could not run.")] = False,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Ledger to note the update in; `rig deep-update` looks at a Core's last ones.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Update a Core over the air; it succeeded when the Core is back and says so."""
+    from rig.evidence.ledger import open_ledger
     from rig.lab.by_hand import image_for_core
 
     image = image_for_core(file, force=force)
+    book = open_ledger(ledger) if ledger is not None else None
     with _Progress(as_json) as progress:
         told = _client(control).flash(core, image, progress.tell, chunk_size=chunk_size, fast=fast, force=force)
+    if book is not None:
+        with book:
+            book.append("update", {"core": core.lower(), "applied": told["ok"], "reason": told["reason"]})
     if as_json:
         print(json.dumps(told))
     elif told["ok"]:

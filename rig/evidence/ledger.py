@@ -62,6 +62,14 @@ class Ledger:
         self.close()
 
 
+def open_ledger(path: Path) -> Ledger:
+    """A segment that somebody named. Raises Misuse when it cannot be written."""
+    try:
+        return Ledger(path)
+    except OSError as error:
+        raise Misuse(f"cannot write the ledger {path}: {error.strerror}") from error
+
+
 def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a segment, their chain checked; a torn last line, as a killed run leaves it, is passed over.
 

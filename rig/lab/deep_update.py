@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rig.campaign.deep_update import Done, choose_path, run_deep_update
 from rig.errors import Misuse
-from rig.evidence.ledger import Ledger, read_ledger
+from rig.evidence.ledger import open_ledger, read_ledger
 from rig.firmware.deep_updates import DeepUpdate
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
@@ -34,5 +34,5 @@ def update_place(
     with Boards(lab.coordinator, lab.environment) as boards:
         board = boards.take(place)
         way = choose_path(lines, board.tags.get("core_id", ""), plan.policy_updates)
-        with Ledger(ledger) as book:
+        with open_ledger(ledger) as book:
             return run_deep_update(board, plan, roles[plan.image], way, consent=consent, ledger=book, note=note)

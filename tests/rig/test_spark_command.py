@@ -103,6 +103,19 @@ def test_a_deep_update_goes_over_usb_while_nothing_is_known_of_the_board(up, tmp
     assert (lines[0]["by"], lines[1]["ok"]) == ("an engineer", True)
 
 
+def test_a_core_whose_last_updates_were_applied_is_deeply_updated_over_the_air(up, tmp_path):
+    ledger, file = tmp_path / "ledger.jsonl", tmp_path / "new.bin"
+    file.write_bytes(ROLES["new"].data)
+    for _ in range(3):
+        spark(up, "flash", up.core_id, file, "--ledger", ledger)
+    words = ["deep-update", "core-01", "--consent", "an engineer", "--ledger", str(ledger), "--json"]
+    env = {**os.environ, "LG_COORDINATOR": up.coordinator}
+    done = subprocess.run([sys.executable, "-m", "rig", *words], capture_output=True, text=True, timeout=100, env=env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"] == "cloud"
+    assert [line["kind"] for line in read_ledger(ledger)] == ["update"] * 3 + ["consent", "deep-update"]
+
+
 def test_a_server_alone_makes_its_key_for_nobody_else_to_read(tmp_path):
     words = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--server-key", tmp_path / "s.pem"]
     command = [sys.executable, "-m", "rig", "cloud", "spark", *map(str, words), "--core-keys", str(tmp_path / "keys")]
