@@ -59,6 +59,9 @@ def _serve(
     firmware_version: Annotated[
         str | None, typer.Option(help="Speak as this version, whatever the image's own is; e.g. 0.2.1.")
     ] = None,
+    good: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="An image that runs well, beyond those of the manifest.")
+    ] = None,
     generation: Annotated[
         Generation, typer.Option(help="Bootloader of a blank board; one in its flash that is known wins.")
     ] = Generation.B,
@@ -85,6 +88,7 @@ def _serve(
         console_port=console_port,
         cloud=cloud or [],
         firmware_version=firmware_version,
+        good=good or [],
         server_key=server_key,
         time_scale=time_scale,
         powered=power is Power.on,

@@ -13,7 +13,7 @@ from typing import Any
 
 from rig.errors import Misuse
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
-from rig.firmware.manifest import Manifest
+from rig.firmware.manifest import Image, Manifest
 from rig.formats import spark_flash as layout
 from rig.formats.core_key_der import LONGEST
 from rig.formats.spark_flash import plausible_first_word
@@ -29,10 +29,19 @@ from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.network import Routes
 from rig.twin.spark_core.process import CoreProcess
 
+#: How an image speaks that is named by its file only.
+UNTOLD_VERSION = "0.2.1"
 
-def core_catalogue(manifest: Manifest) -> Catalogue:
-    """The images of the manifest that a Core's bootloader would start at all."""
-    return Catalogue(image for image in manifest.images("spark-core") if plausible_first_word(image.data))
+
+def core_catalogue(manifest: Manifest, good: Iterable[Path] = ()) -> Catalogue:
+    """Images of the manifest that a Core would start at all, and files that run well. Raises Misuse."""
+    images = [image for image in manifest.images("spark-core") if plausible_first_word(image.data)]
+    for path in good:
+        try:
+            images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, path.read_bytes(), "ok"))
+        except OSError as error:
+            raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    return Catalogue(images)
 
 
 def bootloader_identifier(manifest: Manifest) -> IdentifyBootloader:
@@ -89,6 +98,7 @@ def serve_core(
     cloud: list[str],
     firmware_version: str | None,
     server_key: Path | None,
+    good: list[Path],
 ) -> None:
     """Serve one Spark Core until a signal. Raises Misuse or LabFault before it is ready.
 
@@ -101,7 +111,7 @@ def serve_core(
         ship_core(state, known, generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = CoreProcess(
         state=state,
-        identify=core_catalogue(known).identify,
+        identify=core_catalogue(known, good).identify,
         identify_bootloader=bootloader_identifier(known),
         boot_code=known.bootloader_code(generation),
         generation=generation,

@@ -104,3 +104,13 @@ def test_updates_lead_from_version_to_version_and_back(online, image, generation
     for role in ("new", "probe", "fast", "old"):
         told = online.update(image(role))
         assert told["ok"], f"{role}: {told['reason']}"
+
+
+@on_generations("b", always="", wifi="joined")
+def test_a_function_publishes_pings_and_returns(online, image, generation):
+    assert online.update(image("probe"))["ok"]
+    with online.hearing("rig/echo") as heard:
+        assert online.call("echo", "hello") == 1
+        assert online.call("length", "four") == 4
+    assert heard == ["hello"]
+    assert online.call("ping", "127.0.0.1") == 5

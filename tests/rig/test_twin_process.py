@@ -211,3 +211,16 @@ def test_a_bootloader_that_was_written_over_stays_lost_when_the_process_starts_a
     _, ready = start("--time-scale", "0")
     assert ready["generation"] is None
     assert list_devices("127.0.0.1", ready["usbip"]["port"]) == []
+
+
+def test_an_image_of_ones_own_runs_when_its_file_is_named(start, tmp_path):
+    own = b"\x00\x50\x00\x20" + bytes(range(200))
+    (tmp_path / "mine.bin").write_bytes(own)
+    ship(tmp_path)
+    internal = bytearray((tmp_path / "internal.bin").read_bytes())
+    internal[0x5000 : 0x5000 + len(own)] = own
+    (tmp_path / "internal.bin").write_bytes(internal)
+    _, ready = start("--time-scale", "0", "--good", str(tmp_path / "mine.bin"))
+    with socket.create_connection(("127.0.0.1", ready["control"]["port"])) as sock:
+        sock.sendall(b'{"do": "status"}\n')
+        assert json.loads(sock.makefile().readline())["running"] == "mine"

@@ -142,6 +142,10 @@ class Network:
                 self._paused = True
                 connection.transport.pause_reading()
 
+    def knows(self, host: str) -> bool:
+        """Whether a name or address leads anywhere: then it answers echo requests, too."""
+        return self._routes.find(host, PRESENCE_GROUP[1]) is not None
+
     def breathe(self) -> None:
         """The board may have read something: read on."""
         if self._paused and self._waiting() <= MOST_WAITING:

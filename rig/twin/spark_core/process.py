@@ -66,6 +66,7 @@ class CoreProcess:
         self.network = Network(routes or Routes(), self._network_happened, lambda: len(radio.received))
         self.console_port = ConsolePort(self._typed)
         radio.on_order, radio.on_change = self.network.order, eeprom.write
+        radio.reaches = self.network.knows
         self.core.console.on_output = self.console_port.say
         self.core.console.on_change = lambda: self.console_port.show(self.core.console.open)
         self.control_port = CoreControls(self.core, self.now, self._wake).server()

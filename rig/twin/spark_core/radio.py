@@ -78,6 +78,8 @@ class Radio:
         self.received = bytearray()
         self.on_order: Order = lambda _order, _what: None
         self.on_change: Callable[[], None] = lambda: None
+        #: Whether echo requests to an address are answered.
+        self.reaches: Callable[[str], bool] = lambda _host: False
 
     # -- what programs do --------------------------------------------------------------------------------------------
 

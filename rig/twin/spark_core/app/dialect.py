@@ -41,6 +41,11 @@ class Dialect:
         return self.version >= (0, 2, 1)
 
     @property
+    def pings(self) -> bool:
+        """Has Network.ping()."""
+        return self.version >= (0, 2, 1)
+
+    @property
     def loses_lone_byte(self) -> bool:
         """Drops a frame's first byte when it comes alone."""
         return self.version < (0, 3, 0)

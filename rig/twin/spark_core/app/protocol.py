@@ -30,9 +30,9 @@ from rig.formats.spark_messages import (
 )
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.update import Update
-from rig.twin.spark_core.app.user_code import FactoryResetWanted, UserCode, Value
+from rig.twin.spark_core.app.user_code import PING_SECONDS, PING_TRIES, FactoryResetWanted, PingWanted, UserCode, Value
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import Board, Program, Reset
+from rig.twin.spark_core.steps import Board, Delay, Program, Reset
 
 PINGS_AFTER_SECONDS, LOST_AFTER_SECONDS = 15.0, 10.0
 #: Events a Core lets out within one second.
@@ -193,6 +193,10 @@ class Conversation:
         try:
             function = self._user.functions.get(name)
             result = UNKNOWN_FUNCTION if function is None else function(argument, self.publish)
+        except PingWanted as wanted:
+            answers = self._board.radio.reaches(wanted.host)
+            yield Delay(PING_TRIES * PING_SECONDS * (1 if answers else 2))
+            result = PING_TRIES if answers else 0
         except FactoryResetWanted:
             self._flags.factory = FACTORY_REQUESTED
             yield from save(self._board, self._flags)

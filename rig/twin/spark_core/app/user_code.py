@@ -13,6 +13,16 @@ Publish = Callable[[Published], bool]
 #: Gets its argument and a way to publish; returns what the caller gets.
 Function = Callable[[str, Publish], int]
 Value = bool | int | float | str
+#: Network.ping: five tries of half a second each, waited for twice as long when nobody answers (§8).
+PING_TRIES, PING_SECONDS = 5, 0.5
+
+
+class PingWanted(Exception):
+    """User code called Network.ping(): it waits, busily, for echoes from `host`."""
+
+    def __init__(self, host: str):
+        super().__init__(host)
+        self.host = host
 
 
 class FactoryResetWanted(Exception):
@@ -80,6 +90,10 @@ def _length(argument: str, _publish: Publish) -> int:
     return len(argument)
 
 
+def _ping(argument: str, _publish: Publish) -> int:
+    raise PingWanted(argument)
+
+
 def _reset_to_factory(_argument: str, _publish: Publish) -> int:
     raise FactoryResetWanted
 
@@ -91,8 +105,9 @@ def synthetic(name: str, version: str, offers: str, dialect: Dialect) -> UserCod
     """
     functions: dict[str, Function] = Pins().functions
     if offers == "probe":
+        ping = {"ping": _ping} if dialect.pings else {}
         reset = {"factoryreset": _reset_to_factory} if dialect.resets_to_factory else {}
-        functions = {"echo": _echo, "length": _length, **reset}
+        functions = {"echo": _echo, "length": _length, **ping, **reset}
     variables: dict[str, tuple[int, Value]] = {"image": (STRING, name), "version": (STRING, version)}
     subscriptions = ("rig/",) if dialect.subscribes else ()
     return UserCode(functions, {**variables, "answer": (INTEGER, 42)}, subscriptions, asks_time=dialect.asks_time)
