@@ -117,17 +117,20 @@ def events(
     as_json: JSON = False,
 ) -> None:
     """Print what happens until Ctrl-C."""
-    with _client(control).subscription("events", core=core) as told:
+    import contextlib
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), _client(control).subscription("events", core=core) as told:
         for event in told:
-            if event.get("subscribed"):
-                continue
-            if as_json:
-                print(json.dumps(event), flush=True)
-            else:
-                rest = " ".join(
-                    f"{key}={value}" for key, value in event.items() if key not in ("event", "core", "at_ns")
-                )
-                print(f"{event['core'] or '-':24} {event['event']:18} {rest}", flush=True)
+            if not event.get("subscribed"):
+                print(json.dumps(event) if as_json else _told(event), flush=True)
+
+
+def _told(event: dict[str, Any]) -> str:
+    rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("event", "core", "at_ns"))
+    return f"{event['core'] or '-':24} {event['event']:18} {rest}"
 
 
 @spark.command()
