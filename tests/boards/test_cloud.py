@@ -26,7 +26,7 @@ def test_an_update_over_the_air_is_applied_and_said_to_be(bench, online, image, 
     assert area(bench.board, len(image("new"))) == image("new").data
 
 
-@on_generations("b", always="b", wifi="joined")
+@on_generations("b", always="", wifi="joined")
 def test_tinker_answers_before_and_after_an_update(online, image, generation):
     for _ in range(2):
         offered = online.describe()

@@ -11,7 +11,7 @@ from rig.formats import spark_flash as layout
 from rig.power.trigger import Aim
 
 
-@on_generations("abc")
+@on_generations("abc", always="b")
 def test_holding_mode_for_ten_seconds_brings_the_factory_image_back(bench, image, generation):
     bench.board.factory_reset()
     assert bench.board.is_alive(bench.board.timing.factory_reset)
@@ -36,7 +36,7 @@ def test_a_corrupted_factory_image_is_installed_all_the_same(bench, image, known
     known_defect("factory-image-is-not-checked")
 
 
-@on_generations("abc", always="b")
+@on_generations("abc", always="")
 @pytest.mark.parametrize("phase", ["erase", "program"])
 @pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
 def test_a_cut_while_the_factory_image_is_written_leaves_the_application_alone(cut, image, phase, order, generation):

@@ -32,7 +32,7 @@ def core_with_keys(bench):
         host.write(layout.SERVER_KEY_ADDRESS, before)
 
 
-@on_generations("abc")
+@on_generations("abc", always="b")
 def test_a_new_server_key_keeps_the_address_record(core_with_keys, generation):
     write_server_key(core_with_keys, sector(2, "x")[:294])
     with core_with_keys.dfu() as host:
@@ -41,7 +41,7 @@ def test_a_new_server_key_keeps_the_address_record(core_with_keys, generation):
     assert record.address == "cloud.example"
 
 
-@on_generations("abc")
+@on_generations("abc", always="b")
 def test_a_bare_key_written_as_the_old_tool_did_loses_the_address(core_with_keys, known_defect, generation):
     with core_with_keys.dfu() as host:
         host.write(layout.SERVER_KEY_ADDRESS, sector(2, "x")[:294])

@@ -8,7 +8,7 @@ from rig.campaign.trial import OtaCopy
 from rig.formats import spark_flash as layout
 
 
-@on_generations("abc")
+@on_generations("abc", always="b")
 def test_a_waiting_image_is_installed_at_the_next_start(bench, image, generation):
     bench.board.lay_ota(image("new"))
     bench.board.start()
