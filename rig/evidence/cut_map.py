@@ -20,8 +20,8 @@ BANDS = {
     "ota-copy": (_COPY[1], _COPY[0], *_COPY[2:]),
     "factory-reset": _COPY,
     "cloud": (
-        *(("hello", 0.1), ("begin", 0.1), ("download-erase", 0.1), ("download", 0.16), ("done", 0.1)),
-        *(("backup", 0.09), ("mark", 0.09), ("erase", 0.08), ("program", 0.1), ("commit", 0.08)),
+        *(("hello", 0.09), ("begin", 0.09), ("download-erase", 0.15), ("download", 0.12), ("done", 0.09)),
+        *(("backup", 0.1), ("mark", 0.09), ("erase", 0.08), ("program", 0.1), ("commit", 0.09)),
     ),
 }
 #: Phases that rewrite the flags page.
