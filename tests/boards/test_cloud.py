@@ -58,6 +58,22 @@ def test_twenty_updates_in_a_row(online, image, generation):
         assert told["ok"], f"update {number}: {told['reason']}"
 
 
+def flash_diff(slot: bytes, sent: bytes, size: int = 256) -> str:
+    """Which of the chunks that were sent lies where, in order: `0-4 4-36` is chunk 4 twice, the rest shifted."""
+    chunks = [sent[at : at + size].ljust(size, b"\0") for at in range(0, len(sent), size)]
+    places = [slot[at : at + size] for at in range(0, len(slot), size)]
+    order = [chunks.index(place) if place in chunks else None for place in places if place != b"\xff" * size]
+    runs: list[list[int]] = []
+    for index in order:
+        if index is None:
+            continue
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return " ".join(f"{run[0]}-{run[-1]}" for run in runs)
+
+
 #: What goes wrong, after which chunk, and the name of the defect that a Core without an index on the wire has.
 HAZARDS = {
     "a chunk comes twice": ("duplicate", 4, "duplicated-chunk-shifts-image"),
@@ -68,7 +84,9 @@ HAZARDS = {
 
 @on_generations("b", always="", wifi="joined")
 @pytest.mark.parametrize("case", HAZARDS)
-def test_a_fault_on_the_way_installs_an_image_nobody_sent(bench, online, image, known_defect, case, generation):
+def test_a_fault_on_the_way_installs_an_image_nobody_sent(
+    bench, online, image, known_defect, record_property, case, generation
+):
     kind, chunk, defect = HAZARDS[case]
     online.fault(kind, chunk=chunk)
     online.forget()
@@ -78,6 +96,7 @@ def test_a_fault_on_the_way_installs_an_image_nobody_sent(bench, online, image, 
     with bench.board.dfu() as host:
         slot = host.read(layout.OTA_ADDRESS, len(image("new")))
     online.hang_up()
+    record_property("became", f"{kind} → chunks {flash_diff(slot, image('new').data)}")
     assert slot != image("new").data, "every chunk had a good CRC, and yet"
     known_defect(defect)
 
