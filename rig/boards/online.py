@@ -10,7 +10,7 @@ from typing import Any
 
 from rig.clock import Clock, look_for
 from rig.drivers.dfu_host import Progress, Watcher
-from rig.drivers.spark_cloud import SparkCloudClient, Subscription
+from rig.drivers.spark_cloud import SparkCloudClient
 from rig.errors import DeviceFault, LabFault, RigError
 from rig.firmware.manifest import Image
 from rig.formats import spark_flash as layout
@@ -68,12 +68,12 @@ class Online:
 
         Raises DeviceFault when it is not, LabFault when somebody has given up waiting.
         """
-        look_for(
+        back = look_for(
             lambda: given_up() or self.is_back(), seconds=seconds, clock=self._clock, every=LOOK_EVERY_SECONDS
-        )  # fmt: skip
+        )
         if given_up():
             raise LabFault("nobody waits any more", board=self._board)
-        if not self.is_back():
+        if not back:
             raise DeviceFault(f"is not online within {seconds:.1f} s", board=self._board, phase="online")
         return self.told() or {}
 
@@ -114,30 +114,47 @@ class Online:
         return under_way
 
     @contextmanager
-    def watched(self, watch: Watcher, note: Callable[[str], None] = lambda _text: None) -> Iterator[list[str]]:
+    def watched(self, watch: Watcher) -> Iterator[list[str]]:
         """While inside, `watch` is told of phases as the cloud sees them; yields the events' names as they come."""
         seen: list[str] = []
-        with self._named(), self.client.subscription("events", core=self.core_id) as told:
-            ready = threading.Event()
-            thread = threading.Thread(target=_pass_on, args=(told, ready, watch, note, seen), daemon=True)
-            thread.start()
-            ready.wait(5)
+        phases = _Phases(watch)
+
+        def use(event: dict[str, Any]) -> None:
+            seen.append(event["event"])
+            phases.see(event)
+
+        with self._events(use):
             yield seen
-        thread.join()
 
     @contextmanager
-    def hearing(self, event: str) -> Iterator[list[str]]:
+    def hearing(self, name: str) -> Iterator[list[str]]:
         """While inside, the data of each event of this name that the Core publishes."""
         heard: list[str] = []
 
-        def collect(told: dict[str, Any]) -> None:
-            if told.get("event") == "published" and told["name"] == event:
-                heard.append(told["data"] or "")
+        def use(event: dict[str, Any]) -> None:
+            if event["event"] == "published" and event["name"] == name:
+                heard.append(event["data"] or "")
+
+        with self._events(use):
+            yield heard
+
+    @contextmanager
+    def _events(self, use: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """Hand every event of this Core to `use`, on a thread of its own, from before this is entered."""
+
+        def listen() -> None:
+            with contextlib.suppress(RigError):  # closed, or the cloud is gone
+                for event in lines:
+                    use(event)
 
         with self._named(), self.client.subscription("events", core=self.core_id) as told:
-            thread = threading.Thread(target=_each, args=(told, collect), daemon=True)
+            lines = iter(told)
+            if next(lines, None) is None:  # from this first line on nothing is missed
+                raise LabFault("the Spark cloud hung up", board=self._board)
+            thread = threading.Thread(target=listen, name="events of a Core", daemon=True)
             thread.start()
-            yield heard
+            yield
+        thread.join()
 
     def _asked(self, do: str, **content: Any) -> dict[str, Any]:
         with self._named():
@@ -181,30 +198,20 @@ class UpdateUnderWay(threading.Thread):
         return self._told
 
 
-def _each(told: Subscription, use: Callable[[dict[str, Any]], None]) -> None:
-    with contextlib.suppress(RigError, ValueError):  # closed, or the cloud is gone
-        for event in told:
-            use(event)
+class _Phases:
+    """The cloud's events as phases that a cut can aim at."""
 
+    def __init__(self, watch: Watcher):
+        self._watch = watch
+        self._chunk_size = 0
 
-def _pass_on(
-    told: Subscription, ready: threading.Event, watch: Watcher, note: Callable[[str], None], seen: list[str]
-) -> None:
-    """Turn the cloud's events into phases until the subscription is closed."""
-    size = 256
-
-    def use(event: dict[str, Any]) -> None:
-        nonlocal size
-        name = event.get("event", "subscribed")
-        ready.set()
-        seen.append(name)
+    def see(self, event: dict[str, Any]) -> None:
+        """Pass on what an event means."""
+        name = event["event"]
         if name == "update":
-            size = event["chunk_size"]
-        if name == "chunk":
-            done = (event["index"] + 1) * size
-            watch(Progress("download", layout.OTA_ADDRESS + done, done, event["of"] * size))
+            self._chunk_size = event["chunk_size"]
+        elif name == "chunk":
+            done = (event["index"] + 1) * self._chunk_size
+            self._watch(Progress("download", layout.OTA_ADDRESS + done, done, event["of"] * self._chunk_size))
         elif name in PHASES:
-            watch(Progress(PHASES[name], 0, 1, 1))
-        note(f"{name} {event.get('index', '')}".strip())
-
-    _each(told, use)
+            self._watch(Progress(PHASES[name], 0, 1, 1))

@@ -167,40 +167,33 @@ class SparkCore:
         if self._reset is None:
             raise Misuse("RST is not wired here", board=self.name, hint="ask for a place with the tag reset=wired")
         self.known = False
-        self._reset.set(True)
-        try:
+        with _held(self._reset):
             self.clock.sleep(self.timing.reset_pulse)
-        finally:
-            self._reset.set(False)
 
     def start_with_mode(self, seconds: float, watch: Watcher = _nobody) -> float:
         """Power-cycle with MODE held for `seconds`; tells `watch` of the power-on, returns how long it was held.
 
         Raises LabFault, and Misuse where MODE is not wired.
         """
-        if self._mode is None:
-            raise Misuse("MODE is not wired here", board=self.name, hint="ask for a place with the tag mode=wired")
+        mode = self._wired_mode()
         self.power_off()
-        self._mode.set(True)
-        try:
+        with _held(mode):
             began = self.clock.now()
             self.power_on()
             watch(Progress("power-on", 0, 1, 1))
             self.clock.sleep(seconds)
-        finally:
-            self._mode.set(False)
         return self.clock.now() - began
+
+    def _wired_mode(self) -> Button:
+        if self._mode is None:
+            raise Misuse("MODE is not wired here", board=self.name, hint="ask for a place with the tag mode=wired")
+        return self._mode
 
     def make_listen(self) -> None:
         """Hold MODE while the application runs: it listens for credentials. Raises DeviceFault, Misuse."""
-        if self._mode is None:
-            raise Misuse("MODE is not wired here", board=self.name, hint="ask for a place with the tag mode=wired")
         self.known = False
-        self._mode.set(True)
-        try:
+        with _held(self._wired_mode()):
             self.clock.sleep(self.timing.listening_hold)
-        finally:
-            self._mode.set(False)
         if not look_for(lambda: self.identity() == LISTENING, seconds=self.timing.listens, clock=self.clock):
             raise DeviceFault("does not listen when MODE is held: does its firmware run?", board=self.name)
 
@@ -229,6 +222,12 @@ class SparkCore:
         except (LabFault, DeviceFault) as error:
             error.board = error.board or self.name
             raise
+
+    def read_application(self, length: int) -> bytes:
+        """The beginning of the application area, by the reader that changes nothing."""
+        self.enter_dfu()
+        with self.dfu() as host:
+            return host.read(layout.APP_ADDRESS, length)
 
     def lay_ota(self, image: Image) -> None:
         """Put `image` into the slot for updates over the air and mark it as ready, as an application does at its end.
@@ -267,6 +266,16 @@ class SparkCore:
             host.leave(address)
         if not look_for(lambda: self.identity() != DFU, seconds=self.timing.off, clock=self.clock):
             raise DeviceFault("does not leave DFU when it is told to", board=self.name, phase="commit")
+
+
+@contextmanager
+def _held(button: Button) -> Iterator[None]:
+    """A button, pressed while inside."""
+    button.set(True)
+    try:
+        yield
+    finally:
+        button.set(False)
 
 
 def refuse(image: Image, address: int, host: DfuHost) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rig.errors import Misuse
 from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
 
 #: Added to every deadline: what the host, the network and the relay may take.
 MARGIN_SECONDS = 2.0
@@ -33,13 +34,17 @@ class Timing:
     factory_after: float = 6.5
     #: From the application's start until it is online, where it shows itself in the cloud only.
     joins: float = 0.0
+    #: How often flags are saved between an application's last word and the bootloader's copy.
+    saves_before_copy: int = 1
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Timing:
         """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are. Raises Misuse."""
         factory_after = FACTORY_SECONDS if tags.get("generation") in ("a", "b") else 6.5
         scale, relay_ms = _number(tags, "timing_scale", "1") or 1.0, _number(tags, "relay_ms", "0")
-        return cls(scale, relay_ms / 1000, factory_after, JOIN_SECONDS if tags.get("wifi") == "joined" else 0.0)
+        joins = JOIN_SECONDS if tags.get("wifi") == "joined" else 0.0
+        saves = 2 if tags.get("generation") == "c" else 1  # C notes the reset's cause in them too
+        return cls(scale, relay_ms / 1000, factory_after, joins, saves)
 
     @property
     def mode_hold(self) -> float:
@@ -55,6 +60,11 @@ class Timing:
     def factory_hold(self) -> float:
         """How long to hold MODE from power-on for a factory reset: more than 10 s."""
         return 10.5 * self.scale
+
+    @property
+    def before_copy(self) -> float:
+        """From an application's last word (UpdateDone, a factory reset) to the bootloader's copy, start-up left out."""
+        return self.saves_before_copy * (layout.PAGE_ERASE + SystemFlags.SIZE // 2 * layout.HALF_WORD)
 
     def copy_moment(self, phase: str, share: float, *, after: float, backs_up: bool, marks: int) -> float:
         """When `share` of `phase` is done in a copy by the bootloader that begins `after` seconds from power-on.

@@ -77,11 +77,13 @@ def _install_and_see(board: SparkCore, plan: DeepUpdate, image: Image, path: str
         board.update(image)
     note("patching the radio: keep it powered")
     seconds = (plan.seconds + board.timing.joins) * board.timing.scale + board.timing.ota_copy
-    look_for(lambda: _is_refused(sending) or board.sign() in ALIVE, seconds=seconds, clock=board.clock, every=0.1)
+    shown = look_for(
+        lambda: _is_refused(sending) or board.sign() in ALIVE, seconds=seconds, clock=board.clock, every=0.1
+    )
     if _is_refused(sending):
         assert sending is not None
         raise DeviceFault(f"the update did not arrive: {sending.error}", board=board.name, phase="download")
-    if board.sign() not in ALIVE:
+    if not shown:
         raise DeviceFault(
             f"shows nothing within {seconds:.0f} s: the radio may be lost", board=board.name, phase="patch"
         )

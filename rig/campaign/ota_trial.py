@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -10,12 +9,10 @@ from typing import Any, ClassVar
 from rig.boards.online import UpdateUnderWay
 from rig.boards.spark_core import SparkCore
 from rig.campaign.trial import APP, COPY_SHOWN_BY, FLAGS, Contents
-from rig.drivers.dfu_host import EraseOrder, Progress, Watcher
-from rig.errors import DeviceFault, LabFault
+from rig.drivers.dfu_host import EraseOrder, Watcher
+from rig.errors import LabFault
 from rig.firmware.manifest import Image
 from rig.formats import spark_flash as layout
-from rig.formats.spark_flash import SystemFlags
-from rig.power.copy_landing import Copy
 from rig.power.landing import Landing
 from rig.power.ota_landing import Download
 from rig.power.trigger import Aim
@@ -46,9 +43,7 @@ class CloudUpdate:
     @classmethod
     def cut_in_copy(cls, phase: str, share: float, target: Image, board: SparkCore) -> CloudUpdate:
         """Cut when `share` of a phase of the bootloader's copy is done, by the place's timing."""
-        saves = 2 if board.tags.get("generation") == "c" else 1  # C notes the reset's cause in the flags too
-        before = saves * (layout.PAGE_ERASE + SystemFlags.SIZE // 2 * layout.HALF_WORD)
-        moment = board.timing.copy_moment(phase, share, after=before, backs_up=True, marks=1)
+        moment = board.timing.copy_moment(phase, share, after=board.timing.before_copy, backs_up=True, marks=1)
         return cls(target, Aim("copy", delay_ms=1000 * moment))
 
     @property
@@ -72,23 +67,17 @@ class CloudUpdate:
             work = UpdateUnderWay(lambda: self._go_online_and_update(board, work.given_up.is_set))
             work.start()
             try:
-                self._watch(board, work)
+                while work.is_alive() and board.relay.get():
+                    work.join(LOOK_EVERY_SECONDS)
             finally:
                 self.told.extend(told)
                 work.give_up()
+        if work.is_alive():
+            board.online.hang_up()
+            work.join(GIVES_UP_WITHIN_SECONDS)
+            raise LabFault("the supply is gone", board=board.name)
         if work.error is not None:
             raise LabFault(f"the update ended by itself: {work.error}", board=board.name) from work.error
-
-    def _watch(self, board: SparkCore, work: UpdateUnderWay) -> None:
-        """Wait until the update is over. Raises LabFault once the supply is gone."""
-        assert board.online is not None
-        while work.is_alive():
-            work.join(LOOK_EVERY_SECONDS)
-            if not board.relay.get():
-                work.give_up()
-                board.online.hang_up()
-                work.join(GIVES_UP_WITHIN_SECONDS)
-                raise LabFault("the supply is gone", board=board.name)
 
     def _go_online_and_update(self, board: SparkCore, given_up: Callable[[], bool]) -> dict[str, Any]:
         board.go_online(given_up)
@@ -100,52 +89,3 @@ class CloudUpdate:
         sent = self.target.data.ljust(-(-len(self.target) // self.chunk_size) * self.chunk_size, b"\0")
         area, flags, backup, slot = (before[key] for key in SHOWN)
         return Download(area, flags, backup, slot, sent, self.told).locate(*(after[key] for key in SHOWN))
-
-
-@dataclass(frozen=True)
-class FirmwareFactoryReset:
-    """A factory reset that the running application asks for, `running` being one that can (0.3 and later)."""
-
-    path: ClassVar[str] = "factory-reset"
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, (layout.FACTORY_ADDRESS, layout.APP_SIZE))
-    order: ClassVar = EraseOrder.ALL_FIRST
-    target: Image
-    running: Image
-    aim: Aim
-
-    @classmethod
-    def cut_in(cls, phase: str, share: float, target: Image, running: Image, board: SparkCore) -> FirmwareFactoryReset:
-        """Cut when `share` of a phase of the bootloader's copy is done, by the place's timing."""
-        saves = 2 if board.tags.get("generation") == "c" else 1
-        before = saves * (layout.PAGE_ERASE + SystemFlags.SIZE // 2 * layout.HALF_WORD)
-        moment = board.timing.copy_moment(phase, share, after=before, backs_up=False, marks=0)
-        return cls(target, running, Aim("call", delay_ms=1000 * moment))
-
-    @property
-    def roles(self) -> Mapping[str, Image]:
-        """What lies in the factory slot is the factory image, and what asks for it the old one."""
-        return {"factory": self.target, "old": self.running}
-
-    def prepare(self, board: SparkCore) -> None:
-        """Put the target into its slot, and the application that can reset where it runs."""
-        with board.dfu() as host:
-            if host.read(layout.FACTORY_ADDRESS, len(self.target)) != self.target.data:
-                host.write(layout.FACTORY_ADDRESS, self.target.data)
-        board.update(self.running)
-        if not board.is_alive(board.timing.start):
-            raise LabFault(f"{self.running.name} does not run", board=board.name)
-        board.enter_dfu()
-
-    def start(self, board: SparkCore, watch: Watcher) -> None:
-        """Ask for it, and wait for the cut; a Core that resets does not answer."""
-        board.start()
-        board.go_online()
-        assert board.online is not None
-        watch(Progress("call", 0, 1, 1))
-        with contextlib.suppress(DeviceFault, LabFault):
-            board.online.call("factoryreset")
-
-    def locate(self, before: Contents, after: Contents) -> Landing:
-        """By the application area and the flags; what is copied is all that lies in the slot."""
-        copy = Copy(before[APP[0]], before[FLAGS[0]], before[layout.BACKUP_ADDRESS], before[layout.FACTORY_ADDRESS])
-        return copy.locate(after[APP[0]], after[FLAGS[0]], after[layout.BACKUP_ADDRESS])

@@ -44,7 +44,7 @@ def _serve(
     if context.invoked_subcommand is not None:
         return
     from rig.lab.clouds import serve_spark_cloud
-    from rig.lab.twins import announce
+    from rig.lab.serving import announce
 
     serve_spark_cloud(
         listen=listen,

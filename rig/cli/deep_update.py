@@ -44,10 +44,10 @@ def deep_update(
     print(f"{plan.name} on {place}:\n{plan.instructions.strip()}\n", file=sys.stderr)
     if not consent.strip():
         raise Misuse("nobody consents: nothing was sent", hint="--consent NAME, by whoever answers for the board")
-    from rig.cli.lab import _lab
+    from rig.cli.lab import lab_of
     from rig.lab.deep_update import update_place
 
-    lab = _lab(coordinator, rack)
+    lab = lab_of(coordinator, rack)
     done = update_place(
         lab,
         place,

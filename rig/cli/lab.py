@@ -22,7 +22,8 @@ RACK = Annotated[Path | None, typer.Option(metavar="FILE", help="labgrid environ
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON line for each place.")]
 
 
-def _lab(coordinator: str | None, rack: Path | None) -> Any:
+def lab_of(coordinator: str | None, rack: Path | None) -> Any:
+    """The lab that was named: its coordinator, and the environment of its places."""
     from rig.lab.bring_up import Lab
     from rig.lab.checkout import DEFAULT_COORDINATOR, part
 
@@ -56,7 +57,7 @@ def bring_up(
     from rig.lab.checkout import manifest_path
     from rig.trust.core_key import read_server_key
 
-    lab = _lab(coordinator, rack)
+    lab = lab_of(coordinator, rack)
     if bool(places) == everything:
         raise Misuse("name places, or say --all", hint="rig lab bring-up core-01 core-02")
     chosen = places or places_with(lab.coordinator, "spark-core")
@@ -106,7 +107,7 @@ def health(
     from rig.lab.checkout import manifest_path
     from rig.lab.control_cut import clear
 
-    lab = _lab(coordinator, rack)
+    lab = lab_of(coordinator, rack)
     known = Manifest.load(manifest_path(manifest))
     faults: list[RigError] = []
     with Boards(lab.coordinator, lab.environment, reaps=reap) as boards:

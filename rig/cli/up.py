@@ -37,8 +37,8 @@ def up(
     import signal
     import threading
 
-    from rig.lab.offered import CoreSlot
     from rig.lab.rack import RackPlan, VirtualRack
+    from rig.lab.virtual_places import CoreSlot
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

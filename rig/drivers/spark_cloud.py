@@ -14,6 +14,7 @@ from labgrid import target_factory
 from labgrid.driver.common import Driver
 
 from rig.errors import DeviceFault, LabFault, Misuse, RigError
+from rig.ports import read_address
 
 CONNECT_SECONDS = 5.0
 #: Longer than any question to a Core takes; an update has its own end.
@@ -32,10 +33,7 @@ class SparkCloudClient:
     @classmethod
     def at(cls, address: str) -> SparkCloudClient:
         """From `HOST:PORT`. Raises Misuse."""
-        host, colon, port = address.rpartition(":")
-        if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise Misuse(f"{address} is not HOST:PORT", hint="the control port that `rig cloud spark` tells")
-        return cls(host, int(port))
+        return cls(*read_address(address, "the control port", "127.0.0.1:5684, as `rig cloud spark` tells it"))
 
     def ask(self, do: str, **content: Any) -> Told:
         """Ask, and return the answer. Raises what the cloud says, and LabFault when it cannot be reached."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from rig.errors import Misuse
+from rig.firmware.document import read_document
 
 
 class DeepUpdate(BaseModel):
@@ -32,13 +31,5 @@ class _Document(BaseModel):
 
 def load_deep_updates(path: Path) -> dict[str, DeepUpdate]:
     """All deep updates by name. Raises Misuse that names the field."""
-    try:
-        found = _Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"cannot read {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise Misuse(f"{path} is not TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise Misuse(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    found = read_document(path, _Document, "the deep updates")
     return {entry.name: entry for entry in found.deep_update}

@@ -6,7 +6,6 @@ One TOML file; genuine releases may be listed by file and sha256 and kept outsid
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rig.errors import Misuse
+from rig.firmware.document import read_document, wrong_field
 from rig.firmware.recipe import Recipe
 
 Runs = Literal["ok", "crashes", "hangs", "never-confirms"]
@@ -68,7 +68,7 @@ class Entry(BaseModel):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            raise _misuse(source, error) from error
+            raise wrong_field(source, error) from error
 
     @model_validator(mode="after")
     def _one_source(self) -> Entry:
@@ -133,23 +133,6 @@ class _Document(BaseModel):
         return self
 
 
-def _misuse(source: object, error: ValidationError) -> Misuse:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return Misuse(f"{source}: {field + ': ' if field else ''}{first['msg']}")
-
-
-def _read_document(path: Path) -> _Document:
-    try:
-        return _Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"cannot read the manifest {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise Misuse(f"{path} is not TOML: {error}") from error
-    except ValidationError as error:
-        raise _misuse(path, error) from error
-
-
 def _beside(listing: Path, entry: Entry) -> Path | None:
     return None if entry.file is None else listing.parent / entry.file
 
@@ -168,9 +151,9 @@ class Manifest:
     @classmethod
     def load(cls, path: Path) -> Manifest:
         """Read and validate `path`. Raises Misuse that names the file and the field."""
-        document = _read_document(path)
+        document = read_document(path, _Document, "the manifest")
         releases = path.parent / "releases" / "manifest.toml"
-        added = _read_document(releases).image if releases.exists() else []
+        added = read_document(releases, _Document, "the manifest").image if releases.exists() else []
         known = {entry.name for entry in document.image}
         if twice := [entry.name for entry in added if entry.name in known]:
             raise Misuse(f"{releases}: image {twice[0]!r} is in {path.name} too")

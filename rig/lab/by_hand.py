@@ -18,6 +18,7 @@ from rig.formats.dfu_suffix import split_suffix
 from rig.formats.dfuse import Segment
 from rig.formats.spark_flash import plausible_first_word
 from rig.formats.usbip import ProtocolError
+from rig.ports import read_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,12 @@ class Where:
         """The pyusb backend. Raises Misuse, LabFault."""
         if self.usbip is None:
             return None
-        host, _, port = self.usbip.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise Misuse(f"--usbip {self.usbip} is not HOST:PORT", hint="for example 127.0.0.1:3240")
+        host, port = read_address(self.usbip, "--usbip", "127.0.0.1:3240")
         try:
-            list_devices(host, int(port))
+            list_devices(host, port)
         except (OSError, ProtocolError) as error:
             raise LabFault(f"no USB/IP server at {self.usbip}: {error}", hint="is usbipd or the twin up?") from error
-        return UsbipBackend(host, int(port))
+        return UsbipBackend(host, port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import LabFault, Misuse
-from rig.lab.twins import serve
+from rig.lab.serving import serve
+from rig.ports import read_address
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.control import CloudControl
 from rig.servers.spark.core_keys import CoreKeys
@@ -19,7 +20,10 @@ def serve_spark_cloud(
     *, listen: str, control: str, server_key: Path, core_keys: Path, faults: list[str], announce: Any
 ) -> None:
     """Serve a Spark cloud until a signal; a key that is not there is made. Raises Misuse, LabFault."""
-    addresses = [_address("--listen", listen), _address("--control", control)]
+    addresses = [
+        read_address(text, option, "127.0.0.1:5683", lowest=0)
+        for option, text in (("--listen", listen), ("--control", control))
+    ]
     planned = [Fault.parse(text) for text in faults]
     if not server_key.exists():
         try:
@@ -59,10 +63,3 @@ def serve_spark_cloud(
             server.close()
 
     serve(start, close, announce)
-
-
-def _address(option: str, text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise Misuse(f"{option} {text} is not HOST:PORT", hint="for example 127.0.0.1:5683")
-    return host or "127.0.0.1", int(port)

@@ -22,7 +22,7 @@ from rig.lab.checkout import manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.factory import Belongings, ship_core, shipped_public_key
-from rig.lab.offered import LINES, RESOURCES, CoreSlot, exports, tags
+from rig.lab.virtual_places import LINES, RESOURCES, CoreSlot, exports, tags
 from rig.ports import free_port, is_free
 from rig.servers.spark.cloud import PORT
 from rig.trust.core_key import CoreKey, make_core_key

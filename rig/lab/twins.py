@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import json
-import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from rig.formats.spark_flash import plausible_first_word
 from rig.formats.spark_keys import ServerRecord
 from rig.lab.checkout import manifest_path
 from rig.lab.factory import Belongings, ship_core
+from rig.lab.serving import serve
 from rig.trust.core_key import core_public_key, make_core_key, read_server_key
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.boot_code import IdentifyBootloader
@@ -52,33 +50,6 @@ def bootloader_identifier(manifest: Manifest) -> IdentifyBootloader:
         return known.generation if known is not None else None
 
     return identify
-
-
-def announce(ready: Mapping[str, Any]) -> None:
-    """Print the one JSON line that says a served thing is ready."""
-    print(json.dumps(ready), flush=True)
-
-
-def serve(
-    start_up: Callable[[], Awaitable[Mapping[str, Any]]],
-    close: Callable[[], Awaitable[None] | None],
-    tell: Callable[[Mapping[str, Any]], None] = announce,
-) -> None:
-    """Start something, announce it, serve until SIGTERM or Ctrl-C, close it."""
-
-    async def main() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        try:
-            tell(await start_up())
-            await stop.wait()
-        finally:
-            closing = close()
-            if closing is not None:
-                await closing
-
-    asyncio.run(main())
 
 
 def serve_core(

@@ -15,9 +15,7 @@ from rig.power.trigger import Aim
 def test_holding_mode_for_ten_seconds_brings_the_factory_image_back(bench, image, generation):
     bench.board.factory_reset()
     assert bench.board.is_alive(bench.board.timing.factory_reset)
-    bench.board.enter_dfu()
-    with bench.board.dfu() as host:
-        assert host.read(layout.APP_ADDRESS, len(image("factory"))) == image("factory").data
+    assert bench.board.read_application(len(image("factory"))) == image("factory").data
 
 
 @on_generations("abc", always="b")
@@ -29,10 +27,8 @@ def test_a_corrupted_factory_image_is_installed_all_the_same(bench, image, known
     bench.board.factory_reset()
     alive = bench.board.is_alive(bench.board.timing.factory_reset + bench.board.timing.self_healing)
     assert alive == (generation != "a"), "a watchdog brings the backup back; without one it hangs"
-    bench.board.enter_dfu()
-    with bench.board.dfu() as host:
-        left = bytes(damaged) if generation == "a" else bench.roles["previous"].data
-        assert host.read(layout.APP_ADDRESS, len(left)) == left
+    left = bytes(damaged) if generation == "a" else bench.roles["previous"].data
+    assert bench.board.read_application(len(left)) == left
     known_defect("factory-image-is-not-checked")
 
 

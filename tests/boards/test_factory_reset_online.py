@@ -7,16 +7,9 @@ import contextlib
 import pytest
 from generations import on_generations
 
-from rig.campaign.ota_trial import FirmwareFactoryReset
+from rig.campaign.firmware_reset import FirmwareFactoryReset
 from rig.drivers.usb_port import LISTENING
 from rig.errors import DeviceFault, LabFault
-from rig.formats import spark_flash as layout
-
-
-def area(board, length) -> bytes:
-    board.enter_dfu()
-    with board.dfu() as host:
-        return host.read(layout.APP_ADDRESS, length)
 
 
 @on_generations("abc", always="b", wifi="joined")
@@ -25,7 +18,7 @@ def test_the_button_forgets_the_network_and_the_console_gives_it_back(bench, onl
     board.factory_reset()
     assert board.observe(board.timing.factory_reset) == LISTENING, "no network: it listens"
     assert board.go_online()["online"]
-    assert area(board, len(image("factory"))) == image("factory").data
+    assert board.read_application(len(image("factory"))) == image("factory").data
 
 
 @pytest.fixture
@@ -43,7 +36,7 @@ def test_a_factory_reset_from_firmware_keeps_the_network(probed, image, generati
     with contextlib.suppress(DeviceFault, LabFault):
         probed.online.call("factoryreset")
     assert probed.go_online()["online"]
-    assert area(probed, len(image("factory"))) == image("factory").data
+    assert probed.read_application(len(image("factory"))) == image("factory").data
 
 
 @on_generations("a", always="", wifi="joined")
@@ -52,20 +45,13 @@ def test_generation_a_ignores_a_factory_reset_from_firmware(probed, image, known
     with contextlib.suppress(DeviceFault, LabFault):
         probed.online.call("factoryreset")
     assert probed.go_online()["online"]
-    assert area(probed, len(image("probe"))) == image("probe").data
+    assert probed.read_application(len(image("probe"))) == image("probe").data
     known_defect("generation-a-ignores-firmware-factory-reset")
 
 
 @on_generations("bc", always="", timing="real", wifi="joined")
 @pytest.mark.parametrize("phase", ["erase", "program"])
 def test_a_cut_while_it_is_under_way_is_healed_by_the_next_start(bench, cut, image, phase, generation):
-    trial = FirmwareFactoryReset.cut_in(phase, 0.5, image("full"), image("probe"), bench.board)
+    trial = FirmwareFactoryReset.cut_in_copy(phase, 0.5, image("full"), image("probe"), bench.board)
     verdict = cut(trial, lands=phase)
     assert (verdict.outcome.name, verdict.outcome.by_itself) == ("factory", True)
-
-
-@on_generations("b", always="", wifi="joined")
-def test_a_fast_update_of_a_core_that_takes_them(bench, online, image, generation):
-    assert online.update(image("fast"))["ok"]
-    told = online.update(image("new"), chunk_size=512, fast=True)
-    assert (told["ok"], told["fast"]) == (True, True)

@@ -7,7 +7,6 @@ from generations import on_generations
 
 from rig.boards.core_keys import read_core_key, read_server_record, write_core_key, write_server_record
 from rig.boards.provisioning import read_core_id
-from rig.formats import spark_flash as layout
 from rig.formats.spark_keys import ServerRecord
 
 
@@ -54,9 +53,7 @@ def test_a_key_swapped_in_the_middle_of_an_update_installs_it_and_then_locks_the
     online.forget()
     online.client.ask("swap-key", core=online.core_id)
     assert not bench.board.is_alive(bench.board.timing.ota_copy)
-    bench.board.enter_dfu()
-    with bench.board.dfu() as host:
-        assert host.read(layout.APP_ADDRESS, len(image("full"))) == image("full").data
+    assert bench.board.read_application(len(image("full"))) == image("full").data
     online.client.ask("restore-key", core=online.core_id)
     bench.board.start()
     bench.board.go_online()

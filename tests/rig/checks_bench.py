@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import checks
 import test_copy_landing
 import test_cut_table
-from checks_spark import misread_key
+from misread_key import misread_key
 from models import ROLES, ModelUsb, core_in_memory, into_dfu, settle
 
 from rig.boards import bring_up, core_keys

@@ -20,17 +20,6 @@ from rig.twin.spark_core import bootloader_a, bootloader_b, bootloader_c, copies
 from rig.twin.spark_core.steps import Jump
 
 
-def raises(error, act) -> bool:
-    with contextlib.suppress(error):
-        act()
-        return False
-    return True
-
-
-def nothing(*_args, **_named):
-    yield from ()
-
-
 def _copy_without_the_backup(self, now, then, _backup):
     return REAL_NOT_BEGUN(self, now, then, self.backup_before)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import checks_spark as checks
+import checks_core_online as of_core
+import checks_spark_cloud as of_cloud
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
@@ -41,7 +42,7 @@ def _begin_once(self, mid, token, payload):
 
 
 def _done_when_whole(self, mid, token):
-    if self._index >= len(checks.CHUNKS):
+    if self._index >= len(of_core.CHUNKS):
         yield from REAL_DONE(self, mid, token)
 
 
@@ -94,94 +95,103 @@ def _always_hello(self, flags, backup, slot, whole):
 MUTANTS = {
     "twin: a chunk that comes twice is dropped": (
         lambda m: m.setattr(update.Update, "_slow_chunk", _once),
-        checks.a_chunk_that_comes_twice_shifts_the_image,
+        of_core.a_chunk_that_comes_twice_shifts_the_image,
     ),
     "twin: UpdateDone counts chunks": (
         lambda m: m.setattr(update.Update, "done", _done_when_whole),
-        checks.update_done_is_obeyed_early,
+        of_core.update_done_is_obeyed_early,
     ),
     "twin: a second UpdateBegin is ignored": (
         lambda m: m.setattr(update.Update, "begin", _begin_once),
-        checks.a_second_update_begin_starts_at_zero,
+        of_core.a_second_update_begin_starts_at_zero,
     ),
     "twin: a Hello leaves the flags alone": (
         lambda m: m.setattr(protocol.Conversation, "_server_hello", _quiet_hello),
-        checks.every_hello_rewrites_the_flags,
+        of_core.every_hello_rewrites_the_flags,
     ),
     "twin: never asks for a lost chunk": (
         lambda m: m.setattr(update, "ASKS_AFTER_SECONDS", 1e9),
-        checks.a_lost_chunk_is_asked_for_after_three_seconds,
+        of_core.a_lost_chunk_is_asked_for_after_three_seconds,
     ),
     "twin: 0.4 asks for a lost chunk": (
         lambda m: m.setattr(dialect.Dialect, "reads_begin", False),
-        checks.a_slow_update_of_0_4_waits_for_ever,
+        of_core.a_slow_update_of_0_4_waits_for_ever,
     ),
     "twin: waits for chunks for ever": (
         lambda m: m.setattr(update, "GIVES_UP_AFTER_SECONDS", 1e9),
-        checks.thirty_seconds_without_a_chunk_reset_the_core,
+        of_core.thirty_seconds_without_a_chunk_reset_the_core,
     ),
-    "twin: 0.2.1 repairs nothing": (feature("repairs_writes", False), checks.a_failing_write_is_repaired_by_0_2_1),
-    "twin: 0.2.0 repairs": (feature("repairs_writes", True), checks.a_failing_write_is_silent_on_0_2_0),
-    "twin: 0.2.0 mends lengths": (feature("mends_length", True), checks.publishing_inside_a_function_garbles_0_2_0),
+    "twin: 0.2.1 repairs nothing": (
+        feature("repairs_writes", False),
+        of_core.a_failing_write_is_repaired_by_0_2_1,
+    ),
+    "twin: 0.2.0 repairs": (feature("repairs_writes", True), of_core.a_failing_write_is_silent_on_0_2_0),
+    "twin: 0.2.0 mends lengths": (
+        feature("mends_length", True),
+        of_core.publishing_inside_a_function_garbles_0_2_0,
+    ),
     "twin: events without end": (
         lambda m: m.setattr(protocol, "BURST", 100),
-        checks.four_events_go_out_in_a_second_and_no_more,
+        of_core.four_events_go_out_in_a_second_and_no_more,
     ),
     "twin: takes long arguments": (
         lambda m: m.setattr(protocol, "LONGEST_ARGUMENT", 600),
-        checks.a_long_argument_makes_the_core_hang_up,
+        of_core.a_long_argument_makes_the_core_hang_up,
     ),
-    "twin: 0.4 describes itself once": (feature("describes_twice", False), checks.describe_is_answered_twice_by_0_4),
+    "twin: 0.4 describes itself once": (
+        feature("describes_twice", False),
+        of_core.describe_is_answered_twice_by_0_4,
+    ),
     "twin: says goodbye when its power fails": (
         lambda m: m.setattr(Radio, "vanish", _say_goodbye),
-        checks.power_off_says_nothing,
+        of_core.power_off_says_nothing,
     ),
     "twin: hangs up after a failed handshake": (
         feature("hangs_up", True),
-        checks.a_failed_handshake_is_tried_again_on_the_same_connection,
+        of_core.a_failed_handshake_is_tried_again_on_the_same_connection,
     ),
     "twin: looks at its keys again and again": (
         lambda m: m.setattr(cloud, "_shake_hands", _shake_with_fresh_keys),
-        checks.a_key_that_is_swapped_counts_after_a_reset_only,
+        of_core.a_key_that_is_swapped_counts_after_a_reset_only,
     ),
     "twin: has its console always": (
         lambda m: m.setattr(console.Console, "show", lambda self, _opened: setattr(self, "open", True)),
-        checks.the_console_is_there_in_listening_mode_only,
+        of_core.the_console_is_there_in_listening_mode_only,
     ),
     "twin: joins without an address": (
         lambda m: m.setattr(Eeprom, "joins", True),
-        checks.a_core_without_a_network_waits_for_one,
+        of_core.a_core_without_a_network_waits_for_one,
     ),
     "cipher: chained to the last block": (
         lambda m: m.setattr(spark_cipher.Sealer, "seal", _chained_to_the_last_block),
-        checks.a_frame_is_chained_to_the_first_block_of_the_one_before,
+        of_cloud.a_frame_is_chained_to_the_first_block_of_the_one_before,
     ),
     "cloud: signs with DigestInfo": (
         lambda m: m.setattr(spark_handshake, "answer", _signed_with_digest_info),
-        checks.the_signature_is_bare,
+        of_cloud.the_signature_is_bare,
     ),
     "cloud: takes keys that Cores misread": (
         lambda m: m.setattr(core_keys, "reads_right", lambda _key: True),
-        checks.a_key_that_a_core_misreads_is_rejected,
+        of_cloud.a_key_that_a_core_misreads_is_rejected,
     ),
     "cloud: sends again whatever is asked for": (
         lambda m: m.setattr(flasher, "CROSSING_SECONDS", 0.0),
-        checks.a_stall_does_not_send_a_chunk_twice,
+        of_cloud.a_stall_does_not_send_a_chunk_twice,
     ),
     "cloud: believes an acknowledgement": (
         lambda m: m.setattr(Session, "greet", _believe),
-        checks.an_update_counts_only_when_the_core_says_so,
+        of_cloud.an_update_counts_only_when_the_core_says_so,
     ),
     "cloud: pads with something else": (
         lambda m: m.setattr(flasher.Flasher, "__init__", _unpadded),
-        checks.the_last_chunk_is_padded_with_zeros,
+        of_cloud.the_last_chunk_is_padded_with_zeros,
     ),
     "landing: every window is Hello's": (
         lambda m: m.setattr(ota_landing.Download, "_in_a_window", _always_hello),
-        checks.each_flags_window_is_told_apart,
+        of_cloud.each_flags_window_is_told_apart,
     ),
     "bench: a Core is back before it answers": (
         lambda m: m.setattr(online.Online, "is_back", lambda self: self.told() is not None),
-        checks.a_core_counts_as_back_once_it_has_answered,
+        of_cloud.a_core_counts_as_back_once_it_has_answered,
     ),
 }

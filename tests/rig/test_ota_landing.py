@@ -69,7 +69,7 @@ class FakeCloud:
 
     @contextlib.contextmanager
     def subscription(self, *_args, **_content):
-        yield iter(())
+        yield [{"subscribed": True}]
 
 
 def test_a_trial_that_lost_its_supply_begins_no_update_behind_our_back():

@@ -19,7 +19,7 @@ from rig.errors import LabFault, Misuse
 from rig.lab.acquisition import Boards, NotHere
 from rig.lab.checkout import part
 from rig.lab.children import Children
-from rig.lab.offered import RESOURCES
+from rig.lab.virtual_places import RESOURCES
 
 SCRIPTS = Path(sys.executable).parent
 

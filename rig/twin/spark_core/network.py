@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rig.errors import Misuse
+from rig.ports import read_address
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +45,13 @@ class Routes:
         routes = cls()
         for text in texts:
             name, equals, target = text.rpartition("=")
-            host, colon, port = target.rpartition(":")
-            if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536 or (equals and not name):
-                raise Misuse(f"--cloud {text}: not HOST:PORT or NAME=HOST:PORT", hint="for example 127.0.0.1:5683")
+            if equals and not name:
+                raise Misuse(f"--cloud {text}: no name in front of the address", hint="NAME=HOST:PORT or HOST:PORT")
+            address = read_address(target, "--cloud", "127.0.0.1:5683")
             if equals:
-                routes.named[name] = (host, int(port))
+                routes.named[name] = address
             else:
-                routes.default = (host, int(port))
+                routes.default = address
         return routes
 
     def find(self, name: str, port: int) -> tuple[str, int] | None:

@@ -1,29 +1,17 @@
-"""Named checks of test_mutants about the Spark cloud: a Core's conversation in memory, and our cloud on real TCP."""
+"""Named checks of test_mutants about a Core online: its conversation, its updates, its radio, all in memory."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
-from types import SimpleNamespace
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from models import ROLES, core_in_memory, shipped_memory
-from spark_lab import CORE_ID, SERVER_KEY, spark_lab
 
-from rig.boards.online import Online
-from rig.errors import DeviceFault, Misuse
-from rig.formats import spark_cipher, spark_handshake
 from rig.formats import spark_flash as layout
-from rig.formats.core_key_der import read_core_key
 from rig.formats.spark_coap import Code, Message, Option, Type, path
 from rig.formats.spark_flash import SystemFlags
 from rig.formats.spark_handshake import Credentials
 from rig.formats.spark_messages import Published, UpdateBegin, chunk_options
-from rig.power import ota_landing
-from rig.servers.spark import core_keys
-from rig.trust import core_key
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.protocol import Conversation, HangUp
 from rig.twin.spark_core.app.user_code import UserCode, synthetic
@@ -249,112 +237,6 @@ def the_console_is_there_in_listening_mode_only(_folder):
     board.power_on(board.time + 1)
     board.advance(board.time + 5)
     assert board.console.open
-
-
-def a_frame_is_chained_to_the_first_block_of_the_one_before(_folder):
-    key, iv = bytes(range(16)), bytes(range(16, 32))
-    sealer = spark_cipher.Sealer(key, iv)
-    first = sealer.seal(b"a" * 40)[2:]
-    second = sealer.seal(b"b")[2:]
-    plain = Cipher(algorithms.AES(key), modes.CBC(first[:16])).decryptor().update(second)
-    assert plain == b"b" + bytes([15]) * 15
-
-
-def the_signature_is_bare(_folder):
-    pair = core_key.make_core_key()
-    public = core_keys.read_core_public_key(pair.public_pem.encode(), "x")
-    reply = spark_handshake.answer(SERVER_KEY, public, CREDENTIALS)
-    signed = pow(int.from_bytes(reply[128:], "big"), 65537, SERVER_KEY.public_key().public_numbers().n)
-    sealed = reply[:128]
-    assert signed.to_bytes(256, "big")[-21:] == b"\0" + spark_handshake.digest(CREDENTIALS, sealed)
-    assert read_core_key(pair.private_der).decrypt(sealed) == CREDENTIALS.raw
-
-
-def _prime(seed: str) -> int:
-    """The next prime p behind a number of noise, with p - 1 prime to 65537."""
-    noise = b"".join(hashlib.sha256(f"{seed}/{block}".encode()).digest() for block in range(2))
-    number = int.from_bytes(noise, "big") | (3 << 510) | 1
-    while pow(2, number - 1, number) != 1 or pow(3, number - 1, number) != 1 or (number - 1) % 65537 == 0:
-        number += 2
-    return number
-
-
-def misread_key() -> rsa.RSAPrivateKey:
-    """A sound RSA-1024 key whose dP is a byte short: a Core reads it wrong."""
-    p, q, e = _prime("p72"), _prime("q72"), 65537
-    d = pow(e, -1, (p - 1) * (q - 1))
-    public = rsa.RSAPublicNumbers(e, p * q)
-    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
-
-
-def a_key_that_a_core_misreads_is_rejected(folder):
-    keys = core_keys.CoreKeys(folder)
-    rejected = False
-    try:
-        keys.add(CORE_ID, core_key._private_der(misread_key()))
-    except Misuse:
-        rejected = True
-    assert rejected
-
-
-def in_the_lab(folder, version, work):
-    with spark_lab(folder) as lab:
-        core = lab.core(version)
-        lab.online()
-        return work(lab, core)
-
-
-def a_stall_does_not_send_a_chunk_twice(folder):
-    def work(lab, core):
-        lab.client.ask("fault", kind="stall", chunk=4, seconds=3.3)
-        lab.client.flash(CORE_ID, NEW.data, lambda _event: None)
-        return core.core.memory.external.peek(layout.OTA_ADDRESS, len(NEW))
-
-    assert in_the_lab(folder, "0.2.1", work) == NEW.data
-
-
-def an_update_counts_only_when_the_core_says_so(folder):
-    def work(lab, _core):
-        return lab.client.flash(CORE_ID, ROLES["crashing"].data, lambda _event: None)
-
-    told = in_the_lab(folder, "0.2.1", work)
-    assert told["acknowledged"]
-    assert not told["ok"]
-
-
-def the_last_chunk_is_padded_with_zeros(folder):
-    def work(lab, core):
-        lab.client.flash(CORE_ID, NEW.data, lambda _event: None)
-        return core.core.memory.external.peek(layout.OTA_ADDRESS, len(CHUNKS) * SIZE)
-
-    assert in_the_lab(folder, "0.2.1", work) == b"".join(CHUNKS)
-
-
-def landing(told, **changes) -> str:
-    """The phase of a landing with a blank flags page and everything else as before."""
-    before = {"area": b"A" * 8, "backup": b"B" * 8, "slot": b"C" * layout.EXTERNAL_SECTOR}
-    flags = SystemFlags(nvmem=0, ota=layout.OTA_RUN, flashed=0).pack()
-    after = {**before, "flags": b"\xff" * 10, **changes}
-    download = ota_landing.Download(before["area"], flags, before["backup"], before["slot"], b"S" * 256, told)
-    return download.locate(after["area"], after["flags"], after["backup"], after["slot"]).phase
-
-
-def each_flags_window_is_told_apart(_folder):
-    whole = (b"S" * 256).ljust(layout.EXTERNAL_SECTOR, b"\xff")
-    assert landing(["hello-sent"]) == "hello"
-    assert landing(["hello-sent", "begin-sent"]) == "begin"
-    assert landing(["hello-sent", "begin-sent", "done-sent"], slot=whole) == "done"
-    assert landing(["done-sent"], slot=whole, backup=b"A" * 8) == "mark"
-
-
-def a_core_counts_as_back_once_it_has_answered(_folder):
-    def ask(do, **_content):
-        if do == "ping":
-            raise DeviceFault("does not answer")
-        return {"cores": [{"core": CORE_ID, "since": 1.0}]}
-
-    online = Online(SimpleNamespace(ask=ask), CORE_ID, board="core-01", clock=None)
-    assert not online.is_back(), "it may still be writing its flags"
 
 
 def a_core_without_a_network_waits_for_one(_folder):
