@@ -105,6 +105,16 @@ def test_an_image_that_crashes_is_rolled_back(bench, online, image, generation):
 
 
 @on_generations("b", always="", wifi="joined")
+def test_an_image_that_hangs_after_a_second_stays(bench, online, image, known_defect, generation):
+    online.forget()
+    online.begin_update(image("hanging"))
+    assert bench.board.observe(bench.board.timing.ota_copy + bench.board.timing.self_healing) is None
+    online.hang_up()
+    assert bench.board.read_application(len(image("hanging"))) == image("hanging").data
+    known_defect("hanging-image-counts-as-healthy")
+
+
+@on_generations("b", always="", wifi="joined")
 def test_a_text_as_firmware_strands_a_core(bench, online, image, known_defect, generation):
     assert not plausible_first_word(image("text").data)
     online.forget()
