@@ -19,6 +19,9 @@ BANDS = {
     "dfu-external": (("erase", 0.4), ("program", 0.6)),
     "ota-copy": (_COPY[1], _COPY[0], *_COPY[2:]),
     "factory-reset": _COPY,
+    "deep-update": (
+        *(("table", 0.14), ("calibration", 0.14), ("address", 0.14), ("driver", 0.34), ("firmware", 0.24)),
+    ),
     "cloud": (
         *(("hello", 0.09), ("begin", 0.09), ("download-erase", 0.15), ("download", 0.12), ("done", 0.09)),
         *(("backup", 0.1), ("mark", 0.09), ("erase", 0.08), ("program", 0.1), ("commit", 0.09)),

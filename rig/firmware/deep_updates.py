@@ -6,7 +6,19 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rig.errors import Misuse
 from rig.firmware.document import read_document
+
+
+class Window(BaseModel):
+    """A stretch in which lost power costs something: when it begins, from the image's first start, at full speed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z-]*$")
+    begins: float = Field(ge=0, le=3600)
+    seconds: float = Field(gt=0, le=3600)
+    costs: str = Field(min_length=1)
 
 
 class DeepUpdate(BaseModel):
@@ -19,8 +31,17 @@ class DeepUpdate(BaseModel):
     radio: str
     functions: list[str] = []
     seconds: float = Field(gt=0, le=3600)
+    windows: list[Window] = []
     policy_updates: int = Field(ge=1, le=100)
     instructions: str = Field(min_length=1)
+
+    def window(self, name: str) -> Window:
+        """The window of this name. Raises Misuse."""
+        for window in self.windows:
+            if window.name == name:
+                return window
+        known = ", ".join(window.name for window in self.windows) or "none"
+        raise Misuse(f"the deep update {self.name} has no window {name!r}", hint=f"it has {known}")
 
 
 class _Document(BaseModel):

@@ -43,16 +43,17 @@ class RackPlan:
     seed: int = 0
 
     @classmethod
-    def for_suites(cls, workers: int, manifest: Path | None) -> RackPlan:
+    def for_suites(cls, workers: int, manifest: Path | None, spares: int = 0) -> RackPlan:
         """A quick Core of each generation for each worker, and one of every other kind that some suite asks for.
 
-        Cuts aimed at a window need a board as slow as a real one.
+        Cuts aimed at a window need a board as slow as a real one; `spares` more of those know a network, for cuts
+        that cost a radio.
         """
         quick = [CoreSlot(QUICK, generation) for generation in "ABC" for _ in range(workers)]
         real = [CoreSlot(1.0, generation) for generation in "ABC"]
         others = [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
         online = [CoreSlot(QUICK, generation, joined=True) for generation in "ABC"]
-        online += [CoreSlot(1.0, generation, joined=True) for generation in "ABC"]
+        online += [CoreSlot(1.0, generation, joined=True) for generation in "ABC" + "B" * spares]
         return cls(quick + real + others + online, manifest)
 
 

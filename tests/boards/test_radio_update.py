@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from generations import on_generations
 
-from rig.campaign.deep_update import OVER_THE_AIR, OVER_USB, run_deep_update
+from rig.campaign.deep_update import OVER_THE_AIR, OVER_USB, RADIO_EVENT, run_deep_update
+from rig.campaign.patch_cut import RADIO_LOST, RECOVERABLE, PatchCut, what_it_cost
+from rig.clock import look_for
 from rig.firmware.deep_updates import load_deep_updates
 from rig.lab.checkout import part
 
@@ -21,3 +23,46 @@ def test_a_deep_update_patches_the_radio_and_tinker_answers_afterwards(bench, im
     )
     assert (done.radio, done.path) == ("1.28", way)
     assert set(done.functions) >= set(PLAN.functions)
+
+
+@pytest.fixture
+def unpatched(bench):
+    """A board whose radio is still as it was shipped: a cut in a patch that never happens would prove nothing."""
+    with bench.board.online.hearing(RADIO_EVENT) as heard:
+        bench.board.start()
+        bench.board.go_online()
+        told = look_for(lambda: heard[-1] if heard else None, seconds=bench.board.timing.start, clock=bench.board.clock)
+    if told == PLAN.radio:
+        pytest.skip(f"not run here: the radio of {bench.board.name} is patched already")
+    return bench
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("may_destroy")
+@pytest.mark.board("spark-core", mode="wired", generation="b", wifi="joined", timing="real")
+def test_a_cut_in_a_patch_loses_the_radio_for_good(unpatched, image, known_defect, record_property):
+    bench = unpatched
+    verdict = bench.run(PatchCut.cut_in("driver", PLAN, image("deep_update")))
+    assert (verdict.landing.phase, verdict.landing.known_by) == ("driver", "inferred")
+    assert not verdict.outcome.by_itself, verdict.outcome
+    assert what_it_cost(bench.board) == RADIO_LOST
+    bench.board.enter_dfu()
+    bench.condemn("its radio is lost")
+    record_property("became", f"driver → {RADIO_LOST}")
+    known_defect("cut-in-a-radio-patch-loses-the-radio")
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("may_destroy")
+@pytest.mark.board("spark-core", mode="wired", generation="b", wifi="joined", timing="real")
+def test_a_cut_before_the_patches_costs_no_radio(unpatched, image, record_property):
+    bench = unpatched
+    verdict = bench.run(PatchCut.cut_in("table", PLAN, image("deep_update")))
+    assert (verdict.landing.phase, verdict.landing.known_by) == ("table", "inferred")
+    assert (verdict.outcome.image, verdict.outcome.rung) == ("new", "self")
+    with bench.board.online.hearing(RADIO_EVENT) as heard:
+        assert what_it_cost(bench.board) == RECOVERABLE
+        assert look_for(
+            lambda: heard[-1:] == [PLAN.radio], seconds=bench.board.timing.start, clock=bench.board.clock
+        ), "the next start patched it after all"
+    record_property("became", f"table → {RECOVERABLE}")
