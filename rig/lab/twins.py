@@ -19,12 +19,12 @@ from rig.lab.checkout import manifest_path
 from rig.lab.factory import Belongings, ship_core
 from rig.lab.serving import serve
 from rig.trust.core_key import core_public_key, make_core_key, read_server_key
+from rig.twin.network import Routes
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.boot_code import IdentifyBootloader
 from rig.twin.spark_core.boot_once import CAUSES, result, settle, start
 from rig.twin.spark_core.core import Core, Identify
 from rig.twin.spark_core.memory import CoreMemory
-from rig.twin.spark_core.network import Routes
 from rig.twin.spark_core.process import CoreProcess
 
 #: How an image speaks that is named by its file only.

@@ -161,8 +161,8 @@ class Nor:
 
     def perform(self, run: Run, begin: int, end: int) -> None:
         """Carry out operations `begin`…`end`-1 of `run` (counted from its start)."""
-        if run.kind == self.erase_kind:
-            for address in range(run.address + begin * run.unit, run.address + end * run.unit, run.unit):
+        if run.kind.endswith(self.erase_kind):
+            for address in range(run.address + begin * run.unit, run.address + end * run.unit, self.page):
                 self._set_page((address - self.base) // self.page, self._blank)
         else:
             data = run.data[begin * run.unit : end * run.unit]
@@ -172,7 +172,7 @@ class Nor:
     def tear(self, run: Run, tear: Tear) -> None:
         """Leave the single operation `run` half done, as `tear` says."""
         old = self.peek(run.address, run.unit)
-        new = b"\xff" * run.unit if run.kind == self.erase_kind else _and(old, run.data)
+        new = b"\xff" * run.unit if run.kind.endswith(self.erase_kind) else _and(old, run.data)
         for address, chunk in self._by_page(run.address, tear(run.kind, old, new)):
             index, offset = divmod(address - self.base, self.page)
             page = self.pages[index]

@@ -1,4 +1,4 @@
-"""The network around a Core's radio: real TCP, and routes that say where a server's name leads.
+"""The network around a board's radio: real TCP, and routes that say where a server's name leads.
 
 A radio without power says nothing: its connections stay open and silent, and once it is back it answers what still
 arrives on them with a reset (design, "Power off is silence").
@@ -22,13 +22,14 @@ from rig.ports import read_address
 log = logging.getLogger(__name__)
 
 PRESENCE_GROUP = ("224.0.1.187", 5683)
-#: How much may wait for a Core that is busy.
+#: How much may wait for a board that is busy.
 MOST_WAITING = 16 * 1024
 #: How long a name nobody knows is asked for.
 UNKNOWN_SECONDS = 1.0
+UNKNOWN, UNREACHABLE = b"unknown", b"unreachable"
 _ABORTIVE = struct.pack("ii", 1, 0)
 
-#: What happened: `open`, `lost`, or `data` with bytes.
+#: What happened: `open`, `data` with bytes, or `lost`; with UNKNOWN or UNREACHABLE where nothing was ever open.
 Happened = Callable[[str, bytes], None]
 
 
@@ -40,14 +41,14 @@ class Routes:
     named: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, texts: Iterable[str]) -> Routes:
-        """From texts `HOST:PORT` and `NAME=HOST:PORT`. Raises Misuse."""
+    def parse(cls, texts: Iterable[str], option: str = "--cloud") -> Routes:
+        """From the texts of an option, `HOST:PORT` and `NAME=HOST:PORT`. Raises Misuse."""
         routes = cls()
         for text in texts:
             name, equals, target = text.rpartition("=")
             if equals and not name:
-                raise Misuse(f"--cloud {text}: no name in front of the address", hint="NAME=HOST:PORT or HOST:PORT")
-            address = read_address(target, "--cloud", "127.0.0.1:5683")
+                raise Misuse(f"{option} {text}: no name in front of the address", hint="NAME=HOST:PORT or HOST:PORT")
+            address = read_address(target, option, "127.0.0.1:5683")
             if equals:
                 routes.named[name] = address
             else:
@@ -65,7 +66,7 @@ class Routes:
 
 
 class Connection(asyncio.Protocol):
-    """One TCP connection of a Core; a ghost once its radio has lost it."""
+    """One TCP connection of a board; a ghost once its radio has lost it."""
 
     def __init__(self, network: Network):
         self._network = network
@@ -169,14 +170,15 @@ class Network:
     async def _open(self, name: str, port: int) -> None:
         target = self._routes.find(name, port)
         connection = self._current = Connection(self)
+        if target is None:
+            await asyncio.sleep(UNKNOWN_SECONDS)
+            self.happened(connection, "lost", UNKNOWN)
+            return
         try:
-            if target is None:
-                await asyncio.sleep(UNKNOWN_SECONDS)
-                raise OSError(f"nobody knows {name}")
             await asyncio.get_running_loop().create_connection(lambda: connection, *target)
         except OSError as error:
             log.info("no connection to %s: %s", name, error)
-            self.happened(connection, "lost")
+            self.happened(connection, "lost", UNREACHABLE)
 
     def _leave(self, how: Callable[[Connection], object]) -> None:
         if self._opening is not None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import random
 
-from rig.twin.spark_core.memory import SECONDS, CoreMemory
-from rig.twin.spark_core.steps import Delay, Idle, Listen, Program, Step, Timer, WhileModeHeld, Work
+from rig.twin.memory import Memory
+from rig.twin.steps import Delay, Idle, Listen, Program, Step, Timer, Work
 from rig.twin.tears import tear_at
 
 
 class Stepper:
-    """The program of a Core and the step it is at; a `job` is a program that interrupts it and comes back.
+    """The program of a board and the step it is at; a `job` is a program that interrupts it and comes back.
 
     `time_scale` stretches flash work and delays; 0 leaves them out. `timer_scale` stretches what is a timer.
     """
 
-    def __init__(self, memory: CoreMemory, *, time_scale: float, seed: int):
+    def __init__(self, memory: Memory, *, time_scale: float, seed: int):
         self.timer_scale = time_scale or 1.0
         self.step: Step = Idle()
         self.ends = math.inf
@@ -107,10 +107,10 @@ class Stepper:
         self.step, self._started, self._performed = step, now, 0
         match step:
             case Work(run):
-                seconds = SECONDS[run.kind] * run.count * self._work_scale
+                seconds = self._memory.seconds[run.kind] * run.count * self._work_scale
             case Delay(delay):
                 seconds = delay * self._work_scale
-            case WhileModeHeld(wait) | Timer(wait):
+            case Timer(wait):
                 seconds = wait * self.timer_scale
             case Listen(wait):
                 seconds = wait

@@ -16,8 +16,9 @@ from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.protocol import Conversation, HangUp
 from rig.twin.spark_core.app.user_code import UserCode, synthetic
 from rig.twin.spark_core.core import Core
-from rig.twin.spark_core.radio import Eeprom, Link, Radio
-from rig.twin.spark_core.steps import Reset, Work
+from rig.twin.spark_core.radio import Eeprom, Radio
+from rig.twin.steps import Reset, Work
+from rig.twin.tcp import Link
 
 CREDENTIALS = Credentials(bytes(range(40)))
 NEW = ROLES["new"]

@@ -22,8 +22,8 @@ from rig.servers.spark.control import CloudControl
 from rig.servers.spark.core_keys import CoreKeys
 from rig.trust.core_key import make_core_key
 from rig.trust.server_key import make_server_key, public_der
+from rig.twin.network import Routes
 from rig.twin.spark_core.app.dialect import Dialect
-from rig.twin.spark_core.network import Routes
 from rig.twin.spark_core.process import CoreProcess
 
 CORE_ID = "48ff6c065067555026310001"

@@ -7,7 +7,7 @@ from checks_core_online import Talk, online_core
 
 from rig.formats.spark_coap import Code, Type
 from rig.twin.spark_core.app.protocol import HangUp
-from rig.twin.spark_core.radio import Link
+from rig.twin.tcp import Link
 
 
 def test_a_silent_server_is_pinged_after_fifteen_seconds_and_left_after_ten_more():

@@ -21,7 +21,7 @@ from rig.twin.flash import Run
 from rig.twin.spark_core.boot_once import CAUSES
 from rig.twin.spark_core.core import Core
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import Work
+from rig.twin.steps import Work
 
 OFFSET_4 = 2  # the half-word of the flags that says what to run
 

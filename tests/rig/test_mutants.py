@@ -28,7 +28,7 @@ from rig.twin import flash
 from rig.twin import relay as relay_module
 from rig.twin.spark_core import core, dfu
 from rig.twin.spark_core.app import application
-from rig.twin.spark_core.steps import Work
+from rig.twin.steps import Work
 
 
 def _save_in_one_go(board, flags):

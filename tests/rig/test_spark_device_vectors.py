@@ -16,7 +16,8 @@ from rig.twin.spark_core.app import cloud
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.core import Core
 from rig.twin.spark_core.memory import CoreMemory
-from rig.twin.spark_core.radio import Eeprom, Link, Radio
+from rig.twin.spark_core.radio import Eeprom, Radio
+from rig.twin.tcp import Link
 
 SESSIONS = sessions()
 APP = (0x2000_5000).to_bytes(4, "little") + bytes(1000)

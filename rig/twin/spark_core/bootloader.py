@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rig.twin.spark_core import bootloader_a, bootloader_b, bootloader_c
-from rig.twin.spark_core.steps import Board, Program
+from rig.twin.spark_core.steps import Board
+from rig.twin.steps import Program
 
 BOOTLOADERS: dict[str, Callable[[Board], Program]] = {
     "A": bootloader_a.bootloader,

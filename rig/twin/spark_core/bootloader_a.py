@@ -8,7 +8,8 @@ from rig.twin.spark_core.bootloader_b import watch_button
 from rig.twin.spark_core.copies import Modes, backup, finish, install, restore, roll_back, show
 from rig.twin.spark_core.dfu import DfuFunction
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import START_SECONDS, Board, Delay, Idle, Jump, Program
+from rig.twin.spark_core.steps import START_SECONDS, Board, Jump
+from rig.twin.steps import Delay, Idle, Program
 
 #: It knows the flags up to OTA_FLASHED: the factory request of later firmware is ignored, and gone with the next save.
 FLAGS_SIZE = 8

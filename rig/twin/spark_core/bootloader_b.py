@@ -12,7 +12,8 @@ from rig.formats.spark_flash import SystemFlags, plausible_first_word
 from rig.twin.spark_core.copies import Modes, erase_app, finish, install, restore, roll_back, show
 from rig.twin.spark_core.dfu import DfuFunction
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import START_SECONDS, WATCHDOG_MS, Board, Delay, Idle, Jump, Program, WhileModeHeld
+from rig.twin.spark_core.steps import START_SECONDS, WATCHDOG_MS, Board, Jump, WhileModeHeld
+from rig.twin.steps import Delay, Idle, Program
 
 MODE_DFU_SECONDS = 3.0
 MODE_FACTORY_SECONDS = 10.0

@@ -12,7 +12,8 @@ from rig.twin.spark_core.bootloader_b import check_health
 from rig.twin.spark_core.copies import Modes, finish, install, restore, roll_back, show
 from rig.twin.spark_core.dfu import DfuFunction
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import START_SECONDS, WATCHDOG_MS, Board, Delay, Idle, Jump, Program, WhileModeHeld
+from rig.twin.spark_core.steps import START_SECONDS, WATCHDOG_MS, Board, Jump, WhileModeHeld
+from rig.twin.steps import Delay, Idle, Program
 
 #: The number of the bootloader of v0.6.4; saved in the first half-word of the flags.
 VERSION = 11

@@ -14,7 +14,7 @@ from rig.errors import Misuse
 from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
-from rig.twin.flash import Journal, PowerLost
+from rig.twin.flash import PowerLost
 from rig.twin.spark_core.app.application import application
 from rig.twin.spark_core.app.console import Console
 from rig.twin.spark_core.app.dialect import Dialect
@@ -24,9 +24,10 @@ from rig.twin.spark_core.bootloader import BOOTLOADERS
 from rig.twin.spark_core.button import RunningButton
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.radio import Radio
-from rig.twin.spark_core.stepper import Stepper
-from rig.twin.spark_core.steps import Idle, Jump, Listen, Reset, WhileModeHeld
+from rig.twin.spark_core.steps import Jump, WhileModeHeld
 from rig.twin.spark_core.usb_function import UsbFunction
+from rig.twin.stepper import Stepper
+from rig.twin.steps import Idle, Listen, Reset
 
 NO_WATCHDOG = 0xA
 DEFAULT_UID = bytes.fromhex("48ff6d065067555026311387")
@@ -99,10 +100,7 @@ class Core:
             return
         self.advance(now)
         self.powered = True
-        self.memory.journal = Journal()
-        self.memory.internal.error = False
-        self.memory.internal.reads.clear()
-        self.memory.external.reads.clear()
+        self.memory.power_on()
         self.dr = dict.fromkeys(range(1, 11), 0)
         self.causes = set(causes)
         self._watchdog_at = math.inf

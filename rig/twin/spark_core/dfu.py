@@ -11,8 +11,9 @@ from rig.formats.spark_flash import SystemFlags
 from rig.formats.usb import Setup, string_descriptor
 from rig.twin.flash import Nor
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import Board, Program, Reset, Timer, Work
+from rig.twin.spark_core.steps import Board
 from rig.twin.spark_core.usb_function import UsbFunction, serial_number
+from rig.twin.steps import Program, Reset, Timer, Work
 
 TRANSFER_SIZE = 1024
 COMMAND_LIST = bytes([dfuse.COMMAND_GET, dfuse.COMMAND_SET_POINTER, dfuse.COMMAND_ERASE])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
-from rig.twin.spark_core.steps import Board, Program, Work
+from rig.twin.spark_core.steps import Board
+from rig.twin.steps import Program, Work
 
 
 def save(board: Board, flags: SystemFlags) -> Program:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rig.formats import spark_flash as layout
-from rig.twin.flash import Journal, Nor, PowerLost, Run
+from rig.twin.flash import Nor
+from rig.twin.memory import Memory
 
 #: Seconds one operation takes.
 SECONDS = {
@@ -15,7 +16,7 @@ SECONDS = {
 }
 
 
-class CoreMemory:
+class CoreMemory(Memory):
     """Internal flash (1 KiB pages, half-words) and SST25VF016B (4 KiB sectors, auto-increment pairs)."""
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class CoreMemory:
             kinds=("xerase", "xprog", "xbyte"),
             strict=False,
         )
-        self.journal = Journal()
+        super().__init__([self.internal, self.external], SECONDS)
         #: Cells of the external flash that fail to be written, and how often each still does.
         self.worn_out: dict[int, int] = {}
 
@@ -46,24 +47,6 @@ class CoreMemory:
                 self.worn_out[place] -= 1
                 data = data[: place - address] + b"\xff" + data[place - address + 1 :]
         return data
-
-    def nor(self, run: Run) -> Nor:
-        """The memory `run` works on."""
-        return self.internal if run.address in self.internal else self.external
-
-    def perform(self, run: Run, begin: int, end: int) -> None:
-        """Carry out operations `begin`…`end`-1 of `run`. Raises PowerLost when the journal's fuse blows in them."""
-        fuse = self.journal.fuse
-        if fuse is None or not run.first + begin <= fuse[0] < run.first + end:
-            self.nor(run).perform(run, begin, end)
-            return
-        k, tear = fuse
-        self.nor(run).perform(run, begin, k - run.first)
-        if tear is not None:
-            self.nor(run).tear(run.operation(k), tear)
-        self.journal.truncate(k)
-        self.journal.fuse = None
-        raise PowerLost(k)
 
     def app(self) -> bytes:
         """The application area, unrecorded."""

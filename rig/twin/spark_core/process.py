@@ -15,13 +15,14 @@ from typing import Any
 from rig.errors import LabFault, Misuse
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
+from rig.twin.flash_file import FlashFile
+from rig.twin.network import Network, Routes
 from rig.twin.spark_core.console_port import ConsolePort
 from rig.twin.spark_core.controls import CoreControls
 from rig.twin.spark_core.core import Core, Identify
 from rig.twin.spark_core.memory import CoreMemory
-from rig.twin.spark_core.network import Network, Routes
 from rig.twin.spark_core.radio import Radio, factory_mac
-from rig.twin.spark_core.state_files import EepromFile, FlashFile, boots_as_first_seen
+from rig.twin.spark_core.state_files import EepromFile, boots_as_first_seen
 from rig.twin.usbip_server import BUSID, UsbipServer
 
 #: How far the files may lag behind flash work under way.

@@ -1,31 +1,18 @@
-"""The CC3000: what its EEPROM holds, and the one TCP connection a Core has through it. Sans I/O.
-
-The board's programs talk to it; whoever owns the board carries its orders out on a real network, and tells it what
-comes back. Without power it says nothing any more, not even goodbye.
-"""
+"""The CC3000: what its EEPROM holds, beside the one TCP connection a Core has through it. Sans I/O."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from rig.twin.tcp import TcpClient
 
 #: Service packs as their two bytes tell them (reference/spark-core.md §8).
 SHIPPED_VERSION = "1.24"
 MOST_PROFILES = 7
 WHOLE, HALF, NONE = "whole", "half", "none"
 DEFAULT_CALIBRATION = "default"
-
-
-class Link(enum.Enum):
-    """How far the TCP connection is."""
-
-    CLOSED = "closed"
-    CONNECTING = "connecting"
-    OPEN = "open"
-    #: The other end hung up, or could not be reached.
-    LOST = "lost"
 
 
 @dataclass(slots=True)
@@ -64,59 +51,19 @@ def factory_mac(uid: bytes) -> str:
     return "08:00:28:" + ":".join(f"{uid[at]:02x}" for at in (2, 8, 9))
 
 
-#: Orders to the outside: ("connect", (name, port)), ("send", bytes), ("close", None), ("vanish", None),
-#: ("announce", bytes).
-Order = Callable[[str, Any], None]
-
-
-class Radio:
+class Radio(TcpClient):
     """The radio of one Core: `eeprom` survives everything, the connection nothing."""
 
     def __init__(self, eeprom: Eeprom | None = None):
+        super().__init__()
         self.eeprom = eeprom or Eeprom()
-        self.link = Link.CLOSED
-        self.received = bytearray()
-        self.on_order: Order = lambda _order, _what: None
         self.on_change: Callable[[], None] = lambda: None
         #: Whether echo requests to an address are answered.
         self.reaches: Callable[[str], bool] = lambda _host: False
 
-    # -- what programs do --------------------------------------------------------------------------------------------
-
-    def connect(self, name: str, port: int) -> None:
-        """Begin to connect."""
-        self.received.clear()
-        self.link = Link.CONNECTING
-        self.on_order("connect", (name, port))
-
-    def send(self, data: bytes) -> None:
-        """Send; without a connection it goes nowhere."""
-        if self.link is Link.OPEN:
-            self.on_order("send", data)
-
     def announce(self, data: bytes) -> None:
         """Multicast a datagram."""
         self.on_order("announce", data)
-
-    def close(self) -> None:
-        """Hang up, and say so."""
-        if self.link is not Link.CLOSED:
-            self.link = Link.CLOSED
-            self.received.clear()
-            self.on_order("close", None)
-
-    def vanish(self) -> None:
-        """The radio is off or reset: what was connected hears nothing more."""
-        if self.link is not Link.CLOSED:
-            self.link = Link.CLOSED
-            self.received.clear()
-            self.on_order("vanish", None)
-
-    def take(self, count: int) -> bytes:
-        """The first `count` bytes that have come."""
-        taken = bytes(self.received[:count])
-        del self.received[:count]
-        return taken
 
     def wipe_profiles(self) -> None:
         """Forget every network."""
@@ -127,15 +74,3 @@ class Radio:
         """Remember a network; the oldest of too many is forgotten."""
         self.eeprom.profiles = [*self.eeprom.profiles, ssid][-MOST_PROFILES:]
         self.on_change()
-
-    # -- what the network does ---------------------------------------------------------------------------------------
-
-    def happened(self, what: str, data: bytes = b"") -> None:
-        """`open`, `lost` or `data`; what comes late, to a connection that is no more, is dropped."""
-        match what:
-            case "open" if self.link is Link.CONNECTING:
-                self.link = Link.OPEN
-            case "lost" if self.link is not Link.CLOSED:
-                self.link = Link.LOST
-            case "data" if self.link is Link.OPEN:
-                self.received += data

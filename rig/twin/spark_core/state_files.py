@@ -1,10 +1,9 @@
-"""What a twin of a Core keeps between two processes: flash memories, its radio's EEPROM, what it first booted by."""
+"""What a twin of a Core keeps beside its flash between two processes: its radio's EEPROM, what it first booted by."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,32 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from rig.errors import Misuse
 from rig.formats import spark_flash as layout
-from rig.twin.flash import Nor
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.radio import Eeprom
-
-
-class FlashFile:
-    """A memory's file, written through page by page; made with `fresh` contents when it is not there."""
-
-    def __init__(self, path: Path, nor: Nor, fresh: bytes):
-        self._nor = nor
-        if not path.exists():
-            path.write_bytes(fresh)
-        try:
-            nor.load(path.read_bytes())
-        except Misuse as error:
-            raise Misuse(f"{path}: {error.message}", hint="restore the file, or remove it to begin blank") from None
-        self._fd = os.open(path, os.O_WRONLY)
-        nor.on_change = self._write
-
-    def _write(self, index: int, page: bytes) -> None:
-        os.pwrite(self._fd, page, index * self._nor.page)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._nor.on_change = None
-        os.close(self._fd)
 
 
 def boots_as_first_seen(note: Path, memory: CoreMemory) -> bool:

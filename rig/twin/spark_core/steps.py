@@ -1,16 +1,12 @@
-"""What the programs of a Core (bootloader, DFU, application) ask their board to do, and what they may touch on it.
-
-A program is a generator of steps. The board gives each step its time: a power cut or a watchdog ends it anywhere.
-"""
+"""The steps that only a Core's programs (bootloader, DFU, application) know, and what they may touch on their board."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rig.twin.flash import Run
 from rig.twin.spark_core.memory import CoreMemory
+from rig.twin.steps import Step, Timer
 
 if TYPE_CHECKING:
     from rig.twin.spark_core.app.console import Console
@@ -26,60 +22,16 @@ WATCHDOG_MS = 4998.4
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """Flash operations; a run of none is no step at all."""
-
-    run: Run
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """Busy for a while."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """Wait for one of the board's own timers."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class WhileModeHeld:
+class WhileModeHeld(Timer):
     """Wait for MODE to be released, at the longest `seconds`; answers whether it was released."""
 
-    seconds: float
-
 
 @dataclass(frozen=True, slots=True)
-class Listen:
-    """Wait for something from outside (network, console, a button), at the longest `seconds` that nothing scales."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """Nothing more by itself: USB requests, lines and the watchdog go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """System reset by software."""
-
-
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(Step):
     """Load the stack pointer found at `address` and go there, with the watchdog running where `watchdog_ms` says so."""
 
     address: int
     watchdog_ms: float | None = None
-
-
-Step = Work | Delay | Timer | WhileModeHeld | Listen | Idle | Reset | Jump
-Program = Generator[Step, bool, None]
 
 
 class Board(Protocol):

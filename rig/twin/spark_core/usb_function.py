@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rig.formats import usb
 from rig.formats.usb import Setup
-from rig.twin.spark_core.steps import Program
+from rig.twin.steps import Program
 
 SELF_POWERED, REMOTE_WAKEUP = 1, 2
 HIGHEST_ALTERNATE, HIGHEST_INTERFACE = 3, 2

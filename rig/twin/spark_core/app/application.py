@@ -18,7 +18,8 @@ from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.listening import ListeningFunction
 from rig.twin.spark_core.app.user_code import UserCode, synthetic
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import Board, Delay, Idle, Program, Timer
+from rig.twin.spark_core.steps import Board
+from rig.twin.steps import Delay, Idle, Program, Timer
 
 HEALTHY = 0xFFFF
 HEALTHY_AFTER_SECONDS = 1.0

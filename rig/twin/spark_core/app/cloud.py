@@ -33,8 +33,9 @@ from rig.formats.spark_messages import presence
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.protocol import Conversation, HangUp
 from rig.twin.spark_core.app.user_code import UserCode
-from rig.twin.spark_core.radio import Link
-from rig.twin.spark_core.steps import Board, Delay, Listen, Program, Step, Timer
+from rig.twin.spark_core.steps import Board
+from rig.twin.steps import Delay, Listen, Program, Step, Timer
+from rig.twin.tcp import Link
 
 PORT = 5683
 DEFAULT_SERVER = "device.spark.io"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 
-from rig.twin.spark_core.steps import Board, Listen, Program, Step, Timer
+from rig.twin.spark_core.steps import Board
+from rig.twin.steps import Listen, Program, Step, Timer
 
 POLL_SECONDS = 0.25
 LONGEST_SSID, LONGEST_PASSWORD = 32, 64

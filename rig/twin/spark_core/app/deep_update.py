@@ -10,7 +10,8 @@ from __future__ import annotations
 from rig.formats.spark_flash import NVMEM_WIPE_PROFILES, WORD_BLANK, SystemFlags
 from rig.twin.spark_core.flags import save
 from rig.twin.spark_core.radio import DEFAULT_CALIBRATION, HALF, NONE, WHOLE, Eeprom, factory_mac
-from rig.twin.spark_core.steps import Board, Delay, Idle, Program, Reset
+from rig.twin.spark_core.steps import Board
+from rig.twin.steps import Delay, Idle, Program, Reset
 
 MOST_ATTEMPTS = 5
 START_SECONDS, TABLE_SECONDS, SMALL_FILE_SECONDS = 1.0, 0.5, 0.2

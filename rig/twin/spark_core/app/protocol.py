@@ -32,7 +32,8 @@ from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.update import Update
 from rig.twin.spark_core.app.user_code import PING_SECONDS, PING_TRIES, FactoryResetWanted, PingWanted, UserCode, Value
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import Board, Delay, Program, Reset
+from rig.twin.spark_core.steps import Board
+from rig.twin.steps import Delay, Program, Reset
 
 PINGS_AFTER_SECONDS, LOST_AFTER_SECONDS = 15.0, 10.0
 #: Events a Core lets out within one second.

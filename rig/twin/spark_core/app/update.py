@@ -15,7 +15,8 @@ from rig.formats.spark_flash import SystemFlags
 from rig.formats.spark_messages import UpdateBegin, acknowledgement, answer, chunk_missed, update_done_by_core
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import Board, Program, Reset, Work
+from rig.twin.spark_core.steps import Board
+from rig.twin.steps import Program, Reset, Work
 
 #: Since the last chunk: when the Core asks for it again, and when it gives up.
 ASKS_AFTER_SECONDS, GIVES_UP_AFTER_SECONDS = 3.0, 30.0

@@ -1,0 +1,41 @@
+"""The flash memories of a board under one journal, and how long their operations take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rig.twin.flash import Journal, Nor, PowerLost, Run
+
+
+class Memory:
+    """What a board has in flash; `seconds` is how long one operation of a kind takes."""
+
+    def __init__(self, nors: Sequence[Nor], seconds: Mapping[str, float]):
+        self.nors = nors
+        self.seconds = seconds
+        self.journal = Journal()
+
+    def nor(self, run: Run) -> Nor:
+        """The memory `run` works on."""
+        return next(nor for nor in self.nors if run.address in nor)
+
+    def power_on(self) -> None:
+        """Operations are counted from 0; what was read and what failed is forgotten."""
+        self.journal = Journal()
+        for nor in self.nors:
+            nor.error = False
+            nor.reads.clear()
+
+    def perform(self, run: Run, begin: int, end: int) -> None:
+        """Carry out operations `begin`…`end`-1 of `run`. Raises PowerLost when the journal's fuse blows in them."""
+        fuse = self.journal.fuse
+        if fuse is None or not run.first + begin <= fuse[0] < run.first + end:
+            self.nor(run).perform(run, begin, end)
+            return
+        k, tear = fuse
+        self.nor(run).perform(run, begin, k - run.first)
+        if tear is not None:
+            self.nor(run).tear(run.operation(k), tear)
+        self.journal.truncate(k)
+        self.journal.fuse = None
+        raise PowerLost(k)
