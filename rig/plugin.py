@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and give the run its id."""
     config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
+    config.addinivalue_line("markers", "firmware(variant): start from another cast of the manifest's, by its name")
     config.addinivalue_line("markers", "long: takes its time; run with --long only")
     told = getattr(config, "workerinput", {})
     config.option.rig_report = told.get("rig_report") or config.option.rig_report

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from rig.boards.board import Contents
 from rig.boards.online import Online
 from rig.boards.provisioning import give_network
 from rig.boards.timing import Timing
@@ -59,6 +60,7 @@ class SparkCore:
         self.clock = clock or Clock()
         #: Whether flash holds the known state and the board waits in DFU; whoever brings that about says so.
         self.known = False
+        self.cast: dict[str, str] = {}
         self._mode = mode
         self._usb = usb
         self._reset = reset
@@ -222,6 +224,15 @@ class SparkCore:
         except (LabFault, DeviceFault) as error:
             error.board = error.board or self.name
             raise
+
+    def enter_reader(self) -> None:
+        """DFU: it changes nothing that nobody asks for."""
+        self.enter_dfu()
+
+    def read_flash(self, stretches: Sequence[tuple[int, int]]) -> Contents:
+        """Address and length of each stretch: what is there. The board must be in DFU."""
+        with self.dfu() as host:
+            return {address: host.read(address, length) for address, length in stretches}
 
     def read_application(self, length: int) -> bytes:
         """The beginning of the application area, by the reader that changes nothing."""

@@ -41,7 +41,7 @@ class Timing:
     def from_tags(cls, tags: Mapping[str, str]) -> Timing:
         """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are. Raises Misuse."""
         factory_after = FACTORY_SECONDS if tags.get("generation") in ("a", "b") else 6.5
-        scale, relay_ms = _number(tags, "timing_scale", "1") or 1.0, _number(tags, "relay_ms", "0")
+        scale, relay_ms = number_of(tags, "timing_scale", "1") or 1.0, number_of(tags, "relay_ms", "0")
         joins = JOIN_SECONDS if tags.get("wifi") == "joined" else 0.0
         saves = 2 if tags.get("generation") == "c" else 1  # C notes the reset's cause in them too
         return cls(scale, relay_ms / 1000, factory_after, joins, saves)
@@ -140,7 +140,8 @@ class Timing:
         return self.relay_seconds + MARGIN_SECONDS
 
 
-def _number(tags: Mapping[str, str], name: str, default: str) -> float:
+def number_of(tags: Mapping[str, str], name: str, default: str) -> float:
+    """A tag's number, which is at least 0. Raises Misuse."""
     text = tags.get(name, default)
     try:
         number = float(text)

@@ -6,21 +6,21 @@ import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from rig.boards.spark_core import SparkCore
-from rig.campaign.trial import APP, FLAGS, Contents, Trial
+from rig.boards.board import Board, Contents
+from rig.campaign.trial import Trial
 from rig.drivers.dfu_host import Progress
-from rig.errors import DeviceFault, LabFault
+from rig.errors import LabFault
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
 from rig.firmware.manifest import Image
 from rig.formats import spark_flash as layout
-from rig.formats.spark_flash import SystemFlags
 from rig.power.cut import Cut, Fired
 from rig.power.landing import Landing
-from rig.recovery.ladder import Outcome, RescueLadder
+from rig.recovery.ladder import Outcome, RescueLadder, make_known
 
+B = TypeVar("B", bound=Board)
 _numbers = itertools.count(1)
 
 
@@ -40,7 +40,7 @@ class Verdict:
         return self.left[layout.APP_ADDRESS]
 
 
-class Bench:
+class Bench(Generic[B]):
     """A board, the images it may come back with, and the books: what trials are made on.
 
     `roles` must name `old`, the golden image every trial starts from, and may name new, previous and factory.
@@ -48,7 +48,7 @@ class Bench:
 
     def __init__(
         self,
-        board: SparkCore,
+        board: B,
         roles: Mapping[str, Image],
         ledger: Ledger,
         timeline: Timeline,
@@ -71,41 +71,22 @@ class Bench:
         self.condemned = reason
 
     def make_known(self) -> None:
-        """Bring the board to the known state: golden application, previous and factory images in their slots, DFU.
+        """Bring the board to its known state. Raises DeviceFault when it cannot be brought back."""
+        make_known(self.board, self.roles)
 
-        Whatever was done to it before ends here. Raises DeviceFault when the board cannot be brought back.
-        """
-        board = self.board
-        if board.known:
-            return
-        board.enter_dfu()
-        with board.dfu() as host:
-            for role, address in (("previous", layout.BACKUP_ADDRESS), ("factory", layout.FACTORY_ADDRESS)):
-                image = self.roles.get(role)
-                if image is not None and host.read(address, len(image)) != image.data:
-                    host.write(address, image.data)
-            area = host.read(*APP)
-            flags = SystemFlags.unpack(host.read(*FLAGS))
-        if area[: len(self.golden)] != self.golden.data or flags.ota != layout.OTA_RUN:
-            board.update(self.golden)
-            if not board.is_alive(board.timing.start):
-                raise DeviceFault(f"{self.golden.name} was written but does not run", board=board.name)
-            board.enter_dfu()
-        board.known = True
-
-    def run(self, trial: Trial) -> Verdict:
+    def run(self, trial: Trial[B]) -> Verdict:
         """Make one trial. Raises LabFault when power, relay or USB did not do what the cut needs."""
         self.timeline.note("rig", f"aim: {trial.aim}")
         self.make_known()
         trial.prepare(self.board)
-        before = self._read(trial)
+        before = self.board.read_flash(trial.shown_by)
         number = f"{self._run_id}-{self._segment}-{next(_numbers)}"
         content = self._content(trial, number)
         self.ledger.append("intent", content)
         fired = self._cut(trial)
         self.board.verify_off()
-        self.board.enter_dfu()
-        left = self._read(trial)
+        self.board.enter_reader()
+        left = self.board.read_flash(trial.shown_by)
         landing = trial.locate(before, left)
         self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
         self.board.power_off()
@@ -125,7 +106,7 @@ class Bench:
         )
         return Verdict(landing, left, outcome, line)
 
-    def _content(self, trial: Trial, number: str) -> dict[str, Any]:
+    def _content(self, trial: Trial[B], number: str) -> dict[str, Any]:
         tags = self.board.tags
         return {
             "run": self._run_id,
@@ -145,7 +126,7 @@ class Bench:
             "seed": self._seed,
         }
 
-    def _cut(self, trial: Trial) -> Fired:
+    def _cut(self, trial: Trial[B]) -> Fired:
         """Update until the supply is gone. Raises LabFault when it did not go."""
         with Cut(self.board.relay.contact(), trial.aim) as cut:
 
@@ -171,16 +152,12 @@ class Bench:
         self.timeline.note("relay", "opened", ns=cut.fired.command_ns)
         return cut.fired
 
-    def _read(self, trial: Trial) -> Contents:
-        """What flash holds that tells the landing: the board is in DFU, the reader that changes nothing."""
-        with self.board.dfu() as host:
-            return {address: host.read(address, length) for address, length in trial.shown_by}
-
-    def _capsule(self, trial: Trial, landing: Landing) -> str:
+    def _capsule(self, trial: Trial[B], landing: Landing) -> str:
         """One line that says all a replay on the model needs."""
+        tags = self.board.tags
         where = f"{landing.phase}@{landing.address:#x}" if landing.address is not None else landing.phase
         return (
-            f"spark-core/{self.board.tags.get('generation', '?')} {trial.path}:{trial.order.value} "
+            f"{self.board.kind}/{tags.get('generation') or tags.get('revision', '?')} {trial.path}:{trial.order.value} "
             f"{self.golden.name}={self.golden.sha256[:12]} {trial.target.name}={trial.target.sha256[:12]} "
             f"{where} seed={self._seed}"
         )

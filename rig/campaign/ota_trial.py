@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from rig.boards.board import Contents
 from rig.boards.online import UpdateUnderWay
 from rig.boards.spark_core import SparkCore
-from rig.campaign.trial import APP, COPY_SHOWN_BY, FLAGS, Contents
+from rig.campaign.trial import APP, COPY_SHOWN_BY, FLAGS
 from rig.drivers.dfu_host import EraseOrder, Watcher
 from rig.errors import LabFault
 from rig.firmware.manifest import Image

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from rig.boards.board import Contents
 from rig.boards.spark_core import SparkCore
-from rig.campaign.trial import APP, Contents
+from rig.campaign.trial import APP
 from rig.clock import look_for
 from rig.drivers.dfu_host import EraseOrder, Progress, Watcher
 from rig.errors import DeviceFault, LabFault

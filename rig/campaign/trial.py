@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
+from rig.boards.board import Board, Contents
 from rig.boards.spark_core import SparkCore
 from rig.boards.timing import FACTORY_SECONDS
 from rig.drivers.dfu_host import EraseOrder, Watcher
@@ -19,15 +20,14 @@ from rig.power.copy_landing import Copy
 from rig.power.landing import DfuWrite, Landing
 from rig.power.trigger import Aim
 
-#: Stretches of flash by address: what is there, or how long they are.
-Contents = Mapping[int, bytes]
+B_contra = TypeVar("B_contra", bound=Board, contravariant=True)
 APP, FLAGS = (layout.APP_ADDRESS, layout.APP_SIZE), (layout.FLAGS_ADDRESS, SystemFlags.SIZE)
 
 
 COPY_SHOWN_BY = (APP, FLAGS, (layout.BACKUP_ADDRESS, layout.APP_SIZE))
 
 
-class Trial(Protocol):
+class Trial(Protocol[B_contra]):
     """What to try, and where to cut it."""
 
     #: How the image gets in, for the ledger.
@@ -51,10 +51,10 @@ class Trial(Protocol):
     def roles(self) -> Mapping[str, Image]:
         """Images the board may come back with beyond those of the bench."""
 
-    def prepare(self, board: SparkCore) -> None:
+    def prepare(self, board: B_contra) -> None:
         """Make ready a board that is in its known state; it stays in DFU."""
 
-    def start(self, board: SparkCore, watch: Watcher) -> None:
+    def start(self, board: B_contra, watch: Watcher) -> None:
         """Do what is cut, telling `watch`. Raises LabFault when the board is gone."""
 
     def locate(self, before: Contents, after: Contents) -> Landing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from rig.campaign.bench import Bench, Verdict
 from rig.campaign.trial import Trial
@@ -15,11 +16,11 @@ DEFAULT_TRIES = 5
 class CutUntilLanded:
     """Makes trials with a bound until one lands in the phase it is aimed at; the hit rate is reported."""
 
-    def __init__(self, bench: Bench, record: Callable[[str, object], None]):
+    def __init__(self, bench: Bench[Any], record: Callable[[str, object], None]):
         self._bench = bench
         self._record = record
 
-    def __call__(self, trial: Trial, *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
+    def __call__(self, trial: Trial[Any], *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
         """The first verdict whose landing is in phase `lands`. Raises LabFault after `tries` that were not."""
         missed = []
         for number in range(1, tries + 1):

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from rig.cli import https_cloud
+
 app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
 spark = typer.Typer(
     invoke_without_command=True,
@@ -15,6 +17,7 @@ spark = typer.Typer(
     "Without a command it serves until Ctrl-C. The commands speak with one that runs, at its control port.",
 )
 app.add_typer(spark, name="spark")
+app.add_typer(https_cloud.https, name="https")
 
 CONTROL = Annotated[
     str, typer.Option(metavar="HOST:PORT", envvar="RIG_SPARK_CONTROL", help="Control port of a cloud that runs.")

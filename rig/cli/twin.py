@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from rig.cli import twin_esp32
+from rig.cli.power import Power
 from rig.errors import Misuse
 
 app = typer.Typer(help="Serve one board that is not there, or start it once.", no_args_is_help=True)
@@ -18,6 +20,7 @@ spark_core = typer.Typer(
     "Prints one JSON line when it is ready and serves until Ctrl-C or SIGTERM.",
 )
 app.add_typer(spark_core, name="spark-core")
+app.add_typer(twin_esp32.app, name="esp32")
 
 
 class Generation(enum.StrEnum):
@@ -26,13 +29,6 @@ class Generation(enum.StrEnum):
     A = "A"
     B = "B"
     C = "C"
-
-
-class Power(enum.StrEnum):
-    """Whether the board begins with its supply on."""
-
-    on = "on"
-    off = "off"
 
 
 @spark_core.callback()

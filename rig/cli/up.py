@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli.twin import Generation
-from rig.errors import LabFault
+from rig.errors import LabFault, Misuse
 
 
 def up(
-    cores: Annotated[int, typer.Option(min=1, max=200, help="How many Spark Cores.")] = 2,
+    cores: Annotated[int, typer.Option(min=0, max=200, help="How many Spark Cores.")] = 2,
+    esp32s: Annotated[int, typer.Option("--esp32s", min=0, max=200, help="How many ESP32s.")] = 0,
     time_scale: Annotated[
         float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
     ] = 1.0,
@@ -37,13 +38,17 @@ def up(
     import signal
     import threading
 
+    from rig.lab.core_slot import CoreSlot
+    from rig.lab.esp32_slot import Esp32Slot
     from rig.lab.rack import RackPlan, VirtualRack
-    from rig.lab.virtual_places import CoreSlot
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    plan = RackPlan([CoreSlot(time_scale, generation.value, joined=online)] * cores, manifest)
+    if not cores + esp32s:
+        raise Misuse("a rack without boards", hint="--cores N, --esp32s N")
+    slots = [CoreSlot(time_scale, generation.value, joined=online)] * cores + [Esp32Slot(time_scale)] * esp32s
+    plan = RackPlan(slots, manifest)
     with VirtualRack(plan, state=state.resolve() if state else None) as rack:
         print(json.dumps(rack.ready_line()) if as_json else _welcome(rack, online), flush=True)
         mourned: set[int] = set()
@@ -60,28 +65,36 @@ def up(
 
 def _welcome(rack: Any, online: bool) -> str:
     first = rack.places[0]
-    control = f"{rack.cloud['control']['host']}:{rack.cloud['control']['port']}"
-    core = rack.boards[first]["core_id"]
-    return "\n".join(
-        [
-            f"Virtual rack is up: {', '.join(rack.places)}. Ctrl-C ends it. Paste into another shell:",
+    button = rack.slots[first].lines[1]
+    lines = [
+        f"Virtual rack is up: {', '.join(rack.places)}. Ctrl-C ends it. Paste into another shell:",
+        "",
+        f"  export LG_COORDINATOR={rack.coordinator}",
+        "  labgrid-client places",
+        f"  labgrid-client -p {first} acquire",
+        f"  labgrid-client -p {first} power cycle",
+        f"  labgrid-client -p {first} io high {button}     # hold the {button.upper()} button; `low` lets go",
+        f"  labgrid-client -p {first} release",
+    ]
+    if rack.cloud and online:
+        core = rack.boards[first]["core_id"]
+        lines += [
             "",
-            f"  export LG_COORDINATOR={rack.coordinator}",
-            "  labgrid-client places",
-            f"  labgrid-client -p {first} acquire",
-            f"  labgrid-client -p {first} power cycle",
-            f"  labgrid-client -p {first} io high mode     # hold the MODE button; `low` lets go",
-            f"  labgrid-client -p {first} release",
-            *(
-                [
-                    "",
-                    f"  export RIG_SPARK_CONTROL={control}",
-                    "  rig cloud spark list",
-                    f"  rig cloud spark describe {core}",
-                    f"  rig cloud spark flash {core} FILE      # `rig firmware build DIR` makes files",
-                ]
-                if online
-                else []
-            ),
+            f"  export RIG_SPARK_CONTROL={_address(rack.cloud['control'])}",
+            "  rig cloud spark list",
+            f"  rig cloud spark describe {core}",
+            f"  rig cloud spark flash {core} FILE      # `rig firmware build DIR` makes files",
         ]
-    )
+    if rack.updates:
+        board = next(board for board in rack.boards.values() if "serial" in board)
+        lines += [
+            "",
+            f"  esptool --port {board['serial']['url']} flash-id",
+            f"  export RIG_HTTPS_CONTROL={_address(rack.updates['control'])}",
+            f"  rig cloud https publish FILE --path /{board['mac']}/app.bin",
+        ]
+    return "\n".join(lines)
+
+
+def _address(told: Any) -> str:
+    return f"{told['host']}:{told['port']}"

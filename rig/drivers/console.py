@@ -12,13 +12,14 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 import attr
 import serial
-import serial.rfc2217
 from labgrid import target_factory
 from labgrid.driver.common import Driver
 from labgrid.driver.consoleexpectmixin import ConsoleExpectMixin
@@ -27,6 +28,7 @@ from labgrid.util.proxy import proxymanager
 from pexpect import TIMEOUT
 
 from rig.drivers.place import place_name
+from rig.drivers.rfc2217_port import Rfc2217Port
 from rig.errors import LabFault, Misuse
 
 POLL_SECONDS = 0.05
@@ -75,7 +77,7 @@ class RawLink:
         self._sock.close()
 
 
-class _KeepingPort(serial.rfc2217.Serial):  # type: ignore[misc]
+class _KeepingPort(Rfc2217Port):
     """pyserial throws away, at both ends, what came while the port was being negotiated: half a second of boot log."""
 
     def reset_input_buffer(self) -> None:
@@ -130,7 +132,9 @@ class ConsoleRecorder:
         self._entries: list[Entry] = []
         self._link: Link | None = None
         self._news = threading.Condition()
+        self._listeners: list[Callable[[Entry], None]] = []
         self._stop = threading.Event()
+        self._lent, self._idle = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"console {host}:{port}", daemon=True)
 
     def start(self) -> None:
@@ -145,6 +149,26 @@ class ConsoleRecorder:
         """End, with everything that has come written down."""
         self._stop.set()
         self._thread.join()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """While inside, the other end is somebody else's: serial ports have one client at a time."""
+        self._lent.set()
+        self._idle.wait(CONNECT_SECONDS)
+        try:
+            yield
+        finally:
+            self._idle.clear()
+            self._lent.clear()
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[Entry], None]) -> Iterator[None]:
+        """While inside, `listener` is told each entry as it comes, on the recorder's own thread."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     @property
     def entries(self) -> list[Entry]:
@@ -193,6 +217,10 @@ class ConsoleRecorder:
         keep = self._file
         try:
             while not self._stop.is_set():
+                if self._lent.is_set():
+                    self._idle.set()
+                    self._stop.wait(POLL_SECONDS)
+                    continue
                 try:
                     self._link = self._connect()
                 except (OSError, serial.SerialException):
@@ -211,7 +239,7 @@ class ConsoleRecorder:
 
     def _listen(self, link: Link, keep: IO[str] | None) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not self._lent.is_set():
                 if data := link.read():
                     self._note(Entry(time.monotonic_ns(), "bytes", data), keep)
         except (OSError, serial.SerialException):
@@ -228,6 +256,8 @@ class ConsoleRecorder:
         with self._news:
             self._entries.append(entry)
             self._news.notify_all()
+        for listener in tuple(self._listeners):
+            listener(entry)
 
 
 def _find(pattern: bytes, entries: list[Entry]) -> Entry | None:

@@ -40,22 +40,22 @@ class SparkCloudClient:
         *_, answer = self.stream(do, **content)
         return answer
 
-    def stream(self, do: str, *, seconds: float | None = ANSWER_SECONDS, **content: Any) -> Iterator[Told]:
-        """Ask, and yield all that is told until it is done; `seconds` is how long to wait for each."""
-        with self.subscription(do, seconds=seconds, **content) as told:
+    def stream(self, do: str, *, patience: float | None = ANSWER_SECONDS, **content: Any) -> Iterator[Told]:
+        """Ask, and yield all that is told until it is done; `patience` is how long to wait for each, in seconds."""
+        with self.subscription(do, patience=patience, **content) as told:
             for entry in told:
                 yield entry
                 if entry.get("done"):
                     return
         raise self._fault("hung up")
 
-    def subscription(self, do: str, *, seconds: float | None = None, **content: Any) -> Subscription:
+    def subscription(self, do: str, *, patience: float | None = None, **content: Any) -> Subscription:
         """Ask for something that goes on; close it to end that."""
         try:
             sock = socket.create_connection(self._address, timeout=CONNECT_SECONDS)
         except OSError as error:
             raise self._fault(f"cannot be reached: {error}") from error
-        sock.settimeout(seconds)
+        sock.settimeout(patience)
         try:
             sock.sendall(json.dumps({"do": do, **content}).encode() + b"\n")
         except OSError as error:
@@ -66,7 +66,7 @@ class SparkCloudClient:
     def flash(self, core: str, image: bytes, watch: Callable[[Told], None], **how: Any) -> Told:
         """Update a Core over the air, telling `watch` each event; returns what came of it."""
         told: Told = {}
-        for told in self.stream("flash", seconds=900, core=core, image=base64.b64encode(image).decode(), **how):
+        for told in self.stream("flash", patience=900, core=core, image=base64.b64encode(image).decode(), **how):
             if not told.get("done"):
                 watch(told)
         return told

@@ -22,6 +22,11 @@ BANDS = {
     "deep-update": (
         *(("table", 0.14), ("calibration", 0.14), ("address", 0.14), ("driver", 0.34), ("firmware", 0.24)),
     ),
+    "serial": (("erase", 0.3), ("program", 0.7)),
+    "https": (
+        *(("forget", 0.1), ("download", 0.4), ("end", 0.1), ("choose", 0.12)),
+        *(("chosen", 0.07), ("first-boot", 0.07), ("confirmed", 0.07), ("aborted", 0.07)),
+    ),
     "cloud": (
         *(("hello", 0.09), ("begin", 0.09), ("download-erase", 0.15), ("download", 0.12), ("done", 0.09)),
         *(("backup", 0.1), ("mark", 0.09), ("erase", 0.08), ("program", 0.1), ("commit", 0.09)),

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rig.errors import Misuse
 from rig.firmware.document import read_document, wrong_field
+from rig.firmware.esp_behaviour import EspBehaviour
+from rig.firmware.esp_boots import EspBoots
 from rig.firmware.recipe import Recipe
 
 Runs = Literal["ok", "crashes", "hangs", "never-confirms"]
@@ -35,6 +37,9 @@ class Image:
     runs: str
     offers: str = "tinker"
     patches_radio: str | None = None
+    #: How an ESP32's application behaves, and how its second stage was built.
+    esp32: EspBehaviour | None = None
+    boots: EspBoots | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -58,6 +63,9 @@ class Entry(BaseModel):
     offers: Literal["tinker", "probe"] = "tinker"
     #: The service pack it brings into a Core's radio.
     patches_radio: str | None = Field(default=None, pattern=r"^1\.\d\d$")
+    #: What an ESP32's application does, or how its second stage was built.
+    esp32: EspBehaviour | None = None
+    boots: EspBoots | None = None
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     recipe: Recipe | None = None
     file: Path | None = None
@@ -94,24 +102,12 @@ class Bootloader(BaseModel):
         return hashlib.sha256(area[: self.size]).hexdigest() == self.sha256
 
 
-class _Roles(BaseModel):
-    """What suites ask for: images by the part they play. A suite whose role is missing is not run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    old: str
-    new: str
-    previous: str | None = None
-    factory: str | None = None
-    crashing: str | None = None
-    hanging: str | None = None
-    blank: str | None = None
-    oversize: str | None = None
-    text: str | None = None
-    full: str | None = None
-    probe: str | None = None
-    fast: str | None = None
-    deep_update: str | None = None
+#: Parts an image may play; a suite whose part nobody plays is not run. `old` is what every test starts from.
+ROLES = frozenset({
+    *("old", "new", "previous", "factory", "crashing", "hanging", "blank", "oversize", "text", "full", "probe", "fast"),
+    *("deep_update", "bootloader", "table", "never_confirms", "plain_bootloader", "other_table"),
+})  # fmt: skip
+Cast = dict[str, str]
 
 
 class _Document(BaseModel):
@@ -119,17 +115,25 @@ class _Document(BaseModel):
 
     image: list[Entry] = []
     bootloader: list[Bootloader] = []
-    roles: dict[BoardKind, _Roles] = {}
+    roles: dict[BoardKind, Cast] = {}
+    #: Other casts for a kind of board, by name: what they do not name is as in its roles.
+    variants: dict[BoardKind, dict[str, Cast]] = {}
 
     @model_validator(mode="after")
     def _names(self) -> _Document:
         names = [entry.name for entry in self.image] + [entry.name for entry in self.bootloader]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"image {sorted(twice)[0]!r} is there twice")
-        for roles in self.roles.values():
-            for role, name in roles:
-                if name is not None and name not in names[: len(self.image)]:
+        others = [cast for casts in self.variants.values() for cast in casts.values()]
+        for cast in [*self.roles.values(), *others]:
+            for role, name in cast.items():
+                if role not in ROLES:
+                    raise ValueError(f"there is no role {role}")
+                if name not in names[: len(self.image)]:
                     raise ValueError(f"role {role} names {name!r}, which is no image")
+        for board, cast in self.roles.items():
+            if lacking := {"old", "new"} - set(cast):
+                raise ValueError(f"roles.{board} has no {min(lacking)}")
         return self
 
 
@@ -145,7 +149,7 @@ class Manifest:
         self.entries = {entry.name: entry for entry in [*document.image, *releases]}
         self._releases = releases
         self.bootloaders = document.bootloader
-        self._roles = document.roles
+        self._roles, self._variants = document.roles, document.variants
         self._images: dict[str, Image] = {}
 
     @classmethod
@@ -173,6 +177,8 @@ class Manifest:
                 entry.runs,
                 entry.offers,
                 entry.patches_radio,
+                entry.esp32,
+                entry.boots,
             )
             if image.sha256 != entry.sha256:
                 raise Misuse(
@@ -186,11 +192,17 @@ class Manifest:
         """All images for boards of kind `board`, in the manifest's order. Raises Misuse."""
         return [self.image(entry.name) for entry in self.entries.values() if entry.board == board]
 
-    def roles(self, board: BoardKind) -> dict[str, Image]:
+    def roles(self, board: BoardKind, variant: str | None = None) -> dict[str, Image]:
         """Which image plays which part for boards of this kind: old and new at least. Raises Misuse."""
         if board not in self._roles:
             raise Misuse(f"{self.path}: roles.{board} is missing")
-        return {role: self.image(name) for role, name in self._roles[board] if name is not None}
+        cast = self._roles[board]
+        if variant is not None:
+            others = self._variants.get(board, {})
+            if variant not in others:
+                raise Misuse(f"{self.path}: variants.{board}.{variant} is missing")
+            cast = {**cast, **others[variant]}
+        return {role: self.image(name) for role, name in cast.items()}
 
     def releases(self, board: str) -> list[str]:
         """Names of the genuine releases for boards of this kind that were added beside the manifest."""
@@ -198,15 +210,14 @@ class Manifest:
 
     def roles_of(self, name: str) -> list[str]:
         """The parts an image plays."""
-        return [role for roles in self._roles.values() for role, named in roles if named == name]
+        return [role for cast in self._roles.values() for role, named in cast.items() if named == name]
 
     def trying(self, release: str) -> Manifest:
         """The same images with `release` in the part of the new one. Raises Misuse."""
         board = self.image(release).board
         changed = copy(self)
         changed._roles = {
-            kind: roles.model_copy(update={"new": release}) if kind == board else roles
-            for kind, roles in self._roles.items()
+            kind: {**cast, "new": release} if kind == board else cast for kind, cast in self._roles.items()
         }
         return changed
 

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rig.errors import Misuse
+from rig.formats.partition_table import LAYOUTS
+
 
 def stream(seed: str, length: int) -> bytes:
     """The first `length` bytes of SHA-256(seed ‖ LE32(0)) ‖ SHA-256(seed ‖ LE32(1)) ‖ …."""
@@ -57,4 +60,55 @@ class TextRecipe(_Recipe):
         return (self.line + "\n").encode() * self.times
 
 
-Recipe = Annotated[NoiseRecipe | FillRecipe | TextRecipe, Field(discriminator="kind")]
+class EspAppRecipe(_Recipe):
+    """An ESP32's image of noise, laid out by esptool; `variant` is what somebody should refuse of it, by name."""
+
+    kind: Literal["esp-app"]
+    seed: str
+    version: str = Field(default="1.0.0", max_length=31)
+    secure_version: int = Field(default=0, ge=0, le=32)
+    irom: int = Field(default=2048, ge=4, le=1 << 20)
+    described: bool = True
+    variant: str = "good"
+    #: Bytes of the slot it is for, where the variant asks.
+    slot: int = Field(default=0, ge=0, le=1 << 22)
+
+    def build(self) -> bytes:
+        """The bytes."""
+        from rig.firmware.esp_images import App, build_variant
+
+        fields = self.model_dump(include={"seed", "version", "secure_version", "irom", "described"})
+        return build_variant(App(**fields), self.variant, self.slot)
+
+
+class EspBootloaderRecipe(_Recipe):
+    """An ESP32's second stage of noise."""
+
+    kind: Literal["esp-bootloader"]
+    seed: str
+    size: int = Field(ge=16, le=24 << 10, multiple_of=4)
+
+    def build(self) -> bytes:
+        """The bytes."""
+        from rig.firmware.esp_bootloader import build_bootloader
+
+        return build_bootloader(self.seed, self.size)
+
+
+class EspTableRecipe(_Recipe):
+    """The partition table of a usual layout, by name."""
+
+    kind: Literal["esp-table"]
+    layout: str
+
+    def build(self) -> bytes:
+        """The bytes. Raises Misuse for a layout that nobody knows."""
+        if self.layout not in LAYOUTS:
+            raise Misuse(f"no layout is called {self.layout!r}", hint=f"one of {', '.join(LAYOUTS)}")
+        return LAYOUTS[self.layout].pack()
+
+
+Recipe = Annotated[
+    NoiseRecipe | FillRecipe | TextRecipe | EspAppRecipe | EspBootloaderRecipe | EspTableRecipe,
+    Field(discriminator="kind"),
+]

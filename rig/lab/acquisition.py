@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rig.boards.spark_core import SparkCore
-from rig.boards.timing import Timing
+from rig.boards.timing import number_of
 from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse, RigError
 from rig.lab.coordinator import Coordinator
@@ -21,7 +20,7 @@ from rig.lab.health import HEALTH, OK, Health, acquit, all_health, is_quarantine
 from rig.lab.holder import HOLDER_TAG, is_abandoned, one_at_a_time, this_process, unchanged_since_taken
 from rig.lab.reservation import Reservation, cancel_abandoned
 from rig.lab.scheduling import rare
-from rig.lab.targets import build_board, forget_session, share_session
+from rig.lab.targets import AnyBoard, build_board, forget_session, share_session
 from rig.lab.waiting import tell_waiting
 
 #: How long to wait for a place that somebody else has.
@@ -41,7 +40,7 @@ class Boards:
         self._address = coordinator
         self._environment = environment
         self._coordinator = Coordinator(coordinator)
-        self._held: dict[str, tuple[SparkCore, Any]] = {}
+        self._held: dict[str, tuple[AnyBoard, Any]] = {}
         #: Places that a killed run had left acquired, and that were given back when this began.
         self.reaped: list[str] = []
 
@@ -65,7 +64,7 @@ class Boards:
         if failed:
             raise failed[0]
 
-    def get(self, kind: str, tags: Mapping[str, str]) -> SparkCore:
+    def get(self, kind: str, tags: Mapping[str, str]) -> AnyBoard:
         """A board of `kind` whose place has all `tags`: the quickest that we hold or that is free.
 
         Waits in the coordinator's queue when all are taken. Raises NotHere when no place has these tags, LabFault
@@ -80,7 +79,7 @@ class Boards:
                 found = self._wait(fitting, lambda: self._take_free(fitting, 1) if queued.allocated() else None)
         return found[0]
 
-    def get_several(self, kind: str, tags: Mapping[str, str], count: int) -> list[SparkCore]:
+    def get_several(self, kind: str, tags: Mapping[str, str], count: int) -> list[AnyBoard]:
         """`count` boards of `kind`, all or none. Raises NotHere when there are fewer, LabFault when they stay taken."""
         fitting = self._fitting(kind, tags)
         if len(fitting) < count:
@@ -102,11 +101,11 @@ class Boards:
             raise LabFault(f"every place that fits is in quarantine: {told}", hint="rig lab health --control-cut PLACE")
         return healthy
 
-    def _wait(self, fitting: Mapping[str, Any], look: Callable[[], list[SparkCore] | None]) -> list[SparkCore]:
+    def _wait(self, fitting: Mapping[str, Any], look: Callable[[], list[AnyBoard] | None]) -> list[AnyBoard]:
         """Look until there is something, showing who holds what meanwhile. Raises LabFault."""
         shown = ""
 
-        def look_and_show() -> list[SparkCore] | None:
+        def look_and_show() -> list[AnyBoard] | None:
             nonlocal shown
             found = look()
             if found is None and (holders := self._holders(fitting)) != shown:
@@ -128,7 +127,7 @@ class Boards:
         taken = {name: places[name].acquired for name in sorted(fitting) if places[name].acquired}
         return ", ".join(f"{name} by {holder}" for name, holder in taken.items()) or "reserved by others"
 
-    def take(self, name: str) -> SparkCore:
+    def take(self, name: str) -> AnyBoard:
         """The board in the place called `name`, whatever its tags say. Raises Misuse, LabFault when it is taken."""
         if name not in self._held:
             self._coordinator.acquire(name)
@@ -185,10 +184,10 @@ class Boards:
         self._coordinator.tag(name, **{HOLDER_TAG: ""})
         self._coordinator.release(name)
 
-    def _take_free(self, fitting: Mapping[str, Any], count: int) -> list[SparkCore] | None:
+    def _take_free(self, fitting: Mapping[str, Any], count: int) -> list[AnyBoard] | None:
         """`count` boards, the quickest of those that are ours or free now, common ones before rare ones; or none."""
         places = self._coordinator.places()
-        pace = {name: Timing.from_tags(place.tags).scale for name, place in fitting.items()}
+        pace = {name: number_of(place.tags, "timing_scale", "1") or 1.0 for name, place in fitting.items()}
 
         def preference(name: str) -> tuple[float, bool, str, str]:
             return pace[name], name not in self._held, rare(fitting[name].tags), name
@@ -222,11 +221,12 @@ class Boards:
             raise
         return True
 
-    def _take(self, name: str) -> SparkCore:
+    def _take(self, name: str) -> AnyBoard:
         """Build the board of a place that is ours now."""
         self._coordinator.tag(name, **{HOLDER_TAG: this_process()})
         try:
-            board, target = build_board(self._environment, name)
+            kind = self._coordinator.places()[name].tags.get("board", "spark-core")
+            board, target = build_board(self._environment, name, kind)
         except BaseException:
             self._coordinator.tag(name, **{HOLDER_TAG: ""})
             self._coordinator.release(name)

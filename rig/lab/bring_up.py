@@ -12,6 +12,7 @@ from rig.boards.bring_up import UNKNOWN, BroughtUp, Recipe, bring_up
 from rig.errors import LabFault, Misuse, RigError
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
+from rig.lab.targets import the_core
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def _bring_one_up(lab: Lab, place: str, recipe: Recipe, manifest: Path) -> Broug
     steps = ["acquiring"]
     try:
         with Boards(lab.coordinator, lab.environment) as boards:
-            board = boards.take(place)
+            board = the_core(boards.take(place))
             try:
                 told = bring_up(board, recipe, Manifest.load(manifest), steps.append)
             except Misuse:

@@ -14,6 +14,7 @@ from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
+from rig.lab.targets import the_core
 from rig.power.trigger import Aim
 
 TRIES = 3
@@ -41,7 +42,7 @@ def clear(boards: Boards, place: str, known: Manifest, note: Callable[[str], Non
 
     Raises DeviceFault, LabFault, Misuse.
     """
-    board = boards.take(place)
+    board = the_core(boards.take(place))
     try:
         control_cut(board, known, note)
     except (DeviceFault, LabFault) as error:

@@ -13,6 +13,7 @@ from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
 from rig.lab.bring_up import Lab
 from rig.lab.checkout import manifest_path
+from rig.lab.targets import the_core
 
 
 def update_place(
@@ -32,7 +33,7 @@ def update_place(
         raise Misuse(f"{known.path} names no image for the role {plan.image}")
     lines = list(read_ledger(ledger)) if ledger.exists() else []
     with Boards(lab.coordinator, lab.environment) as boards:
-        board = boards.take(place)
+        board = the_core(boards.take(place))
         way = choose_path(lines, board.tags.get("core_id", ""), plan.policy_updates)
         with open_ledger(ledger) as book:
             return run_deep_update(board, plan, roles[plan.image], way, consent=consent, ledger=book, note=note)

@@ -16,12 +16,12 @@ from rig.lab.chosen import RUN_ID, chosen_rack, is_engineers_own, virtual_coordi
 
 if TYPE_CHECKING:
     from rig.boards.online import Online
-    from rig.boards.spark_core import SparkCore
     from rig.campaign.bench import Bench
     from rig.campaign.until_landed import CutUntilLanded
     from rig.evidence.ledger import Ledger
     from rig.firmware.manifest import Image, Manifest
     from rig.lab.acquisition import Boards
+    from rig.lab.targets import AnyBoard
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +44,10 @@ def firmware(request: pytest.FixtureRequest) -> Manifest:
 
 
 @pytest.fixture
-def image(firmware: Manifest, board: SparkCore) -> Callable[[str], Image]:
+def image(firmware: Manifest, board: AnyBoard, request: pytest.FixtureRequest) -> Callable[[str], Image]:
     """The image that plays a part for this kind of board: `image("new")`; without one the test is not run here."""
-    roles = firmware.roles(board.kind)
+    variant = request.node.get_closest_marker("firmware")
+    roles = firmware.roles(board.kind, variant.args[0] if variant is not None else None)
 
     def playing(role: str) -> Image:
         if role not in roles:
@@ -73,15 +74,15 @@ def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
 
 
 @pytest.fixture
-def board(request: pytest.FixtureRequest) -> SparkCore:
+def board(request: pytest.FixtureRequest) -> AnyBoard:
     """The board this test's marker asks for; with `--lg-env` the one the engineer has acquired."""
     marker = request.node.get_closest_marker("board")
     if marker is None or len(marker.args) != 1:
         raise Misuse(f"{request.node.name} has no marker board(kind)", hint='@pytest.mark.board("spark-core")')
     if is_engineers_own(request.config):
-        from rig.boards.spark_core import SparkCore
+        from rig.lab.targets import board_of
 
-        own = SparkCore.from_target(request.getfixturevalue("target"))
+        own = board_of(request.getfixturevalue("target"), marker.args[0])
         wanted = {"board": marker.args[0], **marker.kwargs}
         lacking = {key: value for key, value in wanted.items() if own.tags.get(key) != value}
         if lacking:
@@ -110,8 +111,8 @@ def ledger(report_folder: Path, request: pytest.FixtureRequest) -> Iterator[Ledg
 
 @pytest.fixture
 def bench(
-    board: SparkCore, firmware: Manifest, ledger: Ledger, report_folder: Path, request: pytest.FixtureRequest
-) -> Iterator[Bench]:
+    board: AnyBoard, firmware: Manifest, ledger: Ledger, report_folder: Path, request: pytest.FixtureRequest
+) -> Iterator[Bench[Any]]:
     """The board in its known state, with everything a trial needs.
 
     It is brought back to that state before the test counts as over: what a test broke shows in that test.
@@ -123,7 +124,9 @@ def bench(
     timeline = Timeline()
     request.node.user_properties.append(("place", board.name))
     tell_place(board.name, board.tags)
-    bench = Bench(board, firmware.roles(board.kind), ledger, timeline, run_id=request.config.stash[RUN_ID])
+    variant = request.node.get_closest_marker("firmware")
+    roles = firmware.roles(board.kind, variant.args[0] if variant is not None else None)
+    bench = Bench(board, roles, ledger, timeline, run_id=request.config.stash[RUN_ID])
     with _quarantined_on_failure(request, bench):
         bench.make_known()
     yield bench
@@ -136,7 +139,7 @@ def bench(
 
 
 @contextmanager
-def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench) -> Iterator[None]:
+def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench[Any]) -> Iterator[None]:
     """Take a board out of circulation that is given up or cannot be brought back; an engineer's own is left to them."""
     reason: str | None = None
     try:
@@ -154,9 +157,11 @@ def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench) -> Ite
 
 
 @pytest.fixture
-def online(bench: Bench) -> Iterator[Online]:
+def online(bench: Bench[Any]) -> Iterator[Online]:
     """The bench's board in its cloud, from its known state; without a cloud the test is not run here."""
-    board = bench.board
+    from rig.lab.targets import the_core
+
+    board = the_core(bench.board)
     if board.online is None:
         pytest.skip(f"not run here: {board.name} has no cloud")
 
@@ -171,14 +176,14 @@ def online(bench: Bench) -> Iterator[Online]:
 
 
 @pytest.fixture
-def may_destroy(board: SparkCore, request: pytest.FixtureRequest) -> None:
+def may_destroy(board: AnyBoard, request: pytest.FixtureRequest) -> None:
     """Only boards whose place says `expendable=yes` may be destroyed, unless somebody allowed it aloud."""
     if board.tags.get("expendable") != "yes" and not request.config.getoption("--allow-destructive"):
         pytest.skip(f"not run here: it destroys {board.name} for good; --allow-destructive runs it all the same")
 
 
 @pytest.fixture
-def cut(bench: Bench, record_property: Any) -> CutUntilLanded:
+def cut(bench: Bench[Any], record_property: Any) -> CutUntilLanded:
     """Cut an update until a cut lands where it was aimed; answers what came of that one."""
     from rig.campaign.until_landed import CutUntilLanded
 

@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +21,12 @@ from rig.formats.spark_keys import ServerRecord
 from rig.lab.checkout import manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
-from rig.lab.factory import Belongings, ship_core, shipped_public_key
-from rig.lab.virtual_places import LINES, RESOURCES, CoreSlot, exports, tags
+from rig.lab.core_slot import CoreSlot
+from rig.lab.esp32_slot import Esp32Slot
+from rig.lab.site import HOST, UPDATE_HOSTS, Site, Slot, Told
 from rig.ports import free_port, is_free
 from rig.servers.spark.cloud import PORT
-from rig.trust.core_key import CoreKey, make_core_key
 
-HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 REVIVAL_SECONDS = 1.0
 #: Time scale of boards whose exact timing does not matter.
@@ -36,25 +35,27 @@ QUICK = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RackPlan:
-    """What to build: a Core for each slot, shipped with the images of `manifest` (None: the rig's own)."""
+    """What to build: a board for each slot, shipped with the images of `manifest` (None: the rig's own)."""
 
-    slots: Sequence[CoreSlot]
+    slots: Sequence[Slot]
     manifest: Path | None = None
     seed: int = 0
 
     @classmethod
     def for_suites(cls, workers: int, manifest: Path | None, spares: int = 0) -> RackPlan:
-        """A quick Core of each generation for each worker, and one of every other kind that some suite asks for.
+        """A quick board of each kind and generation for each worker, and one of every other that some suite asks for.
 
         Cuts aimed at a window need a board as slow as a real one; `spares` more of those know a network, for cuts
         that cost a radio.
         """
-        quick = [CoreSlot(QUICK, generation) for generation in "ABC" for _ in range(workers)]
+        quick: list[Slot] = [CoreSlot(QUICK, generation) for generation in "ABC" for _ in range(workers)]
         real = [CoreSlot(1.0, generation) for generation in "ABC"]
         others = [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
         online = [CoreSlot(QUICK, generation, joined=True) for generation in "ABC"]
         online += [CoreSlot(1.0, generation, joined=True) for generation in "ABC" + "B" * spares]
-        return cls(quick + real + others + online, manifest)
+        esp32s = [Esp32Slot(QUICK) for _ in range(workers)]
+        esp32s += [Esp32Slot(1.0), Esp32Slot(QUICK, fed_by_board=True)]
+        return cls([*quick, *real, *others, *online, *esp32s], manifest)
 
 
 class VirtualRack:
@@ -62,16 +63,21 @@ class VirtualRack:
 
     def __init__(self, plan: RackPlan, *, state: Path | None = None):
         self.plan = plan
-        self.places = [f"core-{number:02d}" for number in range(1, len(plan.slots) + 1)]
+        self.slots = dict(_numbered(plan.slots))
         self.coordinator = ""
-        self.boards: dict[str, dict[str, Any]] = {}
-        self.relay: dict[str, Any] = {}
-        self.cloud: dict[str, Any] = {}
+        self.boards: dict[str, Told] = {}
+        self.relay: Told = {}
+        self.cloud: Told = {}
+        self.updates: Told = {}
         self._state = state
-        self._core_key = CoreKey(b"", "")
-        self._server = b""
+        self._coils: dict[str, int] = {}
         self._folder: Path | None = None
         self._children: Children | None = None
+
+    @property
+    def places(self) -> list[str]:
+        """Names of its places."""
+        return list(self.slots)
 
     def __enter__(self) -> VirtualRack:
         self._folder = Path(tempfile.mkdtemp(prefix="rig-rack-"))
@@ -108,8 +114,7 @@ class VirtualRack:
 
     def _is_fed(self, place: str) -> bool:
         """Whether the relay feeds a board; one whose relay is gone is: its contacts rest closed."""
-        coil = self.places.index(place) * len(LINES)
-        contact = Contact(HOST, self.relay["modbus"]["port"], coil, inverted=False, board=place)
+        contact = Contact(HOST, self.relay["modbus"]["port"], self._coils[place], inverted=False, board=place)
         try:
             return contact.is_closed()
         except LabFault:
@@ -133,85 +138,95 @@ class VirtualRack:
             "boards": self.boards,
             "relay": self.relay,
             "cloud": self.cloud,
+            "updates": self.updates,
         }
 
     # -- start-up ------------------------------------------------------------------------------------------------------
 
     def _start(self, folder: Path, children: Children) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        manifest = Manifest.load(manifest_path(self.plan.manifest))
-        self._core_key = make_core_key()
+        site = Site(folder, self._state or folder, Manifest.load(manifest_path(self.plan.manifest)), self.plan.seed)
         self.coordinator = f"{HOST}:{free_port(HOST)}"
         coordinator = children.start("coordinator", [_script("labgrid-coordinator"), "-l", self.coordinator])
-        self._start_cloud(children, folder, deadline)
-        twins = [self._start_core(children, number, manifest, folder) for number in range(len(self.places))]
-        for place, twin in zip(self.places, twins, strict=True):
-            told = twin.ready(deadline)
-            self.boards[place] = {key: told[key] for key in ("usbip", "control", "console", "core_id", "generation")}
-            for port in ("usbip", "control", "console"):
-                twin.again_by = [*twin.again_by, f"--{port}-port", str(told[port]["port"])]
-        wires = [
-            f"--wire={line}@{board['control']['host']}:{board['control']['port']}"
-            for board in self.boards.values()
-            for line in LINES
-        ]
-        relay = children.start("relay", [*_rig(), "twin", "relay", *wires])
-        told = relay.ready(deadline)
-        self.relay = {"modbus": told["modbus"], "http": told["http"]}
-        ports = ("--modbus-port", told["modbus"]["port"], "--http-port", told["http"]["port"])
-        relay.again_by = [*relay.again_by, *map(str, ports)]
-        (folder / "exporter.yaml").write_text(json.dumps(exports(HOST, self.boards, self.relay, self.cloud), indent=1))
+        self._start_cloud(children, site, deadline)
+        self._start_updates(children, site, deadline)
+        self._start_boards(children, site, deadline)
+        self._start_relay(children, site, deadline)
+        groups = {}
+        for place, slot in self.slots.items():
+            groups[place] = slot.exports(self.boards[place], self._coils[place], site)
+        (folder / "exporter.yaml").write_text(json.dumps(groups, indent=1))
         exporter = [_script("labgrid-exporter"), "-c", self.coordinator, "-n", "virtual", "--hostname", HOST]
         _wait_for_port(coordinator, self.coordinator, deadline)
         children.start("exporter", [*exporter, "exporter.yaml"])
         self._make_places()
         with Coordinator(self.coordinator) as session:
-            for place in self.places:
-                _wait_for_resources(session, place, children, deadline)
+            for place, slot in self.slots.items():
+                _wait_for_resources(session, place, slot.resources, children, deadline)
 
-    def _start_cloud(self, children: Children, folder: Path, deadline: float) -> None:
+    def _start_cloud(self, children: Children, site: Site, deadline: float) -> None:
         """The rack's one Spark cloud, on the port that Cores know where that is free."""
+        if not any(slot.kind == "spark-core" for slot in self.plan.slots):
+            return
         port = PORT if is_free(HOST, PORT) else free_port(HOST)
-        keys = ("--server-key", str((self._state or folder) / "spark-server.pem"), "--core-keys", "core_keys")
+        site.core_keys.mkdir(exist_ok=True)
+        keys = ("--server-key", str(site.state / "spark-server.pem"), "--core-keys", str(site.core_keys))
         addresses = ("--listen", f"{HOST}:{port}", "--control", f"{HOST}:{free_port(HOST)}")
         cloud = children.start("cloud", [*_rig(), "cloud", "spark", *addresses, *keys, "--json"])
-        (folder / "core_keys").mkdir(exist_ok=True)
-        self.cloud = {key: value for key, value in cloud.ready(deadline).items() if key != "ready"}
-        self._server = ServerRecord(bytes.fromhex(self.cloud["public_key"]), None).pack()
+        self.cloud = site.cloud = {key: value for key, value in cloud.ready(deadline).items() if key != "ready"}
+        site.cloud_record = ServerRecord(bytes.fromhex(self.cloud["public_key"]), None).pack()
+
+    def _start_updates(self, children: Children, site: Site, deadline: float) -> None:
+        """The rack's one HTTPS update server; what it is to be trusted by lies where firmware's pins are looked for."""
+        if not any(slot.kind == "esp32" for slot in self.plan.slots):
+            return
+        addresses = ("--listen", f"{HOST}:{free_port(HOST)}", "--control", f"{HOST}:{free_port(HOST)}")
+        names = [f"--host={name}" for name in UPDATE_HOSTS]
+        state = ("--state", str(site.state / "updates"))
+        server = children.start("updates", [*_rig(), "cloud", "https", *addresses, *names, *state, "--json"])
+        self.updates = site.updates = {key: value for key, value in server.ready(deadline).items() if key != "ready"}
+        site.trust.mkdir(exist_ok=True)
+        shutil.copy(self.updates["ca"], site.trust / "rig-root.pem")
+
+    def _start_boards(self, children: Children, site: Site, deadline: float) -> None:
+        twins = {}
+        for number, (place, slot) in enumerate(self.slots.items()):
+            command = slot.command(number, site.state / place, site)
+            twins[place] = children.start(place, [*_rig(), *command])
+        for place, twin in twins.items():
+            told = twin.ready(deadline)
+            self.boards[place] = {key: value for key, value in told.items() if key not in ("ready", "public_key")}
+            for port in self.slots[place].ports:
+                twin.again_by = [*twin.again_by, f"--{port}-port", str(told[port]["port"])]
+
+    def _start_relay(self, children: Children, site: Site, deadline: float) -> None:
+        wires: list[str] = []
+        for place, slot in self.slots.items():
+            self._coils[place] = len(wires)
+            control = self.boards[place]["control"]
+            wires += [f"--wire={line}@{control['host']}:{control['port']}" for line in slot.lines]
+        relay = children.start("relay", [*_rig(), "twin", "relay", *wires])
+        told = relay.ready(deadline)
+        self.relay = site.relay = {"modbus": told["modbus"], "http": told["http"]}
+        ports = ("--modbus-port", told["modbus"]["port"], "--http-port", told["http"]["port"])
+        relay.again_by = [*relay.again_by, *map(str, ports)]
 
     def _make_places(self) -> None:
         """Make the places that the coordinator does not know: it saves them four times a minute only."""
         with Coordinator(self.coordinator) as session:
             known = session.places()
-            for number, place in enumerate(self.places):
+            for number, (place, slot) in enumerate(self.slots.items()):
                 if place not in known:
-                    told = tags(self.plan.slots[number], self.boards[place], self.plan.seed + number)
+                    told = slot.tags(self.boards[place], self.plan.seed + number)
                     session.add_place(place, patterns=[f"virtual/{place}/*"], tags=told)
 
-    def _start_core(self, children: Children, number: int, manifest: Manifest, folder: Path) -> Child:
-        place = self.places[number]
-        state = (self._state or folder) / place
-        slot = self.plan.slots[number]
-        networks = ("rig",) if slot.joined else ()
-        ship_core(state, manifest, slot.generation, Belongings(self._core_key.private_der, self._server, networks))
-        if pem := shipped_public_key(state):
-            (folder / "core_keys" / f"{core_id(number)}.pub.pem").write_text(pem)
-        return children.start(
-            place,
-            [
-                *_rig(),
-                *("twin", "spark-core", "--state", str(state), "--core-id", core_id(number)),
-                *("--time-scale", str(slot.time_scale), "--seed", str(self.plan.seed + number)),
-                *("--manifest", str(manifest.path), "--generation", slot.generation),
-                *("--cloud", f"{HOST}:{self.cloud['listen']['port']}"),
-                *(["--locked"] if slot.locked else []),
-            ],
-        )
 
-
-def core_id(number: int) -> str:
-    """The id of the `number`-th virtual Core."""
-    return f"48ff6c06506755502631{number + 1:04x}"
+def _numbered(slots: Sequence[Slot]) -> Iterator[tuple[str, Slot]]:
+    """Slots by the names of their places, each kind counted from 1."""
+    counts: dict[str, int] = {}
+    for slot in slots:
+        counts[slot.prefix] = counts.get(slot.prefix, 0) + 1
+        yield f"{slot.prefix}-{counts[slot.prefix]:02d}", slot
 
 
 def _rig() -> list[str]:
@@ -238,8 +253,10 @@ def _wait_for_port(child: Child, address: str, deadline: float) -> None:
             time.sleep(0.05)
 
 
-def _wait_for_resources(session: Coordinator, place: str, children: Children, deadline: float) -> None:
-    while not session.resources_of(place) >= RESOURCES:
+def _wait_for_resources(
+    session: Coordinator, place: str, resources: set[str], children: Children, deadline: float
+) -> None:
+    while not session.resources_of(place) >= resources:
         dead = children.dead()
         if dead or time.monotonic() > deadline:
             deaths = "; ".join(child.obituary() for child in dead)

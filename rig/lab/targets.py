@@ -14,14 +14,23 @@ from labgrid.resource.common import ResourceManager
 from labgrid.resource.remote import RemotePlaceManager
 from labgrid.util import yaml as labgrid_yaml
 
+from rig.boards.esp32 import Esp32
 from rig.boards.spark_core import SparkCore
 from rig.errors import LabFault, Misuse
 from rig.lab.coordinator import Coordinator
 
+#: Boards by kind.
+AnyBoard = SparkCore | Esp32
+KINDS: dict[str, type[AnyBoard]] = {"spark-core": SparkCore, "esp32": Esp32}
 
-def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:
-    """The board in `place`, with the labgrid target that carries its drivers. Raises Misuse, LabFault."""
+
+def build_board(environment: Path, place: str, kind: str) -> tuple[AnyBoard, Any]:
+    """The board of a kind in `place`, with the labgrid target that carries its drivers.
+
+    Raises Misuse, LabFault.
+    """
     os.environ["LG_PLACE"] = place
+    environment = environment_for(environment, kind)
     try:
         env = Environment(config_file=str(environment))
     except (OSError, ImportError, InvalidConfigError, labgrid_yaml.yaml.YAMLError, KeyError) as error:
@@ -30,11 +39,34 @@ def build_board(environment: Path, place: str) -> tuple[SparkCore, Any]:
         target = env.get_target("main")
         if target is None:
             raise Misuse(f"{environment} has no target called main")
-        return SparkCore.from_target(target), target
+        return board_of(target, kind), target
     except (Error, NoResourceFoundError, NoDriverFoundError, BindingError) as error:
         raise LabFault(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
     except KeyError as error:  # what labgrid makes of resources whose exporter has just gone
         raise LabFault("its resources are gone", board=place, hint="is its exporter alive?") from error
+
+
+def environment_for(environment: Path, kind: str) -> Path:
+    """The file beside `environment` that is called after the kind too, `lab-esp32.yaml` for `lab.yaml`; else itself.
+
+    labgrid makes every target of a file, so boards that are wired differently need a file each.
+    """
+    own = environment.with_stem(f"{environment.stem}-{kind}")
+    return own if own.exists() else environment
+
+
+def board_of(target: Any, kind: str) -> AnyBoard:
+    """The board behind a labgrid target. Raises Misuse for a kind that nobody knows."""
+    if kind not in KINDS:
+        raise Misuse(f"a board of kind {kind!r} is unknown", hint=f"one of {', '.join(KINDS)}")
+    return KINDS[kind].from_target(target)
+
+
+def the_core(board: AnyBoard) -> SparkCore:
+    """The board, which must be a Spark Core. Raises Misuse."""
+    if not isinstance(board, SparkCore):
+        raise Misuse(f"is an {board.kind}, and this is for Spark Cores", board=board.name)
+    return board
 
 
 def share_session(coordinator: Coordinator) -> None:

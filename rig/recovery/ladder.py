@@ -1,7 +1,7 @@
-"""The rescue ladder of a Core: rungs in order, each with what it does, how long it may take and how one sees it worked.
+"""The rescue ladder: rungs in order, each with what it does, how long it may take and how one sees it worked.
 
-self → wait → power-cycle → reset → reflash → factory-reset → none. A rung the place is not wired for is left out.
-What runs after a rung is read back over DFU, not believed.
+Which rungs there are is a matter of the board's kind and of what its place is wired for. What runs after a rung is read
+back from flash, not believed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rig.boards.spark_core import ALIVE, SparkCore
-from rig.clock import look_for
-from rig.drivers.usb_port import DFU, LISTENING
+from rig.boards.board import Board
+from rig.boards.esp32 import Esp32
+from rig.boards.spark_core import SparkCore
 from rig.errors import DeviceFault
 from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import OUTCOME_ROLES, Image
-from rig.formats import spark_flash as layout
+from rig.recovery.core_rescue import CoreRescue, make_core_known
+from rig.recovery.esp32_rescue import Esp32Rescue, golden_set, make_esp32_known
+from rig.recovery.rung import Rescue, Rung
 
 NO_IMAGE = "none"
 NO_RUNG = "none"
@@ -64,92 +66,72 @@ class Outcome:
         return {**asdict(self), "became": self.name}
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One way to bring a board back: `act`, then an application must show itself within `seconds`."""
-
-    name: str
-    act: Callable[[], None]
-    seconds: float
-
-
 class RescueLadder:
     """Climbs a board that stands without power back to a running image.
 
     `roles` names the images the board may come back with; `golden` is what reflashing writes.
     """
 
-    def __init__(self, board: SparkCore, roles: Mapping[str, Image], golden: Image):
+    def __init__(self, board: Board, roles: Mapping[str, Image], golden: Image):
         self._board = board
         images = {role: roles[role] for role in OUTCOME_ROLES if role in roles}
         self._roles = {image.sha256: role for role, image in images.items()}
         self._catalogue = Catalogue(images.values())
-        self._golden = golden
-        self._started = 0.0
+        self._longest = max(map(len, images.values()), default=0)
+        self._rescue = rescue_of(board, roles, golden)
 
     def rungs(self) -> Iterator[Rung]:
         """The rungs this place has, lowest first."""
-        board, timing = self._board, self._board.timing
-        yield Rung("self", board.power_on, timing.by_itself)
-        yield Rung("wait", lambda: None, timing.self_healing)
-        yield Rung("power-cycle", self._cycle, timing.self_healing)
-        if board.has_reset:
-            yield Rung("reset", board.press_reset, timing.self_healing)
-        if board.has_mode:
-            yield Rung("reflash", self._reflash, timing.start)
-            yield Rung("factory-reset", board.factory_reset, timing.factory_reset)
+        return self._rescue.rungs()
 
     def climb(self, note: Callable[[str], None]) -> Outcome:
-        """Start the board free and go up until it runs. It ends powered, in DFU or running."""
-        board, seen, sign = self._board, [], None
-        began = self._started = board.clock.now()
+        """Start the board free and go up until it runs. It ends powered, in its reader or running."""
+        clock, seen, sign = self._board.clock, [], None
+        began = started = clock.now()
         for rung in self.rungs():
-            if rung.name == "wait" and sign == DFU:
-                continue  # it stays in DFU: nothing changes by waiting
+            if rung.name == "wait" and sign in self._rescue.stays:
+                continue
             if rung.name != "wait":
-                self._started = board.clock.now()
+                started = clock.now()
             try:
                 rung.act()
-                sign = self._settle(rung.seconds)
+                sign = self._rescue.settle(rung.seconds, started)
             except DeviceFault as error:
                 sign = error.message
             seen.append(f"{rung.name}: {sign or 'silence'}")
             note(seen[-1])
-            if sign in ALIVE:
-                seconds = board.clock.now() - began
+            if sign in self._rescue.alive:
+                seconds = clock.now() - began
                 image = NO_IMAGE if rung.name in BY_HAND else self._what_runs()
                 return Outcome(image, rung.name, seconds, "; ".join(seen))
-        return Outcome(NO_IMAGE, NO_RUNG, board.clock.now() - began, "; ".join(seen))
-
-    def _settle(self, seconds: float) -> str | None:
-        """What the board shows once it stays with it: a watchdog may end a DFU that nobody asked for (C3).
-
-        One that shows itself sooner than any watchdog can bite comes from a start that has not started one.
-        """
-        board = self._board
-        sign = board.observe(seconds)
-        if sign != DFU or board.clock.now() - self._started < board.timing.watchdog_soonest:
-            return sign
-        left = look_for(
-            lambda: board.identity() != DFU, seconds=board.timing.watchdog, clock=board.clock, every=0.05
-        )  # fmt: skip
-        if left:
-            sign = LISTENING if board.is_alive(board.timing.self_healing) else board.identity()
-        return sign
-
-    def _cycle(self) -> None:
-        self._board.power_off()
-        self._board.power_on()
+        return Outcome(NO_IMAGE, NO_RUNG, clock.now() - began, "; ".join(seen))
 
     def _what_runs(self) -> str:
-        """Role of the image in the application area, read by the reader that changes nothing."""
-        if not self._board.has_mode:
-            return "other"
-        self._board.enter_dfu()
-        with self._board.dfu() as host:
-            image = self._catalogue.find(host.read(layout.APP_ADDRESS, layout.APP_SIZE))
+        """Role of the image that runs, read by the reader that changes nothing, not believed."""
+        running = self._rescue.running(self._longest)
+        image = self._catalogue.find(running) if running is not None else None
         return self._roles[image.sha256] if image is not None else "other"
 
-    def _reflash(self) -> None:
-        self._board.enter_dfu()
-        self._board.update(self._golden)
+
+def rescue_of(board: Board, roles: Mapping[str, Image], golden: Image) -> Rescue:
+    """What its kind brings to the ladder."""
+    if isinstance(board, Esp32):
+        return Esp32Rescue(board, golden_set(roles))
+    assert isinstance(board, SparkCore)
+    return CoreRescue(board, golden)
+
+
+def make_known(board: Board, roles: Mapping[str, Image]) -> None:
+    """Bring the board to its known state: the golden image and what else `roles` name, the board in its reader.
+
+    Whatever was done to it before ends here. Raises DeviceFault when the board cannot be brought back.
+    """
+    cast = {role: image.sha256 for role, image in roles.items()}
+    if board.known and board.cast == cast:
+        return
+    board.cast = cast
+    if isinstance(board, Esp32):
+        make_esp32_known(board, roles)
+    else:
+        assert isinstance(board, SparkCore)
+        make_core_known(board, roles)

@@ -112,10 +112,14 @@ class Connection(asyncio.Protocol):
 
 
 class Network:
-    """Carries a radio's orders out. `waiting` tells how many bytes the board has not read yet."""
+    """Carries a radio's orders out. `waiting` tells how many bytes the board has not read yet.
 
-    def __init__(self, routes: Routes, happened: Happened, waiting: Callable[[], int]):
+    `address` is the board's own, where it has one: servers see it.
+    """
+
+    def __init__(self, routes: Routes, happened: Happened, waiting: Callable[[], int], address: str | None = None):
         self._routes, self._tell, self._waiting = routes, happened, waiting
+        self._own = (address, 0) if address is not None else None
         self._current: Connection | None = None
         self._ghosts: set[Connection] = set()
         self._opening: asyncio.Task[None] | None = None
@@ -175,7 +179,7 @@ class Network:
             self.happened(connection, "lost", UNKNOWN)
             return
         try:
-            await asyncio.get_running_loop().create_connection(lambda: connection, *target)
+            await asyncio.get_running_loop().create_connection(lambda: connection, *target, local_addr=self._own)
         except OSError as error:
             log.info("no connection to %s: %s", name, error)
             self.happened(connection, "lost", UNREACHABLE)

@@ -22,7 +22,7 @@ from rig.ports import free_port
 
 log = logging.getLogger(__name__)
 
-LINES = ("power", "mode", "reset")
+LINES = ("power", "mode", "reset", "boot")
 _WIRE_SECONDS = 2.0
 
 

@@ -153,7 +153,7 @@ MUTANTS = {
         checks.a_changed_ledger_line_is_noticed,
     ),
     "ladder: the first sign is the last": (
-        lambda m: m.setattr("rig.recovery.ladder.look_for", lambda *_args, **_named: None),
+        lambda m: m.setattr("rig.recovery.core_rescue.look_for", lambda *_args, **_named: None),
         checks.a_board_that_leaves_dfu_by_itself_is_not_stranded,
     ),
     "board: nobody measures how long MODE was held": (
@@ -173,7 +173,7 @@ MUTANTS = {
         checks.a_short_answer_is_the_devices_fault,
     ),
     "ladder: a board in DFU counts as healed": (
-        lambda m: m.setattr("rig.recovery.ladder.ALIVE", ("1d50:607f",)),
+        lambda m: m.setattr("rig.recovery.core_rescue.CoreRescue.alive", ("1d50:607f",)),
         checks.a_stranded_board_did_not_heal_itself,
     ),
 }

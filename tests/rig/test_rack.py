@@ -19,7 +19,7 @@ from rig.errors import LabFault, Misuse
 from rig.lab.acquisition import Boards, NotHere
 from rig.lab.checkout import part
 from rig.lab.children import Children
-from rig.lab.virtual_places import RESOURCES
+from rig.lab.core_slot import CoreSlot
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -148,7 +148,7 @@ def test_an_exporter_that_is_killed_harms_no_board_in_use_and_is_started_again(u
         assert board.is_alive(board.timing.start)
     with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
         wait_for(
-            lambda: boards._coordinator.resources_of("core-02") >= RESOURCES,
+            lambda: boards._coordinator.resources_of("core-02") >= CoreSlot.resources,
             seconds=20, reason="the exporter to come back", clock=Clock(), board="core-02",
         )  # fmt: skip
         assert boards.get("spark-core", {}).is_alive(5)

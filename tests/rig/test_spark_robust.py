@@ -120,7 +120,7 @@ def test_a_device_that_lies_about_its_id_does_not_take_the_others_place(lab):
 
 
 def test_a_stranger_and_noise_are_refused_with_a_reason(lab):
-    with lab.client.subscription("events", seconds=10) as told:
+    with lab.client.subscription("events", patience=10) as told:
         events = iter(told)
         next(events)
         Peer(lab).introduce("00" * 12)

@@ -22,7 +22,7 @@ from rig.drivers.usbip_link import UsbipLink
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.lab.rack import RackPlan, VirtualRack
-from rig.lab.virtual_places import CoreSlot
+from rig.lab.core_slot import CoreSlot
 from rig.power.cut import Cut
 from rig.power.trigger import Aim
 

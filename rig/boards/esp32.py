@@ -1,0 +1,304 @@
+"""An ESP32 in a labgrid place: power, GPIO0 and EN, the console, and the serial path."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rig.boards.board import Contents
+from rig.boards.esp32_timing import Esp32Timing
+from rig.boards.golden import GoldenSet
+from rig.boards.updates import Updates
+from rig.boards.wiring import Button, Relay
+from rig.clock import Clock, look_for, wait_for
+from rig.drivers.console import ConsoleRecorder, Entry
+from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.place import place_tags
+from rig.drivers.relay import ButtonDriver, RelayDriver
+from rig.drivers.rom_loader import RomLoader, SerialAddress
+from rig.errors import DeviceFault, LabFault, Misuse, RigError
+from rig.firmware.manifest import BoardKind
+
+if TYPE_CHECKING:
+    from rig.drivers.https_cloud import HttpsCloudClient
+
+#: Signs that a board's console gives of itself.
+RUNS, DOWNLOAD, LOOPS = "application", "download", "restarts"
+ALIVE = (RUNS,)
+BANNER = rb"rst:0x[0-9a-f]+ \(\w+\),boot:0x[0-9a-f]+"
+#: What tells where a start ended, in the order they are looked for.
+_LOADED = re.compile(rb"Loaded app from partition at offset 0x([0-9a-f]+)")
+_SIGNS = (
+    (DOWNLOAD, re.compile(rb"waiting for download")),
+    (RUNS, re.compile(rb"app_init: App version:\s+(\S+)")),
+    (LOOPS, re.compile(rb"No bootable app partitions|invalid header: 0x|flash read err|csum err|load partition table")),
+)
+
+#: Phases that a cut can aim at, by what the console says when they begin.
+TOKENS = {
+    "boot": b"End of partition table",
+    "load": b"Loaded app from partition",
+    "app": b"app_init: App version",
+    "begin": b"Starting OTA",
+    "chosen": b"upgrade successful",
+    "confirmed": b"App is valid",
+}
+
+
+def _nobody(_progress: object) -> None:
+    return None
+
+
+class Esp32:
+    """One ESP32, and what one does with it. Nothing here knows which tier it is on."""
+
+    kind: ClassVar[BoardKind] = "esp32"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        relay: Relay,
+        serial: SerialAddress,
+        console: ConsoleRecorder,
+        boot: Button | None = None,
+        reset: Button | None = None,
+        cloud: HttpsCloudClient | None = None,
+        tags: dict[str, str] | None = None,
+        clock: Clock | None = None,
+    ):
+        """`boot` holds GPIO0 low, `reset` EN."""
+        self.name = name
+        self.relay = relay
+        self.console = console
+        self.tags = tags or {}
+        self.timing = Esp32Timing.from_tags(self.tags)
+        self.clock = clock or Clock()
+        self.known = False
+        self.cast: dict[str, str] = {}
+        self._serial, self._boot, self._reset = serial, boot, reset
+        self._started_ns = 0
+        self._session = ExitStack()
+        self._rom: RomLoader | None = None
+        #: What the update server knows of it, where the place has one.
+        self.updates: Updates | None = None
+        if cloud is not None and "mac" in self.tags:
+            self.updates = Updates(cloud, self.tags["mac"], board=name)
+
+    @classmethod
+    def from_target(cls, target: Any) -> Esp32:
+        """The board behind a labgrid target with a relay, a serial port and, where they are wired, its two buttons."""
+        tags, name = place_tags(target)
+        boot, reset = (
+            target.get_driver(ButtonDriver, name=button) if tags.get(button) == "wired" else None
+            for button in ("boot", "reset")
+        )
+        drivers = {type(entry).__name__ for entry in target.drivers}
+        cloud = target.get_driver("HttpsCloudDriver").client() if "HttpsCloudDriver" in drivers else None
+        return cls(
+            name,
+            relay=target.get_driver(RelayDriver),
+            serial=target.get_driver("RomLoaderDriver").address(),
+            console=target.get_driver("RecordedConsoleDriver").recorder,
+            boot=boot,
+            reset=reset,
+            cloud=cloud,
+            tags=tags,
+        )
+
+    # -- power and signs of life -------------------------------------------------------------------------------------
+
+    def power_off(self) -> None:
+        """Take the supply away, and see that the board is silent. Raises LabFault when it is not."""
+        self.known = False
+        self._hang_up()
+        self.relay.off()
+        self.verify_off()
+
+    def verify_off(self) -> None:
+        """See by the relay and by the console, which know nothing of each other, that the board is without power."""
+        if self.relay.get():
+            raise LabFault(
+                "the relay reads back as closed after it was opened", board=self.name, hint="a sticky relay?"
+            )
+        wait_for(
+            lambda: not self._speaks_within(self.timing.silence),
+            seconds=self.timing.off,
+            reason="its console to fall silent: another feed, or the wrong relay channel?",
+            clock=self.clock,
+            board=self.name,
+        )
+
+    def power_on(self) -> None:
+        """Give the supply back. Whether the board starts is for the caller to see."""
+        self._started_ns = time.monotonic_ns()
+        self.relay.on()
+
+    def start(self, watch: Watcher = _nobody) -> None:
+        """Power-cycle; tells `watch` of the power-on."""
+        self.power_off()
+        self.power_on()
+        watch(Progress("power-on", 0, 1, 1))
+
+    @property
+    def has_reset(self) -> bool:
+        """Whether EN can be pulled low here."""
+        return self._reset is not None
+
+    @property
+    def has_boot(self) -> bool:
+        """Whether GPIO0 can be held low here: then flash is read before anything else happens."""
+        return self._boot is not None
+
+    def press_reset(self) -> None:
+        """Pull EN low and let go: to the chip it is a power-on. Raises Misuse where it is not wired."""
+        if self._reset is None:
+            raise Misuse("EN is not wired here", board=self.name, hint="ask for a place with the tag reset=wired")
+        self.known = False
+        self._hang_up()
+        self._reset.set(True)
+        self.clock.sleep(self.timing.reset_pulse)
+        self._started_ns = time.monotonic_ns()
+        self._reset.set(False)
+
+    def said(self) -> bytes:
+        """What the console said since the last start that we caused."""
+        return b"".join(entry.data for entry in self.console.entries if entry.at_ns >= self._started_ns)
+
+    def last_start(self) -> bytes:
+        """What the console said since the board last started, by whatever cause."""
+        said = self.said()
+        starts = [match.start() for match in re.finditer(BANNER, said)]
+        return said[starts[-1] :] if starts else b""
+
+    def sign(self) -> str | None:
+        """What its console shows of the last start: `application`, `download`, `restarts`; None for nothing yet."""
+        said = self.last_start()
+        for sign, token in _SIGNS:
+            if token.search(said):
+                return sign
+        return None
+
+    def observe(self, seconds: float) -> str | None:
+        """The first sign within `seconds`; None for silence."""
+        return look_for(self.sign, seconds=seconds, clock=self.clock)
+
+    def is_alive(self, seconds: float) -> bool:
+        """Whether an application shows itself within `seconds`."""
+        return bool(look_for(lambda: self.sign() in ALIVE, seconds=seconds, clock=self.clock))
+
+    def loaded(self) -> int | None:
+        """Flash offset of the application that the last start loaded, as the console tells it."""
+        found = _LOADED.findall(self.last_start())
+        return int(found[-1], 16) if found else None
+
+    def version(self) -> str | None:
+        """The version that the running application says."""
+        found = _SIGNS[1][1].search(self.last_start())
+        return found[1].decode("utf-8", "replace") if found else None
+
+    def wait_for(self, token: bytes, seconds: float) -> bool:
+        """Whether `token` (a regular expression) comes on the console since the last start that we caused."""
+        return self.console.wait_for(token, seconds=seconds, since_ns=self._started_ns) is not None
+
+    @contextmanager
+    def console_watched(self, watch: Watcher) -> Iterator[None]:
+        """While inside, `watch` is told of phases as the console tells them: those of TOKENS."""
+        line = bytearray()
+
+        def hear(entry: Entry) -> None:
+            line.extend(entry.data)
+            *whole, rest = bytes(line).split(b"\n")
+            line[:] = rest
+            for said in whole:
+                for phase, token in TOKENS.items():
+                    if token in said:
+                        watch(Progress(phase, 0, 1, 1))
+
+        with self.console.heard_by(hear):
+            yield
+
+    def _speaks_within(self, seconds: float) -> bool:
+        known = sum(len(entry.data) for entry in self.console.entries)
+        return bool(self.console.wait_for_more(known, seconds))
+
+    # -- the serial path ---------------------------------------------------------------------------------------------
+
+    def enter_reader(self) -> None:
+        """Power-cycle into download mode with GPIO0 held: nothing in flash runs.
+
+        Raises LabFault, DeviceFault, Misuse.
+        """
+        if self._boot is None:
+            raise Misuse("GPIO0 is not wired here", board=self.name, hint="ask for a place with the tag boot=wired")
+        self.power_off()
+        self._boot.set(True)
+        try:
+            self.power_on()
+            seen = look_for(self.sign, seconds=self.timing.banner, clock=self.clock)
+        finally:
+            self._boot.set(False)
+        if seen != DOWNLOAD:
+            raise DeviceFault(f"GPIO0 held from power-on ends in {seen or 'silence'}, not in download", board=self.name)
+
+    @contextmanager
+    def loader(self, watch: Watcher = _nobody, *, resets: bool = False) -> Iterator[RomLoader]:
+        """Talk to the loader of a board in download mode; with `resets` DTR and RTS bring it there.
+
+        The conversation goes on until the board's next start, and the console is lent to it meanwhile. Faults carry the
+        board's name, and end it.
+        """
+        self.known = False
+        try:
+            if self._rom is None:
+                self._session.enter_context(self.console.lent())
+                self._rom = self._session.enter_context(RomLoader(self._serial, resets=resets))
+            self._rom.watch = watch
+            yield self._rom
+        except BaseException as error:
+            self._hang_up()
+            if isinstance(error, RigError):
+                error.board = error.board or self.name
+            raise
+
+    def _hang_up(self) -> None:
+        """End the conversation with the loader."""
+        self._rom = None
+        self._session.close()
+
+    def read_flash(self, stretches: Sequence[tuple[int, int]]) -> Contents:
+        """Address and length of each stretch: what is there. The board must be in download mode."""
+        with self.loader() as rom:
+            return {address: rom.read(address, length) for address, length in stretches}
+
+    def flash(self, golden: GoldenSet, watch: Watcher = _nobody) -> None:
+        """Write a whole set, each part read back by its digest. The board must be in download mode."""
+        with self.loader(watch) as rom:
+            for address, data in golden.parts():
+                rom.write(address, data)
+
+    def until_cut(self, work: Callable[[RomLoader], None], watch: Watcher) -> None:
+        """Do something with the loader that a cut may end. Raises LabFault when the supply is gone."""
+        failed: list[Exception] = []
+        with self.loader(watch) as rom:
+
+            def run() -> None:
+                try:
+                    work(rom)
+                except Exception as error:  # whatever it is, whoever waits below is to know
+                    failed.append(error)
+
+            thread = threading.Thread(target=run, name="serial path", daemon=True)
+            thread.start()
+            while thread.is_alive() and self.relay.get():
+                thread.join(0.05)
+            if thread.is_alive():
+                rom.close()
+                thread.join(1.0)
+                raise LabFault("the supply is gone", board=self.name)
+        if failed:
+            raise failed[0]

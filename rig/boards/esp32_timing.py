@@ -1,0 +1,76 @@
+"""How long things take on a place's ESP32s, and so how long to wait for them.
+
+Numbers are of a board at full speed (reference/esp32.md; where it is silent they are estimates); a place whose boards
+run faster says so in its tag `timing_scale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rig.boards.timing import MARGIN_SECONDS, number_of
+
+#: The reset circuit's own delay, which nothing scales.
+EN_SECONDS = 0.12
+#: Wi-Fi join and DHCP at the longest.
+JOIN_SECONDS = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Esp32Timing:
+    """The timing profile of one place; all properties are in seconds."""
+
+    scale: float = 1.0
+    relay_seconds: float = 0.0
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str]) -> Esp32Timing:
+        """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are. Raises Misuse."""
+        scale = number_of(tags, "timing_scale", "1") or 1.0
+        return cls(scale, number_of(tags, "relay_ms", "0") / 1000)
+
+    @property
+    def silence(self) -> float:
+        """How long a console must be silent to count as that of a board without power."""
+        return 0.15
+
+    @property
+    def off(self) -> float:
+        """Until a board whose supply was cut is silent."""
+        return self.relay_seconds + MARGIN_SECONDS
+
+    @property
+    def reset_pulse(self) -> float:
+        """How long EN is pulled low."""
+        return 0.05
+
+    @property
+    def banner(self) -> float:
+        """From power-on until the ROM has said which way it boots."""
+        return EN_SECONDS + 0.5 * self.scale + MARGIN_SECONDS
+
+    @property
+    def start(self) -> float:
+        """From power-on until an application says who it is, the hashing of its image included."""
+        return EN_SECONDS + 2.0 * self.scale + MARGIN_SECONDS
+
+    @property
+    def settles(self) -> float:
+        """For how long an application must go on before it counts as running: one that crashes does so sooner."""
+        return 2.0 * self.scale
+
+    @property
+    def joins(self) -> float:
+        """From the application's start until it is in the network."""
+        return JOIN_SECONDS * self.scale + MARGIN_SECONDS
+
+    @property
+    def self_healing(self) -> float:
+        """A watchdog of 9 s, a rollback and a start."""
+        return (9.0 + 4.0) * self.scale + self.start
+
+    @property
+    def update(self) -> float:
+        """An update over the network, from the check to the new image's first word."""
+        return 60.0 * self.scale + self.joins + self.start

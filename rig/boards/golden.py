@@ -1,0 +1,33 @@
+"""What is written to bring an ESP32 back: second stage, partition table, blank otadata, and an application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rig.formats import otadata
+from rig.formats.partition_table import TABLE_OFFSET, PartitionTable
+
+BOOTLOADER_OFFSET = 0x1000
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenSet:
+    """A whole set of flash contents; `factory` goes where the table has such a partition."""
+
+    bootloader: bytes
+    table: PartitionTable
+    application: bytes
+    factory: bytes | None = None
+
+    def parts(self) -> Iterator[tuple[int, bytes]]:
+        """Address and bytes of each part. The application comes last: it is what makes the set bootable."""
+        yield BOOTLOADER_OFFSET, self.bootloader
+        yield TABLE_OFFSET, self.table.pack()
+        where, slot = self.table.otadata, self.table.slot(0)
+        assert where is not None, "a golden set has otadata"
+        assert slot is not None, "a golden set has slots"
+        yield where.offset, b"\xff" * otadata.SIZE
+        if self.factory is not None and self.table.factory is not None:
+            yield self.table.factory.offset, self.factory
+        yield slot.offset, self.application

@@ -1,0 +1,100 @@
+"""`rig twin esp32`: one ESP32 alone, or its flash started once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rig.cli.power import Power
+from rig.errors import Misuse
+
+app = typer.Typer(
+    invoke_without_command=True,
+    help="An ESP32: its serial port on TCP with DTR and RTS, its buttons behind a control port, its flash in a "
+    "folder.\n\n"
+    "Prints one JSON line when it is ready and serves until Ctrl-C or SIGTERM. esptool takes the url it tells.",
+)
+
+
+@app.callback()
+def _serve(
+    context: typer.Context,
+    state: Annotated[Path | None, typer.Option(help="Folder of flash.bin and efuses.bin.")] = None,
+    serial_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="TCP port of the serial port, RFC 2217; 0 for any free one.")
+    ] = 0,
+    raw_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="TCP port of the same serial port without lines (socket://).")
+    ] = 0,
+    control_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of the control port.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    mac: Annotated[str, typer.Option(help="Base address, 12 hex digits.")] = "24:0a:c4:00:00:01",
+    revision: Annotated[int, typer.Option(help="Chip revision, major*100+minor; 300 is v3.0.")] = 300,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]HOST:PORT", help="Where a server's name, or every name, leads."),
+    ] = None,
+    trust: Annotated[Path | None, typer.Option(help="Folder of NAME.pem: certificates that firmware pins.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="The board's own address, e.g. 127.0.1.7: servers see it.")
+    ] = None,
+    fed_by_board: Annotated[
+        bool, typer.Option("--bridge-fed-by-board", help="The serial port vanishes with the board's supply.")
+    ] = False,
+    blank: Annotated[bool, typer.Option("--blank", help="A new board has erased flash, not the golden set.")] = False,
+    time_scale: Annotated[
+        float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
+    ] = 1.0,
+    power: Annotated[Power, typer.Option(help="Supply at the beginning.")] = Power.on,
+    seed: Annotated[int, typer.Option(help="Draws what a power cut leaves of the operation in flight.")] = 0,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest that says how images behave.")] = None,
+    _json: Annotated[bool, typer.Option("--json", help="The ready line is JSON in any case.")] = False,
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    if state is None:
+        raise Misuse("--state is missing", hint="name a folder for the board's flash; it is made when it is not there")
+    from rig.lab.esp32_twin import serve_esp32
+
+    serve_esp32(
+        state=state,
+        mac=mac,
+        revision=revision,
+        host=host,
+        serial_port=serial_port,
+        raw_port=raw_port,
+        control_port=control_port,
+        time_scale=time_scale,
+        powered=power is Power.on,
+        seed=seed,
+        manifest=manifest,
+        servers=server or [],
+        trust=trust,
+        address=address,
+        fed_by_board=fed_by_board,
+        blank=blank,
+    )
+
+
+@app.command("boot")
+def _boot(
+    flash: Annotated[Path, typer.Option(help="Flash contents, 4 MiB.")],
+    rollback: Annotated[bool, typer.Option("--rollback", help="The bootloader was built with app rollback.")] = False,
+    chip: Annotated[str | None, typer.Option(help="esp32 or esp32c3; what its images are for if not given.")] = None,
+    revision: Annotated[int | None, typer.Option(help="Chip revision, major*100+minor.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write flash to as the start left it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Start once from given flash: which application the second stage enters, and what it writes to otadata."""
+    from rig.lab.esp32_boot import boot_flash
+
+    told = boot_flash(flash, rollback=rollback, chip=chip, revision=revision, out=out)
+    if as_json:
+        print(json.dumps(told))
+        return
+    for line in told["console"]:
+        print(line)
+    print(f"booted {told['booted'] or 'nothing: software reset'}")

@@ -1,0 +1,210 @@
+"""The serial path into an ESP32: its ROM loader and the stub, by esptool as a library.
+
+esptool sets a port's timeout twice for each command, and over RFC2217 each change negotiates the port anew, 0.2 s. A
+port that is opened here with esptool's own default makes these settings no change (reference/esp32.md §1.8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import attr
+from labgrid import target_factory
+from labgrid.driver.common import Driver
+from labgrid.util.proxy import proxymanager
+
+from rig.drivers.dfu_host import Progress, Watcher
+from rig.errors import DeviceFault, LabFault
+
+ROM_BAUD = 115200
+#: esptool's own default.
+TIMEOUT_SECONDS = 3.0
+FLASH_SIZE = 4 << 20
+
+
+def _nobody(_progress: Progress) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class SerialAddress:
+    """Where a board's serial port is: `protocol` is rfc2217 or raw, as labgrid calls them."""
+
+    host: str
+    port: int
+    protocol: str = "rfc2217"
+
+    @property
+    def url(self) -> str:
+        """For pyserial. Plain sockets have no lines to reset a board by."""
+        if self.protocol == "rfc2217":
+            return f"rfc2217://{self.host}:{self.port}?ign_set_control"
+        return f"socket://{self.host}:{self.port}"
+
+    def open(self) -> Any:
+        """A pyserial port. Raises what pyserial does."""
+        import serial
+
+        from rig.drivers.rfc2217_port import Rfc2217Port
+
+        if self.protocol == "rfc2217":
+            return Rfc2217Port(self.url, baudrate=ROM_BAUD, timeout=TIMEOUT_SECONDS)
+        return serial.serial_for_url(self.url, baudrate=ROM_BAUD, timeout=TIMEOUT_SECONDS)
+
+
+class RomLoader:
+    """A conversation with the loader of one board. Use as a context manager; leaving it lets the port go.
+
+    `resets` says whether DTR and RTS bring the board into download mode; without it must wait there already. `watch` is
+    told of phases: connect, erase, program, read.
+    """
+
+    def __init__(self, address: SerialAddress, *, resets: bool, stub: bool = True, watch: Watcher = _nobody):
+        self._address, self._resets, self._stub = address, resets, stub
+        self.watch = watch
+        self._port: Any = None
+        self._esp: Any = None
+
+    def __enter__(self) -> RomLoader:
+        from esptool.cmds import attach_flash, detect_chip, run_stub
+        from esptool.logger import log
+
+        log.set_verbosity("silent")
+        with self._spoken("connect"):
+            self._port = self._address.open()
+            try:
+                mode = "default-reset" if self._resets and self._address.protocol == "rfc2217" else "no-reset"
+                self._esp = detect_chip(self._port, ROM_BAUD, mode)
+                if self._stub:
+                    self._esp = run_stub(self._esp)
+                attach_flash(self._esp)
+            except BaseException:
+                self.close()
+                raise
+        self.watch(Progress("connect", 0, 1, 1))
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the port go, from any thread: whoever waits for an answer gets a LabFault."""
+        if self._port is not None:
+            self._port.close()
+
+    @property
+    def chip(self) -> str:
+        """What it is, such as `ESP32-D0WD-V3 (revision v3.0)`."""
+        with self._spoken("read"):
+            return str(self._esp.get_chip_description())
+
+    @property
+    def mac(self) -> str:
+        """The base address, six pairs of hex digits."""
+        with self._spoken("read"):
+            return ":".join(f"{byte:02x}" for byte in self._esp.read_mac("BASE_MAC"))
+
+    def read(self, address: int, length: int) -> bytes:
+        """`length` bytes of flash. Raises LabFault when the board stops answering."""
+        with self._spoken("read"):
+            data: bytes = self._esp.read_flash(address, length, self._told_while_reading(address, length))
+        return data
+
+    def digest(self, address: int, length: int) -> str:
+        """MD5 of a stretch of flash, as the board computes it, in hex."""
+        with self._spoken("read"):
+            return str(self._esp.flash_md5sum(address, length))
+
+    def erase(self, address: int, length: int) -> None:
+        """Erase whole sectors of 4 KiB."""
+        with self._spoken("erase"):
+            self.watch(Progress("erase", address, 0, length))
+            if self._esp.IS_STUB:
+                self._esp.erase_region(address, length)
+            else:
+                self._esp.flash_begin(length, address, logging=False)
+            self.watch(Progress("erase", address, length, length))
+
+    def write(self, address: int, data: bytes) -> None:
+        """Erase and program, compressed, and compare digests. Raises DeviceFault when flash holds something else."""
+        padded = data.ljust(-(-len(data) // 4) * 4, b"\xff")
+        with self._spoken("program"):
+            for done, send in self._blocks(address, padded):
+                send()
+                self.watch(Progress("program", address + done, done, len(padded)))
+        if self.digest(address, len(padded)) != hashlib.md5(padded, usedforsecurity=False).hexdigest():
+            raise DeviceFault(f"flash at {address:#x} reads back different", phase="program")
+
+    def restart(self) -> None:
+        """Let it start by EN. A port without lines cannot."""
+        with self._spoken("restart"):
+            if self._address.protocol == "rfc2217":
+                self._esp.hard_reset()
+
+    def _blocks(self, address: int, data: bytes) -> Iterator[tuple[int, Callable[[], None]]]:
+        """Each block of a write: how many bytes of `data` it completes, at least, and what sends it."""
+        esp, size = self._esp, self._esp.FLASH_WRITE_SIZE
+        packed = zlib.compress(data, 9)
+        self.watch(Progress("erase", address, 0, len(data)))
+        if len(packed) < len(data):
+            esp.flash_defl_begin(len(data), len(packed), address)
+            count = -(-len(packed) // size)
+            for number in range(count):
+                block = packed[number * size : (number + 1) * size]
+                timeout = TIMEOUT_SECONDS + 40e-6 * len(data)
+                yield len(data) * (number + 1) // count, _sends(esp.flash_defl_block, block, number, timeout)
+            return
+        esp.flash_begin(len(data), address, logging=False)
+        for number in range(-(-len(data) // size)):
+            block = data[number * size : (number + 1) * size].ljust(size, b"\xff")
+            yield min((number + 1) * size, len(data)), _sends(esp.flash_block, block, number, TIMEOUT_SECONDS)
+
+    def _told_while_reading(self, address: int, length: int) -> Callable[..., None]:
+        def told(done: int, *_rest: int) -> None:
+            self.watch(Progress("read", address + done, done, length))
+
+        return told
+
+    @contextmanager
+    def _spoken(self, phase: str) -> Iterator[None]:
+        """What esptool and the port raise, as faults of ours."""
+        import serial
+        from esptool.util import FatalError
+
+        try:
+            yield
+        except (FatalError, serial.SerialException, OSError, AttributeError, TypeError) as error:
+            if isinstance(error, (AttributeError, TypeError)) and getattr(self._port, "is_open", False):
+                raise  # pyserial's own way to say that a port was closed while somebody reads
+            told = " ".join(str(error).split()).rstrip(".")
+            raise LabFault(
+                f"the loader at {self._address.url.partition('?')[0]}: {told}",
+                phase=phase,
+                hint="is the board powered, and in download mode?",
+            ) from error
+
+
+def _sends(method: Callable[..., Any], block: bytes, number: int, timeout: float) -> Callable[[], None]:
+    return lambda: method(block, number, timeout=timeout)
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class RomLoaderDriver(Driver):  # type: ignore[misc]
+    """The loader behind a serial port."""
+
+    bindings = {"port": "NetworkSerialPort"}  # noqa: RUF012 (labgrid's convention)
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def address(self) -> SerialAddress:
+        """Where it is."""
+        host, port = proxymanager.get_host_and_port(self.port)
+        return SerialAddress(host, int(port), self.port.protocol)

@@ -1,0 +1,99 @@
+"""How an ESP32 image behaves when it runs: which update client it has, whom that trusts, when it confirms itself.
+
+It is the `esp32` table of an image in the manifest. What real clients do with it is in reference/esp32.md §4, §6, §7.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+#: The name that stands for the public roots; every other pin is NAME.pem in the folder a twin is given.
+BUNDLE = "bundle"
+Client = Literal["https-ota", "arduino", "deploy-the-fleet"]
+Library = Literal[
+    "1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.0.5", "1.0.6", "1.0.7", "1.0.8", "sdk-1.0.0",
+    "2.0.0", "2.0.1", "2.0.2",
+]  # fmt: skip
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PinName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Release = tuple[int, int]
+#: Since when esp_ota_begin invalidates the rollback record, a download is resumed, and 304 has an error of its own.
+IDF_5_5: Release = (5, 5)
+
+
+class EspBehaviour(BaseModel):
+    """What the application of an image does; an empty table is one that starts and stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client: Client | None = None
+    #: Release of the Deploy the Fleet library: it brings its own pins, and from 2.0 on its own addresses.
+    library: Library | None = None
+    url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    #: Product id of Deploy the Fleet, where the library makes the address.
+    product: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+    #: Certificates trusted, by name; with `bundle` among them the others were added to the bundle.
+    pins: tuple[PinName, ...] = ()
+    idf: str = Field(default="5.5", pattern=r"^\d+\.\d+$")
+    rollback: bool = False
+    anti_rollback: bool = False
+    #: Signatures are verified on update, against the running image's own (reference/esp32.md §5.3).
+    signed: bool = False
+    confirms: Literal["at-start", "after-check", "never"] | Seconds = "at-start"
+    checks_at_boot: bool = True
+    checks_every: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    bulk_erase: bool = False
+    #: Bytes asked for at a time in partial download.
+    partial: int | None = Field(default=None, ge=1024, le=1 << 20)
+    resumption: bool = False
+    skip_name: bool = False
+    checks_dates: bool = False
+    #: Looks at the version in the image offered before it begins; without it the same image is installed once more.
+    compares_version: bool = True
+    #: The application's own limit of a whole update; without one a stalled server is waited for, for ever.
+    deadline: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    #: Waits for the time from the network before it checks, however long that takes.
+    set_time: bool = False
+    crashes_after: Seconds | None = None
+    hangs_after: Seconds | None = None
+
+    @property
+    def idf_release(self) -> Release:
+        """The release as numbers, so that 5.10 comes after 5.5."""
+        major, minor = self.idf.split(".")
+        return int(major), int(minor)
+
+    @property
+    def invalidates_at_begin(self) -> bool:
+        """Whether esp_ota_begin erases the rollback record (reference/esp32.md §4.1)."""
+        return self.rollback and self.idf_release >= IDF_5_5
+
+    @model_validator(mode="after")
+    def _an_address(self) -> EspBehaviour:
+        if (self.library is None) == (self.client == "deploy-the-fleet"):
+            raise ValueError("library and client deploy-the-fleet go together")
+        if self.client is None:
+            if self.url or self.product or self.pins:
+                raise ValueError("url, product and pins need a client")
+            return self
+        makes_address = self.library is not None and not self.library.startswith("1.")
+        needed, other = ("product", "url") if makes_address else ("url", "product")
+        if getattr(self, needed) is None or getattr(self, other) is not None:
+            raise ValueError(f"this client needs {needed}, not {other}")
+        if self.library is not None and self.pins:
+            raise ValueError("the library brings its own pins")
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_exists(self) -> EspBehaviour:
+        if self.client != "https-ota" and (self.partial or self.resumption or self.bulk_erase or self.skip_name):
+            raise ValueError("partial, resumption, bulk_erase and skip_name are the https-ota client's")
+        if self.resumption and self.idf_release < IDF_5_5:
+            raise ValueError("resumption came with idf 5.5")
+        if self.anti_rollback and not self.rollback:
+            raise ValueError("anti_rollback needs rollback")
+        if self.crashes_after is not None and self.hangs_after is not None:
+            raise ValueError("crashes_after and hangs_after exclude each other")
+        return self

@@ -1,0 +1,15 @@
+"""How an ESP32's second stage was built, as far as a twin must know: the `boots` table of an image in the manifest."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EspBoots(BaseModel):
+    """Options of a bootloader build (reference/esp32.md §3.3)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rollback: bool = False
+    anti_rollback: bool = False
+    idf: str = Field(default="5.5", pattern=r"^\d+\.\d+$")

@@ -1,0 +1,78 @@
+"""How a second-stage bootloader was built, on which chip it runs, and which pin is held: what esp_boot goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from rig.formats.esp_chip import ESP32, ESP32_C3, Chip, named
+from rig.formats.partition_table import FLASH_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class FactoryReset:
+    """The factory-reset pin was held: data partitions of these labels are erased, and otadata where it says so."""
+
+    labels: tuple[str, ...] = ("nvs",)
+    otadata: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecureVersion:
+    """The secure version in eFuses, real or emulated: how it is read, and how it is advanced for good."""
+
+    read: Callable[[], int]
+    advance: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BootConfig:
+    """How a bootloader was built, and the board it runs on (reference/esp32.md §3.3).
+
+    `rollback` and `secure_version` (anti-rollback) are build options. `held` is the pin that was held long enough in
+    this start, when the build listens to it. `release` is that of ESP-IDF, where its words or checks differ. Images'
+    signatures are not looked at (reference/esp32.md §5.3).
+    """
+
+    chip: Chip = ESP32
+    rollback: bool = False
+    secure_version: SecureVersion | None = None
+    held: FactoryReset | Literal["test"] | None = None
+    #: Bytes, as the bootloader's own header says.
+    flash_size: int = FLASH_SIZE
+    release: tuple[int, int] = (5, 4)
+    version: str = "v5.4.2"
+    compiled: str | None = None
+    spi_speed: str = "40MHz"
+    spi_mode: str = "DIO"
+
+    def banner(self) -> list[str]:
+        """What is printed before the partition table (reference/esp32.md §3.4)."""
+        chip = self.chip
+        lines = [f"I boot: ESP-IDF {self.version} 2nd stage bootloader"]
+        if self.compiled:
+            lines.append(f"I boot: compile time {self.compiled}")
+        if chip.cores > 1:
+            lines.append("I boot: Multicore bootloader")
+        lines.append(f"I boot: chip revision: {named(chip.revision)}")
+        if chip.efuse_block is not None:
+            lines.append(f"I boot: efuse block revision: {named(chip.efuse_block)}")
+        return [
+            *lines,
+            f"I boot.{chip.name}: SPI Speed      : {self.spi_speed}",
+            f"I boot.{chip.name}: SPI Mode       : {self.spi_mode}",
+            f"I boot.{chip.name}: SPI Flash Size : {self.flash_size >> 20}MB",
+            "I boot: Enabling RNG early entropy source...",
+        ]
+
+
+#: Two genuine builds that starts were recorded of, by chip.
+GENUINE = {
+    "esp32": BootConfig(
+        chip=ESP32, flash_size=0x20_0000, release=(5, 2), version="v5.2-dev-254-g1950b15", spi_mode="DOUT"
+    ),
+    "esp32c3": BootConfig(
+        chip=ESP32_C3, rollback=True, version="HEAD-HASH-NOTFOUND", spi_speed="80MHz", spi_mode="SLOW READ"
+    ),
+}

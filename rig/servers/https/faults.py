@@ -1,0 +1,122 @@
+"""Faults that an update server has when it is told to: what servers and proxies of the field did to boards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from rig.errors import Misuse
+from rig.servers.https.check_in import device_id
+
+AnswerFault = Literal["status", "redirect", "empty"]
+BodyFault = Literal[
+    "stall", "close", "reset", "slow", "wrong-length", "truncated", "random", "chunked", "no-range", "wrong-md5"
+]
+#: These happen where a body has come to `at` bytes.
+CUTS = ("stall", "close", "reset")
+ANSWER_FAULTS: tuple[str, ...] = get_args(AnswerFault)
+BODY_FAULTS: tuple[str, ...] = get_args(BodyFault)
+STATUSES = (204, 304, 401, 403, 404, 416, 500)
+REDIRECTS = (301, 302, 303, 307, 308)
+#: What `at` is where it is not told, and what it may be.
+_AT: dict[str, tuple[int, range | tuple[int, ...]]] = {
+    "status": (404, STATUSES),
+    "redirect": (302, REDIRECTS),
+    "slow": (1024, range(1, 1 << 30)),
+}
+_FORM = re.compile(r"(?:([^/:@*]+)/)?([a-z0-9-]+)(?:@(\d+))?(?:\*(\d+))?(?::(.*))?", re.S)
+
+
+@dataclass(slots=True)
+class Fault:
+    """What is to go wrong, `times` times (0: until it is cleared), with one device, at one host, or with any.
+
+    `at` is the status of status and redirect, bytes per second of slow, the Content-Length of wrong-length, and else
+    the bytes of the body before it happens. `lasts` is the seconds of a stall (0: until the client leaves); `to` is
+    where redirect points. Faults of a body wait for an answer that has one.
+    """
+
+    kind: str
+    at: int | None = None
+    device: str | None = None
+    host: str | None = None
+    times: int = 1
+    lasts: float = 0.0
+    to: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """From `[DEVICE/]KIND[@N][*TIMES][:VALUE]`, such as `stall@4096:30` or `redirect@302:/there`. Raises Misuse."""
+        found = _FORM.fullmatch(text)
+        if found is None:
+            raise Misuse(f"fault {text!r} is not [DEVICE/]KIND[@N][*TIMES][:VALUE]")
+        device, kind, at, times, value = found.groups()
+        fault = cls(kind, int(at) if at else None, device, times=int(times) if times else 1)
+        if kind == "redirect":
+            fault.to = value
+        elif value:
+            try:
+                fault.lasts = float(value)
+            except ValueError:
+                raise Misuse(f"fault {text!r}: {value!r} is no number of seconds") from None
+        fault.check()
+        return fault
+
+    def check(self) -> None:
+        """Complete it. Raises Misuse for a fault that cannot be."""
+        if self.kind not in (*ANSWER_FAULTS, *BODY_FAULTS):
+            known = ", ".join((*ANSWER_FAULTS, *BODY_FAULTS))
+            raise Misuse(f"no fault is called {self.kind!r}", hint=f"one of {known}")
+        standard, possible = _AT.get(self.kind, (0, range(1 << 40)))
+        if self.at is None:
+            self.at = standard
+        if self.at not in possible:
+            raise Misuse(f"fault {self.kind} cannot be at {self.at}", hint=f"one of {possible}")
+        if self.kind == "redirect" and (not self.to or not self.to.isprintable()):
+            raise Misuse("fault redirect needs a place to redirect to", hint="redirect@302:https://host/path")
+        if self.times < 0 or not 0 <= self.lasts <= 3600:
+            raise Misuse(f"fault {self.kind}: times or seconds of stalling make no sense")
+        if self.device is not None:
+            self.device = device_id(self.device)
+        self.host = self.host.lower() if self.host is not None else None
+
+
+class Faults:
+    """Faults that are still to happen."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Let a fault happen when its time comes. Raises Misuse."""
+        fault.check()
+        self._waiting.append(fault)
+
+    def clear(self, device: str | None = None) -> None:
+        """Let nothing more go wrong, with one device or with any."""
+        device = device_id(device) if device is not None else None
+        self._waiting = [fault for fault in self._waiting if device is not None and fault.device != device]
+
+    def take(self, kinds: Iterable[str], host: str | None, device: str | None, size: int = 0) -> dict[str, Fault]:
+        """The faults of these kinds that are to happen now, one of each, counted down.
+
+        `size` is the body's: a cut that lies behind it waits for a longer one.
+        """
+        taken: dict[str, Fault] = {}
+        for fault in list(self._waiting):
+            meant = fault.device in (None, device) and fault.host in (None, host)
+            is_behind = fault.kind in CUTS and (fault.at or 0) > size
+            if not meant or fault.kind not in kinds or fault.kind in taken or is_behind:
+                continue
+            taken[fault.kind] = fault
+            if fault.times == 1:
+                self._waiting.remove(fault)
+            elif fault.times:
+                fault.times -= 1
+        return taken
+
+    def told(self) -> list[dict[str, Any]]:
+        """What is still to happen."""
+        return [asdict(fault) for fault in self._waiting]

@@ -1,0 +1,73 @@
+"""Which release a device is to run: the newest that is meant for it, by group, by device or by a share of all."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from rig.errors import Misuse
+from rig.servers.https.shelf import Published
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of a product and its image; whom it is for.
+
+    Without `groups` and `devices` it is for everybody, with them for those. Of these, `percentage` get it: a device
+    that gets it at 10 gets it at 50 too.
+    """
+
+    version: str
+    image: Published
+    percentage: float = 100.0
+    groups: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+
+    def told(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "version": self.version,
+            "image": self.image.told(),
+            "percentage": self.percentage,
+            "groups": sorted(self.groups),
+            "devices": sorted(self.devices),
+        }
+
+
+@dataclass(slots=True)
+class Policy:
+    """Releases of products, newest first, and groups of devices."""
+
+    products: dict[str, list[Release]] = field(default_factory=dict)
+    groups: dict[str, set[str]] = field(default_factory=dict)
+
+    def release(self, product: str, release: Release) -> None:
+        """Make this the newest of a product; one of the same version is replaced. Raises Misuse."""
+        if not release.version.isprintable() or not release.version:
+            raise Misuse("a release needs a version", hint="as devices report it")
+        if not 0 <= release.percentage <= 100:
+            raise Misuse(f"{release.percentage} % of all devices cannot be")
+        older = [other for other in self.products.get(product, []) if other.version != release.version]
+        self.products[product] = [release, *older]
+
+    def newest(self, product: str, device: str | None) -> Release | None:
+        """The newest release that is meant for a device; None where none is."""
+        mine = {name for name, members in self.groups.items() if device in members}
+        for release in self.products.get(product, []):
+            is_for_some = release.groups or release.devices
+            is_meant = not is_for_some or device in release.devices or bool(release.groups & mine)
+            if is_meant and share(product, release.version, device) < release.percentage:
+                return release
+        return None
+
+    def told(self) -> dict[str, Any]:
+        """As JSON."""
+        products = {name: [release.told() for release in releases] for name, releases in self.products.items()}
+        return {"products": products, "groups": {name: sorted(members) for name, members in self.groups.items()}}
+
+
+def share(product: str, version: str, device: str | None) -> float:
+    """Where a device stands in a staged release: from 0 up to, not including, 100; the same whenever it asks."""
+    digest = hashlib.sha256(f"{product}\n{version}\n{device}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") * 100 / (1 << 32)

@@ -1,0 +1,225 @@
+"""The update server: hosts behind one TLS endpoint, and a plain port where wanted; files, policies, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from itertools import count
+from typing import Any
+
+from aiohttp import web
+
+from rig.errors import Misuse
+from rig.servers.https.answer import Answer, answer_to
+from rig.servers.https.body import Cut, Sending
+from rig.servers.https.check_in import CheckIn, device_in, read_check_in
+from rig.servers.https.faults import ANSWER_FAULTS, BODY_FAULTS, Fault, Faults
+from rig.servers.https.journal import Event, Journal
+from rig.servers.https.policy import Policy
+from rig.servers.https.shelf import Shelf
+from rig.trust.authority import Identity
+from rig.trust.endpoint import Endpoint, tune
+from rig.trust.endpoint_context import TlsSettings
+from rig.trust.endpoint_handshake import Handshake
+
+log = logging.getLogger(__name__)
+
+#: A client that neither asks nor leaves is dropped.
+IDLE_SECONDS = 60.0
+#: Header values that are nobody's business.
+SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization")
+
+
+class UpdateServer:
+    """Serves `shelf` and `policy` to boards, as every host of `hosts`; `identities` are those it can show, by name."""
+
+    def __init__(self, hosts: Mapping[str, Identity], settings: TlsSettings | None = None):
+        self.journal = Journal()
+        self.faults = Faults()
+        self.shelf = Shelf()
+        self.policy = Policy()
+        self.identities = {name.lower(): identity for name, identity in hosts.items()}
+        quiet = logging.getLogger(f"{__name__}.http")
+        quiet.setLevel(logging.CRITICAL)  # what clients send is no trouble of ours; ours is logged here
+        self._web = web.Server(
+            self._serve,
+            access_log=None,
+            logger=quiet,
+            handler_cancellation=True,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=1.0,
+        )
+        self.endpoint = Endpoint(hosts, self._web, settings=settings, tell=self._shook)
+        self._plain: asyncio.Server | None = None
+        self._numbers = count(1)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen for TLS; returns the port. Raises OSError when it is taken."""
+        return await self.endpoint.start(host, port)
+
+    async def start_plain(self, host: str, port: int) -> int:
+        """Listen without TLS too; returns the port. Raises OSError when it is taken."""
+        self._plain = await asyncio.get_running_loop().create_server(self._web, host, port, backlog=1024)
+        return int(self._plain.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening, and hang up on everybody."""
+        if self._plain is not None:
+            self._plain.close()
+        self.endpoint.close()
+        await self._web.shutdown(0.1)
+
+    def swap(self, host: str, identity: Identity) -> None:
+        """Show another identity as a host, from the next handshake on. Raises Misuse."""
+        former = self.endpoint.swap(identity, host)
+        self.journal.tell(
+            "identity-swapped", host.lower(), None, identity=identity.fingerprint, former=former.fingerprint
+        )
+
+    def set_tls(self, host: str | None, changes: Mapping[str, Any]) -> TlsSettings:
+        """Make handshakes of one host, or of all, differently from the next one on; returns the last one's settings."""
+        hosts = [self.endpoint.host(host)] if host is not None else list(self.endpoint.hosts.values())
+        for each in hosts:
+            self.endpoint.set(replace(each.settings, **changes), each.name)
+        return hosts[-1].settings
+
+    def identity(self, name: str) -> Identity:
+        """One it was told of. Raises Misuse."""
+        found = self.identities.get(name)
+        if found is None:
+            raise Misuse(f"no identity is called {name!r}", hint=f"one of {', '.join(self.identities)}")
+        return found
+
+    # -- a request -----------------------------------------------------------------------------------------------------
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._exchange(request)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            log.exception("a request that broke the server")
+            raise
+
+    async def _exchange(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        check_in = read_check_in(request.path, request.query, headers)
+        asked = self._asked(request, headers, check_in)
+        host, device = asked["host"], asked["device"]
+        answer, faults = self._answer(request, headers, check_in, host, device)
+        if check_in is not None:
+            self._check_in(asked, check_in, answer)
+        sending = Sending(request, answer, faults, self._progress(asked, answer))
+        for kind in faults:
+            self.journal.tell("fault", host, device, request=asked["request"], kind=kind)
+        asked.update(status=answer.status, why=answer.why, ending="the client left", sent=0)
+        try:
+            await sending.run()
+            asked["ending"] = "finished"
+        except Cut as error:
+            asked["ending"] = str(error)
+        finally:
+            if sending.sent and sending.is_whole and asked["ending"] == "the client left":
+                asked["ending"] = "finished"  # and left before we could say so
+            asked["sent"] = sending.sent
+            asked["seconds"] = round((time.monotonic_ns() - asked["at_ns"]) / 1e9, 6)
+            ended = {key: asked[key] for key in ("request", "status", "why", "sent", "ending", "seconds")}
+            finished = asked["ending"] == "finished"
+            self.journal.tell("finished" if finished else "aborted", host, device, **ended)
+        return sending.response
+
+    def _asked(self, request: web.BaseRequest, headers: Mapping[str, str], check_in: CheckIn | None) -> Event:
+        """Note a request, by the host its Host header names, or that of the handshake where it names none of ours."""
+        transport = request.transport
+        if transport is not None:
+            tune(transport)
+        shook: Handshake | None = transport.get_extra_info("handshake") if transport is not None else None
+        named = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
+        host = named.lower() if named.lower() in self.endpoint.hosts else None
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        told = self.journal.tell(
+            "request",
+            host or (shook.host if shook is not None else named.lower() or None),
+            check_in.device if check_in is not None else device_in(request.path),
+            request=next(self._numbers),
+            handshake=shook.number if shook is not None else None,
+            server_name=shook.hello.server_name if shook is not None and shook.hello is not None else None,
+            peer=f"{peer[0]}:{peer[1]}" if peer else "?",
+            method=request.method,
+            path=request.path_qs,
+            http=f"{request.version.major}.{request.version.minor}",
+            range=headers.get("range"),
+            headers={name: "…" if name in SECRET_HEADERS else value for name, value in headers.items()},
+        )
+        self.journal.requests.append(told)
+        return told
+
+    def _answer(
+        self,
+        request: web.BaseRequest,
+        headers: Mapping[str, str],
+        check_in: CheckIn | None,
+        host: str | None,
+        device: str | None,
+    ) -> tuple[Answer, Mapping[str, Fault]]:
+        """What is answered, and what goes wrong in the body of it."""
+        if request.method not in ("GET", "HEAD"):
+            return Answer(405, "only GET and HEAD", {"Allow": "GET, HEAD"}), {}
+        wrong = self.faults.take(ANSWER_FAULTS, host, device)
+        for fault in wrong.values():
+            return _wrong_answer(fault), wrong
+        faults = dict(self.faults.take(("no-range",), host, device)) if "range" in headers else {}
+        plain = {name: value for name, value in headers.items() if name != "range"} if faults else headers
+        answer = answer_to(request.path, plain, check_in, self.shelf, self.policy)
+        if faults:
+            answer = replace(
+                answer, headers={name: value for name, value in answer.headers.items() if name != "Accept-Ranges"}
+            )
+        if answer.size and request.method == "GET":
+            kinds = [kind for kind in BODY_FAULTS if kind != "no-range"]
+            faults |= self.faults.take(kinds, host, device, answer.size)
+        return answer, faults
+
+    # -- what is told --------------------------------------------------------------------------------------------------
+
+    def _check_in(self, asked: Event, check_in: CheckIn, answer: Answer) -> None:
+        content = {
+            **{name: value for name, value in asdict(check_in).items() if name != "device"},
+            "request": asked["request"],
+            "handshake": asked["handshake"],
+            "time": time.time(),
+            "status": answer.status,
+            "why": answer.why,
+        }
+        self.journal.check_ins.append(self.journal.tell("check-in", asked["host"], asked["device"], **content))
+
+    def _progress(self, asked: Event, answer: Answer) -> Any:
+        def tell(sent: int, unacknowledged: int) -> None:
+            self.journal.tell(
+                "progress",
+                asked["host"],
+                asked["device"],
+                request=asked["request"],
+                sent=sent,
+                of=answer.size,
+                start=answer.start,
+                unacknowledged=unacknowledged,
+            )
+
+        return tell
+
+    def _shook(self, handshake: Handshake) -> None:
+        event = "disconnected" if handshake.ending else "handshake"
+        told = handshake.told()
+        self.journal.tell(event, told.pop("host"), None, **told)
+
+
+def _wrong_answer(fault: Fault) -> Answer:
+    """What is answered in place of everything else."""
+    if fault.kind == "redirect":
+        return Answer(fault.at or 302, "redirect on demand", {"Location": fault.to or "/"})
+    if fault.kind == "empty":
+        return Answer(200, "empty on demand", {"Content-Type": "application/octet-stream"})
+    asks = {"WWW-Authenticate": 'Basic realm="rig"'} if fault.at == 401 else {}
+    return Answer(fault.at or 404, "status on demand", asks)

@@ -1,0 +1,71 @@
+"""What can be downloaded: files by their path on the server, whole in memory, with the digests clients ask about."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rig.errors import Misuse
+
+#: More than the largest flash of an ESP32.
+MOST_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Published:
+    """One file: `path` begins with a slash."""
+
+    path: str
+    data: bytes = field(repr=False)
+
+    @cached_property
+    def md5(self) -> str:
+        """What Arduino's Update compares with `x-MD5`."""
+        return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
+
+    @cached_property
+    def sha256(self) -> str:
+        """The image's identity."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def etag(self) -> str:
+        """A strong validator (RFC 9110 §8.8.3)."""
+        return f'"{self.sha256[:32]}"'
+
+    def told(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"path": self.path, "size": len(self.data), "md5": self.md5, "sha256": self.sha256}
+
+
+class Shelf:
+    """Files by path; publishing one again replaces it for requests from then on."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Published] = {}
+
+    def publish(self, path: str, data: bytes) -> Published:
+        """Let everybody download it. Raises Misuse for a path that no URL has."""
+        path = path if path.startswith("/") else f"/{path}"
+        if not path.isascii() or not path.isprintable() or set(path) & set(" ?#"):
+            raise Misuse(f"no file can be at {path!r}")
+        self.files[path] = Published(path, data)
+        return self.files[path]
+
+    def withdraw(self, path: str) -> None:
+        """Have it no more. Raises Misuse where nothing is."""
+        if self.files.pop(path, None) is None:
+            raise Misuse(f"nothing is published at {path}", hint=f"there is {', '.join(self.files) or 'nothing'}")
+
+
+def read_image(path: Path) -> bytes:
+    """A file's content. Raises Misuse for what is none, or too large."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise Misuse(f"{path} is larger than {MOST_BYTES} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from error

@@ -1,0 +1,105 @@
+"""What a handshake is made with: an identity loaded into OpenSSL, and the settings of one host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rig.errors import Misuse
+from rig.trust.authority import Identity
+
+VERSIONS = {
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """How handshakes go: versions from `minimum` to `maximum`, suites of TLS 1.2 as OpenSSL lists them (None: its own).
+
+    `delay` is how many seconds we are silent after a ClientHello: longer than a client's patience is a server that
+    hangs.
+    """
+
+    minimum: str = "TLSv1.2"
+    maximum: str = "TLSv1.3"
+    ciphers: str | None = None
+    delay: float = 0.0
+
+    def check(self) -> None:
+        """Raises Misuse for what OpenSSL would not take."""
+        for version in (self.minimum, self.maximum):
+            if version not in VERSIONS:
+                raise Misuse(f"no TLS version is called {version!r}", hint=f"one of {', '.join(VERSIONS)}")
+        if VERSIONS[self.minimum] > VERSIONS[self.maximum]:
+            raise Misuse(f"TLS versions from {self.minimum} to {self.maximum} are none")
+        if not 0 <= self.delay <= 3600:
+            raise Misuse(f"a handshake cannot be delayed by {self.delay} s")
+        self.choose_suites(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+
+    def choose_suites(self, context: ssl.SSLContext) -> None:
+        """Let a context have these suites only. Raises Misuse."""
+        try:
+            if self.ciphers is not None:
+                context.set_ciphers(self.ciphers)
+            elif self._is_old:
+                context.set_ciphers("DEFAULT:@SECLEVEL=0")  # OpenSSL 3 counts their hashes as too weak otherwise
+        except ssl.SSLError:
+            raise Misuse(f"OpenSSL knows no suites {self.ciphers!r}", hint="see `openssl ciphers`") from None
+
+    def context(self) -> ssl.SSLContext:
+        """A context to begin one handshake with, before it shows an identity.
+
+        For one only, because OpenSSL keeps sessions in it: a client that comes again must see our certificate again.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with warnings.catch_warnings() if self._is_old else contextlib.nullcontext():
+            if self._is_old:
+                warnings.simplefilter("ignore", DeprecationWarning)  # that TLS 1.0 is old is why it is asked for
+            context.minimum_version, context.maximum_version = VERSIONS[self.minimum], VERSIONS[self.maximum]
+        context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+        context.num_tickets = 0
+        return context
+
+    @property
+    def _is_old(self) -> bool:
+        return self.minimum in ("TLSv1", "TLSv1.1")
+
+
+def load_identity(identity: Identity, settings: TlsSettings) -> ssl.SSLContext:
+    """A context that shows an identity, with the suites of the settings. Raises Misuse for what OpenSSL refuses.
+
+    Suites belong here: a handshake takes them from the context whose certificate it shows.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    settings.choose_suites(context)
+    with _readable(identity.key_pem + identity.chain_pem) as path:
+        try:
+            context.load_cert_chain(path)
+        except ssl.SSLError as error:
+            raise Misuse(f"OpenSSL does not take this identity: {error.reason or error}") from error
+    return context
+
+
+@contextlib.contextmanager
+def _readable(content: bytes) -> Iterator[str]:
+    """A path with this content: OpenSSL takes keys from files only, and a key is not to lie on a disk."""
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("identity")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{handle}"
+    else:
+        with tempfile.NamedTemporaryFile() as named:
+            named.write(content)
+            named.flush()
+            yield named.name

@@ -1,0 +1,58 @@
+"""The SPI NOR flash of an ESP32, and how long its operations take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rig.twin.flash import Nor, Run
+from rig.twin.memory import Memory
+
+FLASH_SIZE = 4 << 20
+SECTOR, BLOCK, PAGE = 0x1000, 0x10000, 0x100
+#: Seconds one operation takes: typical figures of data sheets; the lab's parts must be measured (reference §10.6).
+SECONDS = {"erase": 0.045, "block-erase": 0.15, "program": 0.0007}
+
+
+class Esp32Memory(Memory):
+    """4 MiB: 4 KiB sectors and 64 KiB blocks to erase, pages of 256 bytes to program, each one operation."""
+
+    def __init__(self) -> None:
+        self.flash = Nor(
+            base=0,
+            size=FLASH_SIZE,
+            page=SECTOR,
+            unit=1,
+            kinds=("erase", "program", "program"),
+            strict=False,
+        )
+        super().__init__([self.flash], SECONDS)
+
+    def erasing(self, address: int, length: int) -> Iterator[Run]:
+        """Erase every sector that `length` bytes from `address` touch, one by one."""
+        first, last = address // SECTOR, (address + length - 1) // SECTOR
+        if length > 0:
+            yield Run("erase", first * SECTOR, SECTOR, last - first + 1)
+
+    def erasing_in_blocks(self, address: int, length: int) -> Iterator[Run]:
+        """The same, by blocks of 64 KiB where they are whole and aligned."""
+        at, end = address - address % SECTOR, -(-(address + length) // SECTOR) * SECTOR
+        while at < end:
+            if at % BLOCK == 0 and end - at >= BLOCK:
+                count = (end - at) // BLOCK
+                yield Run("block-erase", at, BLOCK, count)
+                at += count * BLOCK
+            else:
+                until = min(end, at - at % BLOCK + BLOCK)
+                yield Run("erase", at, SECTOR, (until - at) // SECTOR)
+                at = until
+
+    def programming(self, address: int, data: bytes) -> Iterator[Run]:
+        """Program `data` page by page: what lies in one page is one operation."""
+        head = min(-address % PAGE, len(data))
+        whole = (len(data) - head) // PAGE * PAGE
+        if head:
+            yield Run("program", address, head, 1, data[:head])
+        if whole:
+            yield Run("program", address + head, PAGE, whole // PAGE, data[head : head + whole])
+        if tail := data[head + whole :]:
+            yield Run("program", address + head + whole, len(tail), 1, tail)

@@ -1,0 +1,38 @@
+"""UART0 of an ESP32 as its programs see it: bytes that came and are not read, and a way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+#: The chip's own receive buffer; what comes faster than a busy chip reads is lost on real boards at 128 bytes, but USB
+#: bridges hold it back: what waits here stands for both.
+MOST_WAITING = 64 * 1024
+ROM_BAUD = 115200
+
+
+class Uart:
+    """Owned by the board; whoever carries its bytes sets `on_output`."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.baud = ROM_BAUD
+        self.on_output: Callable[[bytes], None] = lambda _data: None
+
+    def reset(self) -> None:
+        """The chip starts: nothing has come, and the rate is the ROM's."""
+        self.received.clear()
+        self.baud = ROM_BAUD
+
+    def happened(self, data: bytes) -> None:
+        """Bytes came from outside; what does not fit is lost."""
+        self.received += data[: MOST_WAITING - len(self.received)]
+
+    def take(self) -> bytes:
+        """Everything that has come."""
+        data = bytes(self.received)
+        self.received.clear()
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Send."""
+        self.on_output(data)

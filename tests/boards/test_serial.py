@@ -1,0 +1,46 @@
+"""The serial path into an ESP32: flash and verify, interrupted and rescued."""
+
+from __future__ import annotations
+
+import pytest
+
+from rig.boards.golden import BOOTLOADER_OFFSET
+from rig.campaign.esp32_trial import SerialFlash
+from rig.formats.partition_table import TABLE_OFFSET
+from rig.power.trigger import Aim
+from rig.recovery.esp32_rescue import golden_set
+
+SLOT_0 = 0x20000
+
+
+@pytest.mark.board("esp32", boot="wired")
+def test_an_application_runs_after_it_was_written(bench, image):
+    golden = golden_set({**bench.roles, "old": image("new")})
+    bench.board.flash(golden)
+    bench.board.start()
+    assert bench.board.is_alive(bench.board.timing.start)
+    assert bench.board.version() == image("new").version
+
+
+@pytest.mark.board("esp32", boot="wired")
+def test_what_was_written_reads_back_by_its_digest_and_byte_by_byte(bench, image):
+    with bench.board.loader() as rom:
+        rom.write(SLOT_0, image("new").data)
+        assert rom.read(SLOT_0, len(image("new"))) == image("new").data
+
+
+#: What is written when the supply goes: the image, where, when, and the phase that lands in.
+CUTS = {
+    "the application": ("new", SLOT_0, Aim("program", share=0.2, delay_ms=200), "program"),
+    "the second stage": ("plain_bootloader", BOOTLOADER_OFFSET, Aim("program", share=0.2, delay_ms=230), "program"),
+    "the partition table": ("other_table", TABLE_OFFSET, Aim("program", share=0.2, delay_ms=20), "erase"),
+}
+
+
+@pytest.mark.parametrize("case", CUTS)
+@pytest.mark.board("esp32", boot="wired", timing="real")
+def test_flashing_that_was_cut_is_rescued_over_the_serial_port(bench, cut, image, known_defect, case):
+    role, address, aim, phase = CUTS[case]
+    verdict = cut(SerialFlash(image(role), address, aim), lands=phase)
+    assert (verdict.outcome.name, verdict.outcome.rung) == ("stranded", "reflash")
+    known_defect("serial-flash-cut-strands")

@@ -1,0 +1,352 @@
+"""An ESP32 in memory whose application finds a server in memory: real flash and second stage, real TLS, no sockets."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rig.firmware.esp_behaviour import EspBehaviour
+from rig.firmware.esp_images import App, build_app
+from rig.firmware.manifest import Image
+from rig.formats import otadata
+from rig.formats.esp_boot import BootConfig
+from rig.formats.otadata import Record
+from rig.formats.partition_table import LAYOUTS, TABLE_OFFSET, Partition, PartitionTable
+from rig.trust.authority import Authority, Identity, make_root, pem
+from rig.twin.esp32.board import Esp32
+from rig.twin.esp32.chip import Chip
+from rig.twin.esp32.memory import Esp32Memory
+from rig.twin.network import UNKNOWN
+from rig.twin.steps import Program, Work
+
+HOST = "ota.test"
+BOOTLOADER = b"\xe9" + bytes(31)
+OLD, NEW = App(seed="old", version="1.0.0"), App(seed="new", version="2.0.0", irom=90_000)
+
+
+@cache
+def authority(name: str) -> Authority:
+    return make_root(f"Root {name}")
+
+
+@cache
+def issued(name: str = "a", host: str = HOST) -> Identity:
+    """A server's identity under an intermediate of root `name`."""
+    return authority(name).intermediate(f"Intermediate {name}").issue(host)
+
+
+def root_pem(name: str) -> str:
+    return pem(authority(name).certificate).decode()
+
+
+# -- the server ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Asked:
+    """A request as the server got it."""
+
+    host: str
+    method: str
+    path: str
+    version: str
+    headers: dict[str, str]
+
+
+@dataclass
+class Answer:
+    """What the server sends, and whether it hangs up then; `later` waits until the board asks time to pass."""
+
+    data: bytes
+    hangs_up: bool = True
+    later: bytes = b""
+
+
+Answers = Callable[[Asked], Answer]
+
+
+def answer(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
+    """An answer with a Content-Length, unless another one is told."""
+    named = {"Content-Length": str(len(body)), **{name.replace("_", "-"): value for name, value in headers.items()}}
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in named.items() if value)]
+    return Answer(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+
+
+def serving(image: bytes) -> Answers:
+    """A plain file server with ranges."""
+
+    def answers(asked: Asked) -> Answer:
+        wanted = asked.headers.get("range")
+        if wanted is None:
+            return answer(200, b"" if asked.method == "HEAD" else image, Content_Length=str(len(image)))
+        first, last = wanted.removeprefix("bytes=").split("-")
+        begin, end = int(first), min(int(last or len(image)), len(image) - 1)
+        if begin >= len(image):
+            return answer(416)
+        return answer(206, image[begin : end + 1], Content_Range=f"bytes {begin}-{end}/{len(image)}")
+
+    return answers
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, host: str, identity: Identity | None, answers: Answers, asked: list[Asked]):
+        self.host, self.error = host, ""
+        self._answers, self._asked = answers, asked
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context(identity).wrap_bio(self._in, self._out, server_side=True) if identity else None
+        self._shaken = False
+        self._text = b""
+        self.later = b""
+
+    def receive(self, data: bytes) -> tuple[bytes, bool]:
+        """What the server sends then, and whether it hangs up."""
+        if self._tls is None:
+            self._text += data
+            return self._answer()
+        self._in.write(data)
+        try:
+            if not self._shaken:
+                self._tls.do_handshake()
+                self._shaken = True
+            while plain := self._tls.read(65536):
+                self._text += plain
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            self.error = error.reason or "closed"
+            return self._out.read(), True
+        sent, ends = self._answer()
+        if sent:
+            self._tls.write(sent)
+        return self._out.read(), ends
+
+    def late(self) -> bytes:
+        """What it had kept for later."""
+        data, self.later = self.later, b""
+        if data and self._tls is not None:
+            self._tls.write(data)
+            return self._out.read()
+        return data
+
+    def _answer(self) -> tuple[bytes, bool]:
+        if self._text.startswith(b"\x16\x03"):
+            return answer(400).data, True
+        if b"\r\n\r\n" not in self._text:
+            return b"", False
+        head, self._text = self._text.split(b"\r\n\r\n", 1)
+        first, *lines = head.decode().split("\r\n")
+        method, path, version = first.split(" ")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        asked = Asked(self.host, method, path, version, headers)
+        self._asked.append(asked)
+        found = self._answers(asked)
+        self.later = found.later
+        return found.data, found.hangs_up
+
+
+def context(identity: Identity) -> ssl.SSLContext:
+    """OpenSSL with this identity."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = Path(folder, "chain"), Path(folder, "key")
+        identity.store(chain, key)
+        made.load_cert_chain(chain, key)
+    return made
+
+
+# -- the board -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def built(app: App, length: int | None = None) -> bytes:
+    return build_app(app, length)
+
+
+class World:
+    """One board and the servers its names lead to."""
+
+    def __init__(
+        self,
+        behaviour: EspBehaviour,
+        *,
+        answers: Answers | None = None,
+        layout: str = "two_ota_large",
+        chip: Chip | None = None,
+        new: EspBehaviour | None = None,
+        time_scale: float = 1.0,
+    ):
+        self.behaviour = behaviour
+        self.table: PartitionTable = LAYOUTS[layout]
+        self.memory = Esp32Memory()
+        self.images: dict[bytes, Image] = {}
+        self.shelf: dict[str, str] = {"pin": root_pem("a"), "bundle": root_pem("a")}
+        self.hosts: dict[str, Identity | None] = {HOST: issued()}
+        #: Hosts that cannot be reached, and why; None: nothing answers at all.
+        self.gone: dict[str, bytes | None] = {}
+        #: Hosts that take a connection and say nothing.
+        self.silent: set[str] = set()
+        self.answers = answers or serving(built(NEW))
+        self.asked: list[Asked] = []
+        self.peers: list[Peer] = []
+        self.console = ""
+        self.orders: list[str] = []
+        chip = chip or Chip()
+        config = BootConfig(chip=chip.model, rollback=behaviour.rollback, release=behaviour.idf_release)
+        self.board = Esp32(
+            self.memory, chip, find=self._find, bootloaders=lambda _area, _chip: config,
+            trust=self.shelf.get, time_scale=time_scale,
+        )  # fmt: skip
+        self.board.uart.on_output = self._print
+        self.board.tcp.on_order = self._order
+        self._waiting: list[tuple[str, bytes]] = []
+        self._peer: Peer | None = None
+        self.put(0x1000, BOOTLOADER)
+        self.put(TABLE_OFFSET, self.table.pack())
+        self.install(0, OLD, behaviour)
+        self.knows(NEW, new or behaviour)
+
+    # -- flash -------------------------------------------------------------------------------------------------------
+
+    def put(self, address: int, data: bytes) -> None:
+        contents = bytearray(self.memory.flash.dump())
+        contents[address : address + len(data)] = data
+        self.memory.flash.load(bytes(contents))
+
+    def knows(self, app: App, behaviour: EspBehaviour, runs: str = "ok") -> bytes:
+        """Make an image one whose behaviour is known."""
+        data = built(app)
+        self.images[data] = Image(app.seed, "esp32", app.version, data, runs, esp32=behaviour)
+        return data
+
+    def install(self, slot: int, app: App, behaviour: EspBehaviour, runs: str = "ok") -> None:
+        self.put(self.slot(slot).offset, self.knows(app, behaviour, runs))
+
+    def record(self, sector: int, record: Record | None) -> None:
+        raw = b"\xff" * 32 if record is None else record.pack()
+        self.put(self._otadata + sector * otadata.SECTOR, raw)
+
+    def slot(self, number: int) -> Partition:
+        found = self.table.slot(number)
+        assert found is not None
+        return found
+
+    def in_slot(self, number: int, length: int | None = None) -> bytes:
+        return self.memory.flash.peek(self.slot(number).offset, length or self.slot(number).size)
+
+    @property
+    def records(self) -> list[Record]:
+        raw = self.memory.flash.peek(self._otadata, otadata.SIZE)
+        return list(otadata.read_records(raw))
+
+    @property
+    def _otadata(self) -> int:
+        where = self.table.otadata
+        assert where is not None
+        return where.offset
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def power_on(self) -> World:
+        self.board.power_on(self.board.time)
+        return self
+
+    def run(self, seconds: float = 60.0, until: str | None = None) -> World:
+        """Let everything happen for so long, or until an event of that name is new."""
+        end, seen = self.board.time + seconds, len(self.board.events)
+        while not (until and any(event.name.startswith(until) for event in self.board.events[seen:])):
+            if self._waiting:
+                what, data = self._waiting.pop(0)
+                self.board.network(what, data, self.board.time)
+            elif self.board.due() > end or not self.board.step():
+                self.board.advance(max(end, self.board.time))
+                break
+        return self
+
+    def boot(self, seconds: float = 10.0) -> str | None:
+        """Power off and on; which slot's application started."""
+        self.board.power_off(self.board.time)
+        self.board.power_on(self.board.time)
+        self.run(seconds, until="start:")
+        return self.board.running
+
+    @property
+    def events(self) -> list[str]:
+        return [event.name for event in self.board.events]
+
+    @property
+    def work(self) -> list[tuple[str, int, int]]:
+        """Kind, address and bytes of every stretch of flash work since power-on."""
+        return [(run.kind, run.address, run.unit * run.count) for run in self.memory.journal.runs]
+
+    def _find(self, area: bytes) -> Image | None:
+        return next((image for data, image in self.images.items() if area.startswith(data)), None)
+
+    def _print(self, data: bytes) -> None:
+        self.console += data.decode()
+
+    # -- network -----------------------------------------------------------------------------------------------------
+
+    def took(self) -> float:
+        """Seconds from the last check's begin to its end."""
+        at = {event.name.partition(":")[0]: event.at for event in self.board.events}
+        return at["checked"] - at["check"]
+
+    def late(self) -> None:
+        """The server sends what it had kept for later."""
+        assert self._peer is not None
+        self._waiting.append(("data", self._peer.late()))
+
+    def _order(self, order: str, what: object) -> None:
+        self.orders.append(order)
+        if order == "connect":
+            assert isinstance(what, tuple)
+            self._connect(what[0])
+        elif order == "send" and self._peer is not None:
+            assert isinstance(what, bytes)
+            data, ends = self._peer.receive(what)
+            if data:
+                self._waiting.append(("data", data))
+            if ends:
+                self._waiting.append(("lost", b""))
+        elif order in ("close", "vanish"):
+            self._waiting.clear()
+
+    def _connect(self, name: str) -> None:
+        self._waiting.clear()
+        self._peer = None
+        if name not in self.hosts or name in self.gone:
+            why = self.gone.get(name, UNKNOWN)
+            if why is not None:
+                self._waiting.append(("lost", why))
+            return
+        if name in self.silent:
+            self._waiting.append(("open", b""))
+            return
+        self._peer = Peer(name, self.hosts[name], lambda asked: self.answers(asked), self.asked)
+        self.peers.append(self._peer)
+        self._waiting.append(("open", b""))
+
+
+def https(**fields: object) -> EspBehaviour:
+    """An image with the https-ota client."""
+    known = {"client": "https-ota", "url": f"https://{HOST}/image.bin", "pins": ("pin",), "checks_every": 3600}
+    return EspBehaviour.model_validate({**known, **fields})
+
+
+def carry_out(program: Program, memory: Esp32Memory) -> Any:
+    """All of a program's flash work, with no board around it. Raises PowerLost where the journal's fuse is."""
+    while True:
+        try:
+            step = next(program)
+        except StopIteration as end:
+            return end.value
+        if isinstance(step, Work):
+            run = memory.journal.number(step.run)
+            memory.perform(run, 0, run.count)

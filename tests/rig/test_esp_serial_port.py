@@ -1,0 +1,189 @@
+"""The bridge before an ESP32: its reset circuit, its rate, and what clients of its TCP ports cannot do to it."""
+
+from __future__ import annotations
+
+import math
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+from checks_esp_loader import CLASSIC, boots_into
+from esp_models import served_board
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rig.twin.esp32.circuit import RELEASE_SECONDS, ResetCircuit
+from rig.twin.esp32.listening_port import MOST_UNREAD
+from rig.twin.esp32.serial_port import misread
+
+IAC, SB, SE, COM_PORT, SET_CONTROL = b"\xff", b"\xfa", b"\xf0", b"\x2c", b"\x05"
+RTS_ON, RTS_OFF = b"\x0b", b"\x0c"
+
+#: What clients do to the two lines, and where the board starts then (nothing: it is not disturbed).
+SEQUENCES = {
+    "classic": (CLASSIC, "download"),
+    "classic, long": ([*CLASSIC[:3], (0.8, False, False)], "download"),
+    "both lines at once": ([(0, False, True), (0.1, True, False), (0.3, False, False)], "download"),
+    "hard reset": ([(0, False, True), (0.1, False, False)], "flash"),
+    "hard reset by someone who leaves at once": ([(0, False, True), (0, False, False)], "flash"),
+    "a port is opened": ([(0, True, False), (0.05, True, True)], ""),
+    "a port is opened and closed": ([(0, True, False), (0.05, True, True), (1, False, False)], ""),
+    "held while EN rises": ([(0, False, True), (0.1, False, False), (0.15, False, True), (0.5, False, False)], "flash"),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_lines_start_the_board(name):
+    edges, start = SEQUENCES[name]
+    assert boots_into(edges) == start
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.3), st.booleans(), st.booleans()), max_size=8))
+def test_en_is_low_while_pulled_and_for_the_release_after_it(edges):
+    circuit, now, pulled_until = ResetCircuit(), 0.0, -math.inf
+    for wait, dtr, rts in edges:
+        if circuit.rts and not circuit.dtr:
+            pulled_until = now + wait
+        now += wait
+        circuit.set(dtr, rts, now)
+        pulled = rts and not dtr
+        assert circuit.en_low == (pulled or now < pulled_until + RELEASE_SECONDS)
+        assert circuit.gpio0_low == (dtr and not rts)
+        assert circuit.due() == math.inf or now < circuit.due() <= now + RELEASE_SECONDS
+
+
+@given(st.binary(max_size=60), st.sampled_from([9600, 115200, 460800]), st.floats(0.98, 1.02))
+def test_rates_that_are_nearly_equal_are_read_right(data, rate, off):
+    assert misread(data, rate, round(rate * off)) == data
+
+
+@given(st.binary(min_size=20, max_size=60), st.sampled_from([(115200, 460800), (460800, 115200), (115200, 74880)]))
+def test_rates_that_differ_are_misread_at_bounded_length(data, rates):
+    read = misread(data, *rates)
+    assert read != data
+    assert len(read) <= len(data) * 5 * rates[1] / rates[0]
+
+
+def order(*parameters: bytes) -> bytes:
+    return IAC + SB + COM_PORT + b"".join(parameters) + IAC + SE
+
+
+def connected(port: int) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), timeout=5)
+    client.settimeout(5)
+    return client
+
+
+def soon(condition: Callable[[], object]) -> None:
+    """Wait until something is so; five seconds are ample on one machine."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def hung_up(client: socket.socket) -> bool:
+    try:
+        while client.recv(4096):
+            pass
+    except ConnectionResetError:
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
+@pytest.fixture
+def served():
+    """A board that waits for a download, and so says nothing by itself."""
+    with served_board() as board:
+        board.into_download()
+        yield board
+
+
+GARBLED = {
+    "an end without a beginning": IAC + SE,
+    "a rate without digits": order(b"\x01"),
+    "a parity that is none": order(b"\x03", b"\x77"),
+    "an order without end": IAC + SB + b"x" * 1000,
+    "an empty mask": order(b"\x0a"),
+}
+
+
+@pytest.mark.parametrize("name", GARBLED)
+def test_a_client_that_speaks_no_rfc2217_is_hung_up_on_and_the_next_one_served(served, name):
+    with connected(served.rfc2217) as client:
+        client.sendall(GARBLED[name])
+        assert hung_up(client)
+    with connected(served.rfc2217) as client:
+        assert client.recv(1) == IAC
+
+
+def test_bytes_and_edges_keep_their_order(served):
+    told: list[object] = []
+    served.process.serial.lines._changed = lambda dtr, rts: told.append((dtr, rts))
+    served.board.received = lambda data, _now: told.append(data)
+    with connected(served.rfc2217) as client:
+        client.sendall(
+            b"before" + order(SET_CONTROL, RTS_ON) + b"between" + order(SET_CONTROL, RTS_OFF) + b"after\xff\xff"
+        )
+        while b"after" not in b"".join(piece for piece in told if isinstance(piece, bytes)):
+            client.recv(100)
+    assert told == [b"before", (False, True), b"between", (False, False), b"after\xff"]
+
+
+@pytest.mark.parametrize("dialect", ["plain", "rfc2217"])
+def test_what_the_chip_says_comes_out_as_it_is(served, dialect):
+    said = b"say \xff\xff and \xc0"
+    with connected(getattr(served, dialect)) as client, connected(served.plain) as other:
+        client.sendall(b"x")
+        other.sendall(b"x")
+        serial = served.process.serial
+        soon(lambda: len(serial._plain.clients) + len(serial._rfc2217.clients) == 2)
+        served.do(lambda: served.board.uart.send(said))
+        heard = b""
+        while said[-6:] not in heard:
+            heard += client.recv(100)
+    assert heard.endswith(said.replace(IAC, IAC + IAC) if dialect == "rfc2217" else said)
+
+
+@pytest.mark.parametrize("dialect", ["plain", "rfc2217"])
+def test_a_client_that_never_reads_takes_no_endless_memory(served, dialect):
+    with connected(getattr(served, dialect)):
+        port = getattr(served.process.serial, f"_{dialect}")
+        soon(lambda: port.clients)
+        (client,) = port.clients
+        served.do(lambda: [served.board.uart.send(b"x" * 4096) for _ in range(4096)])
+        assert 0 < client.transport.get_write_buffer_size() <= MOST_UNREAD
+
+
+def test_a_bridge_without_power_is_gone_and_comes_back_on_the_same_port(served):
+    with connected(served.plain) as client:
+        served.do(served.process.serial.show, False)
+        assert hung_up(client)
+    with pytest.raises(ConnectionRefusedError):
+        connected(served.plain)
+    served.do(served.process.serial.show, True)
+    connected(served.plain).close()
+    connected(served.rfc2217).close()
+
+
+def test_a_client_that_comes_as_the_bridge_loses_power_is_hung_up_on(served):
+    def meet() -> None:
+        with socket.create_connection(("127.0.0.1", served.plain)) as late:
+            late.settimeout(5)
+            served.do(served.process.serial.show, False)
+            assert hung_up(late)
+
+    for _ in range(20):
+        meet()
+        served.do(served.process.serial.show, True)
+
+
+def test_the_lines_fall_when_the_last_client_leaves(served):
+    with connected(served.rfc2217) as client:
+        client.sendall(order(SET_CONTROL, RTS_ON))
+        soon(lambda: served.process.circuit.en_low)
+    soon(lambda: not served.process.circuit.rts)
+    assert not served.process.serial.lines.dtr

@@ -1,0 +1,250 @@
+"""Stock esptool and espefuse at work on the twin's loaders, over both kinds of serial port."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import esptool as stock
+import pytest
+from esp_models import ServedBoard, esptool, served_board
+from serial import serial_for_url
+
+from rig.formats import slip
+from rig.formats.esp_loader import SYNC_DATA, Op, Request
+from rig.twin.esp32.circuit import ResetCircuit
+from rig.twin.esp32.memory import FLASH_SIZE
+
+#: pyserial's client of RFC 2217 names its thread the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")
+STUB = pytest.mark.parametrize("stub", [False, True], ids=["no-stub", "stub"])
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with served_board() as served:
+        yield served
+
+
+@pytest.fixture
+def served(shared):
+    """A board with blank flash that waits for a download."""
+    shared.board.memory.flash.load(b"\xff" * FLASH_SIZE)
+    shared.into_download()
+    shared.board.events.clear()
+    return shared
+
+
+def dump(served: ServedBoard, address: int, length: int) -> bytes:
+    return served.board.memory.flash.peek(address, length)
+
+
+def pattern(length: int) -> bytes:
+    """Something that does not deflate to nothing, with every byte in it."""
+    return bytes((n * n >> 3 ^ n) & 0xFF for n in range(length))
+
+
+@STUB
+def test_it_tells_the_chip_and_its_flash(served, stub):
+    told = esptool(served.plain_url, "flash-id", stub=stub)
+    for line in (
+        "ESP32-D0WD-V3 (revision v3.0)",
+        "40MHz",
+        "24:0a:c4:00:00:01",
+        "Manufacturer: ef",
+        "Device: 4016",
+        "4MB",
+    ):
+        assert line in told
+    assert ("stub" in served.events) == stub
+
+
+def test_a_stub_that_runs_already_is_known_for_one(served):
+    esptool(served.plain_url, "chip-id", after="no-reset-stub")
+    told = esptool(served.plain_url, "flash-id")
+    assert "Stub flasher is already running" in told
+    assert "Device: 4016" in told
+
+
+@pytest.mark.parametrize("command", ["chip-id", "read-mac"])
+def test_it_tells_the_mac(served, command):
+    assert "MAC:                24:0a:c4:00:00:01" in esptool(served.plain_url, command, stub=False)
+
+
+@STUB
+@pytest.mark.parametrize("how", ["--compress", "--no-compress"])
+def test_what_it_writes_is_in_flash_and_verified(served, tmp_path, stub, how):
+    file = tmp_path / "image.bin"
+    file.write_bytes(pattern(0x2345))
+    told = esptool(served.plain_url, "write-flash", how, "0x10000", file, stub=stub)
+    assert "Hash of data verified" in told
+    assert told.endswith("status 0")
+    assert dump(served, 0x10000, 0x2345) == file.read_bytes()
+    assert dump(served, 0xF000, 0x1000) + dump(served, 0x13000, 0x1000) == b"\xff" * 0x2000
+
+
+def test_it_verifies_flash_and_notices_one_byte(served, tmp_path):
+    file = tmp_path / "image.bin"
+    file.write_bytes(b"\xff" * 0x1000)
+    assert esptool(served.plain_url, "verify-flash", "0x1000", file, stub=False).endswith("status 0")
+    file.write_bytes(b"\xff" * 0xFFF + b"\xfe")
+    assert not esptool(served.plain_url, "verify-flash", "0x1000", file, stub=False).endswith("status 0")
+
+
+@pytest.mark.parametrize(("stub", "length"), [(False, 0x150), (True, 0x21123)], ids=["no-stub", "stub"])
+def test_it_reads_what_is_in_flash(served, tmp_path, stub, length):
+    served.board.memory.flash.load(pattern(FLASH_SIZE // 4) * 4)
+    assert esptool(served.plain_url, "read-flash", "0x1010", hex(length), tmp_path / "read.bin", stub=stub).endswith(
+        "0"
+    )
+    assert (tmp_path / "read.bin").read_bytes() == dump(served, 0x1010, length)
+
+
+@STUB
+def test_it_erases_a_region_and_nothing_else(served, stub):
+    served.board.memory.flash.load(bytes(FLASH_SIZE))
+    assert esptool(served.plain_url, "erase-region", "0xf000", "0x12000", stub=stub).endswith("status 0")
+    assert dump(served, 0xE000, 0x14000) == bytes(0x1000) + b"\xff" * 0x12000 + bytes(0x1000)
+
+
+@STUB
+def test_only_with_the_stub_it_erases_all_of_flash(served, stub):
+    served.board.memory.flash.load(bytes(FLASH_SIZE))
+    assert esptool(served.plain_url, "erase-flash", stub=stub).endswith("status 0") == stub
+    assert dump(served, 0, FLASH_SIZE) == (b"\xff" if stub else b"\0") * FLASH_SIZE
+
+
+def test_what_it_runs_is_no_loader_any_more(served):
+    assert esptool(served.plain_url, "run", stub=False).endswith("status 0")
+    assert not esptool(served.plain_url, "chip-id", stub=False, attempts=1).endswith("status 0")
+
+
+def test_it_reads_and_writes_the_status_of_flash(served):
+    esptool(served.plain_url, "write-flash-status", "--bytes", "2", "--non-volatile", "0x0204", stub=False)
+    assert "0x0204" in esptool(served.plain_url, "read-flash-status", "--bytes", "2", stub=False)
+
+
+def test_it_reads_that_flash_describes_itself(served):
+    assert "53 46 44 50" in esptool(served.plain_url, "read-flash-sfdp", "0", "4", stub=False).replace("0x", "").upper()
+
+
+def test_a_rate_that_both_ends_change_is_one(served, tmp_path):
+    (tmp_path / "image.bin").write_bytes(pattern(0x800))
+    told = esptool(served.plain_url, "--baud", "460800", "write-flash", "0", tmp_path / "image.bin", stub=False)
+    assert "Hash of data verified" in told
+    assert served.board.uart.baud == 460800
+
+
+# -- over RFC 2217: DTR, RTS and the rate are carried ------------------------------------------------------------------
+
+
+def remote(served: ServedBoard, **how: str) -> stock.ESPLoader:
+    """esptool as a library on a port that it need not configure anew at every command."""
+    port = serial_for_url(served.rfc2217_url, 115200)
+    port.timeout = 3
+    return stock.cmds.detect_chip(port, **how)
+
+
+def test_it_resets_a_running_board_into_the_loader(shared):
+    for held in (True, False):
+        shared.do(shared.process.press, "reset", held)
+    assert not shared.board.downloads
+    told = esptool(shared.rfc2217_url, "chip-id", before="default-reset", stub=False)
+    assert told.endswith("status 0")
+    assert shared.events[-2:] == ["reset", "download"]
+
+
+def test_a_board_whose_en_rises_at_once_starts_from_flash_instead(monkeypatch):
+    monkeypatch.setattr(ResetCircuit.__init__, "__defaults__", (0.01,))
+    with served_board() as served:
+        told = esptool(served.rfc2217_url, "chip-id", before="default-reset", stub=False, attempts=1)
+    assert "Wrong boot mode detected (0x13)" in told
+    assert "download" not in served.events
+
+
+def test_opening_and_closing_a_port_disturbs_nothing(shared):
+    shared.into_download()
+    shared.board.events.clear()
+    with serial_for_url(shared.rfc2217_url, 115200) as port:
+        assert (port.dtr, port.rts) == (True, True)
+        shared.do(lambda: None)
+        assert not shared.process.circuit.en_low
+    with serial_for_url(shared.rfc2217_url + "?ign_set_control", 115200):
+        pass
+    assert shared.events == []
+
+
+def test_at_another_rate_with_the_stub_it_writes_what_it_reads(shared, tmp_path):
+    with remote(shared) as rom:
+        loader = rom.run_stub()
+        loader.change_baud(460800)
+        data = pattern(0x9000)
+        stock.cmds.attach_flash(loader)
+        stock.cmds.write_flash(loader, [(0x20000, data)])
+        assert loader.read_flash(0x20000, 0x9000) == data
+        assert shared.board.uart.baud == 460800
+
+
+def test_ends_of_different_rates_do_not_understand_each_other(shared):
+    shared.into_download()
+    sync = slip.frame(Request(Op.SYNC, SYNC_DATA).pack())
+    said: list[bytes] = []
+    shared.board.uart.on_output = lambda data: (said.append(data), shared.process.serial.say(data))
+    with serial_for_url(shared.rfc2217_url, 921600, timeout=1) as port:
+        port.write(sync * 3)
+        port.baudrate = 115200
+        port.write(b"\xc0" + sync)
+        port.read(8 * 14)
+    assert len(said) == 8
+
+
+# -- eFuses ------------------------------------------------------------------------------------------------------------
+
+
+def espefuse(served: ServedBoard, *arguments: str) -> str:
+    command = [sys.executable, "-m", "espefuse", "--chip", "esp32", "--port", served.plain_url, "--before", "no-reset"]
+    done = subprocess.run(
+        [*command, "--do-not-confirm", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    return f"{done.stdout}{done.stderr}\nstatus {done.returncode}"
+
+
+def test_espefuse_tells_what_the_factory_burned(served):
+    told = espefuse(served, "summary")
+    assert "24:0a:c4:00:00:01 (CRC" in told
+    assert re.search(r"CRC 0x[0-9a-f]{2} OK", told)
+    assert re.search(r"WAFER_VERSION_MAJOR .* = 3 ", told)
+    assert told.endswith("status 0")
+
+
+def test_what_espefuse_burns_is_burned():
+    with served_board(revision=100) as served:
+        served.into_download()
+        assert espefuse(served, "burn-bit", "BLOCK3", "128", "129").endswith("status 0")
+        assert served.board.chip.secure_version == 2
+        assert "revision v1.0" in esptool(served.plain_url, "chip-id", stub=False)
+
+
+# -- power -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_board_that_loses_power_says_nothing_more_but_its_bridge_stays(shared):
+    shared.do(lambda: shared.board.power_off(shared.process.now()))
+    told = esptool(shared.plain_url, "chip-id", stub=False, attempts=1)
+    shared.do(lambda: shared.board.power_on(shared.process.now()))
+    assert "No serial data received" in told
+
+
+@STUB
+def test_a_write_that_is_cut_leaves_a_prefix_of_it(served, tmp_path, monkeypatch, stub):
+    (tmp_path / "esptool.cfg").write_text("[esptool]\ntimeout = 0.5\nwrite_block_attempts = 1\n")
+    monkeypatch.setenv("ESPTOOL_CFGFILE", str(tmp_path / "esptool.cfg"))
+    (tmp_path / "image.bin").write_bytes(pattern(0x2000))
+    journal = served.board.memory.journal
+    # Two sectors are erased, then the file is written page by page: power goes before the eleventh page.
+    journal.fuse = (journal.next + 2 + 10, None)
+    told = esptool(served.plain_url, "write-flash", "--no-compress", "0x1000", tmp_path / "image.bin", stub=stub)
+    assert not told.endswith("status 0")
+    assert dump(served, 0x1000, 0x2000) == pattern(0x2000)[:0xA00].ljust(0x2000, b"\xff")
+    served.do(lambda: served.board.power_on(served.process.now()))
