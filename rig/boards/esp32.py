@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rig.boards.board import Contents
 from rig.boards.esp32_timing import Esp32Timing
 from rig.boards.golden import GoldenSet
+from rig.boards.timing import MARGIN_SECONDS
 from rig.boards.updates import Updates
 from rig.boards.wiring import Button, Relay
 from rig.clock import Clock, look_for, wait_for
@@ -45,6 +46,7 @@ TOKENS = {
     "app": b"app_init: App version",
     "begin": b"Starting OTA",
     "chosen": b"upgrade successful",
+    "online": b"connected to the network",
     "confirmed": b"App is valid",
 }
 
@@ -134,7 +136,15 @@ class Esp32:
         )
 
     def power_on(self) -> None:
-        """Give the supply back. Whether the board starts is for the caller to see."""
+        """Give the supply back, with the console listening. Whether the board starts is for the caller to see."""
+        if self.tags.get("bridge") != "board":
+            wait_for(
+                lambda: self.console.connected,
+                seconds=MARGIN_SECONDS,
+                reason="its console: is the serial port served?",
+                clock=self.clock,
+                board=self.name,
+            )
         self._started_ns = time.monotonic_ns()
         self.relay.on()
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from rig.boards.board import Contents
-from rig.boards.esp32 import Esp32
+from rig.boards.esp32 import TOKENS, Esp32
 from rig.clock import look_for
-from rig.drivers.dfu_host import Watcher
+from rig.drivers.dfu_host import Progress, Watcher
 from rig.drivers.rom_loader import RomLoader
 from rig.errors import LabFault
 from rig.firmware.manifest import Image
 from rig.formats import otadata
+from rig.formats.otadata import Record, State
 from rig.formats.partition_table import PartitionTable
-from rig.power.esp32_landing import Download, SerialWrite
+from rig.power.esp32_landing import Download, Probation, SerialWrite
 from rig.power.landing import Landing
 from rig.power.trigger import Aim
 from rig.recovery.esp32_rescue import golden_set
@@ -63,7 +64,11 @@ class SerialFlash:
 
 @dataclass(frozen=True)
 class HttpsUpdate:
-    """An update that the board fetches: offered while it starts, cut at `aim`: request, download, sent or a token."""
+    """An update that the board fetches: offered while it starts, and cut at `aim`.
+
+    Phases are request, download and sent as the server tells them, and those of the console; once the new slot is
+    chosen these are called new-boot, new-load, new-app, new-online.
+    """
 
     path: ClassVar[str] = "https"
     order: ClassVar = Erases.SEQUENTIAL
@@ -72,6 +77,8 @@ class HttpsUpdate:
     table: PartitionTable
     #: Slot the update goes into.
     slot: int = 1
+    #: Phases that were told while it was tried.
+    told: list[str] = field(default_factory=list, compare=False)
 
     @property
     def shown_by(self) -> tuple[tuple[int, int], ...]:
@@ -100,21 +107,75 @@ class HttpsUpdate:
                 rom.erase(address, length)
 
     def start(self, board: Esp32, watch: Watcher) -> None:
-        """Offer, start, and wait until the new image runs or the supply is gone. Raises LabFault."""
+        """Offer, start, and wait until the new image has settled or the supply is gone. Raises LabFault."""
         assert board.updates is not None, "a board without an update server is not asked to update"
-        with board.updates.offered(self.target), board.updates.watched(watch), board.console_watched(watch):
-            board.start(watch)
-            wanted = self.target.version
-            look_for(
-                lambda: not board.relay.get() or board.version() == wanted,
-                seconds=board.timing.update,
-                clock=board.clock,
-            )
-            board.clock.sleep(board.timing.settles)
+        self.told.clear()
+
+        def hear(progress: Progress) -> None:
+            is_new = "chosen" in self.told and progress.phase in TOKENS
+            phase = f"new-{progress.phase}" if is_new else progress.phase
+            self.told.append(phase)
+            watch(replace(progress, phase=phase))
+
+        def over() -> bool:
+            return not board.relay.get() or "new-confirmed" in self.told
+
+        with board.updates.offered(self.target), board.updates.watched(hear), board.console_watched(hear):
+            board.start()
+            look_for(over, seconds=board.timing.update, clock=board.clock)
+            board.clock.sleep(board.timing.silence)
         if not board.relay.get():
             raise LabFault("the supply is gone", board=board.name)
 
     def locate(self, before: Contents, after: Contents) -> Landing:
-        """By otadata and the slot."""
+        """By otadata, the slot and what was told."""
         (where, _), (slot, _) = self.shown_by
-        return Download(before[where], before[slot], self.target.data, where, slot).locate(after[where], after[slot])
+        was = Download(before[where], before[slot], self.target.data, where, slot, frozenset(self.told))
+        return was.locate(after[where], after[slot])
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A start of a board that runs `target` on probation, cut at `aim`: boot or load."""
+
+    path: ClassVar[str] = "https"
+    order: ClassVar = Erases.SEQUENTIAL
+    target: Image
+    aim: Aim
+    table: PartitionTable
+    slot: int = 1
+
+    @property
+    def shown_by(self) -> tuple[tuple[int, int], ...]:
+        """otadata."""
+        where = self.table.otadata
+        assert where is not None, "probation needs otadata"
+        return ((where.offset, otadata.SIZE),)
+
+    @property
+    def roles(self) -> Mapping[str, Image]:
+        """What is on probation is the new image."""
+        return {"new": self.target}
+
+    def prepare(self, board: Esp32) -> None:
+        """Put the image into its slot, with a record that says it was started once."""
+        where, slot = self.table.otadata, self.table.slot(self.slot)
+        assert where is not None, "probation needs otadata"
+        assert slot is not None, "probation needs a slot"
+        with board.loader() as rom:
+            rom.write(slot.offset, self.target.data)
+            record = Record.of(self.slot + 1, State.PENDING_VERIFY)
+            rom.write(where.offset + otadata.SECTOR, record.pack())
+
+    def start(self, board: Esp32, watch: Watcher) -> None:
+        """Start, and wait for the cut. Raises LabFault when the supply is gone."""
+        with board.console_watched(watch):
+            board.start()
+            look_for(lambda: not board.relay.get(), seconds=board.timing.start, clock=board.clock)
+        if not board.relay.get():
+            raise LabFault("the supply is gone", board=board.name)
+
+    def locate(self, before: Contents, after: Contents) -> Landing:
+        """By otadata."""
+        ((where, _),) = self.shown_by
+        return Probation(before[where], where).locate(after[where])

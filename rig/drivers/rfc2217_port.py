@@ -1,4 +1,7 @@
-"""pyserial's RFC 2217 port, reading what has come in one go: byte by byte, 64 KiB cost a second and a half."""
+"""pyserial's RFC 2217 port without its two brakes: it reads byte by byte, and a new timeout negotiates the port anew.
+
+The latter takes 0.2 s, and esptool changes the timeout twice a command (reference/esp32.md §1.8).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,16 @@ import serial.rfc2217
 
 class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
     """A serial port over telnet with port control."""
+
+    @property
+    def timeout(self) -> float | None:
+        """How long a read waits, in seconds; the other end need not know."""
+        timeout: float | None = self._timeout
+        return timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
 
     def read(self, size: int = 1) -> bytes:
         """Up to `size` bytes, waiting for them as the timeout says."""

@@ -1,8 +1,4 @@
-"""The serial path into an ESP32: its ROM loader and the stub, by esptool as a library.
-
-esptool sets a port's timeout twice for each command, and over RFC2217 each change negotiates the port anew, 0.2 s. A
-port that is opened here with esptool's own default makes these settings no change (reference/esp32.md §1.8).
-"""
+"""The serial path into an ESP32: its ROM loader and the stub, by esptool as a library."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ BANDS = {
     ),
     "serial": (("erase", 0.3), ("program", 0.7)),
     "https": (
-        *(("forget", 0.1), ("download", 0.4), ("end", 0.1), ("choose", 0.12)),
-        *(("chosen", 0.07), ("first-boot", 0.07), ("confirmed", 0.07), ("aborted", 0.07)),
+        *(("forget", 0.08), ("download", 0.26), ("end", 0.08), ("choose", 0.1), ("chosen", 0.08)),
+        *(("first-boot", 0.1), ("probation", 0.08), ("abort", 0.08), ("confirm", 0.08), ("confirmed", 0.06)),
     ),
     "cloud": (
         *(("hello", 0.09), ("begin", 0.09), ("download-erase", 0.15), ("download", 0.12), ("done", 0.09)),

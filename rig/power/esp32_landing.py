@@ -34,8 +34,10 @@ class SerialWrite:
 class Download:
     """An update from one slot to the other: otadata and the target slot before it, and what was to be written.
 
-    Phases, in order: forget (the record of the other slot is erased when an update begins, ESP-IDF from 5.5 on),
-    download, choose (the new record), first-boot (it is put on probation), confirm, abort.
+    Phases, in order: forget (the other slot's record is erased when an update begins, ESP-IDF from 5.5 on), download,
+    end (all is written, nothing chosen), choose (the new record is written), chosen, first-boot (it is put on
+    probation), probation, confirm, confirmed. A record is rewritten alike in three of them: which it was is told by
+    what the board had said by then.
     """
 
     records_before: bytes
@@ -43,47 +45,71 @@ class Download:
     data: bytes
     records_at: int
     slot_at: int
+    told: frozenset[str] = frozenset()
 
     def locate(self, records: bytes, slot: bytes) -> Landing:
         """Read the landing off both."""
-        torn = self._torn_record(records, slot)
-        if torn is not None:
-            return torn
-        if records != self.records_before:
-            return self._chosen(records)
         written = _common(slot, self.data)
+        damaged = damaged_record(records, self.records_before)
+        if damaged is not None:
+            index, how = damaged
+            phase = self._rewriting() if written == len(self.data) else "forget"
+            return Landing(phase, self.records_at + index * SECTOR, "read-back", f"record {index} is {how}")
+        if records != self.records_before:
+            return _settled(records)
+        if "chosen" in self.told:
+            return Landing(self._rewriting(), None, "read-back", "the record that was chosen is gone")
         if slot == self.slot_before and written < len(self.data):
             return Landing(OUTSIDE, None, "read-back", "nothing was touched")
         if written == len(self.data):
             return Landing("end", self.slot_at + written, "inferred", "all is written, nothing chosen")
         return Landing("download", self.slot_at + written, "read-back", f"{written} of {len(self.data)} bytes written")
 
-    def _torn_record(self, records: bytes, slot: bytes) -> Landing | None:
-        """A sector of otadata that is neither what it was nor a whole record."""
-        for index, record in enumerate(read_records(records)):
-            sector = records[index * SECTOR : (index + 1) * SECTOR]
-            was = self.records_before[index * SECTOR : (index + 1) * SECTOR]
-            address = self.records_at + index * SECTOR
-            if sector == was:
-                continue
-            if sector == BLANK:
-                phase = "choose" if _common(slot, self.data) == len(self.data) else "forget"
-                return Landing(phase, address, "read-back", f"record {index} is erased")
-            if not record.usable and not record.blank_or_bad:
-                return Landing("choose", address, "read-back", f"record {index} is torn")
-            if sector[RECORD_SIZE:] != BLANK[RECORD_SIZE:]:
-                return Landing("choose", address, "read-back", f"sector {index} is half erased")
-        return None
+    def _rewriting(self) -> str:
+        if "new-app" in self.told:
+            return "confirm"
+        return "first-boot" if "chosen" in self.told else "choose"
 
-    def _chosen(self, records: bytes) -> Landing:
-        state = newest_state(records)
-        phase = {
-            State.NEW: "chosen",
-            State.PENDING_VERIFY: "first-boot",
-            State.VALID: "confirmed",
-            State.ABORTED: "aborted",
-        }.get(State(state) if state in set(State) else State.UNDEFINED, "chosen")
-        return Landing(phase, None, "inferred", f"the newest record says {State(state).name.lower()}")
+
+@dataclass(frozen=True, slots=True)
+class Probation:
+    """A start that finds a record on probation: it is given up, by a rewrite. Phases: abort, aborted."""
+
+    records_before: bytes
+    records_at: int
+
+    def locate(self, records: bytes) -> Landing:
+        """Read the landing off otadata."""
+        damaged = damaged_record(records, self.records_before)
+        if damaged is not None:
+            index, how = damaged
+            return Landing("abort", self.records_at + index * SECTOR, "read-back", f"record {index} is {how}")
+        if records == self.records_before:
+            return Landing(OUTSIDE, None, "read-back", "nothing was touched")
+        return _settled(records)
+
+
+def damaged_record(records: bytes, before: bytes) -> tuple[int, str] | None:
+    """A sector of otadata that is neither what it was nor a whole record: which, and how it is."""
+    for index, record in enumerate(read_records(records)):
+        sector = records[index * SECTOR : (index + 1) * SECTOR]
+        if sector == before[index * SECTOR : (index + 1) * SECTOR]:
+            continue
+        if sector == BLANK:
+            return index, "erased"
+        if sector[RECORD_SIZE:] != BLANK[RECORD_SIZE:] or record.initial:
+            return index, "half erased or torn"
+        if record.state not in set(State):
+            return index, "torn in its state"
+    return None
+
+
+def _settled(records: bytes) -> Landing:
+    """Between two rewrites: how far the newest record has come."""
+    state = newest_state(records)
+    names = {State.PENDING_VERIFY: "probation", State.VALID: "confirmed", State.ABORTED: "aborted"}
+    phase = next((name for known, name in names.items() if known == state), "chosen")
+    return Landing(phase, None, "read-back", f"the newest record says {State(state).name.lower()}")
 
 
 def newest_state(records: bytes) -> int:

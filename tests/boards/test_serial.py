@@ -33,7 +33,7 @@ def test_what_was_written_reads_back_by_its_digest_and_byte_by_byte(bench, image
 CUTS = {
     "the application": ("new", SLOT_0, Aim("program", share=0.2, delay_ms=200), "program"),
     "the second stage": ("plain_bootloader", BOOTLOADER_OFFSET, Aim("program", share=0.2, delay_ms=230), "program"),
-    "the partition table": ("other_table", TABLE_OFFSET, Aim("program", share=0.2, delay_ms=20), "erase"),
+    "the partition table": ("other_table", TABLE_OFFSET, Aim("erase", share=0.0, delay_ms=30), "erase"),
 }
 
 

@@ -2,166 +2,28 @@
 
 from __future__ import annotations
 
-import ssl
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
+
+from esp_app_server import HOST, Answer, Answers, Asked, Peer, issued, root_pem, serving
 
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.esp_images import App, build_app
 from rig.firmware.manifest import Image
 from rig.formats import otadata
 from rig.formats.esp_boot import BootConfig
-from rig.formats.otadata import Record
+from rig.formats.otadata import Record, State
 from rig.formats.partition_table import LAYOUTS, TABLE_OFFSET, Partition, PartitionTable
-from rig.trust.authority import Authority, Identity, make_root, pem
+from rig.trust.authority import Identity
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.memory import Esp32Memory
 from rig.twin.network import UNKNOWN
 from rig.twin.steps import Program, Work
 
-HOST = "ota.test"
 BOOTLOADER = b"\xe9" + bytes(31)
 OLD, NEW = App(seed="old", version="1.0.0"), App(seed="new", version="2.0.0", irom=90_000)
-
-
-@cache
-def authority(name: str) -> Authority:
-    return make_root(f"Root {name}")
-
-
-@cache
-def issued(name: str = "a", host: str = HOST) -> Identity:
-    """A server's identity under an intermediate of root `name`."""
-    return authority(name).intermediate(f"Intermediate {name}").issue(host)
-
-
-def root_pem(name: str) -> str:
-    return pem(authority(name).certificate).decode()
-
-
-# -- the server ------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Asked:
-    """A request as the server got it."""
-
-    host: str
-    method: str
-    path: str
-    version: str
-    headers: dict[str, str]
-
-
-@dataclass
-class Answer:
-    """What the server sends, and whether it hangs up then; `later` waits until the board asks time to pass."""
-
-    data: bytes
-    hangs_up: bool = True
-    later: bytes = b""
-
-
-Answers = Callable[[Asked], Answer]
-
-
-def answer(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
-    """An answer with a Content-Length, unless another one is told."""
-    named = {"Content-Length": str(len(body)), **{name.replace("_", "-"): value for name, value in headers.items()}}
-    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in named.items() if value)]
-    return Answer(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
-
-
-def serving(image: bytes) -> Answers:
-    """A plain file server with ranges."""
-
-    def answers(asked: Asked) -> Answer:
-        wanted = asked.headers.get("range")
-        if wanted is None:
-            return answer(200, b"" if asked.method == "HEAD" else image, Content_Length=str(len(image)))
-        first, last = wanted.removeprefix("bytes=").split("-")
-        begin, end = int(first), min(int(last or len(image)), len(image) - 1)
-        if begin >= len(image):
-            return answer(416)
-        return answer(206, image[begin : end + 1], Content_Range=f"bytes {begin}-{end}/{len(image)}")
-
-    return answers
-
-
-class Peer:
-    """The server's end of one connection."""
-
-    def __init__(self, host: str, identity: Identity | None, answers: Answers, asked: list[Asked]):
-        self.host, self.error = host, ""
-        self._answers, self._asked = answers, asked
-        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context(identity).wrap_bio(self._in, self._out, server_side=True) if identity else None
-        self._shaken = False
-        self._text = b""
-        self.later = b""
-
-    def receive(self, data: bytes) -> tuple[bytes, bool]:
-        """What the server sends then, and whether it hangs up."""
-        if self._tls is None:
-            self._text += data
-            return self._answer()
-        self._in.write(data)
-        try:
-            if not self._shaken:
-                self._tls.do_handshake()
-                self._shaken = True
-            while plain := self._tls.read(65536):
-                self._text += plain
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError as error:
-            self.error = error.reason or "closed"
-            return self._out.read(), True
-        sent, ends = self._answer()
-        if sent:
-            self._tls.write(sent)
-        return self._out.read(), ends
-
-    def late(self) -> bytes:
-        """What it had kept for later."""
-        data, self.later = self.later, b""
-        if data and self._tls is not None:
-            self._tls.write(data)
-            return self._out.read()
-        return data
-
-    def _answer(self) -> tuple[bytes, bool]:
-        if self._text.startswith(b"\x16\x03"):
-            return answer(400).data, True
-        if b"\r\n\r\n" not in self._text:
-            return b"", False
-        head, self._text = self._text.split(b"\r\n\r\n", 1)
-        first, *lines = head.decode().split("\r\n")
-        method, path, version = first.split(" ")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        asked = Asked(self.host, method, path, version, headers)
-        self._asked.append(asked)
-        found = self._answers(asked)
-        self.later = found.later
-        return found.data, found.hangs_up
-
-
-def context(identity: Identity) -> ssl.SSLContext:
-    """OpenSSL with this identity."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        chain, key = Path(folder, "chain"), Path(folder, "key")
-        identity.store(chain, key)
-        made.load_cert_chain(chain, key)
-    return made
-
-
-# -- the board -------------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -350,3 +212,48 @@ def carry_out(program: Program, memory: Esp32Memory) -> Any:
         if isinstance(step, Work):
             run = memory.journal.number(step.run)
             memory.perform(run, 0, run.count)
+
+
+def world_of(behaviour: EspBehaviour, answers: Callable[[Asked], Answer] | None = None) -> World:
+    """Slot 0 runs by record 1; nothing else was ever installed."""
+    world = World(behaviour, answers=answers, new=behaviour.model_copy(update={"checks_at_boot": False}))
+    world.record(0, Record.of(1, State.VALID if behaviour.rollback else State.UNDEFINED))
+    return world
+
+
+def checked(world: World, seconds: float = 120) -> str:
+    """What the next look for updates comes to."""
+    if not world.board.powered:
+        world.power_on()
+    seen = len(world.events)
+    new = [name for name in world.run(seconds, until="checked:").events[seen:] if name.startswith("checked:")]
+    return new[0].removeprefix("checked:") if new else "nothing"
+
+
+def arduino(**fields: object) -> EspBehaviour:
+    known = {"client": "arduino", "url": f"https://{HOST}/image.bin", "pins": ["pin"], "checks_every": 3600}
+    return EspBehaviour.model_validate({**known, **fields})
+
+
+FLEET = "ota.fleet.test"
+PINS = ("lets-encrypt-x3", "dst-root-ca-x3", "lets-encrypt-r3", "isrg-root-x1", "cloudflare-origin-ca", "dtf-root-x1",
+        "bundle")  # fmt: skip
+
+
+def fleet(library: str, answers: Callable[[Asked], Answer] | None = None, **fields: object) -> World:
+    """A device with a release of the library; every pin is a root of its own name."""
+    address = {"url": f"https://{FLEET}/p?v=1"} if library.startswith("1.") else {"product": "prod-1"}
+    known = {"client": "deploy-the-fleet", "library": library, "checks_every": 3600, **address}
+    world = world_of(EspBehaviour.model_validate({**known, **fields}), answers)
+    world.hosts = {}
+    world.shelf |= {pin: root_pem(pin) for pin in PINS}
+    return world
+
+
+def serves(world: World, **roots: str) -> World:
+    """Hosts by their first label, and under which root each is."""
+    domain = "deploythefleet.io" if "sdk" in (world.behaviour.library or "") else "deploythefleet.com"
+    for label, root in roots.items():
+        host = f"{label}.fleet.test" if world.behaviour.url else f"{label}.{domain}"
+        world.hosts[host] = issued(root, host)
+    return world

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from esp_app_board import HOST, context
+from esp_app_server import HOST, context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

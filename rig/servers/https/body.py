@@ -25,6 +25,12 @@ ARRIVAL_SECONDS = 1.0
 Progress = Callable[[int, int], None]
 
 
+class _Burst(web.StreamResponse):
+    """A response whose head leaves with the first piece of its body, as clients that peek at that want it (§7.2)."""
+
+    _send_headers_immediately = False
+
+
 class Cut(Exception):
     """The body ended before its end, because that was to happen or the client would not take it."""
 
@@ -59,7 +65,7 @@ class Sending:
         return self.sent == len(self.body)
 
     def _head(self, length: int) -> web.StreamResponse:
-        response = web.StreamResponse(status=self._answer.status, headers=dict(self._answer.headers))
+        response = _Burst(status=self._answer.status, headers=dict(self._answer.headers))
         if "chunked" in self._faults:
             response.headers["Transfer-Encoding"] = "chunked"
         elif self._answer.status not in (204, 304):

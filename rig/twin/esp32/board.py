@@ -15,7 +15,7 @@ from rig.firmware.manifest import Image
 from rig.twin.esp32.boot import Bootloaders, start
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.memory import Esp32Memory
-from rig.twin.esp32.steps import POWERON, SW_CPU_RESET, Reboot
+from rig.twin.esp32.steps import POWERON, RTCWDT_RTC, SW_CPU_RESET, Reboot
 from rig.twin.esp32.uart import Uart
 from rig.twin.flash import PowerLost
 from rig.twin.stepper import Stepper
@@ -182,13 +182,15 @@ class Esp32:
     # -- how it goes on ----------------------------------------------------------------------------------------------
 
     def _leave_reset(self, cause: int) -> None:
-        """The chip samples its straps and starts; a software reset keeps what was sampled."""
         self.downloads = self.gpio0_low
         self._begin(cause)
 
     def _restart(self, cause: int) -> None:
+        """Straps are sampled by power-on, EN and the RTC's watchdog (data sheet); others keep what was sampled."""
         self.event(f"restart:{cause:#x}")
         self._stop()
+        if cause == RTCWDT_RTC:
+            self.downloads = self.gpio0_low
         self._begin(cause)
 
     def _begin(self, cause: int) -> None:

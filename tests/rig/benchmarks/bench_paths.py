@@ -21,8 +21,8 @@ from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import UsbipLink
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
-from rig.lab.rack import RackPlan, VirtualRack
 from rig.lab.core_slot import CoreSlot
+from rig.lab.rack import RackPlan, VirtualRack
 from rig.power.cut import Cut
 from rig.power.trigger import Aim
 

@@ -72,6 +72,7 @@ class Fetch:
         self._method = "GET"
         self._range: str | None = None
         self._authorizations = MOST_AUTHORIZATIONS
+        self._redirects = 0
         try:
             self._url = Url.parse(asked.url)
         except Malformed as malformed:
@@ -148,7 +149,7 @@ class Fetch:
 
     def _connect(self) -> Generator[Step, bool, Response]:
         """Ask until there is an answer to read: redirects are followed, and a challenge is tried again."""
-        for _ in range(MOST_REDIRECTS + MOST_AUTHORIZATIONS + 1):
+        while True:
             response = yield from self._open()
             status = response.head.status
             try:
@@ -162,18 +163,15 @@ class Fetch:
             if not again:
                 return response
             response.close()
-        self._say("E", "URL redirection Failed")
-        raise EspError(FAIL)
 
     def _perform(self) -> Generator[Step, bool, Response]:
         """esp_http_client_perform: redirects are followed, any other answer is taken as it is, and not read."""
-        for _ in range(MOST_REDIRECTS + 1):
+        while True:
             response = yield from self._open()
             response.close()
             if response.head.status not in REDIRECTS:
                 return response
             self._redirect(response.head.headers.get("location"))
-        raise EspError(FAIL)
 
     def _open(self) -> Generator[Step, bool, Response]:
         headers = {"User-Agent": USER_AGENT, "Host": self._url.authority, **self._asked.headers}
@@ -229,9 +227,10 @@ class Fetch:
         return False
 
     def _redirect(self, location: str | None) -> None:
-        if location is None:
+        self._redirects += 1
+        if location is None or self._redirects > MOST_REDIRECTS:
             self._say("E", "URL redirection Failed")
-            raise EspError(INVALID_ARG)
+            raise EspError(INVALID_ARG if location is None else FAIL)
         try:
             target = self._url.join(location)
         except Malformed as malformed:

@@ -1,0 +1,150 @@
+"""A server in memory for an ESP32's application: OpenSSL's end of TLS, and answers as they are scripted."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from rig.trust.authority import Authority, Identity, make_root, pem
+
+HOST = "ota.test"
+
+
+@cache
+def authority(name: str) -> Authority:
+    return make_root(f"Root {name}")
+
+
+@cache
+def issued(name: str = "a", host: str = HOST) -> Identity:
+    """A server's identity under an intermediate of root `name`."""
+    return authority(name).intermediate(f"Intermediate {name}").issue(host)
+
+
+def root_pem(name: str) -> str:
+    return pem(authority(name).certificate).decode()
+
+
+@dataclass
+class Asked:
+    """A request as the server got it."""
+
+    host: str
+    method: str
+    path: str
+    version: str
+    headers: dict[str, str]
+
+
+@dataclass
+class Answer:
+    """What the server sends, and whether it hangs up then; `later` waits until the board asks time to pass."""
+
+    data: bytes
+    hangs_up: bool = True
+    later: bytes = b""
+
+
+Answers = Callable[[Asked], Answer]
+
+
+def answer(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
+    """An answer with a Content-Length, unless another one is told."""
+    named = {"Content-Length": str(len(body)), **{name.replace("_", "-"): value for name, value in headers.items()}}
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in named.items() if value)]
+    return Answer(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+
+
+def serving(image: bytes) -> Answers:
+    """A plain file server with ranges."""
+
+    def answers(asked: Asked) -> Answer:
+        wanted = asked.headers.get("range")
+        if wanted is None:
+            return answer(200, b"" if asked.method == "HEAD" else image, Content_Length=str(len(image)))
+        first, last = wanted.removeprefix("bytes=").split("-")
+        begin, end = int(first), min(int(last or len(image)), len(image) - 1)
+        if begin >= len(image):
+            return answer(416)
+        return answer(206, image[begin : end + 1], Content_Range=f"bytes {begin}-{end}/{len(image)}")
+
+    return answers
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, host: str, identity: Identity | None, answers: Answers, asked: list[Asked]):
+        self.host, self.error = host, ""
+        self._answers, self._asked = answers, asked
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context(identity).wrap_bio(self._in, self._out, server_side=True) if identity else None
+        self._shaken = False
+        self._text = b""
+        self.later = b""
+
+    def receive(self, data: bytes) -> tuple[bytes, bool]:
+        """What the server sends then, and whether it hangs up."""
+        if self._tls is None:
+            self._text += data
+            return self._answer()
+        self._in.write(data)
+        try:
+            if not self._shaken:
+                self._tls.do_handshake()
+                self._shaken = True
+            while plain := self._tls.read(65536):
+                self._text += plain
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            self.error = error.reason or "closed"
+            return self._out.read(), True
+        sent, ends = self._answer()
+        if sent:
+            self._tls.write(sent)
+        return self._out.read(), ends
+
+    def late(self) -> bytes:
+        """What it had kept for later."""
+        data, self.later = self.later, b""
+        if data and self._tls is not None:
+            self._tls.write(data)
+            return self._out.read()
+        return data
+
+    def _answer(self) -> tuple[bytes, bool]:
+        if self._text.startswith(b"\x16\x03"):
+            return answer(400).data, True
+        if b"\r\n\r\n" not in self._text:
+            return b"", False
+        head, self._text = self._text.split(b"\r\n\r\n", 1)
+        first, *lines = head.decode().split("\r\n")
+        method, path, version = first.split(" ")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        asked = Asked(self.host, method, path, version, headers)
+        self._asked.append(asked)
+        found = self._answers(asked)
+        self.later = found.later
+        return found.data, found.hangs_up
+
+
+def context(identity: Identity) -> ssl.SSLContext:
+    """OpenSSL with this identity."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = Path(folder, "chain"), Path(folder, "key")
+        identity.store(chain, key)
+        made.load_cert_chain(chain, key)
+    return made
+
+
+def chunked(body: bytes) -> Answer:
+    """In chunks of a prime size."""
+    pieces = [body[at : at + 7919] for at in range(0, len(body), 7919)]
+    framed = b"".join(b"%x;name=value\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return Answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n")
