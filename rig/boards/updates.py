@@ -57,6 +57,17 @@ class Updates:
                 self.client.ask("withdraw", path=self.path)
             self.client.ask("clear-faults", device=self.mac)
 
+    def release(self, product: str, image: Image) -> None:
+        """Make the image this board's newest release of a product."""
+        with self._named(), tempfile.NamedTemporaryFile(suffix=".bin") as file:
+            Path(file.name).write_bytes(image.data)
+            self.client.release(product, image.version, Path(file.name), devices=[self.mac])
+
+    def check_ins(self) -> list[Event]:
+        """When the board has asked for an update, and what it was answered, oldest first."""
+        with self._named():
+            return [told for told in self.client.log("check-ins") if told["device"] == self.mac]
+
     def fault(self, kind: str, **how: Any) -> None:
         """Let something go wrong with this board's next request."""
         with self._named():

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from rig.cli.progress import number, progress_bar, tell
 from rig.errors import Misuse
-
-if TYPE_CHECKING:
-    from rig.drivers.dfu_host import Progress, Watcher
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -71,14 +67,14 @@ def read(
 
     if file.exists():
         raise Misuse(f"{file} is there already", hint="name another file")
-    first, wanted = _number(address, "--address"), _number(length, "--length") if length else None
-    with _progress(as_json) as watch:
+    first, wanted = number(address, "--address"), number(length, "--length") if length else None
+    with progress_bar(as_json) as watch:
         content = read_memory(the_device(Where(usbip, serial)), first, wanted, watch)
     try:
         file.write_bytes(content)
     except OSError as error:
         raise Misuse(f"cannot write {file}: {error.strerror}") from error
-    _tell(as_json, {"read": len(content), "address": first, "file": str(file)}, f"{len(content):,} bytes in {file}")
+    tell(as_json, {"read": len(content), "address": first, "file": str(file)}, f"{len(content):,} bytes in {file}")
 
 
 @app.command()
@@ -100,11 +96,11 @@ def write(
     from rig.drivers.dfu_host import EraseOrder
     from rig.lab.by_hand import Where, Write, load_file, the_device, write_memory
 
-    first = _number(address, "--address")
+    first = number(address, "--address")
     found = the_device(Where(usbip, serial))
     image = load_file(file, found)
     order = EraseOrder.INTERLEAVED if interleaved else EraseOrder.ALL_FIRST
-    with _progress(as_json) as watch:
+    with progress_bar(as_json) as watch:
         seconds = write_memory(found, Write(image, first, order, leave=leave, force=force), watch)
     told = {
         "written": len(image),
@@ -113,38 +109,4 @@ def write(
         "left": leave,
         "seconds": round(seconds, 3),
     }
-    _tell(as_json, told, f"{len(image):,} bytes written to {first:#010x} and read back in {seconds:.1f} s")
-
-
-def _number(text: str, option: str) -> int:
-    try:
-        number = int(text, 0)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= 0xFFFF_FFFF:
-        raise Misuse(f"{option} {text} is no number", hint="for example 0x08005000")
-    return number
-
-
-def _tell(as_json: bool, told: dict[str, object], text: str) -> None:
-    print(json.dumps(told) if as_json else text)
-
-
-@contextmanager
-def _progress(as_json: bool) -> Iterator[Watcher]:
-    """A progress bar on a terminal's standard error; nothing for scripts."""
-    if as_json or not sys.stderr.isatty():
-        yield lambda _progress: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, object] = {}
-
-        def watch(progress: Progress) -> None:
-            if progress.phase not in tasks:
-                tasks[progress.phase] = bar.add_task(progress.phase)
-            bar.update(tasks[progress.phase], completed=progress.done, total=progress.total)  # type: ignore[arg-type]
-
-        yield watch
+    tell(as_json, told, f"{len(image):,} bytes written to {first:#010x} and read back in {seconds:.1f} s")

@@ -16,7 +16,8 @@ from labgrid.driver.common import Driver
 from labgrid.util.proxy import proxymanager
 
 from rig.drivers.dfu_host import Progress, Watcher
-from rig.errors import DeviceFault, LabFault
+from rig.errors import DeviceFault, LabFault, Misuse
+from rig.ports import read_address
 
 ROM_BAUD = 115200
 #: esptool's own default.
@@ -30,15 +31,30 @@ def _nobody(_progress: Progress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SerialAddress:
-    """Where a board's serial port is: `protocol` is rfc2217 or raw, as labgrid calls them."""
+    """Where a board's serial port is: `protocol` is rfc2217 or raw, as labgrid calls them, or local for a device."""
 
     host: str
-    port: int
+    port: int = 0
     protocol: str = "rfc2217"
+
+    @classmethod
+    def parse(cls, text: str) -> SerialAddress:
+        """From `rfc2217://HOST:PORT`, `socket://HOST:PORT` or the path of a device. Raises Misuse."""
+        scheme, colon, rest = text.partition("://")
+        if not colon:
+            return cls(text, protocol="local")
+        if scheme not in ("rfc2217", "socket"):
+            raise Misuse(
+                f"--port {text}: {scheme} is unknown", hint="a device, rfc2217://HOST:PORT or socket://HOST:PORT"
+            )
+        host, port = read_address(rest.partition("?")[0].rstrip("/"), "--port", "rfc2217://127.0.0.1:4000")
+        return cls(host, port, "rfc2217" if scheme == "rfc2217" else "raw")
 
     @property
     def url(self) -> str:
         """For pyserial. Plain sockets have no lines to reset a board by."""
+        if self.protocol == "local":
+            return self.host
         if self.protocol == "rfc2217":
             return f"rfc2217://{self.host}:{self.port}?ign_set_control"
         return f"socket://{self.host}:{self.port}"
@@ -75,7 +91,7 @@ class RomLoader:
         with self._spoken("connect"):
             self._port = self._address.open()
             try:
-                mode = "default-reset" if self._resets and self._address.protocol == "rfc2217" else "no-reset"
+                mode = "default-reset" if self._resets and self._address.protocol != "raw" else "no-reset"
                 self._esp = detect_chip(self._port, ROM_BAUD, mode)
                 if self._stub:
                     self._esp = run_stub(self._esp)
@@ -142,7 +158,7 @@ class RomLoader:
     def restart(self) -> None:
         """Let it start by EN. A port without lines cannot."""
         with self._spoken("restart"):
-            if self._address.protocol == "rfc2217":
+            if self._address.protocol != "raw":
                 self._esp.hard_reset()
 
     def _blocks(self, address: int, data: bytes) -> Iterator[tuple[int, Callable[[], None]]]:

@@ -10,7 +10,7 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rig.errors import Misuse
@@ -76,9 +76,9 @@ def sign_v1(image: bytes, key: bytes) -> bytes:
 class Keys:
     """The key a board trusts, and others."""
 
-    trusted: bytes
-    stranger: bytes
-    v1: bytes
+    trusted: bytes = field(repr=False)
+    stranger: bytes = field(repr=False)
+    v1: bytes = field(repr=False)
 
     @classmethod
     def make(cls) -> Keys:

@@ -23,7 +23,7 @@ from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.core_slot import CoreSlot
 from rig.lab.esp32_slot import Esp32Slot
-from rig.lab.site import HOST, UPDATE_HOSTS, Site, Slot, Told
+from rig.lab.site import HOST, PINS, UPDATE_HOSTS, Site, Slot, Told
 from rig.ports import free_port, is_free
 from rig.servers.spark.cloud import PORT
 
@@ -186,7 +186,8 @@ class VirtualRack:
         server = children.start("updates", [*_rig(), "cloud", "https", *addresses, *names, *state, "--json"])
         self.updates = site.updates = {key: value for key, value in server.ready(deadline).items() if key != "ready"}
         site.trust.mkdir(exist_ok=True)
-        shutil.copy(self.updates["ca"], site.trust / "rig-root.pem")
+        for pin in PINS:
+            shutil.copy(self.updates["ca"], site.trust / f"{pin}.pem")
 
     def _start_boards(self, children: Children, site: Site, deadline: float) -> None:
         twins = {}

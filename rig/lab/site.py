@@ -11,7 +11,12 @@ from rig.trust.core_key import CoreKey, make_core_key
 
 HOST = "127.0.0.1"
 #: Names that the update server answers to, each with an identity of its own.
-UPDATE_HOSTS = ("updates.rig.test",)
+UPDATE_HOSTS = (
+    *("updates.rig.test", "ota.rig.test", "ota9.rig.test"),
+    *("ota2.deploythefleet.com", "ota4.deploythefleet.com"),
+)
+#: Certificates that firmware pins by name: on a rack whose servers nobody has swapped, all of them are its root.
+PINS = ("rig-root", "bundle", "isrg-root-x1", "dtf-root-x1")
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from long_cases import some_always
 
 from rig.campaign.esp32_trial import HttpsUpdate, Restart
 from rig.power.trigger import Aim
@@ -20,10 +21,7 @@ WINDOWS = {
 ALWAYS = ("1 while the slot is written", "9 first boot, its record erased")
 
 
-CASES = [pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.long]) for name in WINDOWS]
-
-
-@pytest.mark.parametrize("window", CASES)
+@pytest.mark.parametrize("window", some_always(WINDOWS, *ALWAYS))
 @pytest.mark.board("esp32", boot="wired", timing="real")
 def test_a_cut_in_this_window_leaves_what_the_table_says(bench, cut, image, known_defect, window):
     aim, phase, becomes = WINDOWS[window]

@@ -13,6 +13,7 @@ from serial import serial_for_url
 
 from rig.formats import slip
 from rig.formats.esp_loader import SYNC_DATA, Op, Request
+from rig.twin.esp32 import boot
 from rig.twin.esp32.circuit import ResetCircuit
 from rig.twin.esp32.memory import FLASH_SIZE
 
@@ -156,7 +157,8 @@ def test_it_resets_a_running_board_into_the_loader(shared):
 
 
 def test_a_board_whose_en_rises_at_once_starts_from_flash_instead(monkeypatch):
-    monkeypatch.setattr(ResetCircuit.__init__, "__defaults__", (0.01,))
+    monkeypatch.setattr(ResetCircuit.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(boot, "GIVES_UP_SECONDS", 1000.0)  # else its watchdog samples GPIO0 once more
     with served_board() as served:
         told = esptool(served.rfc2217_url, "chip-id", before="default-reset", stub=False, attempts=1)
     assert "Wrong boot mode detected (0x13)" in told

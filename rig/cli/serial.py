@@ -1,0 +1,115 @@
+"""`rig serial`: an ESP32's flash over its serial port, by hand, and what it would start."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rig.cli.progress import number, progress_bar, tell
+from rig.errors import Misuse
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at an ESP32 over its serial port, read its flash and write it.\n\n"
+    "The port is a device, rfc2217://HOST:PORT or socket://HOST:PORT; DTR and RTS bring the board into download mode, "
+    "and it starts again afterwards. esptool does the same and more.",
+)
+PORT = Annotated[str, typer.Option("--port", "-p", envvar="RIG_SERIAL_PORT", help="The serial port.")]
+WAITS = Annotated[
+    bool, typer.Option("--waits", help="The board waits in download mode already: leave its lines alone.")
+]
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ADDRESS = Annotated[str, typer.Option("--address", "-s", help="Offset in flash, for example 0x10000.")]
+EXAMPLE = "0x10000"
+
+
+@app.command()
+def info(port: PORT, waits: WAITS = False, as_json: JSON = False) -> None:
+    """Show chip, address, partitions, otadata, and which application the board would start next."""
+    from rig.lab.serial_by_hand import look
+
+    told = look(port, waits=waits)
+    if as_json:
+        print(json.dumps(told))
+        return
+    print(f"{told['chip']}, {told['mac']}")
+    for row in told["partitions"]:
+        print(f"  {row['label']:16} {row['usage']:12} {row['offset']:#010x} {row['size']:>9,} bytes  {row['image']}")
+    for number_of, record in enumerate(told["otadata"]):
+        print(f"  record {number_of}: {record}")
+    print(f"would start {told['boots'] or 'nothing'}" + (f" ({told['note']})" if told["note"] else ""))
+
+
+@app.command()
+def read(
+    file: Annotated[Path, typer.Argument(help="File to write to; it must not be there yet.")],
+    port: PORT,
+    address: ADDRESS = "0",
+    length: Annotated[str, typer.Option(help="How many bytes.")] = "0x400000",
+    waits: WAITS = False,
+    as_json: JSON = False,
+) -> None:
+    """Read flash into a file."""
+    from rig.lab.serial_by_hand import read_flash
+
+    if file.exists():
+        raise Misuse(f"{file} is there already", hint="name another file")
+    first, wanted = number(address, "--address", EXAMPLE), number(length, "--length", EXAMPLE)
+    with progress_bar(as_json) as watch:
+        content = read_flash(port, first, wanted, watch, waits=waits)
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Misuse(f"cannot write {file}: {error.strerror}") from error
+    tell(as_json, {"read": len(content), "address": first, "file": str(file)}, f"{len(content):,} bytes in {file}")
+
+
+@app.command()
+def write(
+    file: Annotated[Path, typer.Argument(help="What to write.")],
+    port: PORT,
+    address: ADDRESS = EXAMPLE,
+    force: Annotated[bool, typer.Option("--force", help="Write what no ESP32 could run.")] = False,
+    waits: WAITS = False,
+    as_json: JSON = False,
+) -> None:
+    """Erase, write, and compare digests; then let the board start."""
+    from rig.lab.serial_by_hand import write_flash
+
+    first = number(address, "--address", EXAMPLE)
+    with progress_bar(as_json) as watch:
+        size, seconds = write_flash(port, first, file, watch, force=force, waits=waits)
+    told = {"written": size, "address": first, "seconds": round(seconds, 3)}
+    tell(as_json, told, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
+
+
+@app.command()
+def erase(
+    port: PORT,
+    address: ADDRESS,
+    length: Annotated[str, typer.Option(help="How many bytes, whole sectors of 0x1000.")],
+    waits: WAITS = False,
+    as_json: JSON = False,
+) -> None:
+    """Erase sectors."""
+    from rig.lab.serial_by_hand import erase_flash
+
+    first, wanted = number(address, "--address", EXAMPLE), number(length, "--length", EXAMPLE)
+    with progress_bar(as_json) as watch:
+        erase_flash(port, first, wanted, watch, waits=waits)
+    tell(as_json, {"erased": wanted, "address": first}, f"{wanted:,} bytes erased from {first:#x}")
+
+
+@app.command()
+def console(
+    port: PORT,
+    seconds: Annotated[float | None, typer.Option(help="For so long; until Ctrl-C if not given.")] = None,
+) -> None:
+    """Print what the board says; its lines are left alone."""
+    from rig.lab.serial_by_hand import listen
+
+    listen(port, seconds, lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush()))

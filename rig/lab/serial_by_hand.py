@@ -1,0 +1,165 @@
+"""ESP32s driven by hand over a serial port: a look at what they would start, and their flash."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rig.drivers.dfu_host import Watcher
+from rig.drivers.rom_loader import FLASH_SIZE, RomLoader, SerialAddress
+from rig.errors import LabFault, Misuse
+from rig.formats import esp_image, otadata
+from rig.formats.esp_boot import boot
+from rig.formats.esp_boot_config import BootConfig
+from rig.formats.esp_chip import ESP32
+from rig.formats.otadata import State
+from rig.formats.partition_table import APP, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
+
+SECTOR = otadata.SECTOR
+MAGIC = 0xE9
+
+
+def look(port: str, *, waits: bool) -> dict[str, Any]:
+    """Chip, partitions, records, and the application a second stage without rollback would start.
+
+    Nothing is written. Raises Misuse, LabFault.
+    """
+    with _loader(port, waits=waits) as rom:
+        told: dict[str, Any] = {"chip": rom.chip, "mac": rom.mac, "partitions": [], "otadata": []}
+        read = _Cached(rom)
+        try:
+            table = PartitionTable.parse(read(TABLE_OFFSET, TABLE_SIZE))
+        except TableRefused as error:
+            return {**told, "boots": None, "note": str(error)}
+        for row in table.rows:
+            image = _image(read, row.offset, row.size) if row.type == APP else ""
+            told["partitions"].append(
+                {"label": row.label, "usage": row.usage, "offset": row.offset, "size": row.size, "image": image}
+            )
+        if table.otadata is not None:
+            records = otadata.read_records(read(table.otadata.offset, otadata.SIZE))
+            told["otadata"] = [_spoken(record) for record in records]
+        boots, writes = _would_start(read)
+        return {**told, "boots": boots, "note": "after writing otadata" if writes else ""}
+
+
+def read_flash(port: str, address: int, length: int, watch: Watcher, *, waits: bool) -> bytes:
+    """`length` bytes of flash. Raises Misuse, LabFault."""
+    _inside(address, length)
+    with _loader(port, waits=waits, watch=watch) as rom:
+        return rom.read(address, length)
+
+
+def write_flash(port: str, address: int, file: Path, watch: Watcher, *, force: bool, waits: bool) -> tuple[int, float]:
+    """Write a file; returns its size and the seconds it took. Raises Misuse, LabFault, DeviceFault."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise Misuse(f"cannot read {file}: {error.strerror}") from error
+    if not data:
+        raise Misuse(f"{file} is empty")
+    _inside(address, len(data))
+    if address % SECTOR:
+        raise Misuse(f"{address:#x} is not the beginning of a sector", hint="a multiple of 0x1000")
+    if not force and data[0] == MAGIC and (refused := _refused(data)):
+        raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint="force it if you are sure")
+    began = time.monotonic()
+    with _loader(port, waits=waits, watch=watch) as rom:
+        rom.write(address, data)
+    return len(data), time.monotonic() - began
+
+
+def erase_flash(port: str, address: int, length: int, watch: Watcher, *, waits: bool) -> None:
+    """Erase sectors. Raises Misuse, LabFault."""
+    _inside(address, length)
+    if address % SECTOR or length % SECTOR or not length:
+        raise Misuse(f"{address:#x} and {length:#x} are no whole sectors", hint="multiples of 0x1000")
+    with _loader(port, waits=waits, watch=watch) as rom:
+        rom.erase(address, length)
+
+
+def listen(port: str, seconds: float | None, use: Callable[[bytes], object]) -> None:
+    """Hand on what the board says, for so long or until Ctrl-C. Raises Misuse, LabFault."""
+    address = SerialAddress.parse(port)
+    try:
+        serial = address.open()
+    except OSError as error:
+        raise LabFault(f"cannot open {port}: {error}") from error
+    serial.timeout = 0.1
+    until = None if seconds is None else time.monotonic() + seconds
+    with contextlib.closing(serial), contextlib.suppress(KeyboardInterrupt):
+        while until is None or time.monotonic() < until:
+            try:
+                if data := serial.read(serial.in_waiting or 1):
+                    use(data)
+            except OSError as error:
+                raise LabFault(f"{port}: {error}") from error
+
+
+@contextmanager
+def _loader(port: str, *, waits: bool, watch: Watcher = lambda _progress: None) -> Iterator[RomLoader]:
+    with RomLoader(SerialAddress.parse(port), resets=not waits, watch=watch) as rom:
+        yield rom
+        if not waits:
+            rom.restart()
+
+
+class _Cached:
+    """A reader of flash that asks for whole blocks, and for each once."""
+
+    BLOCK = 0x4000
+
+    def __init__(self, rom: RomLoader):
+        self._rom = rom
+        self._blocks: dict[int, bytes] = {}
+
+    def __call__(self, offset: int, length: int) -> bytes:
+        if offset + length > FLASH_SIZE:
+            return b""
+        first, last = offset // self.BLOCK, (offset + max(length, 1) - 1) // self.BLOCK
+        for number in range(first, last + 1):
+            if number not in self._blocks:
+                self._blocks[number] = self._rom.read(number * self.BLOCK, self.BLOCK)
+        data = b"".join(self._blocks[number] for number in range(first, last + 1))
+        return data[offset - first * self.BLOCK :][:length]
+
+
+def _image(read: Callable[[int, int], bytes], offset: int, size: int) -> str:
+    if read(offset, 1) != bytes([MAGIC]):
+        return "no image"
+    found = esp_image.verify(read, offset, size, ESP32)
+    if found.refused:
+        return str(found.refused)
+    return f"{found.description.project} {found.description.version}" if found.description else "an image"
+
+
+def _would_start(read: Callable[[int, int], bytes]) -> tuple[str | None, bool]:
+    """Label of the application, and whether the second stage would write before it enters it."""
+    steps, writes = boot(read, BootConfig()), False
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return (end.value.label if end.value else None), writes
+        writes = writes or not hasattr(step, "line")
+
+
+def _refused(data: bytes) -> str | None:
+    found = esp_image.verify(lambda offset, length: data[offset : offset + length], 0, len(data), ESP32)
+    return str(found.refused) if found.refused and found.refused.reason not in ("revision", "address") else None
+
+
+def _spoken(record: otadata.Record) -> str:
+    if record.initial:
+        return "blank" if record.seq == otadata.BLANK else f"damaged (sequence {record.seq})"
+    state = next((known.name.lower() for known in State if known == record.state), f"{record.state:#x}")
+    return f"sequence {record.seq}, {state}"
+
+
+def _inside(address: int, length: int) -> None:
+    if not 0 < length <= FLASH_SIZE - address:
+        raise Misuse(f"{address:#x} and {length:,} bytes are not inside 4 MiB of flash")

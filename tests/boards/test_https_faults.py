@@ -1,0 +1,111 @@
+"""What an ESP32 makes of a server that misbehaves, and of images that are none: the reference's §6.1 and §2.3."""
+
+from __future__ import annotations
+
+import pytest
+from long_cases import some_always
+
+from rig.clock import look_for
+
+#: What the server does, and what the board's console says to it. The old image goes on.
+REFUSED = {
+    "forbidden": ("status", {"at": 403}, rb"File not found\(403\)"),
+    "not found": ("status", {"at": 404}, rb"File not found\(404\)"),
+    "unauthorised, again and again": ("status", {"at": 401, "times": 0}, rb"max_authorization_retries"),
+    "a server error": ("status", {"at": 500}, rb"Server error \(500\)"),
+    "an empty answer": ("empty", {}, rb"Complete headers were not received"),
+    "it hangs up half-way": ("close", {"at": 32768}, rb"Connection closed before complete data was received"),
+    "it resets half-way": ("reset", {"at": 32768}, rb"upgrade failed"),
+    "less than it promised": ("wrong-length", {"at": 100_000}, rb"Connection closed before complete data was received"),
+    "noise from the first byte on": ("random", {"at": 0}, rb"upgrade failed"),
+    "noise in the middle": ("random", {"at": 40960}, rb"upgrade failed"),
+    "a redirect to nowhere": ("redirect", {"at": 302, "to": "/nowhere.bin"}, rb"File not found\(404\)"),
+}
+#: What it does, and the update goes well all the same.
+TAKEN = {
+    "in chunks": ("chunked", {}),
+    "slowly": ("slow", {"at": 60_000}),
+    "behind a redirect": ("redirect", {"at": 307}),
+}
+
+
+@pytest.mark.parametrize("case", some_always(REFUSED, "it hangs up half-way"))
+@pytest.mark.board("esp32", boot="wired")
+def test_the_old_image_goes_on_when_the_server_does_this(bench, image, case):
+    kind, how, says = REFUSED[case]
+    board = bench.board
+    with board.updates.offered(image("new")):
+        board.updates.fault(kind, **how)
+        board.start()
+        assert board.wait_for(says, board.timing.update), board.said()[-400:]
+    board.start()
+    assert board.is_alive(board.timing.start)
+    assert board.version() == bench.golden.version
+
+
+@pytest.mark.parametrize("case", some_always(TAKEN, "behind a redirect"))
+@pytest.mark.board("esp32", boot="wired")
+def test_an_update_comes_through_all_the_same(bench, image, case):
+    kind, how = TAKEN[case]
+    board = bench.board
+    with board.updates.offered(image("new")):
+        board.updates.fault(kind, **({"to": board.updates.path} if kind == "redirect" else {}), **how)
+        board.start()
+        assert look_for(lambda: board.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
+
+
+@pytest.mark.long
+@pytest.mark.board("esp32", boot="wired")
+def test_a_server_that_stalls_is_waited_for_until_somebody_cuts_the_power(bench, image, known_defect):
+    board = bench.board
+    with board.updates.offered(image("new")), board.updates.watched(lambda _progress: None) as seen:
+        board.updates.fault("stall", at=32768, lasts=300)
+        board.start()
+        assert board.wait_for(rb"Starting OTA", board.timing.joins)
+        assert not board.wait_for(rb"upgrade failed|upgrade successful", 30.0)
+        assert not [event for event in seen if event["event"] in ("finished", "aborted")], "it still holds the line"
+    board.start()
+    assert board.is_alive(board.timing.start)
+    assert board.version() == bench.golden.version
+    known_defect("a-stalled-server-is-waited-for-for-ever")
+
+
+def damaged(data, name):
+    """An image as somebody should refuse it; what is done to it holds for anybody's firmware."""
+    ways = {
+        "cut off in its header": data[:180],
+        "cut off later": data[:64_000],
+        "one byte flipped": data[:0x200] + bytes([data[0x200] ^ 0x10]) + data[0x201:],
+        "for another chip": data[:12] + b"\x05\x00" + data[14:],
+        "for a later revision": data[:15] + b"\xff\xff" + data[17:],
+        "no image at all": b"\x7f" + data[1:],
+        "larger than its slot": data.ljust(0x1A9000 + 1, b"\xff"),
+    }
+    return ways[name]
+
+
+#: What is offered, and what the console says to it.
+NO_IMAGES = {
+    "cut off in its header": rb"Complete headers were not received",
+    "cut off later": rb"Image validation failed",
+    "one byte flipped": rb"Image validation failed",
+    "for another chip": rb"ismatch chip ID",
+    "for a later revision": rb"upgrade failed",
+    "no image at all": rb"upgrade failed",
+    "larger than its slot": rb"upgrade failed",
+}
+
+
+@pytest.mark.parametrize("case", some_always(NO_IMAGES, "one byte flipped"))
+@pytest.mark.board("esp32", boot="wired")
+def test_what_is_no_image_for_this_board_is_refused_and_the_old_one_goes_on(bench, image, case):
+    board = bench.board
+    board.updates.offer(damaged(image("new").data, case))
+    try:
+        board.start()
+        assert board.wait_for(NO_IMAGES[case], board.timing.update), board.said()[-400:]
+    finally:
+        board.updates.withdraw()
+    board.start()
+    assert board.is_alive(board.timing.start)
+    assert board.version() == bench.golden.version
