@@ -23,6 +23,7 @@ from rig.drivers.relay import ButtonDriver, RelayDriver
 from rig.drivers.rom_loader import RomLoader, SerialAddress
 from rig.errors import DeviceFault, LabFault, Misuse, RigError
 from rig.firmware.manifest import BoardKind
+from rig.formats.otadata import SECTOR
 
 if TYPE_CHECKING:
     from rig.drivers.https_cloud import HttpsCloudClient
@@ -137,7 +138,7 @@ class Esp32:
 
     def power_on(self) -> None:
         """Give the supply back, with the console listening. Whether the board starts is for the caller to see."""
-        if self.tags.get("bridge") != "board":
+        if not self.bridge_vanishes:
             wait_for(
                 lambda: self.console.connected,
                 seconds=MARGIN_SECONDS,
@@ -249,11 +250,31 @@ class Esp32:
         self._boot.set(True)
         try:
             self.power_on()
+            if self.bridge_vanishes:  # it comes back too late for the ROM's words: the loader's answer must do
+                self._see_loader()
+                return
             seen = look_for(self.sign, seconds=self.timing.banner, clock=self.clock)
         finally:
             self._boot.set(False)
         if seen != DOWNLOAD:
             raise DeviceFault(f"GPIO0 held from power-on ends in {seen or 'silence'}, not in download", board=self.name)
+
+    @property
+    def bridge_vanishes(self) -> bool:
+        """Whether the serial port loses its supply with the board."""
+        return self.tags.get("bridge") == "board"
+
+    def _see_loader(self) -> None:
+        """Wait for the serial port, and for the loader behind it. Raises LabFault."""
+        wait_for(
+            lambda: self.console.connected,
+            seconds=self.timing.banner,
+            reason="its serial port to come back",
+            clock=self.clock,
+            board=self.name,
+        )
+        with self.loader():
+            pass
 
     @contextmanager
     def loader(self, watch: Watcher = _nobody, *, resets: bool = False) -> Iterator[RomLoader]:
@@ -288,6 +309,8 @@ class Esp32:
     def flash(self, golden: GoldenSet, watch: Watcher = _nobody) -> None:
         """Write a whole set, each part read back by its digest. The board must be in download mode."""
         with self.loader(watch) as rom:
+            for address in golden.empty_slots():
+                rom.erase(address, SECTOR)
             for address, data in golden.parts():
                 rom.write(address, data)
 

@@ -31,3 +31,10 @@ class GoldenSet:
         if self.factory is not None and self.table.factory is not None:
             yield self.table.factory.offset, self.factory
         yield slot.offset, self.application
+
+    def empty_slots(self) -> Iterator[int]:
+        """Offsets of the slots that hold nothing: what is in them starts when the application is damaged."""
+        for number in range(1, self.table.slots):
+            slot = self.table.slot(number)
+            assert slot is not None, "slots are numbered without gaps"
+            yield slot.offset

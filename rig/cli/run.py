@@ -30,7 +30,7 @@ def run(
         Path | None, typer.Option(help="Manifest of the firmware under test; the rig's synthetic images if not given.")
     ] = None,
     long: Annotated[
-        bool, typer.Option("--long", help="Also what takes its time: every generation, every phase.")
+        bool, typer.Option("--long", "--full", help="Also what takes its time: every generation, phase, row.")
     ] = False,
     allow_destructive: Annotated[
         bool, typer.Option("--allow-destructive", help="Also what destroys boards that are not expendable.")

@@ -39,9 +39,7 @@ def virtual_rack(config: pytest.Config) -> VirtualRack:
 
     if RACK not in config.stash:
         workers = config.getoption("numprocesses", None) or 1
-        rack = VirtualRack(
-            RackPlan.for_suites(workers, config.option.rig_manifest, spares=1 if config.option.long else 0)
-        )
+        rack = VirtualRack(RackPlan.for_suites(workers, config.option.rig_manifest, every_case=config.option.long))
         rack.__enter__()
         config.stash[RACK] = rack
         config.add_cleanup(rack.stop)

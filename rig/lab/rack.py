@@ -42,18 +42,21 @@ class RackPlan:
     seed: int = 0
 
     @classmethod
-    def for_suites(cls, workers: int, manifest: Path | None, spares: int = 0) -> RackPlan:
-        """A quick board of each kind and generation for each worker, and one of every other that some suite asks for.
+    def for_suites(cls, workers: int, manifest: Path | None, *, every_case: bool) -> RackPlan:
+        """A quick board of each kind for each worker, and one of every other that some suite asks for.
 
-        Cuts aimed at a window need a board as slow as a real one; `spares` more of those know a network, for cuts
-        that cost a radio.
+        Cuts aimed at a window need a board as slow as a real one. With `every_case` there are as many of each
+        generation, and one board more that knows a network, for a cut that costs its radio. Without it few cases ask
+        for generations A and C or for an ESP32, and a board that nobody asks for only takes time to start.
         """
-        quick: list[Slot] = [CoreSlot(QUICK, generation) for generation in "ABC" for _ in range(workers)]
+        few = workers if every_case else -(-workers // 3)
+        counts = {"A": few, "B": workers, "C": few}
+        quick: list[Slot] = [CoreSlot(QUICK, letter) for letter, count in counts.items() for _ in range(count)]
         real = [CoreSlot(1.0, generation) for generation in "ABC"]
         others = [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
         online = [CoreSlot(QUICK, generation, joined=True) for generation in "ABC"]
-        online += [CoreSlot(1.0, generation, joined=True) for generation in "ABC" + "B" * spares]
-        esp32s = [Esp32Slot(QUICK) for _ in range(workers)]
+        online += [CoreSlot(1.0, generation, joined=True) for generation in ("ABCB" if every_case else "ABC")]
+        esp32s = [Esp32Slot(QUICK) for _ in range(few)]
         esp32s += [Esp32Slot(1.0), Esp32Slot(QUICK, fed_by_board=True)]
         return cls([*quick, *real, *others, *online, *esp32s], manifest)
 

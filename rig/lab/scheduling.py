@@ -18,7 +18,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 #: Tags of which racks have few boards.
-RARE_TAGS = {"timing": {"real"}, "revision": {"black"}, "locked": {"no"}, "wifi": {"joined"}}
+RARE_TAGS = {"timing": {"real"}, "revision": {"black"}, "locked": {"no"}, "wifi": {"joined"}, "bridge": {"board"}}
 
 
 def rare(tags: Mapping[str, str]) -> str:

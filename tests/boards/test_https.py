@@ -20,7 +20,7 @@ def update(board, image):
         assert comes_to_run(board, image)
 
 
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_an_update_runs_and_confirms_itself(bench, image):
     board = bench.board
     update(board, image("new"))
@@ -31,7 +31,7 @@ def test_an_update_runs_and_confirms_itself(bench, image):
 
 
 @pytest.mark.long
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_three_updates_in_a_row(bench, image):
     for role in ("new", "previous", "new"):
         update(bench.board, image(role))
@@ -43,7 +43,7 @@ GIVEN_UP = {"never_confirms": "a start", "crashing": "itself", "hanging": "a sta
 
 
 @pytest.mark.parametrize("role", some_always(GIVEN_UP, "crashing"))
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_an_image_that_does_not_confirm_itself_is_rolled_back(bench, image, role):
     board = bench.board
     update(board, image(role))
@@ -56,7 +56,7 @@ def test_an_image_that_does_not_confirm_itself_is_rolled_back(bench, image, role
 
 @pytest.mark.long
 @pytest.mark.firmware("plain")
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_without_rollback_a_crashing_image_crashes_for_ever(bench, image, known_defect):
     board = bench.board
     update(board, image("crashing"))

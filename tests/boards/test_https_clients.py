@@ -6,7 +6,7 @@ import pytest
 from test_https import comes_to_run
 
 pytestmark = pytest.mark.long
-ON_A_BOARD = pytest.mark.board("esp32", boot="wired")
+ON_A_BOARD = pytest.mark.board("esp32", boot="wired", bridge="always")
 
 
 @ON_A_BOARD

@@ -22,7 +22,7 @@ ALWAYS = ("1 while the slot is written", "9 first boot, its record erased")
 
 
 @pytest.mark.parametrize("window", some_always(WINDOWS, *ALWAYS))
-@pytest.mark.board("esp32", boot="wired", timing="real")
+@pytest.mark.board("esp32", boot="wired", bridge="always", timing="real")
 def test_a_cut_in_this_window_leaves_what_the_table_says(bench, cut, image, known_defect, window):
     aim, phase, becomes = WINDOWS[window]
     verdict = cut(HttpsUpdate.to(image("new"), aim, bench.roles), lands=phase)
@@ -32,7 +32,7 @@ def test_a_cut_in_this_window_leaves_what_the_table_says(bench, cut, image, know
 
 
 @pytest.mark.long
-@pytest.mark.board("esp32", boot="wired", timing="real")
+@pytest.mark.board("esp32", boot="wired", bridge="always", timing="real")
 def test_13_a_cut_while_probation_is_given_up_leaves_the_old_image_and_no_trace(bench, cut, image):
     trial = Restart(image("never_confirms"), Aim("boot", delay_ms=20), golden_set(bench.roles).table)
     verdict = cut(trial, lands="abort")

@@ -30,7 +30,7 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("case", some_always(REFUSED, "it hangs up half-way"))
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_the_old_image_goes_on_when_the_server_does_this(bench, image, case):
     kind, how, says = REFUSED[case]
     board = bench.board
@@ -44,7 +44,7 @@ def test_the_old_image_goes_on_when_the_server_does_this(bench, image, case):
 
 
 @pytest.mark.parametrize("case", some_always(TAKEN, "behind a redirect"))
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_an_update_comes_through_all_the_same(bench, image, case):
     kind, how = TAKEN[case]
     board = bench.board
@@ -55,7 +55,7 @@ def test_an_update_comes_through_all_the_same(bench, image, case):
 
 
 @pytest.mark.long
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_a_server_that_stalls_is_waited_for_until_somebody_cuts_the_power(bench, image, known_defect):
     board = bench.board
     with board.updates.offered(image("new")), board.updates.watched(lambda _progress: None) as seen:
@@ -97,7 +97,7 @@ NO_IMAGES = {
 
 
 @pytest.mark.parametrize("case", some_always(NO_IMAGES, "one byte flipped"))
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_what_is_no_image_for_this_board_is_refused_and_the_old_one_goes_on(bench, image, case):
     board = bench.board
     board.updates.offer(damaged(image("new").data, case))

@@ -14,7 +14,7 @@ from rig.recovery.esp32_rescue import golden_set
 SLOT_0 = 0x20000
 
 
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_an_application_runs_after_it_was_written(bench, image):
     golden = golden_set({**bench.roles, "old": image("new")})
     bench.board.flash(golden)
@@ -23,7 +23,7 @@ def test_an_application_runs_after_it_was_written(bench, image):
     assert bench.board.version() == image("new").version
 
 
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_what_was_written_reads_back_by_its_digest_and_byte_by_byte(bench, image):
     with bench.board.loader() as rom:
         rom.write(SLOT_0, image("new").data)
@@ -39,9 +39,21 @@ CUTS = {
 
 
 @pytest.mark.parametrize("case", some_always(CUTS, "the application"))
-@pytest.mark.board("esp32", boot="wired", timing="real")
+@pytest.mark.board("esp32", boot="wired", bridge="always", timing="real")
 def test_flashing_that_was_cut_is_rescued_over_the_serial_port(bench, cut, image, known_defect, case):
     role, address, aim, phase = CUTS[case]
     verdict = cut(SerialFlash(image(role), address, aim), lands=phase)
     assert (verdict.outcome.name, verdict.outcome.rung) == ("stranded", "reflash")
     known_defect("serial-flash-cut-strands")
+
+
+@pytest.mark.long
+@pytest.mark.board("esp32", boot="wired", bridge="board")
+def test_a_bridge_that_the_board_feeds_is_gone_without_it_and_flashes_as_well(bench, image):
+    board = bench.board
+    with board.loader() as rom:
+        rom.write(SLOT_0, image("new").data)
+    board.power_off()
+    assert not board.console.connected
+    board.enter_reader()
+    assert board.read_flash([(SLOT_0, 64)])[SLOT_0] == image("new").data[:64]

@@ -37,7 +37,7 @@ def signed(image, keys):
 
 
 @pytest.mark.firmware("signed")
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_an_update_signed_with_the_same_key_is_taken(signed_board, image, keys):
     board = signed_board
     board.updates.offer(sign_variant(image("new").data, "signed", keys))
@@ -48,7 +48,7 @@ def test_an_update_signed_with_the_same_key_is_taken(signed_board, image, keys):
 
 @pytest.mark.parametrize("variant", [name for name in SIGNED_VARIANTS if name != "signed"])
 @pytest.mark.firmware("signed")
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_every_other_signature_is_refused_and_the_old_image_goes_on(signed_board, image, keys, variant):
     board = signed_board
     board.updates.offer(sign_variant(image("new").data, variant, keys))
@@ -61,7 +61,7 @@ def test_every_other_signature_is_refused_and_the_old_image_goes_on(signed_board
 
 
 @pytest.mark.firmware("signed")
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_an_unsigned_copy_passes_where_its_signature_of_before_still_lies(signed_board, image, keys):
     board = signed_board
     slot = PartitionTable.parse(image("table").data).slot(1)
@@ -75,7 +75,7 @@ def test_an_unsigned_copy_passes_where_its_signature_of_before_still_lies(signed
 
 @pytest.mark.usefixtures("may_destroy")
 @pytest.mark.firmware("anti-rollback")
-@pytest.mark.board("esp32", boot="wired")
+@pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_an_older_secure_version_is_refused(bench, image):
     board = bench.board
     board.updates.offer(image("new").data)
