@@ -56,7 +56,7 @@ class RackPlan:
         others = [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
         online = [CoreSlot(QUICK, generation, joined=True) for generation in "ABC"]
         online += [CoreSlot(1.0, generation, joined=True) for generation in ("ABCB" if every_case else "ABC")]
-        esp32s = [Esp32Slot(QUICK) for _ in range(few)]
+        esp32s: list[Slot] = [Esp32Slot(QUICK) for _ in range(workers if every_case else 2 * few)]
         esp32s += [Esp32Slot(1.0), Esp32Slot(QUICK, fed_by_board=True)]
         return cls([*quick, *real, *others, *online, *esp32s], manifest)
 
