@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from installed import installed
+
 from rig.drivers.https_cloud import HttpsCloudClient
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.server import UpdateServer
@@ -83,7 +85,18 @@ class HttpsLab:
         address = ["--resolve", f"{host}:{self.port}:127.0.0.1", f"https://{host}:{self.port}{path}"]
         head = self.folder / "head.txt"
         head.write_bytes(b"")
-        command = ["curl", "-sS", "--max-time", "20", "--cacert", str(ca or self.ca), "-D", str(head), *words, *address]
+        command = [
+            installed("curl"),
+            "-sS",
+            "--max-time",
+            "20",
+            "--cacert",
+            str(ca or self.ca),
+            "-D",
+            str(head),
+            *words,
+            *address,
+        ]
         done = subprocess.run(command, capture_output=True, timeout=30)
         first, *rest = head.read_text("latin-1").splitlines() or [""]
         found = re.match(r"HTTP/(\S+) (\d+)", first)

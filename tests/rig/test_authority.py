@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from installed import installed
 
 from rig.errors import Misuse
 from rig.trust.authority import Identity, make_root, pem
@@ -20,7 +21,7 @@ def verify(folder, identity, anchor, *words) -> str:
     """What `openssl verify` says of an identity's chain."""
     (folder / "anchor.pem").write_bytes(pem(anchor))
     (folder / "chain.pem").write_bytes(identity.chain_pem)
-    command = ["openssl", "verify", *words, "-verify_hostname", NAME, "-CAfile", "anchor.pem"]
+    command = [installed("openssl"), "verify", *words, "-verify_hostname", NAME, "-CAfile", "anchor.pem"]
     done = subprocess.run(
         [*command, "-untrusted", "chain.pem", "chain.pem"], cwd=folder, capture_output=True, text=True
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from https_lab import HOST, OTHER_HOST, https_lab, read_all
+from installed import installed
 
 from rig.errors import Misuse
 from rig.formats.tls_records import ALERTS, Alert
@@ -40,7 +41,7 @@ def lab(tmp_path):
 
 def s_client(lab, ca, *words):
     address = ["-connect", f"127.0.0.1:{lab.port}", "-servername", HOST, "-CAfile", str(ca)]
-    command = ["openssl", "s_client", "-verify_return_error", *address, *words]
+    command = [installed("openssl"), "s_client", "-verify_return_error", *address, *words]
     subprocess.run(command, input=b"", capture_output=True, timeout=30)
 
 

@@ -19,6 +19,7 @@ import pytest
 from https_lab import HOST, https_lab, read_all
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from installed import installed
 from test_tls_records import HELLO
 
 from rig.drivers.https_cloud import HttpsCloudClient
@@ -265,7 +266,9 @@ def process(tmp_path):
 def download(told, *words):
     port = told["listen"]["port"]
     address = ["--resolve", f"{HOST}:{port}:127.0.0.1", f"https://{HOST}:{port}/fw.bin"]
-    return subprocess.run(["curl", "-sS", "--cacert", told["ca"], *words, *address], capture_output=True, timeout=30)
+    return subprocess.run(
+        [installed("curl"), "-sS", "--cacert", told["ca"], *words, *address], capture_output=True, timeout=30
+    )
 
 
 def test_the_command_serves_and_ends_on_sigterm_in_the_middle_of_a_download(process, tmp_path):
