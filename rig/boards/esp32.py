@@ -118,7 +118,7 @@ class Esp32:
     def power_off(self) -> None:
         """Take the supply away, and see that the board is silent. Raises LabFault when it is not."""
         self.known = False
-        self._hang_up()
+        self.hang_up()
         self.relay.off()
         self.verify_off()
 
@@ -170,7 +170,7 @@ class Esp32:
         if self._reset is None:
             raise Misuse("EN is not wired here", board=self.name, hint="ask for a place with the tag reset=wired")
         self.known = False
-        self._hang_up()
+        self.hang_up()
         self._reset.set(True)
         self.clock.sleep(self.timing.reset_pulse)
         self._started_ns = time.monotonic_ns()
@@ -291,13 +291,13 @@ class Esp32:
             self._rom.watch = watch
             yield self._rom
         except BaseException as error:
-            self._hang_up()
+            self.hang_up()
             if isinstance(error, RigError):
                 error.board = error.board or self.name
             raise
 
-    def _hang_up(self) -> None:
-        """End the conversation with the loader."""
+    def hang_up(self) -> None:
+        """End the conversation with the loader, and listen to the console again."""
         self._rom = None
         self._session.close()
 

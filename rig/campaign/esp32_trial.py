@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -12,7 +13,7 @@ from rig.boards.esp32 import TOKENS, Esp32
 from rig.clock import look_for
 from rig.drivers.dfu_host import Progress, Watcher
 from rig.drivers.rom_loader import RomLoader
-from rig.errors import LabFault
+from rig.errors import DeviceFault, LabFault
 from rig.firmware.manifest import Image
 from rig.formats import otadata
 from rig.formats.otadata import Record, State
@@ -98,6 +99,21 @@ class HttpsUpdate:
     def to(cls, target: Image, aim: Aim, roles: Mapping[str, Image]) -> HttpsUpdate:
         """An update of a board in the known state that these roles make."""
         return cls(target, aim, golden_set(roles).table)
+
+    def lasts(self, board: Esp32, begins: str, ends: str) -> float:
+        """Seconds from one phase to another, of an update that nobody cuts: what a delay is calibrated by.
+
+        Raises DeviceFault when the update does not come that far.
+        """
+        moments: dict[str, float] = {}
+
+        def note(progress: Progress) -> None:
+            moments.setdefault(progress.phase, time.monotonic())
+
+        self.start(board, note)
+        if not {begins, ends} <= set(moments):
+            raise DeviceFault(f"an update told {', '.join(moments)}, not {begins} and {ends}", board=board.name)
+        return moments[ends] - moments[begins]
 
     def prepare(self, board: Esp32) -> None:
         """Erase the slot, so that what is written shows."""

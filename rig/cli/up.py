@@ -12,6 +12,9 @@ import typer
 from rig.cli.twin import Generation
 from rig.errors import LabFault, Misuse
 
+#: How often it is seen whether a part has died.
+LOOK_EVERY_SECONDS = 0.2
+
 
 def up(
     cores: Annotated[int, typer.Option(min=0, max=200, help="How many Spark Cores.")] = 2,
@@ -36,15 +39,15 @@ def up(
     A part that dies is named, the others go on, and it is started again on the same ports. The exit status is 3 then.
     """
     import signal
-    import threading
+    import time
 
     from rig.lab.core_slot import CoreSlot
     from rig.lab.esp32_slot import Esp32Slot
     from rig.lab.rack import RackPlan, VirtualRack
 
-    stop = threading.Event()
+    signals: list[int] = []  # an Event may hold its lock just when the handler wants it, for ever
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _frame: signals.append(number))
     if not cores + esp32s:
         raise Misuse("a rack without boards", hint="--cores N, --esp32s N")
     slots = [CoreSlot(time_scale, generation.value, joined=online)] * cores + [Esp32Slot(time_scale)] * esp32s
@@ -52,13 +55,13 @@ def up(
     with VirtualRack(plan, state=state.resolve() if state else None) as rack:
         print(json.dumps(rack.ready_line()) if as_json else _welcome(rack, online), flush=True)
         mourned: set[int] = set()
-        while not stop.is_set():
+        while not signals:
             for child in rack.dead():
                 if child.process.pid not in mourned:
                     mourned.add(child.process.pid)
                     print(f"rig: {child.obituary()}", file=sys.stderr, flush=True)
             rack.revive()
-            stop.wait(0.2)
+            time.sleep(LOOK_EVERY_SECONDS)
     if mourned:
         raise typer.Exit(LabFault.exit_status)
 

@@ -64,3 +64,15 @@ def test_a_fleet_checks_in_updates_and_is_told_that_it_is_up_to_date(bench, imag
     statuses = [check["status"] for check in board.updates.check_ins()]
     assert 200 in statuses
     assert statuses[-1] == 304
+
+
+@pytest.mark.firmware("fleet1")
+@ON_A_BOARD
+def test_a_fleet_turns_to_its_other_host_when_the_first_answers_with_errors(bench, image):
+    board = bench.board
+    board.updates.release(board.updates.mac, image("new"))
+    board.updates.fault("status", at=500, host="ota.rig.test")
+    before = len(board.updates.check_ins())
+    assert comes_to_run(board, image("new"))
+    asked = [(told["host"], told["bundle"], told["status"]) for told in board.updates.check_ins()[before:]][:2]
+    assert asked == [("ota.rig.test", None, 500), ("ota9.rig.test", "1", 200)], "a pin that nobody has came between"

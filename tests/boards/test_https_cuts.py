@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from long_cases import some_always
 
@@ -36,4 +38,14 @@ def test_a_cut_in_this_window_leaves_what_the_table_says(bench, cut, image, know
 def test_13_a_cut_while_probation_is_given_up_leaves_the_old_image_and_no_trace(bench, cut, image):
     trial = Restart(image("never_confirms"), Aim("boot", delay_ms=20), golden_set(bench.roles).table)
     verdict = cut(trial, lands="abort")
+    assert (verdict.outcome.name, verdict.outcome.rung) == ("old", "self")
+
+
+@pytest.mark.long
+@pytest.mark.board("esp32", boot="wired", bridge="always", timing="real")
+def test_5_a_cut_while_the_new_slot_is_chosen_leaves_the_old_image(bench, cut, image):
+    """Nothing is said just before: the delay is calibrated by an update that nobody cuts."""
+    to_new = HttpsUpdate.to(image("new"), Aim("begin"), bench.roles)
+    takes = to_new.lasts(bench.board, "begin", "chosen")
+    verdict = cut(replace(to_new, aim=Aim("begin", delay_ms=1000 * takes - 25)), lands="choose")
     assert (verdict.outcome.name, verdict.outcome.rung) == ("old", "self")
