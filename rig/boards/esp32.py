@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rig.boards.board import Contents
+from rig.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.boards.esp32_timing import Esp32Timing
 from rig.boards.golden import GoldenSet
 from rig.boards.timing import MARGIN_SECONDS
 from rig.boards.updates import Updates
 from rig.boards.wiring import Button, Relay
 from rig.clock import Clock, look_for, wait_for
-from rig.drivers.console import ConsoleRecorder, Entry
+from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import Progress, Watcher
 from rig.drivers.place import place_tags
 from rig.drivers.relay import ButtonDriver, RelayDriver
@@ -27,29 +26,6 @@ from rig.formats.otadata import SECTOR
 
 if TYPE_CHECKING:
     from rig.drivers.https_cloud import HttpsCloudClient
-
-#: Signs that a board's console gives of itself.
-RUNS, DOWNLOAD, LOOPS = "application", "download", "restarts"
-ALIVE = (RUNS,)
-BANNER = rb"rst:0x[0-9a-f]+ \(\w+\),boot:0x[0-9a-f]+"
-#: What tells where a start ended, in the order they are looked for.
-_LOADED = re.compile(rb"Loaded app from partition at offset 0x([0-9a-f]+)")
-_SIGNS = (
-    (DOWNLOAD, re.compile(rb"waiting for download")),
-    (RUNS, re.compile(rb"app_init: App version:\s+(\S+)")),
-    (LOOPS, re.compile(rb"No bootable app partitions|invalid header: 0x|flash read err|csum err|load partition table")),
-)
-
-#: Phases that a cut can aim at, by what the console says when they begin.
-TOKENS = {
-    "boot": b"End of partition table",
-    "load": b"Loaded app from partition",
-    "app": b"app_init: App version",
-    "begin": b"Starting OTA",
-    "chosen": b"upgrade successful",
-    "online": b"connected to the network",
-    "confirmed": b"App is valid",
-}
 
 
 def _nobody(_progress: object) -> None:
@@ -84,7 +60,7 @@ class Esp32:
         self.known = False
         self.cast: dict[str, str] = {}
         self._serial, self._boot, self._reset = serial, boot, reset
-        self._started_ns = 0
+        self.log = BootLog(console)
         self._session = ExitStack()
         self._rom: RomLoader | None = None
         #: What the update server knows of it, where the place has one.
@@ -146,7 +122,7 @@ class Esp32:
                 clock=self.clock,
                 board=self.name,
             )
-        self._started_ns = time.monotonic_ns()
+        self.log.begin()
         self.relay.on()
 
     def start(self, watch: Watcher = _nobody) -> None:
@@ -173,65 +149,16 @@ class Esp32:
         self.hang_up()
         self._reset.set(True)
         self.clock.sleep(self.timing.reset_pulse)
-        self._started_ns = time.monotonic_ns()
+        self.log.begin()
         self._reset.set(False)
-
-    def said(self) -> bytes:
-        """What the console said since the last start that we caused."""
-        return b"".join(entry.data for entry in self.console.entries if entry.at_ns >= self._started_ns)
-
-    def last_start(self) -> bytes:
-        """What the console said since the board last started, by whatever cause."""
-        said = self.said()
-        starts = [match.start() for match in re.finditer(BANNER, said)]
-        return said[starts[-1] :] if starts else b""
-
-    def sign(self) -> str | None:
-        """What its console shows of the last start: `application`, `download`, `restarts`; None for nothing yet."""
-        said = self.last_start()
-        for sign, token in _SIGNS:
-            if token.search(said):
-                return sign
-        return None
 
     def observe(self, seconds: float) -> str | None:
         """The first sign within `seconds`; None for silence."""
-        return look_for(self.sign, seconds=seconds, clock=self.clock)
+        return look_for(self.log.sign, seconds=seconds, clock=self.clock)
 
     def is_alive(self, seconds: float) -> bool:
         """Whether an application shows itself within `seconds`."""
-        return bool(look_for(lambda: self.sign() in ALIVE, seconds=seconds, clock=self.clock))
-
-    def loaded(self) -> int | None:
-        """Flash offset of the application that the last start loaded, as the console tells it."""
-        found = _LOADED.findall(self.last_start())
-        return int(found[-1], 16) if found else None
-
-    def version(self) -> str | None:
-        """The version that the running application says."""
-        found = _SIGNS[1][1].search(self.last_start())
-        return found[1].decode("utf-8", "replace") if found else None
-
-    def wait_for(self, token: bytes, seconds: float) -> bool:
-        """Whether `token` (a regular expression) comes on the console since the last start that we caused."""
-        return self.console.wait_for(token, seconds=seconds, since_ns=self._started_ns) is not None
-
-    @contextmanager
-    def console_watched(self, watch: Watcher) -> Iterator[None]:
-        """While inside, `watch` is told of phases as the console tells them: those of TOKENS."""
-        line = bytearray()
-
-        def hear(entry: Entry) -> None:
-            line.extend(entry.data)
-            *whole, rest = bytes(line).split(b"\n")
-            line[:] = rest
-            for said in whole:
-                for phase, token in TOKENS.items():
-                    if token in said:
-                        watch(Progress(phase, 0, 1, 1))
-
-        with self.console.heard_by(hear):
-            yield
+        return bool(look_for(lambda: self.log.sign() in ALIVE, seconds=seconds, clock=self.clock))
 
     def _speaks_within(self, seconds: float) -> bool:
         known = sum(len(entry.data) for entry in self.console.entries)
@@ -253,7 +180,7 @@ class Esp32:
             if self.bridge_vanishes:  # it comes back too late for the ROM's words: the loader's answer must do
                 self._see_loader()
                 return
-            seen = look_for(self.sign, seconds=self.timing.banner, clock=self.clock)
+            seen = look_for(self.log.sign, seconds=self.timing.banner, clock=self.clock)
         finally:
             self._boot.set(False)
         if seen != DOWNLOAD:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from rig.boards.board import Contents
-from rig.boards.esp32 import TOKENS, Esp32
+from rig.boards.boot_log import TOKENS
+from rig.boards.esp32 import Esp32
 from rig.clock import look_for
 from rig.drivers.dfu_host import Progress, Watcher
 from rig.drivers.rom_loader import RomLoader
@@ -136,7 +137,7 @@ class HttpsUpdate:
         def over() -> bool:
             return not board.relay.get() or "new-confirmed" in self.told
 
-        with board.updates.offered(self.target), board.updates.watched(hear), board.console_watched(hear):
+        with board.updates.offered(self.target), board.updates.watched(hear), board.log.watched(hear):
             board.start()
             look_for(over, seconds=board.timing.update, clock=board.clock)
             board.clock.sleep(board.timing.silence)
@@ -185,7 +186,7 @@ class Restart:
 
     def start(self, board: Esp32, watch: Watcher) -> None:
         """Start, and wait for the cut. Raises LabFault when the supply is gone."""
-        with board.console_watched(watch):
+        with board.log.watched(watch):
             board.start()
             look_for(lambda: not board.relay.get(), seconds=board.timing.start, clock=board.clock)
         if not board.relay.get():

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from hashlib import md5
 from typing import ClassVar
 
-from rig.boards.esp32 import ALIVE, LOOPS, RUNS, Esp32
+from rig.boards.boot_log import ALIVE, LOOPS, RUNS
+from rig.boards.esp32 import Esp32
 from rig.boards.golden import GoldenSet
 from rig.errors import DeviceFault
 from rig.firmware.manifest import Image
@@ -43,17 +44,17 @@ class Esp32Rescue:
             sign = board.observe(max(until - board.clock.now(), 0.0))
             if sign != RUNS:
                 return sign
-            began = board.last_start()
+            began = board.log.last_start()
             board.clock.sleep(board.timing.settles)
-            if board.last_start().startswith(began):
+            if board.log.last_start().startswith(began):
                 return sign
             if board.clock.now() >= until:
-                return board.sign()
+                return board.log.sign()
 
     def running(self, longest: int) -> bytes | None:
         """The beginning of the partition that the last start loaded; None where nobody can tell."""
         board = self._board
-        loaded = board.loaded()
+        loaded = board.log.loaded()
         if loaded is None or not board.has_boot:
             return None
         board.enter_reader()

@@ -22,7 +22,7 @@ def handled_directly(bench):
 
 def test_power_comes_back_with_the_roms_banner(bench):
     bench.board.start()
-    assert bench.board.wait_for(rb"rst:0x1 \(POWERON_RESET\)", bench.board.timing.banner)
+    assert bench.board.log.wait_for(rb"rst:0x1 \(POWERON_RESET\)", bench.board.timing.banner)
 
 
 def test_without_power_the_console_is_silent(bench):
@@ -39,8 +39,8 @@ def test_a_console_that_opens_does_not_throw_the_board_into_download_mode(bench)
     assert bench.board.is_alive(bench.board.timing.start)
     with bench.board.console.lent():
         pass
-    assert not bench.board.wait_for(rb"waiting for download", bench.board.timing.banner)
-    assert bench.board.last_start().count(b"rst:0x1") == 1, "nor does it restart it"
+    assert not bench.board.log.wait_for(rb"waiting for download", bench.board.timing.banner)
+    assert bench.board.log.last_start().count(b"rst:0x1") == 1, "nor does it restart it"
 
 
 @pytest.mark.long
@@ -73,7 +73,7 @@ def test_dtr_and_rts_bring_a_running_board_into_download_mode_and_back(bench):
         assert rom.mac.replace(":", "") == bench.board.tags["mac"]
         rom.restart()
     bench.board.hang_up()
-    assert bench.board.wait_for(rb"app_init: App version", bench.board.timing.start)
+    assert bench.board.log.wait_for(rb"app_init: App version", bench.board.timing.start)
 
 
 @pytest.mark.long

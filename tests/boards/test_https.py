@@ -11,7 +11,7 @@ from rig.clock import look_for
 def comes_to_run(board, image):
     """Start the board; whether it comes to run the image."""
     board.start()
-    return look_for(lambda: board.version() == image.version, seconds=board.timing.update, clock=board.clock)
+    return look_for(lambda: board.log.version() == image.version, seconds=board.timing.update, clock=board.clock)
 
 
 def update(board, image):
@@ -24,10 +24,10 @@ def update(board, image):
 def test_an_update_runs_and_confirms_itself(bench, image):
     board = bench.board
     update(board, image("new"))
-    assert board.wait_for(rb"App is valid", board.timing.joins)
+    assert board.log.wait_for(rb"App is valid", board.timing.joins)
     board.start()
     assert board.is_alive(board.timing.start)
-    assert board.version() == image("new").version, "it stays after another start"
+    assert board.log.version() == image("new").version, "it stays after another start"
 
 
 @pytest.mark.long
@@ -35,7 +35,7 @@ def test_an_update_runs_and_confirms_itself(bench, image):
 def test_three_updates_in_a_row(bench, image):
     for role in ("new", "previous", "new"):
         update(bench.board, image(role))
-        assert bench.board.wait_for(rb"App is valid", bench.board.timing.joins)
+        assert bench.board.log.wait_for(rb"App is valid", bench.board.timing.joins)
 
 
 #: Images that never say that they are well, and what makes the board give each up.
@@ -50,7 +50,7 @@ def test_an_image_that_does_not_confirm_itself_is_rolled_back(bench, image, role
     if GIVEN_UP[role] == "a start":
         board.start()
     assert look_for(
-        lambda: board.version() == bench.golden.version, seconds=board.timing.self_healing, clock=board.clock
+        lambda: board.log.version() == bench.golden.version, seconds=board.timing.self_healing, clock=board.clock
     )
 
 
@@ -61,6 +61,6 @@ def test_without_rollback_a_crashing_image_crashes_for_ever(bench, image, known_
     board = bench.board
     update(board, image("crashing"))
     board.clock.sleep(board.timing.self_healing)
-    assert board.said().count(b"Guru Meditation") > 2
-    assert board.version() == image("crashing").version
+    assert board.log.said().count(b"Guru Meditation") > 2
+    assert board.log.version() == image("crashing").version
     known_defect("crashing-image-loops-without-rollback")

@@ -27,7 +27,7 @@ def test_a_download_goes_on_where_the_supply_went(bench, image):
     with board.updates.offered(image("new")):
         board.updates.fault("stall", at=40960, lasts=60)
         board.start()
-        assert board.wait_for(rb"Starting OTA", board.timing.joins)
+        assert board.log.wait_for(rb"Starting OTA", board.timing.joins)
         board.clock.sleep(board.timing.joins)
         before = len(board.updates.requests())
         assert comes_to_run(board, image("new"))

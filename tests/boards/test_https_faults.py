@@ -37,10 +37,10 @@ def test_the_old_image_goes_on_when_the_server_does_this(bench, image, case):
     with board.updates.offered(image("new")):
         board.updates.fault(kind, **how)
         board.start()
-        assert board.wait_for(says, board.timing.update), board.said()[-400:]
+        assert board.log.wait_for(says, board.timing.update), board.log.said()[-400:]
     board.start()
     assert board.is_alive(board.timing.start)
-    assert board.version() == bench.golden.version
+    assert board.log.version() == bench.golden.version
 
 
 @pytest.mark.parametrize("case", some_always(TAKEN, "behind a redirect"))
@@ -51,7 +51,9 @@ def test_an_update_comes_through_all_the_same(bench, image, case):
     with board.updates.offered(image("new")):
         board.updates.fault(kind, **({"to": board.updates.path} if kind == "redirect" else {}), **how)
         board.start()
-        assert look_for(lambda: board.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
+        assert look_for(
+            lambda: board.log.version() == image("new").version, seconds=board.timing.update, clock=board.clock
+        )
 
 
 @pytest.mark.long
@@ -61,12 +63,12 @@ def test_a_server_that_stalls_is_waited_for_until_somebody_cuts_the_power(bench,
     with board.updates.offered(image("new")), board.updates.watched(lambda _progress: None) as seen:
         board.updates.fault("stall", at=32768, lasts=300)
         board.start()
-        assert board.wait_for(rb"Starting OTA", board.timing.joins)
-        assert not board.wait_for(rb"upgrade failed|upgrade successful", 30.0)
+        assert board.log.wait_for(rb"Starting OTA", board.timing.joins)
+        assert not board.log.wait_for(rb"upgrade failed|upgrade successful", 30.0)
         assert not [event for event in seen if event["event"] in ("finished", "aborted")], "it still holds the line"
     board.start()
     assert board.is_alive(board.timing.start)
-    assert board.version() == bench.golden.version
+    assert board.log.version() == bench.golden.version
     known_defect("a-stalled-server-is-waited-for-for-ever")
 
 
@@ -103,9 +105,9 @@ def test_what_is_no_image_for_this_board_is_refused_and_the_old_one_goes_on(benc
     board.updates.offer(damaged(image("new").data, case))
     try:
         board.start()
-        assert board.wait_for(NO_IMAGES[case], board.timing.update), board.said()[-400:]
+        assert board.log.wait_for(NO_IMAGES[case], board.timing.update), board.log.said()[-400:]
     finally:
         board.updates.withdraw()
     board.start()
     assert board.is_alive(board.timing.start)
-    assert board.version() == bench.golden.version
+    assert board.log.version() == bench.golden.version

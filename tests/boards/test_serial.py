@@ -20,7 +20,7 @@ def test_an_application_runs_after_it_was_written(bench, image):
     bench.board.flash(golden)
     bench.board.start()
     assert bench.board.is_alive(bench.board.timing.start)
-    assert bench.board.version() == image("new").version
+    assert bench.board.log.version() == image("new").version
 
 
 @pytest.mark.board("esp32", boot="wired", bridge="always")

@@ -42,7 +42,7 @@ def test_an_update_signed_with_the_same_key_is_taken(signed_board, image, keys):
     board = signed_board
     board.updates.offer(sign_variant(image("new").data, "signed", keys))
     board.start()
-    assert look_for(lambda: board.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
+    assert look_for(lambda: board.log.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
     board.updates.withdraw()
 
 
@@ -53,11 +53,11 @@ def test_every_other_signature_is_refused_and_the_old_image_goes_on(signed_board
     board = signed_board
     board.updates.offer(sign_variant(image("new").data, variant, keys))
     board.start()
-    assert board.wait_for(rb"upgrade failed", board.timing.update), board.said()[-400:]
+    assert board.log.wait_for(rb"upgrade failed", board.timing.update), board.log.said()[-400:]
     board.updates.withdraw()
     board.start()
     assert board.is_alive(board.timing.start)
-    assert board.version() == image("old").version
+    assert board.log.version() == image("old").version
 
 
 @pytest.mark.firmware("signed")
@@ -69,7 +69,7 @@ def test_an_unsigned_copy_passes_where_its_signature_of_before_still_lies(signed
         rom.write(slot.offset, signed(image("new"), keys).data)
     board.updates.offer(image("new").data)
     board.start()
-    assert look_for(lambda: board.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
+    assert look_for(lambda: board.log.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
     board.updates.withdraw()
 
 
@@ -80,8 +80,8 @@ def test_an_older_secure_version_is_refused(bench, image):
     board = bench.board
     board.updates.offer(image("new").data)
     board.start()
-    assert board.wait_for(rb"upgrade failed", board.timing.update), board.said()[-400:]
+    assert board.log.wait_for(rb"upgrade failed", board.timing.update), board.log.said()[-400:]
     board.updates.withdraw()
     board.start()
     assert board.is_alive(board.timing.start)
-    assert board.version() == image("old").version
+    assert board.log.version() == image("old").version

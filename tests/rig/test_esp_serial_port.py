@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rig.twin.esp32.circuit import RELEASE_SECONDS, ResetCircuit
-from rig.twin.esp32.listening_port import MOST_UNREAD
 from rig.twin.esp32.serial_port import misread
+from rig.twin.listening_port import MOST_UNREAD
 
 IAC, SB, SE, COM_PORT, SET_CONTROL = b"\xff", b"\xfa", b"\xf0", b"\x2c", b"\x05"
 RTS_ON, RTS_OFF = b"\x0b", b"\x0c"

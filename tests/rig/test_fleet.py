@@ -36,7 +36,7 @@ def update_esp32(esp32):
     with esp32.updates.offered(ESP32["new"]):
         esp32.start()
         return look_for(
-            lambda: esp32.version() == ESP32["new"].version, seconds=esp32.timing.update + 20, clock=Clock()
+            lambda: esp32.log.version() == ESP32["new"].version, seconds=esp32.timing.update + 20, clock=Clock()
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from serial.rfc2217 import IAC, SE, PortManager
 
-from rig.twin.esp32.listening_port import Client, ListeningPort
+from rig.twin.listening_port import Client, ListeningPort
 
 _END_OF_ORDER = IAC + SE
 #: Most orders are a word long; signatures are a text.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from rig.twin.esp32.listening_port import Client, ListeningPort
 from rig.twin.esp32.rfc2217 import Lines, Rfc2217Client
+from rig.twin.listening_port import Client, ListeningPort
 
 #: Rates closer than this are read right: a frame of ten bits is then less than half a bit off at its end.
 TOLERANCE = 0.03

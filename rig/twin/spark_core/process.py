@@ -16,8 +16,8 @@ from rig.errors import LabFault, Misuse
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.twin.flash_file import FlashFile
+from rig.twin.listening_port import Client, ListeningPort
 from rig.twin.network import Network, Routes
-from rig.twin.spark_core.console_port import ConsolePort
 from rig.twin.spark_core.controls import CoreControls
 from rig.twin.spark_core.core import Core, Identify
 from rig.twin.spark_core.memory import CoreMemory
@@ -65,7 +65,7 @@ class CoreProcess:
         self.core.on_usb_change = self._usb_changed
         self.usbip = UsbipServer(self)
         self.network = Network(routes or Routes(), self._network_happened, lambda: len(radio.received))
-        self.console_port = ConsolePort(self._typed)
+        self.console_port = ListeningPort(lambda port: Client(port, self._typed))
         radio.on_order, radio.on_change = self.network.order, eeprom.write
         radio.reaches = self.network.knows
         self.core.console.on_output = self.console_port.say
