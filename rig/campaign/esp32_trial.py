@@ -84,12 +84,12 @@ class HttpsUpdate:
 
     @property
     def shown_by(self) -> tuple[tuple[int, int], ...]:
-        """otadata, and the slot as far as the image goes."""
+        """The slot as far as the image goes, and otadata."""
         where, slot = self.table.otadata, self.table.slot(self.slot)
         assert where is not None, "an update needs otadata"
         assert slot is not None, "an update needs its slot"
         length = -(-len(self.target) // otadata.SECTOR) * otadata.SECTOR
-        return ((where.offset, otadata.SIZE), (slot.offset, length))
+        return ((slot.offset, length), (where.offset, otadata.SIZE))
 
     @property
     def roles(self) -> Mapping[str, Image]:
@@ -118,7 +118,7 @@ class HttpsUpdate:
 
     def prepare(self, board: Esp32) -> None:
         """Erase the slot, so that what is written shows."""
-        (_, (address, length)) = self.shown_by
+        ((address, length), _) = self.shown_by
         with board.loader() as rom:
             if rom.read(address, length) != b"\xff" * length:
                 rom.erase(address, length)
@@ -146,7 +146,7 @@ class HttpsUpdate:
 
     def locate(self, before: Contents, after: Contents) -> Landing:
         """By otadata, the slot and what was told."""
-        (where, _), (slot, _) = self.shown_by
+        (slot, _), (where, _) = self.shown_by
         was = Download(before[where], before[slot], self.target.data, where, slot, frozenset(self.told))
         return was.locate(after[where], after[slot])
 

@@ -24,8 +24,8 @@ BANDS = {
     ),
     "serial": (("erase", 0.3), ("program", 0.7)),
     "https": (
-        *(("forget", 0.08), ("download", 0.26), ("end", 0.08), ("choose", 0.1), ("chosen", 0.08)),
-        *(("first-boot", 0.1), ("probation", 0.08), ("abort", 0.08), ("confirm", 0.08), ("confirmed", 0.06)),
+        *(("forget", 0.07), ("download", 0.2), ("end", 0.06), ("choose", 0.09), ("chosen", 0.09)),
+        *(("first-boot", 0.11), ("probation", 0.11), ("abort", 0.08), ("confirm", 0.08), ("confirmed", 0.11)),
     ),
     "cloud": (
         *(("hello", 0.09), ("begin", 0.09), ("download-erase", 0.15), ("download", 0.12), ("done", 0.09)),
@@ -72,7 +72,7 @@ def _position(line: Mapping[str, Any]) -> float | None:
 
 def _within(line: Mapping[str, Any], phase: str) -> float:
     address: int | None = line["landing"]["address"]
-    if address is None:
+    if address is None or (line["path"] == "https" and phase != "download"):
         return 0.5
     if phase in FLAGS_PHASES:
         return 0.1 + 0.8 * (address - layout.FLAGS_ADDRESS) / 10
@@ -146,7 +146,7 @@ def _marker(position: float, line: Mapping[str, Any], row: int) -> str:
     told = f"{line['trial']}: {line['landing']['phase']}, {line['landing']['detail']} → {outcome_name(line)}"
     shape = (
         f'<rect x="{x - RADIUS:.1f}" y="{y - RADIUS}" width="{2 * RADIUS}" height="{2 * RADIUS}" {paint}'
-        if line["order"] == "interleaved"
+        if line["order"] in ("interleaved", "sequential")
         else f'<circle cx="{x:.1f}" cy="{y}" r="{RADIUS}" {paint}'
     )
     tag = shape.split(" ", 1)[0][1:]

@@ -29,10 +29,10 @@ def _draw_maps(folder: Path, lines: list[dict[str, Any]]) -> list[Path]:
     for board, generation, path in kinds:
         kind = (board, generation, path)
         chosen = [line for line in cuts if (line["board"], line["generation"], line["path"]) == kind]
-        target = folder / f"cut-map-{board}-{generation}-{path}.svg"
-        target.write_text(
-            draw_cut_map(chosen, f"{board} generation {generation.upper()}: cuts while updating over {path}")
-        )
+        which = (board,) if generation == "unknown" else (board, generation)
+        target = folder / f"cut-map-{'-'.join(which)}-{path}.svg"
+        name = board if generation == "unknown" else f"{board} generation {generation.upper()}"
+        target.write_text(draw_cut_map(chosen, f"{name}: cuts while updating over {path}"))
         maps.append(target)
     return maps
 
