@@ -22,9 +22,12 @@ def test_chunks_come_out_whole_however_they_are_cut(chunks, cuts):
 
 @given(st.binary(max_size=300))
 def test_whatever_comes_as_chunks_or_head_is_taken_or_refused_by_name(noise):
-    for parse in (ChunkReader().feed, Head.parse, lambda raw: Head.parse(b"HTTP/1.1 200 OK\r\n" + raw).length):
-        with contextlib.suppress(Malformed):
-            parse(noise)
+    with contextlib.suppress(Malformed):
+        assert len(ChunkReader().feed(noise)) <= len(noise)
+    with contextlib.suppress(Malformed):
+        assert 0 <= Head.parse(noise).status <= 999
+    with contextlib.suppress(Malformed):
+        assert (Head.parse(b"HTTP/1.1 200 OK\r\n" + noise).length or 0) >= 0
 
 
 @given(st.text(max_size=40) | st.text(max_size=20).map("https://".__add__))
