@@ -58,8 +58,10 @@ def serve_spark_cloud(
             "core_keys": str(core_keys),
         }
 
-    def close() -> None:
+    async def close() -> None:
         for server in started:
-            server.close()
+            closing = server.close()
+            if closing is not None:
+                await closing
 
     serve(start, close, announce)

@@ -92,8 +92,10 @@ class SparkLab:
         return self.call(core.control_port._handlers[name], request)
 
     def close(self) -> None:
-        for closing in (*(core.close for core in self.cores), self.control.close, self.cloud.close):
-            self.call(closing)
+        for core in self.cores:
+            self.call(core.close)
+        self.run(self.control.close())
+        self.call(self.cloud.close)
         self.run(asyncio.sleep(0.01))
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(5)

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rig.errors import LabFault, Misuse
+from rig.servers.control_port import ControlPort, Request, Told
 from rig.servers.https.check_in import device_id
-from rig.servers.https.control_port import ControlPort, Request, Told
 from rig.servers.https.faults import Fault
 from rig.servers.https.identities import HostIdentities, Issuer
 from rig.servers.https.policy import Release

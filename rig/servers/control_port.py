@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,7 +18,8 @@ from rig.errors import LabFault, Misuse, RigError
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 1 << 20
+#: An image for a Core comes in its request, as base64.
+LONGEST_LINE = 4 << 20
 
 Told = dict[str, Any]
 Handler = Callable[[Any], AsyncIterator[Told]]
@@ -33,10 +34,14 @@ class Request(BaseModel):
 
 
 class ControlPort:
-    """Answers requests by `handlers`: for each name what a request of it looks like, and who answers it."""
+    """Answers requests by `handlers`: for each name what a request of it looks like, and who answers it.
 
-    def __init__(self, handlers: Mapping[str, tuple[type[Request], Handler]]):
+    What `goes_on` for long, by name, ends as soon as its client will send no more: nobody wants it then.
+    """
+
+    def __init__(self, handlers: Mapping[str, tuple[type[Request], Handler]], goes_on: Collection[str] = ("events",)):
         self._handlers = handlers
+        self._goes_on = [f'"{name}"'.encode() for name in goes_on]
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -69,7 +74,9 @@ class ControlPort:
     async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one line; what goes on ends when the peer hangs up."""
         work = asyncio.ensure_future(self._tell_all(line, writer))
-        gone = asyncio.ensure_future(_until_gone(reader, writer, half=b'"events"' in line[:200]))
+        gone = asyncio.ensure_future(
+            _until_gone(reader, writer, half=any(name in line[:200] for name in self._goes_on))
+        )
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
