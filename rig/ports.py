@@ -1,23 +1,41 @@
-"""Addresses people write, and ports for servers that cannot choose one themselves."""
+"""Addresses people write, ports of servers, and how many connections one may have."""
 
 from __future__ import annotations
 
 import random
+import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from rig.errors import Misuse
+from rig.errors import LabFault, Misuse
 
 #: Below the ports the kernel lends to outgoing connections: one of those could be lent to somebody between our look
 #: and the server's bind.
 SERVER_PORTS = (20_500, 32_000)
+#: A server refuses more connections than this at once, and keeps so many open files for other things.
+MOST_CONNECTIONS, FILES_KEPT = 4096, 128
 
 
 def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`; `what` is how people know it. Raises Misuse."""
+    """Host and port of `HOST:PORT`, or of `[HOST]:PORT` where the host has colons; `what` is how people know it.
+
+    Raises Misuse.
+    """
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not lowest <= int(port) < 65536:
         raise Misuse(f"{what} {text} is not HOST:PORT", hint=f"for example {example}")
-    return host, int(port)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@contextmanager
+def taking(host: str, port: int) -> Iterator[None]:
+    """While a server takes a port to listen on. Raises LabFault where it cannot have it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise LabFault(f"cannot listen on {host}:{port}: {reason}", hint="port 0 takes a free one") from error
 
 
 def free_port(host: str) -> int:
@@ -35,3 +53,13 @@ def is_free(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def room_for_connections() -> int:
+    """How many connections may be open: as many files as this process may have, with some kept for other things."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + FILES_KEPT
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(MOST_CONNECTIONS, soft - FILES_KEPT)

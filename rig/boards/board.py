@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rig.boards.wiring import Relay
-from rig.clock import Clock
+from rig.clock import Clock, wait_for
+from rig.drivers.dfu_host import Progress, Watcher
+from rig.errors import LabFault
 from rig.firmware.manifest import BoardKind
 
 #: Stretches of flash by address: what is there.
@@ -43,3 +45,20 @@ class Board(Protocol):
 
     def read_flash(self, stretches: Sequence[tuple[int, int]]) -> Contents:
         """Address and length of each stretch: what is there, by the reader that changes nothing."""
+
+
+def verify_off(board: Board, is_silent: Callable[[], bool], *, seconds: float, reason: str) -> None:
+    """See by the relay and by another sign, which know nothing of each other, that a board is without power.
+
+    `reason` says what its silence is waited for. Raises LabFault when there is none within `seconds`.
+    """
+    if board.relay.get():
+        raise LabFault("the relay reads back as closed after it was opened", board=board.name, hint="a sticky relay?")
+    wait_for(is_silent, seconds=seconds, reason=reason, clock=board.clock, board=board.name)
+
+
+def power_cycle(board: Board, watch: Watcher) -> None:
+    """Take the supply away and give it back; tells `watch` of the power-on."""
+    board.power_off()
+    board.power_on()
+    watch(Progress("power-on", 0, 1, 1))

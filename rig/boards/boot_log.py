@@ -12,6 +12,8 @@ from rig.drivers.dfu_host import Progress, Watcher
 
 #: Signs that a board's console gives of itself.
 RUNS, DOWNLOAD, LOOPS = "application", "download", "restarts"
+#: An application shows itself, again and again, and never goes on.
+CRASHES = "crashes"
 ALIVE = (RUNS,)
 BANNER = rb"rst:0x[0-9a-f]+ \(\w+\),boot:0x[0-9a-f]+"
 #: What tells where a start ended, in the order they are looked for.
@@ -24,6 +26,7 @@ _SIGNS = (
 
 #: Phases that a cut can aim at, by what the console says when they begin.
 TOKENS = {
+    "start": b",boot:0x",
     "boot": b"End of partition table",
     "load": b"Loaded app from partition",
     "app": b"app_init: App version",
@@ -54,6 +57,14 @@ class BootLog:
         said = self.said()
         starts = [match.start() for match in re.finditer(BANNER, said)]
         return said[starts[-1] :] if starts else b""
+
+    def starts(self) -> int:
+        """How often the board has started since we started it, by whatever cause."""
+        return len(re.findall(BANNER, self.said()))
+
+    def is_online(self) -> bool:
+        """Whether the application that runs says that it is in the network."""
+        return TOKENS["online"] in self.last_start()
 
     def sign(self) -> str | None:
         """What its console shows of the last start: `application`, `download`, `restarts`; None for nothing yet."""

@@ -7,29 +7,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rig.boards.board import Contents
+from rig.boards.board import Contents, power_cycle, verify_off
 from rig.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.boards.esp32_timing import Esp32Timing
 from rig.boards.golden import GoldenSet
+from rig.boards.servers import Servers, servers_of
 from rig.boards.timing import MARGIN_SECONDS
 from rig.boards.updates import Updates
-from rig.boards.wiring import Button, Relay
+from rig.boards.wiring import Button, Relay, button_of, held, wired
 from rig.clock import Clock, look_for, wait_for
 from rig.drivers.console import ConsoleRecorder
-from rig.drivers.dfu_host import Progress, Watcher
-from rig.drivers.place import place_tags
-from rig.drivers.relay import ButtonDriver, RelayDriver
-from rig.drivers.rom_loader import RomLoader, SerialAddress
-from rig.errors import DeviceFault, LabFault, Misuse, RigError
+from rig.drivers.dfu_host import Watcher, nobody
+from rig.drivers.place import driver_of, place_tags
+from rig.drivers.relay import RelayDriver
+from rig.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
+from rig.errors import DeviceFault, LabFault, RigError
 from rig.firmware.manifest import BoardKind
 from rig.formats.otadata import SECTOR
 
 if TYPE_CHECKING:
     from rig.drivers.https_cloud import HttpsCloudClient
-
-
-def _nobody(_progress: object) -> None:
-    return None
 
 
 class Esp32:
@@ -63,31 +60,32 @@ class Esp32:
         self.log = BootLog(console)
         self._session = ExitStack()
         self._rom: RomLoader | None = None
+        self._cloud = cloud
         #: What the update server knows of it, where the place has one.
         self.updates: Updates | None = None
         if cloud is not None and "mac" in self.tags:
-            self.updates = Updates(cloud, self.tags["mac"], board=name)
+            self.updates = Updates(cloud, self.tags["mac"], board=name, address=self.tags.get("address"))
 
     @classmethod
     def from_target(cls, target: Any) -> Esp32:
         """The board behind a labgrid target with a relay, a serial port and, where they are wired, its two buttons."""
         tags, name = place_tags(target)
-        boot, reset = (
-            target.get_driver(ButtonDriver, name=button) if tags.get(button) == "wired" else None
-            for button in ("boot", "reset")
-        )
-        drivers = {type(entry).__name__ for entry in target.drivers}
-        cloud = target.get_driver("HttpsCloudDriver").client() if "HttpsCloudDriver" in drivers else None
+        cloud = driver_of(target, "HttpsCloudDriver")
         return cls(
             name,
             relay=target.get_driver(RelayDriver),
             serial=target.get_driver("RomLoaderDriver").address(),
             console=target.get_driver("RecordedConsoleDriver").recorder,
-            boot=boot,
-            reset=reset,
-            cloud=cloud,
+            boot=button_of(target, tags, "boot"),
+            reset=button_of(target, tags, "reset"),
+            cloud=cloud.client() if cloud is not None else None,
             tags=tags,
         )
+
+    @property
+    def servers(self) -> Servers:
+        """Its servers, as it alone meets them. Raises Misuse where its place cannot show it something of its own."""
+        return servers_of(self._cloud, self.tags, self.name)
 
     # -- power and signs of life -------------------------------------------------------------------------------------
 
@@ -100,16 +98,11 @@ class Esp32:
 
     def verify_off(self) -> None:
         """See by the relay and by the console, which know nothing of each other, that the board is without power."""
-        if self.relay.get():
-            raise LabFault(
-                "the relay reads back as closed after it was opened", board=self.name, hint="a sticky relay?"
-            )
-        wait_for(
+        verify_off(
+            self,
             lambda: not self._speaks_within(self.timing.silence),
             seconds=self.timing.off,
             reason="its console to fall silent: another feed, or the wrong relay channel?",
-            clock=self.clock,
-            board=self.name,
         )
 
     def power_on(self) -> None:
@@ -125,11 +118,9 @@ class Esp32:
         self.log.begin()
         self.relay.on()
 
-    def start(self, watch: Watcher = _nobody) -> None:
+    def start(self, watch: Watcher = nobody) -> None:
         """Power-cycle; tells `watch` of the power-on."""
-        self.power_off()
-        self.power_on()
-        watch(Progress("power-on", 0, 1, 1))
+        power_cycle(self, watch)
 
     @property
     def has_reset(self) -> bool:
@@ -143,14 +134,12 @@ class Esp32:
 
     def press_reset(self) -> None:
         """Pull EN low and let go: to the chip it is a power-on. Raises Misuse where it is not wired."""
-        if self._reset is None:
-            raise Misuse("EN is not wired here", board=self.name, hint="ask for a place with the tag reset=wired")
+        reset = wired(self._reset, "EN", "reset", board=self.name)
         self.known = False
         self.hang_up()
-        self._reset.set(True)
-        self.clock.sleep(self.timing.reset_pulse)
-        self.log.begin()
-        self._reset.set(False)
+        with held(reset):
+            self.clock.sleep(self.timing.reset_pulse)
+            self.log.begin()
 
     def observe(self, seconds: float) -> str | None:
         """The first sign within `seconds`; None for silence."""
@@ -171,18 +160,21 @@ class Esp32:
 
         Raises LabFault, DeviceFault, Misuse.
         """
-        if self._boot is None:
-            raise Misuse("GPIO0 is not wired here", board=self.name, hint="ask for a place with the tag boot=wired")
+        boot = wired(self._boot, "GPIO0", "boot", board=self.name)
         self.power_off()
-        self._boot.set(True)
-        try:
+        with held(boot):
             self.power_on()
             if self.bridge_vanishes:  # it comes back too late for the ROM's words: the loader's answer must do
                 self._see_loader()
                 return
             seen = look_for(self.log.sign, seconds=self.timing.banner, clock=self.clock)
-        finally:
-            self._boot.set(False)
+        if seen is None and not self.log.starts():
+            raise LabFault(
+                "nothing was said after power came back with GPIO0 held: a dead board, or a supply that never went",
+                board=self.name,
+                phase=NO_ANSWER,
+                hint="does this relay channel switch this board?",
+            )
         if seen != DOWNLOAD:
             raise DeviceFault(f"GPIO0 held from power-on ends in {seen or 'silence'}, not in download", board=self.name)
 
@@ -204,7 +196,7 @@ class Esp32:
             pass
 
     @contextmanager
-    def loader(self, watch: Watcher = _nobody, *, resets: bool = False) -> Iterator[RomLoader]:
+    def loader(self, watch: Watcher = nobody, *, resets: bool = False) -> Iterator[RomLoader]:
         """Talk to the loader of a board in download mode; with `resets` DTR and RTS bring it there.
 
         The conversation goes on until the board's next start, and the console is lent to it meanwhile. Faults carry the
@@ -233,11 +225,13 @@ class Esp32:
         with self.loader() as rom:
             return {address: rom.read(address, length) for address, length in stretches}
 
-    def flash(self, golden: GoldenSet, watch: Watcher = _nobody) -> None:
+    def flash(self, golden: GoldenSet, watch: Watcher = nobody) -> None:
         """Write a whole set, each part read back by its digest. The board must be in download mode."""
         with self.loader(watch) as rom:
             for address in golden.empty_slots():
                 rom.erase(address, SECTOR)
+            for address, length in golden.settings():
+                rom.erase(address, length)
             for address, data in golden.parts():
                 rom.write(address, data)
 

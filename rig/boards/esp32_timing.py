@@ -13,6 +13,8 @@ from rig.boards.timing import MARGIN_SECONDS, number_of
 
 #: The reset circuit's own delay, which nothing scales.
 EN_SECONDS = 0.12
+#: The second stage's watchdog, which an application that hangs leaves running (reference/esp32.md §3.1).
+WATCHDOG_SECONDS = 9.0
 #: Wi-Fi join and DHCP at the longest.
 JOIN_SECONDS = 6.0
 
@@ -57,8 +59,13 @@ class Esp32Timing:
 
     @property
     def settles(self) -> float:
-        """For how long an application must go on before it counts as running: one that crashes does so sooner."""
+        """For how long an application in the network must go on before it counts as running."""
         return 2.0 * self.scale
+
+    @property
+    def undisturbed(self) -> float:
+        """For how long any other must: longer than the second stage's watchdog, which ends one that hangs."""
+        return (WATCHDOG_SECONDS + 0.5) * self.scale + 0.5
 
     @property
     def joins(self) -> float:
@@ -67,8 +74,8 @@ class Esp32Timing:
 
     @property
     def self_healing(self) -> float:
-        """A watchdog of 9 s, a rollback and a start."""
-        return (9.0 + 4.0) * self.scale + self.start
+        """The watchdog, a rollback and a start."""
+        return (WATCHDOG_SECONDS + 4.0) * self.scale + self.start
 
     @property
     def update(self) -> float:

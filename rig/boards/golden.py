@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rig.firmware.manifest import Image
 from rig.formats import otadata
-from rig.formats.partition_table import TABLE_OFFSET, PartitionTable
+from rig.formats.partition_table import DATA, NVS, TABLE_OFFSET, PartitionTable
 
 BOOTLOADER_OFFSET = 0x1000
 
@@ -32,9 +33,21 @@ class GoldenSet:
             yield self.table.factory.offset, self.factory
         yield slot.offset, self.application
 
+    def settings(self) -> Iterator[tuple[int, int]]:
+        """Offset and length of each partition that an application keeps its memories in (NVS)."""
+        for row in self.table.rows:
+            if (row.type, row.subtype) == (DATA, NVS):
+                yield row.offset, row.size
+
     def empty_slots(self) -> Iterator[int]:
         """Offsets of the slots that hold nothing: what is in them starts when the application is damaged."""
         for number in range(1, self.table.slots):
             slot = self.table.slot(number)
             assert slot is not None, "slots are numbered without gaps"
             yield slot.offset
+
+
+def golden_set(roles: Mapping[str, Image]) -> GoldenSet:
+    """What the roles make of a board: second stage, table, and the old image where the table begins to boot."""
+    table = PartitionTable.parse(roles["table"].data)
+    return GoldenSet(roles["bootloader"].data, table, roles["old"].data, roles["old"].data)

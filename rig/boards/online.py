@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rig.boards.cloud_events import heard, named
 from rig.clock import Clock, look_for
 from rig.drivers.dfu_host import Progress, Watcher
 from rig.drivers.spark_cloud import SparkCloudClient
-from rig.errors import DeviceFault, LabFault, RigError
+from rig.errors import DeviceFault, LabFault
 from rig.firmware.manifest import Image
 from rig.formats import spark_flash as layout
 
@@ -100,7 +101,7 @@ class Online:
 
     def update(self, image: Image, **how: Any) -> dict[str, Any]:
         """Update over the air; returns what came of it."""
-        with self._named():
+        with named(self._board):
             told = self.client.flash(self.core_id, image.data, lambda _event: None, **how)
             if told["ok"]:
                 self.client.ask("ping", core=self.core_id)
@@ -123,50 +124,24 @@ class Online:
             seen.append(event["event"])
             phases.see(event)
 
-        with self._events(use):
+        with heard(self.client, use, board=self._board, core=self.core_id):
             yield seen
 
     @contextmanager
     def hearing(self, name: str) -> Iterator[list[str]]:
         """While inside, the data of each event of this name that the Core publishes."""
-        heard: list[str] = []
+        published: list[str] = []
 
         def use(event: dict[str, Any]) -> None:
             if event["event"] == "published" and event["name"] == name:
-                heard.append(event["data"] or "")
+                published.append(event["data"] or "")
 
-        with self._events(use):
-            yield heard
-
-    @contextmanager
-    def _events(self, use: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-        """Hand every event of this Core to `use`, on a thread of its own, from before this is entered."""
-
-        def listen() -> None:
-            with contextlib.suppress(RigError):  # closed, or the cloud is gone
-                for event in lines:
-                    use(event)
-
-        with self._named(), self.client.subscription("events", core=self.core_id) as told:
-            lines = iter(told)
-            if next(lines, None) is None:  # from this first line on nothing is missed
-                raise LabFault("the Spark cloud hung up", board=self._board)
-            thread = threading.Thread(target=listen, name="events of a Core", daemon=True)
-            thread.start()
-            yield
-        thread.join()
+        with heard(self.client, use, board=self._board, core=self.core_id):
+            yield published
 
     def _asked(self, do: str, **content: Any) -> dict[str, Any]:
-        with self._named():
+        with named(self._board):
             return self.client.ask(do, **content)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except RigError as error:
-            error.board = self._board
-            raise
 
 
 class UpdateUnderWay(threading.Thread):

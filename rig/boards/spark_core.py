@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from rig.boards.board import Contents
+from rig.boards.board import Contents, power_cycle, verify_off
 from rig.boards.online import Online
 from rig.boards.provisioning import give_network
 from rig.boards.timing import Timing
-from rig.boards.wiring import Button, Relay, UsbPort
-from rig.clock import Clock, look_for, wait_for
+from rig.boards.wiring import Button, Relay, UsbPort, button_of, held, wired
+from rig.clock import Clock, look_for
 from rig.drivers.console import ConsoleRecorder
-from rig.drivers.dfu_host import DfuHost, EraseOrder, Progress, Watcher
-from rig.drivers.place import place_tags
-from rig.drivers.relay import ButtonDriver, RelayDriver
+from rig.drivers.dfu_host import DfuHost, EraseOrder, Progress, Watcher, nobody
+from rig.drivers.place import driver_of, place_tags
+from rig.drivers.relay import RelayDriver
 from rig.drivers.spark_cloud import SparkCloudClient
 from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, LabFault, Misuse
@@ -29,10 +29,6 @@ ONLINE = "online"
 ALIVE = (LISTENING, ONLINE)
 #: Where the password of the lab's network is, for Cores that lost it.
 PASSWORD_VARIABLE = "RIG_WIFI_PASSWORD"
-
-
-def _nobody(_progress: object) -> None:
-    return None
 
 
 class SparkCore:
@@ -74,19 +70,18 @@ class SparkCore:
     def from_target(cls, target: Any) -> SparkCore:
         """The Core behind a labgrid target with a relay, a USB port and, where they are wired, its two buttons."""
         tags, name = place_tags(target)
-        usb = (
-            target.get_driver("UsbipPortDriver")
-            if _has(target, "UsbipPortDriver")
-            else target.get_driver("LibusbPortDriver")
+        cloud = driver_of(target, "SparkCloudDriver")
+        console = driver_of(target, "RecordedConsoleDriver")
+        return cls(
+            name,
+            relay=target.get_driver(RelayDriver),
+            mode=button_of(target, tags, "mode"),
+            usb=driver_of(target, "UsbipPortDriver") or target.get_driver("LibusbPortDriver"),
+            reset=button_of(target, tags, "reset"),
+            cloud=cloud.client() if cloud is not None else None,
+            console=console.recorder if console is not None else None,
+            tags=tags,
         )
-        mode, reset = (
-            target.get_driver(ButtonDriver, name=button) if tags.get(button) == "wired" else None
-            for button in ("mode", "reset")
-        )
-        cloud = target.get_driver("SparkCloudDriver").client() if _has(target, "SparkCloudDriver") else None
-        console = target.get_driver("RecordedConsoleDriver").recorder if _has(target, "RecordedConsoleDriver") else None
-        relay = target.get_driver(RelayDriver)
-        return cls(name, relay=relay, mode=mode, usb=usb, reset=reset, cloud=cloud, console=console, tags=tags)
 
     # -- power and signs of life -------------------------------------------------------------------------------------
 
@@ -104,16 +99,11 @@ class SparkCore:
 
     def verify_off(self) -> None:
         """See by the relay and by USB, which know nothing of each other, that the board is without power."""
-        if self.relay.get():
-            raise LabFault(
-                "the relay reads back as closed after it was opened", board=self.name, hint="a sticky relay?"
-            )
-        wait_for(
+        verify_off(
+            self,
             lambda: self.identity() is None,
             seconds=self.timing.off,
             reason="USB to vanish: the board is still powered, another feed or the wrong relay channel?",
-            clock=self.clock,
-            board=self.name,
         )
 
     def power_on(self) -> None:
@@ -146,11 +136,9 @@ class SparkCore:
             give_network(self.console, ssid, password, board=self.name, seconds=self.timing.start)
         return self.online.wait(self.timing.start, given_up)
 
-    def start(self, watch: Watcher = _nobody) -> None:
+    def start(self, watch: Watcher = nobody) -> None:
         """Power-cycle; tells `watch` of the power-on."""
-        self.power_off()
-        self.power_on()
-        watch(Progress("power-on", 0, 1, 1))
+        power_cycle(self, watch)
 
     # -- buttons -----------------------------------------------------------------------------------------------------
 
@@ -166,20 +154,19 @@ class SparkCore:
 
     def press_reset(self) -> None:
         """Press RST and let go: backup registers survive it. Raises Misuse where it is not wired."""
-        if self._reset is None:
-            raise Misuse("RST is not wired here", board=self.name, hint="ask for a place with the tag reset=wired")
+        reset = wired(self._reset, "RST", "reset", board=self.name)
         self.known = False
-        with _held(self._reset):
+        with held(reset):
             self.clock.sleep(self.timing.reset_pulse)
 
-    def start_with_mode(self, seconds: float, watch: Watcher = _nobody) -> float:
+    def start_with_mode(self, seconds: float, watch: Watcher = nobody) -> float:
         """Power-cycle with MODE held for `seconds`; tells `watch` of the power-on, returns how long it was held.
 
         Raises LabFault, and Misuse where MODE is not wired.
         """
         mode = self._wired_mode()
         self.power_off()
-        with _held(mode):
+        with held(mode):
             began = self.clock.now()
             self.power_on()
             watch(Progress("power-on", 0, 1, 1))
@@ -187,19 +174,17 @@ class SparkCore:
         return self.clock.now() - began
 
     def _wired_mode(self) -> Button:
-        if self._mode is None:
-            raise Misuse("MODE is not wired here", board=self.name, hint="ask for a place with the tag mode=wired")
-        return self._mode
+        return wired(self._mode, "MODE", "mode", board=self.name)
 
     def make_listen(self) -> None:
         """Hold MODE while the application runs: it listens for credentials. Raises DeviceFault, Misuse."""
         self.known = False
-        with _held(self._wired_mode()):
+        with held(self._wired_mode()):
             self.clock.sleep(self.timing.listening_hold)
         if not look_for(lambda: self.identity() == LISTENING, seconds=self.timing.listens, clock=self.clock):
             raise DeviceFault("does not listen when MODE is held: does its firmware run?", board=self.name)
 
-    def factory_reset(self, watch: Watcher = _nobody) -> None:
+    def factory_reset(self, watch: Watcher = nobody) -> None:
         """Hold MODE from power-on for a factory reset; whether it ends well is for the caller to see."""
         self.start_with_mode(self.timing.factory_hold, watch)
 
@@ -215,7 +200,7 @@ class SparkCore:
             raise DeviceFault(f"MODE held from power-on ends in {seen or 'silence'}, not in DFU", board=self.name)
 
     @contextmanager
-    def dfu(self, watch: Watcher = _nobody) -> Iterator[DfuHost]:
+    def dfu(self, watch: Watcher = nobody) -> Iterator[DfuHost]:
         """Talk DFU to a board that is in it; faults carry the board's name."""
         self.known = False
         try:
@@ -258,7 +243,7 @@ class SparkCore:
         *,
         order: EraseOrder = EraseOrder.ALL_FIRST,
         address: int = layout.APP_ADDRESS,
-        watch: Watcher = _nobody,
+        watch: Watcher = nobody,
         force: bool = False,
     ) -> None:
         """Write `image` over DFU, read it back, and leave. The board must be in DFU.
@@ -279,16 +264,6 @@ class SparkCore:
             raise DeviceFault("does not leave DFU when it is told to", board=self.name, phase="commit")
 
 
-@contextmanager
-def _held(button: Button) -> Iterator[None]:
-    """A button, pressed while inside."""
-    button.set(True)
-    try:
-        yield
-    finally:
-        button.set(False)
-
-
 def refuse(image: Image, address: int, host: DfuHost) -> None:
     """Raise Misuse for an image a Core cannot run, or an address that is not for writing (§2.5, §3.5)."""
     end = address + len(image)
@@ -303,7 +278,3 @@ def refuse(image: Image, address: int, host: DfuHost) -> None:
             f"{image.name}: its first word is no stack pointer in RAM: the bootloader would not start it",
             hint="is it a firmware file? Force it if you are sure",
         )
-
-
-def _has(target: Any, driver: str) -> bool:
-    return any(type(entry).__name__ == driver for entry in target.drivers)

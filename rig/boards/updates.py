@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rig.boards.cloud_events import heard, named
 from rig.drivers.dfu_host import Progress, Watcher
-from rig.errors import RigError
+from rig.errors import Misuse
 from rig.firmware.manifest import Image
 
 if TYPE_CHECKING:
@@ -24,11 +22,14 @@ Event = dict[str, Any]
 
 
 class Updates:
-    """One board behind `client`; `mac` is its base address, 12 hex digits. What is raised carries the board's name."""
+    """One board behind `client`; `mac` is its base address, 12 hex digits, `address` where it comes from, if known.
 
-    def __init__(self, client: HttpsCloudClient, mac: str, *, board: str):
+    What is raised carries the board's name.
+    """
+
+    def __init__(self, client: HttpsCloudClient, mac: str, *, board: str, address: str | None = None):
         self.client, self.mac = client, mac.replace(":", "").lower()
-        self._board = board
+        self._board, self._address = board, address
 
     @property
     def path(self) -> str:
@@ -46,37 +47,50 @@ class Updates:
 
     def offer(self, data: bytes) -> None:
         """Let the board find this when it looks for an update."""
-        with self._named(), tempfile.NamedTemporaryFile(suffix=".bin") as file:
-            Path(file.name).write_bytes(data)
-            self.client.publish(Path(file.name), self.path)
+        with named(self._board):
+            self.client.publish(data, self.path)
 
     def withdraw(self) -> None:
         """Offer nothing; faults that wait for this board are forgotten."""
-        with self._named():
-            with contextlib.suppress(RigError):
+        with named(self._board):
+            with contextlib.suppress(Misuse):  # nothing is offered
                 self.client.ask("withdraw", path=self.path)
             self.client.ask("clear-faults", device=self.mac)
 
+    def clear(self) -> None:
+        """Let nothing be left of what was done for this board: offers, faults, releases, identities, the time."""
+        self.withdraw()
+        with named(self._board):
+            self.client.withdraw_release(device=self.mac)
+            if self._address is not None:
+                self.client.forget(self._address)
+                with contextlib.suppress(Misuse):  # a server that does not tell the time
+                    self.client.set_clock(self._address, None)
+
     def release(self, product: str, image: Image) -> None:
         """Make the image this board's newest release of a product."""
-        with self._named(), tempfile.NamedTemporaryFile(suffix=".bin") as file:
-            Path(file.name).write_bytes(image.data)
-            self.client.release(product, image.version, Path(file.name), devices=[self.mac])
+        with named(self._board):
+            self.client.release(product, image.version, image.data, devices=[self.mac])
 
-    def check_ins(self) -> list[Event]:
-        """When the board has asked for an update, and what it was answered, oldest first."""
-        with self._named():
-            return [told for told in self.client.log("check-ins") if told["device"] == self.mac]
+    def last_request(self) -> int:
+        """The number of the last request, anybody's: what comes later has a higher one."""
+        with named(self._board):
+            return max((int(told["request"]) for told in self.client.log("requests", last=1)), default=0)
+
+    def check_ins(self, after: int = 0) -> list[Event]:
+        """When the board has asked for an update since a request, and what it was answered, oldest first."""
+        with named(self._board):
+            return self.client.log("check-ins", after=after, device=self.mac)
 
     def fault(self, kind: str, **how: Any) -> None:
         """Let something go wrong with this board's next request."""
-        with self._named():
+        with named(self._board):
             self.client.fault(kind, device=self.mac, **how)
 
-    def requests(self) -> list[Event]:
-        """What the board has asked for, oldest first."""
-        with self._named():
-            return [asked for asked in self.client.log("requests") if asked["device"] == self.mac]
+    def requests(self, after: int = 0) -> list[Event]:
+        """What the board has asked for since a request, oldest first."""
+        with named(self._board):
+            return self.client.log("requests", after=after, device=self.mac)
 
     @contextmanager
     def watched(self, watch: Watcher) -> Iterator[list[Event]]:
@@ -92,26 +106,5 @@ class Updates:
             elif event["event"] in PHASES:
                 watch(Progress(PHASES[event["event"]], 0, 1, 1))
 
-        with self._events(use):
+        with heard(self.client, use, board=self._board, device=self.mac):
             yield seen
-
-    @contextmanager
-    def _events(self, use: Callable[[Event], None]) -> Iterator[None]:
-        def listen() -> None:
-            with contextlib.suppress(RigError):  # closed, or the server is gone
-                for event in told:
-                    use(event)
-
-        with self._named(), self.client.events(device=self.mac, patience=None) as told:
-            thread = threading.Thread(target=listen, name="events of an ESP32", daemon=True)
-            thread.start()
-            yield
-        thread.join()
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except RigError as error:
-            error.board = self._board
-            raise

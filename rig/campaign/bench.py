@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from rig.boards.board import Board, Contents
 from rig.campaign.trial import Trial
 from rig.drivers.dfu_host import Progress
-from rig.errors import LabFault
+from rig.errors import DeviceFault, LabFault
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
 from rig.firmware.manifest import Image
@@ -22,6 +22,8 @@ from rig.recovery.ladder import Outcome, RescueLadder, make_known
 
 B = TypeVar("B", bound=Board)
 _numbers = itertools.count(1)
+#: The phase of a landing that nobody could read back.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,7 @@ class Bench(Generic[B]):
         self.ledger.append("intent", content)
         fired = self._cut(trial)
         self.board.verify_off()
-        self.board.enter_reader()
-        left = self.board.read_flash(trial.shown_by)
-        landing = trial.locate(before, left)
+        landing, left = self._landing(trial, before)
         self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
         self.board.power_off()
         free_ns = time.monotonic_ns()
@@ -105,6 +105,15 @@ class Bench(Generic[B]):
             },
         )
         return Verdict(landing, left, outcome, line)
+
+    def _landing(self, trial: Trial[B], before: Contents) -> tuple[Landing, Contents]:
+        """Where the cut fell, and the flash that tells it: unknown when nothing answers any more that could read it."""
+        try:
+            self.board.enter_reader()
+            left = self.board.read_flash(trial.shown_by)
+        except (DeviceFault, LabFault) as error:
+            return Landing(UNKNOWN, None, "inferred", error.message), {}
+        return trial.locate(before, left), left
 
     def _content(self, trial: Trial[B], number: str) -> dict[str, Any]:
         tags = self.board.tags

@@ -6,11 +6,13 @@ import enum
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rig.boards.board import Contents
 from rig.boards.boot_log import TOKENS
 from rig.boards.esp32 import Esp32
+from rig.boards.golden import golden_set
+from rig.campaign.laid_flash import NOTHING, LaidFlash
 from rig.clock import look_for
 from rig.drivers.dfu_host import Progress, Watcher
 from rig.drivers.rom_loader import RomLoader
@@ -19,10 +21,16 @@ from rig.firmware.manifest import Image
 from rig.formats import otadata
 from rig.formats.otadata import Record, State
 from rig.formats.partition_table import PartitionTable
-from rig.power.esp32_landing import Download, Probation, SerialWrite
+from rig.power.esp32_landing import WITH_ROLLBACK, WITHOUT_ROLLBACK, Download, Probation, SerialWrite
 from rig.power.landing import Landing
 from rig.power.trigger import Aim
-from rig.recovery.esp32_rescue import golden_set
+
+#: How long a client waits for more before it writes what it has (reference/esp32.md §6.1); how much it writes a second
+#: at least, its sectors erased one by one, and what is added to both before the end that was held back is sent: the
+#: power must be gone by then, and whatever it tells must come before the next trial.
+CLIENT_WAITS_SECONDS, WRITTEN_PER_SECOND, HELD_ON_SECONDS = 5.0, 40_000, 1.5
+#: How long before it is told that a slot is chosen its record's sector is in the middle of being erased.
+CHOOSING_MS = 25.0
 
 
 class Erases(enum.Enum):
@@ -79,6 +87,10 @@ class HttpsUpdate:
     table: PartitionTable
     #: Slot the update goes into.
     slot: int = 1
+    #: What is laid into flash beforehand; a slot that it does not name is erased, so that what is written shows.
+    lies: LaidFlash = NOTHING
+    #: What the server does wrong meanwhile: faults of its own, and what each is told.
+    faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Phases that were told while it was tried.
     told: list[str] = field(default_factory=list, compare=False)
 
@@ -97,9 +109,28 @@ class HttpsUpdate:
         return {"new": self.target}
 
     @classmethod
-    def to(cls, target: Image, aim: Aim, roles: Mapping[str, Image]) -> HttpsUpdate:
-        """An update of a board in the known state that these roles make."""
-        return cls(target, aim, golden_set(roles).table)
+    def to(cls, target: Image, aim: Aim, roles: Mapping[str, Image], lies: LaidFlash = NOTHING) -> HttpsUpdate:
+        """An update of a board in the known state that these roles make, with `lies` laid over it."""
+        return cls(target, aim, golden_set(roles).table, lies=lies)
+
+    def at_the_end(self) -> HttpsUpdate:
+        """The same, cut when every byte is written and nothing is verified or chosen yet (rows 3 and 4 of table 4.2).
+
+        The server sends the image in chunks and holds the last, empty one back: the board writes what it has after
+        its own time-out, and waits on.
+        """
+        delay = CLIENT_WAITS_SECONDS + len(self.target) / WRITTEN_PER_SECOND
+        held = {"at": len(self.target), "lasts": delay + HELD_ON_SECONDS}
+        aim = Aim("download", share=1.0, delay_ms=1000 * delay)
+        return replace(self, aim=aim, faults={"chunked": {}, "stall": held})
+
+    def while_choosing(self, board: Esp32) -> HttpsUpdate:
+        """The same, cut while the record is erased that is to choose the new slot (row 5 of table 4.2).
+
+        Nothing is said just before: the delay is calibrated by an update that nobody cuts. Raises DeviceFault.
+        """
+        takes = self.lasts(board, "begin", "chosen")
+        return replace(self, aim=Aim("begin", delay_ms=1000 * takes - CHOOSING_MS))
 
     def lasts(self, board: Esp32, begins: str, ends: str) -> float:
         """Seconds from one phase to another, of an update that nobody cuts: what a delay is calibrated by.
@@ -111,20 +142,28 @@ class HttpsUpdate:
         def note(progress: Progress) -> None:
             moments.setdefault(progress.phase, time.monotonic())
 
-        self.start(board, note)
+        self._run(board, note, until=ends)
         if not {begins, ends} <= set(moments):
             raise DeviceFault(f"an update told {', '.join(moments)}, not {begins} and {ends}", board=board.name)
         return moments[ends] - moments[begins]
 
     def prepare(self, board: Esp32) -> None:
-        """Erase the slot, so that what is written shows."""
+        """Lay what is to lie there; else erase the slot."""
         ((address, length), _) = self.shown_by
-        with board.loader() as rom:
-            if rom.read(address, length) != b"\xff" * length:
-                rom.erase(address, length)
+        if self.slot not in self.lies.slots:
+            with board.loader() as rom:
+                if rom.read(address, length) != b"\xff" * length:
+                    rom.erase(address, length)
+        self.lies.lay(board, self.table)
 
     def start(self, board: Esp32, watch: Watcher) -> None:
         """Offer, start, and wait until the new image has settled or the supply is gone. Raises LabFault."""
+        self._run(board, watch, until="new-confirmed")
+        if not board.relay.get():
+            raise LabFault("the supply is gone", board=board.name)
+
+    def _run(self, board: Esp32, watch: Watcher, *, until: str) -> None:
+        """Update until a phase is told, or the supply is gone."""
         assert board.updates is not None, "a board without an update server is not asked to update"
         self.told.clear()
 
@@ -135,20 +174,33 @@ class HttpsUpdate:
             watch(replace(progress, phase=phase))
 
         def over() -> bool:
-            return not board.relay.get() or "new-confirmed" in self.told
+            return not board.relay.get() or until in self.told
 
         with board.updates.offered(self.target), board.updates.watched(hear), board.log.watched(hear):
+            for kind, how in self.faults.items():
+                board.updates.fault(kind, **how)
             board.start()
             look_for(over, seconds=board.timing.update, clock=board.clock)
             board.clock.sleep(board.timing.silence)
-        if not board.relay.get():
-            raise LabFault("the supply is gone", board=board.name)
 
     def locate(self, before: Contents, after: Contents) -> Landing:
         """By otadata, the slot and what was told."""
         (slot, _), (where, _) = self.shown_by
-        was = Download(before[where], before[slot], self.target.data, where, slot, frozenset(self.told))
+        running = (self.slot - 1) % self.table.slots
+        forgettable = otadata.forgotten_at_begin(otadata.read_records(before[where]), running, self.table.slots)
+        told = frozenset(self.told) | ({"restarted"} if self._has_restarted() else set())
+        was = Download(before[where], before[slot], self.target.data, where, slot, told, forgettable, self._states())
         return was.locate(after[where], after[slot])
+
+    def _has_restarted(self) -> bool:
+        """Whether the board started once more after the new image had run."""
+        return "new-app" in self.told and "new-start" in self.told[self.told.index("new-app") :]
+
+    def _states(self) -> tuple[State, ...]:
+        """What the new record goes through, where it is known how the firmware was built."""
+        if self.target.esp32 is None:
+            return ()
+        return WITH_ROLLBACK if self.target.esp32.rollback else WITHOUT_ROLLBACK
 
 
 @dataclass(frozen=True)
@@ -176,13 +228,8 @@ class Restart:
 
     def prepare(self, board: Esp32) -> None:
         """Put the image into its slot, with a record that says it was started once."""
-        where, slot = self.table.otadata, self.table.slot(self.slot)
-        assert where is not None, "probation needs otadata"
-        assert slot is not None, "probation needs a slot"
-        with board.loader() as rom:
-            rom.write(slot.offset, self.target.data)
-            record = Record.of(self.slot + 1, State.PENDING_VERIFY)
-            rom.write(where.offset + otadata.SECTOR, record.pack())
+        record = Record.of(self.slot + 1, State.PENDING_VERIFY)
+        LaidFlash({1: record.pack()}, {self.slot: self.target.data}).lay(board, self.table)
 
     def start(self, board: Esp32, watch: Watcher) -> None:
         """Start, and wait for the cut. Raises LabFault when the supply is gone."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from rig.campaign.bench import Bench, Verdict
 from rig.campaign.trial import Trial
-from rig.errors import LabFault
+from rig.errors import DeviceFault, LabFault
 from rig.evidence.allure_bridge import attach_cut
 
 DEFAULT_TRIES = 5
@@ -21,7 +21,10 @@ class CutUntilLanded:
         self._record = record
 
     def __call__(self, trial: Trial[Any], *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
-        """The first verdict whose landing is in phase `lands`. Raises LabFault after `tries` that were not."""
+        """The first verdict whose landing is in phase `lands`. Raises LabFault after `tries` that were not.
+
+        Raises DeviceFault for a board that such a cut killed.
+        """
         missed = []
         for number in range(1, tries + 1):
             verdict = self._bench.run(trial)
@@ -30,6 +33,10 @@ class CutUntilLanded:
                 self._record("hit_rate", f"1/{number}")
                 self._record("became", f"{lands} → {verdict.outcome.name}")
                 return verdict
+            if verdict.outcome.dead:
+                raise DeviceFault(
+                    f"dead after a cut aimed at {lands}: {verdict.landing.detail}", board=self._bench.board.name
+                )
             missed.append(f"{verdict.landing.phase} ({verdict.landing.known_by})")
         raise LabFault(
             f"{tries} cuts aimed at {lands} landed in {', '.join(missed)}",

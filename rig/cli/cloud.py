@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from rig.cli import https_cloud
+from rig.cli import https_cloud, https_shelf, https_watch
+from rig.cli.asked import JSON, print_events
 
 app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
 spark = typer.Typer(
@@ -18,12 +19,13 @@ spark = typer.Typer(
 )
 app.add_typer(spark, name="spark")
 app.add_typer(https_cloud.https, name="https")
+#: Each adds commands of its own to it.
+HTTPS_COMMANDS = (https_shelf, https_watch)
 
 CONTROL = Annotated[
     str, typer.Option(metavar="HOST:PORT", envvar="RIG_SPARK_CONTROL", help="Control port of a cloud that runs.")
 ]
 CORE = Annotated[str, typer.Argument(help="A Core's id, 24 hex digits.")]
-JSON = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
 DEFAULT_CONTROL = "127.0.0.1:5684"
 
 
@@ -120,15 +122,7 @@ def events(
     as_json: JSON = False,
 ) -> None:
     """Print what happens until Ctrl-C."""
-    import contextlib
-    import signal
-
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt), _client(control).subscription("events", core=core) as told:
-        for event in told:
-            if not event.get("subscribed"):
-                print(json.dumps(event) if as_json else _told(event), flush=True)
+    print_events(_client(control), _told, as_json=as_json, core=core)
 
 
 def _told(event: dict[str, Any]) -> str:

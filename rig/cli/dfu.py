@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rig.cli.progress import number, progress_bar, tell
-from rig.errors import Misuse
+from rig.cli.progress import number, progress_bar, read_into, tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,16 +64,9 @@ def read(
     """Read a memory into a file, as [b]dfu-util -U[/b] would."""
     from rig.lab.by_hand import Where, read_memory, the_device
 
-    if file.exists():
-        raise Misuse(f"{file} is there already", hint="name another file")
     first, wanted = number(address, "--address"), number(length, "--length") if length else None
-    with progress_bar(as_json) as watch:
-        content = read_memory(the_device(Where(usbip, serial)), first, wanted, watch)
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise Misuse(f"cannot write {file}: {error.strerror}") from error
-    tell(as_json, {"read": len(content), "address": first, "file": str(file)}, f"{len(content):,} bytes in {file}")
+    where = Where(usbip, serial)
+    read_into(file, first, lambda watch: read_memory(the_device(where), first, wanted, watch), as_json=as_json)
 
 
 @app.command()

@@ -1,12 +1,17 @@
-"""`rig cloud https`: the HTTPS update server alone, and what people ask of one that runs."""
+"""`rig cloud https`: the HTTPS update server alone, and who one that runs is: hosts, identities, the time."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from rig.cli.asked import JSON
+
+if TYPE_CHECKING:
+    from rig.drivers.https_cloud import HttpsCloudClient
 
 https = typer.Typer(
     invoke_without_command=True,
@@ -20,7 +25,10 @@ CONTROL = Annotated[
     str, typer.Option(metavar="HOST:PORT", envvar="RIG_HTTPS_CONTROL", help="Control port of a server that runs.")
 ]
 HOST = Annotated[str, typer.Argument(help="Name of a host it serves.")]
-JSON = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
+CLIENT = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Only for who comes from this address, not for everybody.")
+]
+#: How people write a fault.
 FAULT = "[DEVICE/]KIND[@N][*TIMES][:VALUE]"
 
 
@@ -29,11 +37,15 @@ def serve(
     context: typer.Context,
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where boards connect.")] = "127.0.0.1:8443",
     plain: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where boards connect without TLS.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where boards ask for the time (SNTP).")] = None,
     control: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where commands connect.")] = DEFAULT_CONTROL,
     state: Annotated[Path, typer.Option(help="Folder of certificates and keys; made when they are not there.")] = Path(
         "https-server"
     ),
-    host: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A name it serves; may be repeated.")] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=AUTHORITY]", help="A name it serves, and who certifies it; may be repeated."),
+    ] = None,
     publish: Annotated[
         list[str] | None, typer.Option(metavar="[PATH=]FILE", help="A file to be downloaded; may be repeated.")
     ] = None,
@@ -54,6 +66,7 @@ def serve(
         state=state,
         hosts=host or ["localhost"],
         plain=plain,
+        time=time,
         publish=publish or (),
         faults=fault or (),
     )
@@ -66,7 +79,7 @@ def _say_ready(ready: Any) -> None:
         print(f"An update server listens as https://{host}:{port}/")
     if ready["plain"]:
         print(f"  and without TLS on {ready['plain']['host']}:{ready['plain']['port']}")
-    print(f"  who is to trust it needs {ready['ca']}")
+    print(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
     print(
         f"  ask it:   rig cloud https list --control {ready['control']['host']}:{ready['control']['port']}", flush=True
     )
@@ -75,7 +88,7 @@ def _say_ready(ready: Any) -> None:
 @https.command("list")
 def list_hosts(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     """Show hosts and the identities they show now, and the files that can be downloaded."""
-    told = _client(control).ask("list")
+    told = client_at(control).ask("list", "hosts", "identities", "files")
     if as_json:
         print(json.dumps({key: value for key, value in told.items() if key != "done"}))
         return
@@ -92,99 +105,125 @@ def swap(
     identity: Annotated[str | None, typer.Argument(help="An identity the server knows by name.")] = None,
     chain: Annotated[Path | None, typer.Option(help="PEM, the server's own certificate first.")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM, its private key.")] = None,
+    client: CLIENT = None,
     control: CONTROL = DEFAULT_CONTROL,
     as_json: JSON = False,
 ) -> None:
     """Show another identity from the next handshake on; downloads that run go on."""
     files = {"chain": chain and str(chain.resolve()), "key": key and str(key.resolve())}
-    told = _client(control).ask("swap", host=host, identity=identity, **files)["identity"]
+    told = client_at(control).ask("swap", "identity", host=host, identity=identity, client=client, **files)["identity"]
     print(json.dumps(told) if as_json else f"{host} shows {told['subject']} by {told['issuer']}")
+
+
+@https.command()
+def forget(
+    client: Annotated[str, typer.Argument(help="The address it comes from.")],
+    control: CONTROL = DEFAULT_CONTROL,
+    as_json: JSON = False,
+) -> None:
+    """Show a client for whom something was swapped what everybody meets."""
+    client_at(control).ask("forget", client=client)
+    print(json.dumps({"client": client}) if as_json else f"{client} meets what everybody meets")
+
+
+@https.command()
+def clock(
+    client: Annotated[str, typer.Argument(help="The address it comes from.")],
+    now: Annotated[
+        str | None, typer.Argument(metavar="[TIME]", help="As 2034-01-01T00:00Z; the truth if not given.")
+    ] = None,
+    control: CONTROL = DEFAULT_CONTROL,
+    as_json: JSON = False,
+) -> None:
+    """Let a client that asks for the time (SNTP) believe that it is another."""
+    from rig.cli.asked import read_time
+
+    seconds = read_time(now).timestamp() if now is not None else None
+    client_at(control).set_clock(client, seconds)
+    print(json.dumps({"client": client, "now": seconds}) if as_json else f"{client} is told {now or 'the truth'}")
+
+
+@https.command()
+def authorities(as_json: JSON = False) -> None:
+    """Show who can certify a host: authorities that stand in for the public web's, with their dates."""
+    from rig.trust.web_pki import AUTHORITIES
+
+    if as_json:
+        told = {name: {"under": one.under, "begins": one.begins, "ends": one.ends} for name, one in AUTHORITIES.items()}
+        print(json.dumps(told))
+        return
+    for name, one in AUTHORITIES.items():
+        print(f"{name:26} {one.begins} to {one.ends}  {f'under {one.under}' if one.under else 'a root'}")
 
 
 @https.command()
 def issue(
     host: HOST,
     name: Annotated[str, typer.Argument(help="What to call the identity.")],
-    under: Annotated[str, typer.Option(help="same, new-intermediate or new-root.")] = "same",
-    valid_days: Annotated[float, typer.Option(help="How long it is valid.")] = 90,
+    under: Annotated[
+        str, typer.Option(metavar="AUTHORITY", help="Who certifies it; `rig cloud https authorities` shows them.")
+    ] = "rig-intermediate",
+    key: Annotated[str, typer.Option(help="p256, p384, rsa-1024 to rsa-4096, or kept: the one shown now.")] = "p256",
+    names: Annotated[
+        list[str] | None, typer.Option("--for", help="A name it is for, if not the host's; may be repeated.")
+    ] = None,
+    begins: Annotated[str | None, typer.Option(metavar="TIME", help="As 2024-05-25T00:00Z; a day ago.")] = None,
+    days: Annotated[float, typer.Option(help="How long it is valid.")] = 90,
+    digest: Annotated[str, typer.Option(help="sha256, sha384 or sha1.")] = "sha256",
+    must_staple: Annotated[bool, typer.Option("--must-staple", help="Promise OCSP responses.")] = False,
+    behind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AUTHORITY", help="What is served behind it, in this order; `none` for nothing."),
+    ] = None,
+    padding: Annotated[int, typer.Option(help="KiB of certificates of nobody's behind.")] = 0,
+    client: CLIENT = None,
     control: CONTROL = DEFAULT_CONTROL,
     as_json: JSON = False,
 ) -> None:
     """Make another identity for a host, to be swapped to by its name."""
-    told = _client(control).ask("issue", host=host, name=name, under=under, valid_days=valid_days)
-    print(json.dumps(told) if as_json else f"{name}: by {told['identity']['issuer']}, trusted by {told['ca']}")
+    recipe: dict[str, Any] = {"under": under, "key": key, "names": names or [], "days": days, "digest": digest}
+    recipe |= {"begins": begins, "must_staple": must_staple, "padding": padding}
+    if behind:
+        recipe["behind"] = [one for one in behind if one != "none"]
+    told = client_at(control).ask("issue", "identity", host=host, name=name, recipe=recipe, client=client)["identity"]
+    print(json.dumps(told) if as_json else f"{name}: by {told['issuer']}, until {told['not_after']}")
 
 
-@https.command()
-def publish(
-    file: Annotated[Path, typer.Argument(help="What to publish.")],
-    path: Annotated[str | None, typer.Option(help="Where; /NAME of the file otherwise.")] = None,
+@https.command("add-identity")
+def add_identity(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    chain: Annotated[Path, typer.Argument(help="PEM, the server's own certificate first.")],
+    key: Annotated[Path, typer.Argument(help="PEM, its private key.")],
     control: CONTROL = DEFAULT_CONTROL,
     as_json: JSON = False,
 ) -> None:
-    """Let everybody download a file."""
-    told = _client(control).publish(file.resolve(), path)["file"]
-    print(json.dumps(told) if as_json else f"{told['path']}: {told['size']} bytes, sha256 {told['sha256']}")
+    """Let the server know an identity from files that it can read, to be swapped to by its name."""
+    files = {"chain": str(chain.resolve()), "key": str(key.resolve())}
+    told = client_at(control).ask("add-identity", "identity", name=name, **files)["identity"]
+    print(json.dumps(told) if as_json else f"{name}: by {told['issuer']}, until {told['not_after']}")
 
 
 @https.command()
-def release(
-    product: Annotated[str, typer.Argument(help="What devices ask for.")],
-    version: Annotated[str, typer.Argument(help="As devices report it.")],
-    file: Annotated[Path, typer.Argument(help="The image.")],
-    percentage: Annotated[float, typer.Option(help="Share of devices that get it.")] = 100,
-    group: Annotated[list[str] | None, typer.Option(help="Only this group; may be repeated.")] = None,
-    device: Annotated[list[str] | None, typer.Option(help="Only this device; may be repeated.")] = None,
+def tls(
+    host: Annotated[str | None, typer.Option(help="Only this host; all if not given.")] = None,
+    minimum: Annotated[str | None, typer.Option(help="TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3.")] = None,
+    maximum: Annotated[str | None, typer.Option(help="TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3.")] = None,
+    ciphers: Annotated[str | None, typer.Option(help="Suites of TLS 1.2, as `openssl ciphers` takes them.")] = None,
+    delay: Annotated[float | None, typer.Option(help="Seconds of silence after a ClientHello.")] = None,
+    client: CLIENT = None,
     control: CONTROL = DEFAULT_CONTROL,
     as_json: JSON = False,
 ) -> None:
-    """Make an image the newest release of a product."""
-    whom = {"percentage": percentage, "groups": group or [], "devices": device or []}
-    told = _client(control).release(product, version, file.resolve(), **whom)["release"]
-    print(json.dumps(told) if as_json else f"{product} {version}: {told['image']['size']} bytes")
+    """Make handshakes differently from the next one on; what is not named stays as it is."""
+    wanted = {"minimum": minimum, "maximum": maximum, "ciphers": ciphers, "delay": delay}
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    told = client_at(control).ask("tls", "minimum", "maximum", "delay", host=host, client=client, **changes)
+    del told["done"]
+    print(json.dumps(told) if as_json else f"TLS from {told['minimum']} to {told['maximum']}, {told['delay']:g} s late")
 
 
-@https.command()
-def fault(
-    what: Annotated[str, typer.Argument(metavar=FAULT, help="What is to go wrong, e.g. stall@4096.")],
-    control: CONTROL = DEFAULT_CONTROL,
-    as_json: JSON = False,
-) -> None:
-    """Let something go wrong with the next download, or until faults are cleared (*0)."""
-    from dataclasses import asdict
-
-    from rig.servers.https.faults import Fault
-
-    told = _client(control).ask("fault", **asdict(Fault.parse(what)))["faults"]
-    print(json.dumps(told) if as_json else f"{len(told)} to happen")
-
-
-@https.command()
-def events(
-    host: Annotated[str | None, typer.Option(help="Only of this host.")] = None,
-    device: Annotated[str | None, typer.Option(help="Only of this device.")] = None,
-    control: CONTROL = DEFAULT_CONTROL,
-    as_json: JSON = False,
-) -> None:
-    """Print what happens until Ctrl-C."""
-    import contextlib
-    import signal
-
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    told_by = _client(control).events(host=host, device=device, patience=None)
-    with contextlib.suppress(KeyboardInterrupt), told_by as told:
-        for event in told:
-            print(json.dumps(event) if as_json else _told(event), flush=True)
-
-
-def _told(event: dict[str, Any]) -> str:
-    left_out = ("event", "host", "device", "at_ns", "headers", "ciphers", "versions")
-    rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in left_out and value not in (None, ""))
-    return f"{event['host'] or '-':20} {event['device'] or '-':12} {event['event']:12} {rest}"
-
-
-def _client(control: str) -> Any:
+def client_at(control: str) -> HttpsCloudClient:
+    """Whom the commands ask."""
     from rig.drivers.https_cloud import HttpsCloudClient
 
     return HttpsCloudClient.at(control)

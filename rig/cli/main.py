@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rig import __version__
-from rig.cli import cloud, deep_update, dfu, firmware, lab, run, serial, twin, up
+from rig.cli import cloud, deep_update, dfu, firmware, lab, run, serial, trust, twin, up
 from rig.errors import LabFault, RigError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(cloud.app, name="cloud")
 app.add_typer(dfu.app, name="dfu")
 app.add_typer(serial.app, name="serial")
 app.add_typer(firmware.app, name="firmware")
+app.add_typer(trust.app, name="trust")
 app.add_typer(lab.app, name="lab")
 
 

@@ -1,12 +1,13 @@
-"""What commands share that work on a board by hand: a progress bar, numbers as people write them, the last word."""
+"""What commands share that work on a board by hand: numbers, a progress bar, a memory into a file, the last word."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from rig.errors import Misuse
 
@@ -30,6 +31,11 @@ def tell(as_json: bool, told: Mapping[str, object], text: str) -> None:
     print(json.dumps(told) if as_json else text)
 
 
+def say(text: str) -> None:
+    """Tell people what goes on; scripts read the standard output."""
+    print(f"rig: {text}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def progress_bar(as_json: bool) -> Iterator[Watcher]:
     """A progress bar on a terminal's standard error; nothing for scripts."""
@@ -48,3 +54,35 @@ def progress_bar(as_json: bool) -> Iterator[Watcher]:
             bar.update(tasks[progress.phase], completed=progress.done, total=progress.total)  # type: ignore[arg-type]
 
         yield watch
+
+
+@contextmanager
+def _new(file: Path) -> Iterator[IO[bytes]]:
+    """A file that was not there, open before anything is read into it; gone again when that fails. Raises Misuse."""
+    try:
+        out = file.open("xb")
+    except FileExistsError:
+        raise Misuse(f"{file} is there already", hint="name another file") from None
+    except (OSError, ValueError) as error:
+        raise Misuse(f"cannot write {file}: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        with out:
+            yield out
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        raise Misuse(f"cannot write {file}: {error.strerror}") from error
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def read_into(file: Path, address: int, read: Callable[[Watcher], bytes], *, as_json: bool) -> None:
+    """Read a memory from `address` on into a new file, and say so.
+
+    Raises Misuse for a file that is there already, or cannot be written.
+    """
+    with _new(file) as out:
+        with progress_bar(as_json) as watch:
+            content = read(watch)
+        out.write(content)
+    tell(as_json, {"read": len(content), "address": address, "file": str(file)}, f"{len(content):,} bytes in {file}")

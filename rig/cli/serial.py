@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rig.cli.progress import number, progress_bar, tell
-from rig.errors import Misuse
+from rig.cli.progress import number, progress_bar, read_into, say, tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,12 +27,18 @@ ADDRESS = Annotated[str, typer.Option("--address", "-s", help="Offset in flash, 
 EXAMPLE = "0x10000"
 
 
+@app.callback()
+def _ends_well() -> None:
+    """Whoever is told to end lets the board start before."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 @app.command()
 def info(port: PORT, waits: WAITS = False, as_json: JSON = False) -> None:
     """Show chip, address, partitions, otadata, and which application the board would start next."""
     from rig.lab.serial_by_hand import look
 
-    told = look(port, waits=waits)
+    told = look(port, say, waits=waits)
     if as_json:
         print(json.dumps(told))
         return
@@ -56,16 +62,8 @@ def read(
     """Read flash into a file."""
     from rig.lab.serial_by_hand import read_flash
 
-    if file.exists():
-        raise Misuse(f"{file} is there already", hint="name another file")
     first, wanted = number(address, "--address", EXAMPLE), number(length, "--length", EXAMPLE)
-    with progress_bar(as_json) as watch:
-        content = read_flash(port, first, wanted, watch, waits=waits)
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise Misuse(f"cannot write {file}: {error.strerror}") from error
-    tell(as_json, {"read": len(content), "address": first, "file": str(file)}, f"{len(content):,} bytes in {file}")
+    read_into(file, first, lambda watch: read_flash(port, first, wanted, watch, say, waits=waits), as_json=as_json)
 
 
 @app.command()
@@ -82,7 +80,7 @@ def write(
 
     first = number(address, "--address", EXAMPLE)
     with progress_bar(as_json) as watch:
-        size, seconds = write_flash(port, first, file, watch, force=force, waits=waits)
+        size, seconds = write_flash(port, first, file, watch, say, force=force, waits=waits)
     told = {"written": size, "address": first, "seconds": round(seconds, 3)}
     tell(as_json, told, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
 
@@ -100,7 +98,7 @@ def erase(
 
     first, wanted = number(address, "--address", EXAMPLE), number(length, "--length", EXAMPLE)
     with progress_bar(as_json) as watch:
-        erase_flash(port, first, wanted, watch, waits=waits)
+        erase_flash(port, first, wanted, watch, say, waits=waits)
     tell(as_json, {"erased": wanted, "address": first}, f"{wanted:,} bytes erased from {first:#x}")
 
 

@@ -10,8 +10,18 @@ from typing import Annotated
 import typer
 
 from rig.cli import twin_esp32
-from rig.cli.power import Power
-from rig.errors import Misuse
+from rig.cli.twin_options import (
+    CONTROL_PORT,
+    HOST,
+    JSON,
+    MANIFEST,
+    POWER,
+    SEED,
+    TIME_SCALE,
+    Power,
+    folder_for,
+    tcp_port,
+)
 
 app = typer.Typer(help="Serve one board that is not there, or start it once.", no_args_is_help=True)
 spark_core = typer.Typer(
@@ -38,13 +48,10 @@ def _serve(
     core_id: Annotated[str, typer.Option(help="24 hex digits; the USB serial follows from it.")] = (
         "48ff6d065067555026311387"
     ),
-    usbip_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of USB/IP, 0 for any free one.")] = 0,
-    control_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of the control port.")] = 0,
-    console_port: Annotated[
-        int,
-        typer.Option(min=0, max=65535, help="TCP port of the serial console; it listens only while the Core has one."),
-    ] = 0,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    usbip_port: Annotated[int, tcp_port("USB/IP")] = 0,
+    control_port: CONTROL_PORT = 0,
+    console_port: Annotated[int, tcp_port("the serial console, which listens only while the Core has one")] = 0,
+    host: HOST = "127.0.0.1",
     cloud: Annotated[
         list[str] | None,
         typer.Option(metavar="[NAME=]HOST:PORT", help="Where the server's name in its flash, or every name, leads."),
@@ -62,21 +69,17 @@ def _serve(
         Generation, typer.Option(help="Bootloader of a blank board; one in its flash that is known wins.")
     ] = Generation.B,
     locked: Annotated[bool, typer.Option("--locked", help="Option bytes protect the bootloader's pages.")] = False,
-    time_scale: Annotated[
-        float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
-    ] = 1.0,
-    power: Annotated[Power, typer.Option(help="Supply at the beginning.")] = Power.on,
-    seed: Annotated[int, typer.Option(help="Draws what a power cut leaves of the operation in flight.")] = 0,
-    manifest: Annotated[Path | None, typer.Option(help="Manifest that says how images behave.")] = None,
+    time_scale: TIME_SCALE = 1.0,
+    power: POWER = Power.on,
+    seed: SEED = 0,
+    manifest: MANIFEST = None,
 ) -> None:
     if context.invoked_subcommand is not None:
         return
-    if state is None:
-        raise Misuse("--state is missing", hint="name a folder for the board's flash; it is made when it is not there")
     from rig.lab.twins import serve_core
 
     serve_core(
-        state=state,
+        state=folder_for(state),
         core_id=core_id,
         host=host,
         usbip_port=usbip_port,
@@ -100,9 +103,9 @@ def _relay(
     wire: Annotated[
         list[str], typer.Option(help="What a channel switches, in order: power|mode|reset@HOST:PORT of a control port.")
     ],
-    modbus_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of Modbus, 0 for any free one.")] = 0,
-    http_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of Shelly's RPC.")] = 0,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    modbus_port: Annotated[int, tcp_port("Modbus")] = 0,
+    http_port: Annotated[int, tcp_port("Shelly's RPC")] = 0,
+    host: HOST = "127.0.0.1",
 ) -> None:
     """A relay board wired to twins, driven over Modbus TCP and Shelly Gen2 HTTP."""
     from rig.lab.twins import serve_relay
@@ -123,7 +126,7 @@ def _boot(
     image: Annotated[list[str] | None, typer.Option(help="NAME=SHA256 of another area, to name it in events.")] = None,
     generation: Annotated[Generation, typer.Option(help="Generation of the bootloader.")] = Generation.B,
     out: Annotated[Path | None, typer.Option(help="Folder to write both memories to afterwards.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Start a Core once from given contents, and tell how it settled in the words of the boot vectors."""
     from rig.lab.twins import boot_core

@@ -8,8 +8,18 @@ from typing import Annotated
 
 import typer
 
-from rig.cli.power import Power
-from rig.errors import Misuse
+from rig.cli.twin_options import (
+    CONTROL_PORT,
+    HOST,
+    JSON,
+    MANIFEST,
+    POWER,
+    SEED,
+    TIME_SCALE,
+    Power,
+    folder_for,
+    tcp_port,
+)
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -23,16 +33,16 @@ app = typer.Typer(
 def _serve(
     context: typer.Context,
     state: Annotated[Path | None, typer.Option(help="Folder of flash.bin and efuses.bin.")] = None,
-    serial_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="TCP port of the serial port, RFC 2217; 0 for any free one.")
-    ] = 0,
-    raw_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="TCP port of the same serial port without lines (socket://).")
-    ] = 0,
-    control_port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port of the control port.")] = 0,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    mac: Annotated[str, typer.Option(help="Base address, 12 hex digits.")] = "24:0a:c4:00:00:01",
-    revision: Annotated[int, typer.Option(help="Chip revision, major*100+minor; 300 is v3.0.")] = 300,
+    serial_port: Annotated[int, tcp_port("the serial port, RFC 2217")] = 0,
+    raw_port: Annotated[int, tcp_port("the same serial port without lines (socket://)")] = 0,
+    control_port: CONTROL_PORT = 0,
+    host: HOST = "127.0.0.1",
+    mac: Annotated[
+        str | None, typer.Option(help="Base address, 12 hex digits; a new board's is 24:0a:c4:00:00:01.")
+    ] = None,
+    revision: Annotated[
+        int | None, typer.Option(help="Chip revision, major*100+minor; a new board's is 300, v3.0.")
+    ] = None,
     server: Annotated[
         list[str] | None,
         typer.Option(metavar="[NAME=]HOST:PORT", help="Where a server's name, or every name, leads."),
@@ -45,22 +55,18 @@ def _serve(
         bool, typer.Option("--bridge-fed-by-board", help="The serial port vanishes with the board's supply.")
     ] = False,
     blank: Annotated[bool, typer.Option("--blank", help="A new board has erased flash, not the golden set.")] = False,
-    time_scale: Annotated[
-        float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
-    ] = 1.0,
-    power: Annotated[Power, typer.Option(help="Supply at the beginning.")] = Power.on,
-    seed: Annotated[int, typer.Option(help="Draws what a power cut leaves of the operation in flight.")] = 0,
-    manifest: Annotated[Path | None, typer.Option(help="Manifest that says how images behave.")] = None,
+    time_scale: TIME_SCALE = 1.0,
+    power: POWER = Power.on,
+    seed: SEED = 0,
+    manifest: MANIFEST = None,
     _json: Annotated[bool, typer.Option("--json", help="The ready line is JSON in any case.")] = False,
 ) -> None:
     if context.invoked_subcommand is not None:
         return
-    if state is None:
-        raise Misuse("--state is missing", hint="name a folder for the board's flash; it is made when it is not there")
     from rig.lab.esp32_twin import serve_esp32
 
     serve_esp32(
-        state=state,
+        state=folder_for(state),
         mac=mac,
         revision=revision,
         host=host,
@@ -86,7 +92,7 @@ def _boot(
     chip: Annotated[str | None, typer.Option(help="esp32 or esp32c3; what its images are for if not given.")] = None,
     revision: Annotated[int | None, typer.Option(help="Chip revision, major*100+minor.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write flash to as the start left it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Start once from given flash: which application the second stage enters, and what it writes to otadata."""
     from rig.lab.esp32_boot import boot_flash

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from rig.cli.twin import Generation
+from rig.cli.twin_options import TIME_SCALE
 from rig.errors import LabFault, Misuse
 
 #: How often it is seen whether a part has died.
@@ -19,9 +22,7 @@ LOOK_EVERY_SECONDS = 0.2
 def up(
     cores: Annotated[int, typer.Option(min=0, max=200, help="How many Spark Cores.")] = 2,
     esp32s: Annotated[int, typer.Option("--esp32s", min=0, max=200, help="How many ESP32s.")] = 0,
-    time_scale: Annotated[
-        float, typer.Option(min=0, help="Stretches modelled flash and boot times; 0 leaves them out.")
-    ] = 1.0,
+    time_scale: TIME_SCALE = 1.0,
     generation: Annotated[Generation, typer.Option(help="Bootloader of the Cores.")] = Generation.B,
     online: Annotated[
         bool,
@@ -38,7 +39,6 @@ def up(
     Prints what to paste for [b]labgrid-client[/b]; every place there can be listed, acquired, switched and released.
     A part that dies is named, the others go on, and it is started again on the same ports. The exit status is 3 then.
     """
-    import signal
     import time
 
     from rig.lab.core_slot import CoreSlot
@@ -46,15 +46,15 @@ def up(
     from rig.lab.rack import RackPlan, VirtualRack
 
     signals: list[int] = []  # an Event may hold its lock just when the handler wants it, for ever
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: signals.append(number))
     if not cores + esp32s:
         raise Misuse("a rack without boards", hint="--cores N, --esp32s N")
     slots = [CoreSlot(time_scale, generation.value, joined=online)] * cores + [Esp32Slot(time_scale)] * esp32s
     plan = RackPlan(slots, manifest)
-    with VirtualRack(plan, state=state.resolve() if state else None) as rack:
+    _when_told_to_end(_give_up)
+    mourned: set[int] = set()
+    with contextlib.suppress(KeyboardInterrupt), VirtualRack(plan, state=state.resolve() if state else None) as rack:
+        _when_told_to_end(lambda number, _frame: signals.append(number))
         print(json.dumps(rack.ready_line()) if as_json else _welcome(rack, online), flush=True)
-        mourned: set[int] = set()
         while not signals:
             for child in rack.dead():
                 if child.process.pid not in mourned:
@@ -64,6 +64,17 @@ def up(
             time.sleep(LOOK_EVERY_SECONDS)
     if mourned:
         raise typer.Exit(LabFault.exit_status)
+
+
+def _when_told_to_end(do: Any) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, do)
+
+
+def _give_up(_number: int, _frame: Any) -> NoReturn:
+    """End a start that is under way; nothing more disturbs that end."""
+    _when_told_to_end(signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _welcome(rack: Any, online: bool) -> str:

@@ -52,8 +52,8 @@ Watcher = Callable[[Progress], None]
 Sleep = Callable[[float], None]
 
 
-def _nobody(_progress: Progress) -> None:
-    return None
+def nobody(_progress: Progress) -> None:
+    """Watches nothing."""
 
 
 def find_dfu(backend: Any = None) -> list[Any]:
@@ -73,7 +73,7 @@ def find_dfu(backend: Any = None) -> list[Any]:
 class DfuHost:
     """A device in DFU mode. Use as a context manager; nothing is sent before it is entered."""
 
-    def __init__(self, device: Any, *, sleep: Sleep = time.sleep, watch: Watcher = _nobody):
+    def __init__(self, device: Any, *, sleep: Sleep = time.sleep, watch: Watcher = nobody):
         self.device = device
         self._sleep = sleep
         self.watch = watch

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,59 +11,71 @@ import attr
 from labgrid import target_factory
 from labgrid.driver.common import Driver
 
-from rig.drivers.spark_cloud import ANSWER_SECONDS, SparkCloudClient, Subscription
-from rig.errors import LabFault
-from rig.ports import read_address
+from rig.drivers.control_client import ControlClient, Told
+from rig.errors import Misuse
 
-Told = dict[str, Any]
+#: A request is 12 MiB long at most; base64 takes a third more.
+MOST_SENT = 8 << 20
 
 
-class HttpsCloudClient(SparkCloudClient):
-    """Speaks with the control port at `host`:`port`; each question has a connection of its own."""
+class HttpsCloudClient(ControlClient):
+    """Speaks with an HTTPS update server."""
 
-    @classmethod
-    def at(cls, address: str) -> HttpsCloudClient:
-        """From `HOST:PORT`. Raises Misuse."""
-        return cls(*read_address(address, "the control port", "127.0.0.1:8444, as `rig cloud https` tells it"))
+    server = "the update server"
+    served_by = "rig cloud https"
+    usual = "127.0.0.1:8444"
 
-    def swap(self, host: str, identity: str) -> Told:
-        """Show an identity the server knows by name, from the next handshake of this host on."""
-        return self.ask("swap", host=host, identity=identity)
+    def issue(self, host: str, name: str, recipe: Mapping[str, Any], client: str | None = None) -> Told:
+        """Make an identity by its recipe (rig.trust.recipe), to be swapped to by its name."""
+        told = self.ask("issue", "identity", host=host, name=name, recipe=dict(recipe), client=client)
+        return dict(told["identity"])
+
+    def swap(self, host: str, identity: str, client: str | None = None) -> Told:
+        """Show an identity the server knows by name from the next handshake of this host on, or of this client."""
+        return self.ask("swap", "identity", host=host, identity=identity, client=client)
+
+    def set_clock(self, client: str, now: float | None) -> None:
+        """Let a client that asks for the time believe that it is `now` (seconds since 1970); None: the truth."""
+        self.ask("clock", client=client, now=now)
+
+    def forget(self, client: str) -> None:
+        """Show a client what everybody meets."""
+        self.ask("forget", client=client)
 
     def swap_files(self, host: str, chain: Path, key: Path) -> Told:
         """Show an identity from PEM files that the server can read."""
-        return self.ask("swap", host=host, chain=str(chain), key=str(key))
+        return self.ask("swap", "identity", host=host, chain=str(chain), key=str(key))
 
-    def release(self, product: str, version: str, file: Path, **whom: Any) -> Told:
-        """Make an image the newest of a product, for all or for `groups`, `devices`, a `percentage`."""
-        return self.ask("release", product=product, version=version, file=str(file), **whom)
+    def release(self, product: str, version: str, image: bytes | Path, **whom: Any) -> Told:
+        """Make an image the newest of a product, for all or for `groups`, `devices`, a `percentage`.
 
-    def publish(self, file: Path, path: str | None = None) -> Told:
-        """Let everybody download a file."""
-        return self.ask("publish", file=str(file), path=path)
+        A path is of a file that the server can read.
+        """
+        return self.ask("release", "release", product=product, version=version, **_given(image), **whom)
 
-    def fault(self, kind: str, **how: Any) -> Told:
-        """Let something go wrong."""
-        return self.ask("fault", kind=kind, **how)
+    def withdraw_release(self, **of: str | None) -> list[Told]:
+        """Take releases back: of a `product`, of a `version`, those to one `device` alone; returns them."""
+        return list(self.ask("withdraw-release", "releases", **of)["releases"])
 
-    def log(self, of: str, last: int = 1000) -> list[Told]:
-        """The last `handshakes`, `requests` or `check-ins`, oldest first."""
-        return list(self.ask("log", of=of, last=last)["log"])
+    def publish(self, file: bytes | Path, path: str | None = None) -> Told:
+        """Let everybody download a file; a path is of one that the server can read."""
+        return self.ask("publish", "file", path=path, **_given(file))
 
-    def events(
-        self, *, host: str | None = None, device: str | None = None, patience: float | None = ANSWER_SECONDS
-    ) -> Subscription:
-        """What happens from now on; returns when nothing can be missed any more. Close it to end that."""
-        subscription = self.subscription("events", patience=patience, host=host, device=device)
-        first: Iterator[Told] = iter(subscription)
-        if not next(first, {}).get("subscribed"):
-            subscription.close()
-            raise self._fault("hung up")
-        return subscription
+    def log(self, of: str, last: int = 1000, *, after: int = 0, device: str | None = None) -> list[Told]:
+        """The last `handshakes`, `requests` or `check-ins`, oldest first.
 
-    def _fault(self, message: str) -> LabFault:
-        host, port = self._address
-        return LabFault(f"the update server at {host}:{port} {message}", hint="is `rig cloud https` running?")
+        Only those with a number above `after`, and, of requests and check-ins, of one `device`.
+        """
+        return list(self.ask("log", "log", of=of, last=last, after=after, device=device)["log"])
+
+
+def _given(content: bytes | Path) -> dict[str, str]:
+    """What the server is to serve. Raises Misuse for more than a request holds."""
+    if isinstance(content, Path):
+        return {"file": str(content)}
+    if len(content) > MOST_SENT:
+        raise Misuse(f"an image of {len(content):,} bytes cannot be handed to the server", hint="name a file there")
+    return {"content": base64.b64encode(content).decode()}
 
 
 @target_factory.reg_driver

@@ -1,4 +1,4 @@
-"""What a labgrid target tells of the place it stands for."""
+"""What a labgrid target tells of the place it stands for, and which drivers it has there."""
 
 from __future__ import annotations
 
@@ -17,3 +17,9 @@ def place_tags(target: Any) -> tuple[dict[str, str], str]:
         if type(resource).__name__ == "RemotePlace":
             return dict(resource.tags), str(resource.name)
     return {}, str(target.name)
+
+
+def driver_of(target: Any, *kinds: str) -> Any:
+    """The driver of the first of these classes, by name, that the target has; None where it has none of them."""
+    has = {type(driver).__name__ for driver in target.drivers}
+    return next((target.get_driver(kind) for kind in kinds if kind in has), None)

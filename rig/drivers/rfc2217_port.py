@@ -1,7 +1,9 @@
 """pyserial's RFC 2217 port without its brakes: it reads byte by byte, and every setting negotiates the port anew.
 
 The latter takes 0.1 to 0.2 s, also for what the other end need not know or knows already, and esptool changes the
-timeout twice a command (reference/esp32.md §1.8).
+timeout twice a command (reference/esp32.md §1.8). And it says nothing of DTR and RTS unless it is told to: pyserial
+asserts one after the other when it opens, which esptool's own server takes for the beginning of a reset into download
+mode, and letting both go for one of a hard reset.
 """
 
 from __future__ import annotations
@@ -11,7 +13,25 @@ import serial.serialutil
 
 
 class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
-    """A serial port over telnet with port control."""
+    """A serial port over telnet with port control. Opening it leaves the board alone."""
+
+    _is_opening = False
+
+    def open(self) -> None:
+        """Negotiate everything but the lines. Raises SerialException."""
+        self._is_opening = True
+        try:
+            super().open()
+        finally:
+            self._is_opening = False
+
+    def _update_dtr_state(self) -> None:
+        if not self._is_opening:
+            super()._update_dtr_state()
+
+    def _update_rts_state(self) -> None:
+        if not self._is_opening:
+            super()._update_rts_state()
 
     @property
     def timeout(self) -> float | None:
@@ -62,3 +82,13 @@ class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
                 queue.queue.extendleft(reversed(taken[at:]))
                 del taken[at:]
         return b"".join(taken)
+
+
+class KeepingPort(Rfc2217Port):
+    """pyserial throws away, at both ends, what came while the port was being negotiated: half a second of boot log."""
+
+    def reset_input_buffer(self) -> None:
+        """Keep it."""
+
+    def reset_output_buffer(self) -> None:
+        """Keep it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from labgrid import target_factory
 from labgrid.driver.common import Driver
 from labgrid.util.proxy import proxymanager
 
-from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.dfu_host import Progress, Watcher, nobody
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.ports import read_address
 
@@ -23,10 +25,8 @@ ROM_BAUD = 115200
 #: esptool's own default.
 TIMEOUT_SECONDS = 3.0
 FLASH_SIZE = 4 << 20
-
-
-def _nobody(_progress: Progress) -> None:
-    return None
+#: Phases in which a conversation may fail before it has begun: the port is not to be had, or nobody answers at it.
+NO_PORT, NO_ANSWER = "port", "sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,19 @@ class SerialAddress:
             return Rfc2217Port(self.url, baudrate=ROM_BAUD, timeout=TIMEOUT_SECONDS)
         return serial.serial_for_url(self.url, baudrate=ROM_BAUD, timeout=TIMEOUT_SECONDS)
 
+    def listen(self) -> Any:
+        """A pyserial port to listen at; a device's lines are let go. Raises what pyserial does."""
+        import serial
+
+        from rig.drivers.rfc2217_port import KeepingPort
+
+        if self.protocol == "rfc2217":
+            return KeepingPort(self.url, baudrate=ROM_BAUD)
+        port = serial.serial_for_url(self.url, baudrate=ROM_BAUD, do_not_open=True)
+        port.dtr = port.rts = False
+        port.open()
+        return port
+
 
 class RomLoader:
     """A conversation with the loader of one board. Use as a context manager; leaving it lets the port go.
@@ -77,7 +90,7 @@ class RomLoader:
     told of phases: connect, erase, program, read.
     """
 
-    def __init__(self, address: SerialAddress, *, resets: bool, stub: bool = True, watch: Watcher = _nobody):
+    def __init__(self, address: SerialAddress, *, resets: bool, stub: bool = True, watch: Watcher = nobody):
         self._address, self._resets, self._stub = address, resets, stub
         self.watch = watch
         self._port: Any = None
@@ -88,8 +101,9 @@ class RomLoader:
         from esptool.logger import log
 
         log.set_verbosity("silent")
-        with self._spoken("connect"):
+        with self._spoken(NO_PORT):
             self._port = self._address.open()
+        with self._spoken(NO_ANSWER):
             try:
                 mode = "default-reset" if self._resets and self._address.protocol != "raw" else "no-reset"
                 self._esp = detect_chip(self._port, ROM_BAUD, mode)
@@ -97,6 +111,8 @@ class RomLoader:
                     self._esp = run_stub(self._esp)
                 attach_flash(self._esp)
             except BaseException:
+                if mode == "default-reset":
+                    self._let_start()
                 self.close()
                 raise
         self.watch(Progress("connect", 0, 1, 1))
@@ -161,6 +177,14 @@ class RomLoader:
             if self._address.protocol != "raw":
                 self._esp.hard_reset()
 
+    def _let_start(self) -> None:
+        """A board that was brought into download mode for a conversation that never began is not left there."""
+        from esptool.reset import HardReset
+
+        with contextlib.suppress(Exception):  # the port may be what is gone
+            self._port.dtr = False  # else both lines are asserted, and EN stays as it is
+            HardReset(self._port)()
+
     def _blocks(self, address: int, data: bytes) -> Iterator[tuple[int, Callable[[], None]]]:
         """Each block of a write: how many bytes of `data` it completes, at least, and what sends it."""
         esp, size = self._esp, self._esp.FLASH_WRITE_SIZE
@@ -197,11 +221,30 @@ class RomLoader:
             if isinstance(error, (AttributeError, TypeError)) and getattr(self._port, "is_open", False):
                 raise  # pyserial's own way to say that a port was closed while somebody reads
             told = " ".join(str(error).split()).rstrip(".")
+            lost = phase == NO_ANSWER and not isinstance(error, FatalError)  # the port went, not the board
             raise LabFault(
                 f"the loader at {self._address.url.partition('?')[0]}: {told}",
-                phase=phase,
-                hint="is the board powered, and in download mode?",
+                phase=NO_PORT if lost else phase,
+                hint=self._hint(error, NO_PORT if lost else phase),
             ) from error
+
+    def _hint(self, error: Exception, phase: str) -> str:
+        """What to look at, by what went wrong."""
+        if phase == NO_PORT:
+            known = {errno.ENOENT: "is it plugged in?", errno.EACCES: "may you open it? See the group dialout"}
+            known[errno.EBUSY] = known[errno.EAGAIN] = "who else has it open?"
+            served = "is a serial port served there, and free?"
+            default = "is it plugged in?" if self._address.protocol == "local" else served
+            return known.get(getattr(error, "errno", None) or 0, default)
+        if phase != NO_ANSWER:
+            return "has the board lost its power?"
+        if not self._resets:
+            return "is the board powered, and in download mode?"
+        if self._address.protocol == "raw":
+            return (
+                "plain sockets have no DTR and RTS: hold BOOT, press EN and ask for a board that waits, or use rfc2217"
+            )
+        return "is the board powered, and do DTR and RTS reach EN and GPIO0?"
 
 
 def _sends(method: Callable[..., Any], block: bytes, number: int, timeout: float) -> Callable[[], None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.evidence.cut_map import draw_cut_map, outcome_name
-from rig.evidence.ledger import read_ledger, write_run_manifest
+from rig.evidence.ledger import read_ledger, unfinished, write_run_manifest
 from rig.evidence.results import RunVerdict, TestResult, known_defects
 
 
@@ -15,10 +15,13 @@ def write_report(folder: Path, run_id: str, results: Sequence[TestResult], verdi
     """Draw the cut maps and write `summary.md`; returns its path."""
     (folder / "ledger").mkdir(exist_ok=True)
     write_run_manifest(folder / "ledger", run_id)
-    lines = [line for path in sorted((folder / "ledger").glob("*.jsonl")) for line in read_ledger(path)]
+    segments = sorted((folder / "ledger").glob("*.jsonl"))
+    lines = [line for path in segments for line in read_ledger(path)]
+    lost = [intent for path in segments for intent in unfinished(path)]
     maps = _draw_maps(folder, lines)
     path = folder / "summary.md"
-    path.write_text("\n".join([*_head(run_id, results, verdict), *_tests(results), *_cuts(lines, maps)]) + "\n")
+    told = [*_head(run_id, results, verdict), *_unfinished(lost), *_tests(results), *_cuts(lines, maps), *_swaps(lines)]
+    path.write_text("\n".join(told) + "\n")
     return path
 
 
@@ -46,6 +49,21 @@ def _head(run_id: str, results: Sequence[TestResult], verdict: RunVerdict) -> li
         head += ["", f"{sum(defects.values())} known defects were seen again, as they should be:", ""]
         head += [f"* `{name}` ({count})" for name, count in sorted(defects.items())]
     return head
+
+
+def _unfinished(intents: Sequence[dict[str, Any]]) -> list[str]:
+    """Cuts of which nobody knows what became of the board: the run was killed, or the lab broke meanwhile."""
+    if not intents:
+        return []
+    rows = [f"* `{line['trial']}` at {line['place']}, aimed at {line['phase']} over {line['path']}" for line in intents]
+    return [
+        "",
+        "## Cuts without an end",
+        "",
+        f"{len(intents)} were begun, and what came of them is unknown:",
+        "",
+        *rows,
+    ]
 
 
 def _tests(results: Sequence[TestResult]) -> list[str]:
@@ -77,3 +95,30 @@ def _cuts(lines: list[dict[str, Any]], maps: list[Path]) -> list[str]:
     pictures = [f"![{path.stem}]({path.name})" for path in maps]
     table = ["| trial | place | aimed at | landed | became | rung | s |", "|---|---|---|---|---|---|---:|", *rows]
     return ["", "## Cuts", "", *pictures, "", *table]
+
+
+def _swaps(lines: list[dict[str, Any]]) -> list[str]:
+    """What firmware did when its servers changed their identity, and what the operator of its fleet could see."""
+    swaps = [line for line in lines if line["kind"] == "swap"]
+    if not swaps:
+        return []
+    rows = [
+        f"| {line['scenario']} | {line['firmware_name']} | {line['place']} | {line['before']} → {line['after']} "
+        f"| {_log(line['check_ins'])} | {_brought_back(line)} |"
+        for line in swaps
+    ]
+    head = "| scenario | firmware | place | reaches its servers | check-ins before → after | afterwards |"
+    remarks = {line["scenario"]: line["remark"] for line in swaps if line["remark"]}
+    told = [f"* **{name}**: {remark}" for name, remark in remarks.items()]
+    return ["", "## Swaps of servers' identities", "", head, "|---|---|---|---|---|---|", *rows, "", *told]
+
+
+def _log(check_ins: dict[str, list[tuple[str, int]]]) -> str:
+    told = [", ".join(f"{version}: {status}" for version, status in check_ins[when]) for when in ("before", "after")]
+    return " → ".join(text or "none" for text in told) if any(told) else ""
+
+
+def _brought_back(line: dict[str, Any]) -> str:
+    arrived = {True: "the image arrived; ", False: "the image did not arrive; ", None: ""}[line["arrived"]]
+    runs = "runs on" if line["runs_on"] else "**does not run on**"
+    return f"{arrived}{runs}; {'updated' if line['updated'] else '**not updated**'} ({line['back']})"

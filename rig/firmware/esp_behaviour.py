@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 #: The name that stands for the public roots; every other pin is NAME.pem in the folder a twin is given.
 BUNDLE = "bundle"
 Client = Literal["https-ota", "arduino", "deploy-the-fleet"]
-Library = Literal[
+FleetRelease = Literal[
     "1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.0.5", "1.0.6", "1.0.7", "1.0.8", "sdk-1.0.0",
     "2.0.0", "2.0.1", "2.0.2",
 ]  # fmt: skip
@@ -30,7 +30,7 @@ class EspBehaviour(BaseModel):
 
     client: Client | None = None
     #: Release of the Deploy the Fleet library: it brings its own pins, and from 2.0 on its own addresses.
-    library: Library | None = None
+    fleet_release: FleetRelease | None = None
     url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
     #: Product id of Deploy the Fleet, where the library makes the address.
     product: str | None = Field(default=None, pattern=r"^[\w.-]+$")
@@ -72,17 +72,17 @@ class EspBehaviour(BaseModel):
 
     @model_validator(mode="after")
     def _an_address(self) -> EspBehaviour:
-        if (self.library is None) == (self.client == "deploy-the-fleet"):
-            raise ValueError("library and client deploy-the-fleet go together")
+        if (self.fleet_release is None) == (self.client == "deploy-the-fleet"):
+            raise ValueError("fleet_release and client deploy-the-fleet go together")
         if self.client is None:
             if self.url or self.product or self.pins:
                 raise ValueError("url, product and pins need a client")
             return self
-        makes_address = self.library is not None and not self.library.startswith("1.")
+        makes_address = self.fleet_release is not None and not self.fleet_release.startswith("1.")
         needed, other = ("product", "url") if makes_address else ("url", "product")
         if getattr(self, needed) is None or getattr(self, other) is not None:
             raise ValueError(f"this client needs {needed}, not {other}")
-        if self.library is not None and self.pins:
+        if self.fleet_release is not None and self.pins:
             raise ValueError("the library brings its own pins")
         return self
 

@@ -101,8 +101,8 @@ class _Boot:
         self._initial = False
         if where is None:
             return _FACTORY
-        if where.size < otadata.SIZE:
-            yield Say(f"E boot: ota_info partition size {where.size} is too small (minimum {otadata.SIZE} bytes)")
+        if complaint := otadata.unreadable(where.offset, where.size, self._config.flash_size):
+            yield Say(complaint)
             raise _Reset
         records = list(otadata.read_records(self._read(where.offset, SECTOR + otadata.RECORD_SIZE)))
         if self._config.rollback:
@@ -133,7 +133,7 @@ class _Boot:
             yield from self._store(records, number, State.PENDING_VERIFY)
         slot = records[number].slot(self._table.slots)
         if records[number].state == State.VALID:
-            self._advance(self._table.slot(slot))
+            yield from self._advance(self._table.slot(slot))
         return slot
 
     def _choose_secure(self, records: list[Record], fuse: SecureVersion) -> Generator[Step, None, int]:
@@ -188,7 +188,7 @@ class _Boot:
             return
         yield from _rewrite(where, 0, Record.of(number + 1, State.VALID))
         yield Say(f"I boot: Set actual ota_seq={number + 1} in otadata[0]")
-        self._advance(partition)
+        yield from self._advance(partition)
 
     def _start_test(self) -> Generator[Step, None, Partition]:
         yield Say("I boot: Detect a boot condition of the test firmware")
@@ -237,11 +237,11 @@ class _Boot:
         found = esp_image.read_description(self._read, partition.offset) if partition else None
         return found is not None and found.secure_version >= self._config.secure_version.read()
 
-    def _advance(self, partition: Partition | None) -> None:
+    def _advance(self, partition: Partition | None) -> Steps:
         fuse = self._config.secure_version
         found = esp_image.read_description(self._read, partition.offset) if fuse and partition else None
-        if fuse and found and found.secure_version > fuse.read():
-            fuse.advance(found.secure_version)
+        if fuse and found:
+            yield from map(Say, fuse.raise_to(found.secure_version))
 
 
 def _rewrite(where: Partition, sector: int, record: Record) -> Iterator[Step]:

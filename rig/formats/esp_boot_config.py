@@ -9,6 +9,14 @@ from typing import Literal
 from rig.formats.esp_chip import ESP32, ESP32_C3, Chip, named
 from rig.formats.partition_table import FLASH_SIZE
 
+#: One-way bits that an ESP32 has for it (reference/esp32.md §3.3).
+MOST_SECURE_VERSION = 32
+
+
+def no_room(version: int) -> str:
+    """What the log says of a secure version that has no room in the eFuses: it is not burned."""
+    return f"E efuse: Max secure version is {MOST_SECURE_VERSION}. Given {version} version can not be written."
+
 
 @dataclass(frozen=True, slots=True)
 class FactoryReset:
@@ -24,6 +32,14 @@ class SecureVersion:
 
     read: Callable[[], int]
     advance: Callable[[int], None]
+
+    def raise_to(self, version: int) -> list[str]:
+        """Advance to `version` where it is newer; what the log says of one that has no room."""
+        if version > MOST_SECURE_VERSION:
+            return [no_room(version)]
+        if version > self.read():
+            self.advance(version)
+        return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,18 @@ class NoActiveRecord(Exception):
     """No record chooses a slot, so none can be marked."""
 
 
+def unreadable(offset: int, size: int, flash_size: int) -> str | None:
+    """What a second stage says of an otadata partition that it cannot take; None for one that it can.
+
+    A size that wraps around gets past the table's check, and is no memory's to map.
+    """
+    if size < SIZE:
+        return f"E boot: ota_info partition size {size} is too small (minimum {SIZE} bytes)"
+    if offset + size > flash_size:
+        return f"E boot_comm: bootloader_mmap(0x{offset:x}, 0x{size:x}) failed"
+    return None
+
+
 def read_records(raw: bytes) -> tuple[Record, Record]:
     """Both records from the contents of an otadata partition."""
     return Record.unpack(raw), Record.unpack(raw[SECTOR:])

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rig.errors import LabFault, Misuse
+from rig.errors import Misuse
 from rig.lab.serving import serve
-from rig.ports import read_address
+from rig.ports import read_address, taking
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.control import CloudControl
 from rig.servers.spark.core_keys import CoreKeys
@@ -43,12 +43,8 @@ def serve_spark_cloud(
         started.extend((cloud, remote))
         ports = []
         for server, (host, port) in zip(started, addresses, strict=True):
-            try:
+            with taking(host, port):
                 ports.append(await server.start(host, port))
-            except OSError as error:
-                raise LabFault(
-                    f"cannot listen on {host}:{port}: {error.strerror}", hint="port 0 takes a free one"
-                ) from error
         return {
             "ready": True,
             "listen": {"host": addresses[0][0], "port": ports[0]},

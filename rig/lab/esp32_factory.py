@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from rig.boards.golden import golden_set
 from rig.errors import Misuse
 from rig.firmware.manifest import Image
 from rig.formats.partition_table import FLASH_SIZE
-from rig.recovery.esp32_rescue import golden_set
+from rig.twin.state_folder import keep, state_folder
 
 
 def ship_esp32(state: Path, roles: Mapping[str, Image]) -> None:
     """Write flash into `state` unless it is there already. Raises Misuse."""
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
+    state_folder(state)
     if (state / "flash.bin").exists():
         return
     if lacking := {"bootloader", "table"} - set(roles):
@@ -24,4 +22,4 @@ def ship_esp32(state: Path, roles: Mapping[str, Image]) -> None:
     flash = bytearray(b"\xff" * FLASH_SIZE)
     for address, data in golden_set(roles).parts():
         flash[address : address + len(data)] = data
-    (state / "flash.bin").write_bytes(flash)
+    keep(state / "flash.bin", bytes(flash))

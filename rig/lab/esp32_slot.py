@@ -29,8 +29,10 @@ class Esp32Slot:
         """Ship it, and say how its twin is started. Raises Misuse."""
         ship_esp32(state, site.manifest.roles("esp32"))
         servers = [f"--server={name}={HOST}:{site.updates['listen']['port']}" for name in UPDATE_HOSTS]
+        servers.append(f"--server=pool.ntp.org={HOST}:{site.updates['time']['port']}")
         return [
             *("twin", "esp32", "--state", str(state), "--mac", mac(number), "--revision", str(self.revision)),
+            *("--address", address(number)),
             *("--time-scale", str(self.time_scale), "--seed", str(site.seed + number)),
             *("--manifest", str(site.manifest.path), "--trust", str(site.trust), *servers),
             *(["--bridge-fed-by-board"] if self.fed_by_board else []),
@@ -53,8 +55,14 @@ class Esp32Slot:
             "boot": "wired",
             "bridge": "board" if self.fed_by_board else "always",
             "mac": told["mac"],
+            "address": told["address"],
             "wifi": "joined",
         }
+
+
+def address(number: int) -> str:
+    """The IP address of the `number`-th virtual ESP32, which servers know it by."""
+    return f"127.32.{(number + 1) // 256}.{(number + 1) % 256}"
 
 
 def mac(number: int) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
+from rig.firmware.esp_second_stages import SecondStages
 from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Image, Manifest
 from rig.formats.esp_boot_config import BootConfig, SecureVersion
+from rig.formats.esp_flash_parameters import FlashParameters
+from rig.formats.esp_image import Header
 from rig.lab.checkout import manifest_path
 from rig.lab.esp32_factory import ship_esp32
 from rig.lab.serving import serve
@@ -23,8 +27,8 @@ from rig.twin.network import Routes
 def serve_esp32(
     *,
     state: Path,
-    mac: str,
-    revision: int,
+    mac: str | None,
+    revision: int | None,
     host: str,
     serial_port: int,
     raw_port: int,
@@ -41,6 +45,7 @@ def serve_esp32(
 ) -> None:
     """Serve one ESP32 until a signal. Raises Misuse or LabFault before it is ready."""
     known = Manifest.load(manifest_path(manifest))
+    _check_place(trust, address)
     if not blank:
         ship_esp32(state, known.roles("esp32"))
     process: list[Esp32Process] = []
@@ -48,7 +53,7 @@ def serve_esp32(
     async def start() -> Mapping[str, Any]:
         twin = Esp32Process(
             state=state,
-            mac=parse_mac(mac),
+            mac=parse_mac(mac) if mac is not None else None,
             revision=revision,
             fed_by_board=fed_by_board,
             routes=Routes.parse(servers, "--server"),
@@ -68,7 +73,17 @@ def serve_esp32(
         for twin in process:
             twin.close()
 
-    serve(start, close)
+    serve(start, close, fatal=Exception)
+
+
+def _check_place(trust: Path | None, address: str | None) -> None:
+    """Refuse what would only show as updates that fail. Raises Misuse."""
+    if trust is not None and not trust.is_dir():
+        raise Misuse(f"--trust {trust} is no folder", hint="of NAME.pem, one for each certificate that firmware pins")
+    try:
+        ipaddress.IPv4Address(address or "0.0.0.0")
+    except ValueError:
+        raise Misuse(f"--address {address} is no IPv4 address", hint="for example 127.0.1.7") from None
 
 
 def applications(known: Manifest) -> Iterable[Image]:
@@ -78,7 +93,7 @@ def applications(known: Manifest) -> Iterable[Image]:
 
 def bootloaders(known: Manifest) -> Bootloaders:
     """Tells how the second stage was built that an area begins with, by what the manifest lists."""
-    stages = Catalogue(image for image in known.images("esp32") if image.boots is not None)
+    stages = SecondStages(image for image in known.images("esp32") if image.boots is not None)
 
     def find(area: bytes, chip: Chip) -> BootConfig | None:
         image = stages.find(area)
@@ -86,9 +101,13 @@ def bootloaders(known: Manifest) -> Bootloaders:
             return None
         major, minor = image.boots.idf.split(".")
         fuse = SecureVersion(lambda: chip.secure_version, chip.raise_secure_version)
+        flash = FlashParameters.of(Header.unpack(area))
         return BootConfig(
             chip=chip.model,
             rollback=image.boots.rollback,
+            flash_size=flash.size,
+            spi_mode=flash.mode,
+            spi_speed=flash.speed,
             secure_version=fuse if image.boots.anti_rollback else None,
             release=(int(major), int(minor)),
             version=f"v{image.boots.idf}",
@@ -104,7 +123,8 @@ def trusted(folder: Path | None) -> Callable[[str], str | None]:
         if folder is None:
             return None
         try:
-            return (folder / f"{name}.pem").read_text()
+            # What is no text is no PEM either: firmware trusts nobody then, and says so.
+            return (folder / f"{name}.pem").read_text(errors="replace")
         except OSError:
             return None
 

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
 from rig.formats import spark_flash as layout
 from rig.formats.core_key_der import LONGEST
 from rig.formats.spark_flash import SystemFlags
 from rig.trust.core_key import core_public_key
+from rig.twin.state_folder import keep, state_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,9 @@ class Belongings:
 def ship_core(state: Path, manifest: Manifest, generation: str = "B", belongings: Belongings | None = None) -> None:
     """Write flash and radio into `state` unless they are there already. Raises Misuse."""
     belongings = belongings or Belongings()
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
+    state_folder(state)
     if belongings.networks and not (state / "radio.json").exists():
-        (state / "radio.json").write_text(json.dumps({"profiles": belongings.networks}))
+        keep(state / "radio.json", json.dumps({"profiles": belongings.networks}).encode())
     if (state / "internal.bin").exists():
         return
     roles = manifest.roles("spark-core")
@@ -53,8 +50,8 @@ def ship_core(state: Path, manifest: Manifest, generation: str = "B", belongings
         (layout.CORE_KEY_ADDRESS, belongings.core_key),
     ):
         external[address : address + len(data)] = data
-    (state / "external.bin").write_bytes(external)
-    (state / "internal.bin").write_bytes(internal)
+    keep(state / "external.bin", bytes(external))
+    keep(state / "internal.bin", bytes(internal))
 
 
 def shipped_public_key(state: Path) -> str | None:

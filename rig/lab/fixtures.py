@@ -17,11 +17,16 @@ from rig.lab.chosen import RUN_ID, chosen_rack, is_engineers_own, virtual_coordi
 if TYPE_CHECKING:
     from rig.boards.online import Online
     from rig.campaign.bench import Bench
+    from rig.campaign.swap import Played
     from rig.campaign.until_landed import CutUntilLanded
     from rig.evidence.ledger import Ledger
     from rig.firmware.manifest import Image, Manifest
     from rig.lab.acquisition import Boards
     from rig.lab.targets import AnyBoard
+    from rig.trust.scenario import Scenario
+
+#: The cast whose firmware comes by cable: it has a root of its own on a second host to turn to.
+CABLE = "fleet-1.0.7"
 
 
 @pytest.fixture(scope="session")
@@ -130,12 +135,23 @@ def bench(
     with _quarantined_on_failure(request, bench):
         bench.make_known()
     yield bench
-    attach_timeline(timeline)
-    name = re.sub(r"[^\w.-]+", "-", request.node.name)
-    timeline.write(report_folder / "timelines" / f"{name}.jsonl")
-    with _quarantined_on_failure(request, bench):
-        if bench.condemned is None:
-            bench.make_known()
+    try:
+        _clear_servers(board)  # first: what is offered still would be taken by the start that makes the board known
+    finally:
+        attach_timeline(timeline)
+        name = re.sub(r"[^\w.-]+", "-", request.node.name)
+        timeline.write(report_folder / "timelines" / f"{name}.jsonl")
+        with _quarantined_on_failure(request, bench):
+            if bench.condemned is None:
+                bench.make_known()
+
+
+def _clear_servers(board: AnyBoard) -> None:
+    """What a test let a server do for this board ends with the test."""
+    from rig.boards.esp32 import Esp32
+
+    if isinstance(board, Esp32) and board.updates is not None:
+        board.updates.clear()
 
 
 @contextmanager
@@ -188,6 +204,29 @@ def cut(bench: Bench[Any], record_property: Any) -> CutUntilLanded:
     from rig.campaign.until_landed import CutUntilLanded
 
     return CutUntilLanded(bench, record_property)
+
+
+@pytest.fixture
+def swap(bench: Bench[Any], firmware: Manifest, request: pytest.FixtureRequest) -> Callable[[Scenario], Played]:
+    """Play a scenario of servers' identities on the bench's board; what came of it goes into the ledger."""
+    from rig.campaign.swap import play
+    from rig.campaign.swap_stage import BoardStage
+
+    board = bench.board
+    cable = firmware.roles(board.kind, CABLE)["old"]
+
+    def on_this_board(scenario: Scenario) -> Played:
+        bench.timeline.note("rig", f"scenario: {scenario.name}")
+        with BoardStage(board, bench.roles, cable) as stage:
+            played = play(scenario, stage)
+        told = {"run": request.config.stash[RUN_ID], "place": board.name, "board": board.kind}
+        told |= {"tier": board.tags.get("tier", "unknown"), "firmware": bench.golden.sha256}
+        told |= {"firmware_name": bench.golden.name, "scenario": scenario.name, "when": scenario.when}
+        told |= {"back": scenario.back, "remark": scenario.remark}
+        bench.ledger.append("swap", {**told, **played.told()})
+        return played
+
+    return on_this_board
 
 
 @pytest.fixture

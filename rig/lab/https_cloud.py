@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from rig.errors import LabFault, Misuse
+from rig.errors import Misuse
+from rig.firmware.given_file import read_given
 from rig.lab.serving import serve
-from rig.ports import read_address
+from rig.ports import read_address, taking
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.faults import Fault
 from rig.servers.https.identities import HostIdentities
 from rig.servers.https.server import UpdateServer
-from rig.servers.https.shelf import read_image
+from rig.servers.https.shelf import MOST_BYTES
+from rig.servers.time_server import TimeServer
+from rig.trust.identity import Identity
+from rig.trust.recipe import IdentityRecipe, read_recipe
 
 
 @dataclass(frozen=True, slots=True)
 class HttpsCloudPlan:
-    """What to serve where: addresses are `HOST:PORT`, port 0 takes a free one; `publish` are `FILE` or `PATH=FILE`."""
+    """What to serve where: addresses are `HOST:PORT`, port 0 takes a free one; `publish` are `FILE` or `PATH=FILE`.
+
+    `hosts` are `NAME` or `NAME=AUTHORITY`, for who issues a host's first identity.
+    """
 
     listen: str
     control: str
     state: Path
     hosts: Sequence[str]
     plain: str | None = None
+    time: str | None = None
     publish: Sequence[str] = ()
     faults: Sequence[str] = ()
 
@@ -34,38 +46,42 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     """Serve until a signal; identities that are not in the state folder are made. Raises Misuse, LabFault."""
     listening = [("--listen", plan.listen), ("--control", plan.control)]
     listening += [("--plain", plan.plain)] if plan.plain is not None else []
+    listening += [("--time", plan.time)] if plan.time is not None else []
     addresses = {option: read_address(text, option, "127.0.0.1:8443", lowest=0) for option, text in listening}
     faults = [Fault.parse(text) for text in plan.faults]
     files = [_published(text) for text in plan.publish]
     if not plan.hosts:
         raise Misuse("an update server needs a name", hint="--host ota.rig.test")
     made = HostIdentities(plan.state)
-    identities = {host.lower(): made.of(host) for host in plan.hosts}
+    identities = dict(_identified(text, made) for text in plan.hosts)
+    issued = made.issued()
+    _warn_of_an_open_door(addresses["--control"][0])
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
         server = UpdateServer(identities)
+        server.identities = {**issued, **server.identities}
         for fault in faults:
             server.faults.add(fault)
         for path, content in files:
             server.shelf.publish(path, content)
-        remote = UpdateServerControl(server, made)
-        started.extend((server, remote))
+        clock = TimeServer()
+        remote = UpdateServerControl(server, made, clock)
+        started.extend((server, clock, remote))
         starters = {"--listen": server.start, "--control": remote.start, "--plain": server.start_plain}
+        starters["--time"] = clock.start
         ports: dict[str, dict[str, Any]] = {}
         for option, (host, port) in addresses.items():
-            try:
+            with taking(host, port):
                 ports[option] = {"host": host, "port": await starters[option](host, port)}
-            except OSError as error:
-                raise LabFault(
-                    f"cannot listen on {host}:{port}: {error.strerror}", hint="port 0 takes a free one"
-                ) from error
         return {
             "ready": True,
             "listen": ports["--listen"],
             "plain": ports.get("--plain"),
+            "time": ports.get("--time"),
             "control": ports["--control"],
             "ca": str(made.ca),
+            "trust": str(made.trust),
             "hosts": list(identities),
         }
 
@@ -76,7 +92,24 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     serve(start, close, announce)
 
 
+def _warn_of_an_open_door(control: str) -> None:
+    """Whoever reaches the control port can read any file that this process can."""
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(control).is_loopback:
+            return
+    if control != "localhost":
+        print(f"rig: warning: --control {control}: whoever reaches it controls this server", file=sys.stderr)
+
+
+def _identified(text: str, made: HostIdentities) -> tuple[str, Identity]:
+    """A host and its first identity, of `NAME` or `NAME=AUTHORITY`. Raises Misuse."""
+    host, _, authority = text.partition("=")
+    recipe = read_recipe({"under": authority}, f"--host {text}") if authority else IdentityRecipe()
+    return host.lower(), made.of(host, recipe)
+
+
 def _published(text: str) -> tuple[str, bytes]:
-    """A path and what is there, of `FILE` or `PATH=FILE`. Raises Misuse."""
-    path, _, name = text.rpartition("=")
-    return path or f"/{Path(name).name}", read_image(Path(name))
+    """A path and what is there, of `FILE` or `PATH=FILE`; both may have a `=` in them. Raises Misuse."""
+    splits = [("", text), *((text[:at], text[at + 1 :]) for at, char in enumerate(text) if char == "=")]
+    path, name = next((split for split in splits if Path(split[1]).is_file()), splits[-1])
+    return path or f"/{quote(Path(name).name)}", read_given(Path(name), MOST_BYTES)

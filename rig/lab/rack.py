@@ -23,9 +23,10 @@ from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.core_slot import CoreSlot
 from rig.lab.esp32_slot import Esp32Slot
-from rig.lab.site import HOST, PINS, UPDATE_HOSTS, Site, Slot, Told
+from rig.lab.site import HOST, UPDATE_HOSTS, Site, Slot, Told
 from rig.ports import free_port, is_free
 from rig.servers.spark.cloud import PORT
+from rig.twin.real_time import LOG
 
 READY_SECONDS = 60.0
 REVIVAL_SECONDS = 1.0
@@ -126,10 +127,14 @@ class VirtualRack:
             contact.close()
 
     def stop(self) -> None:
-        """End every process and remove the folder."""
+        """End every process and remove the folder, all but the logs of twins that broke: people are told of those."""
         if self._children is not None:
             self._children.stop()
-        if self._folder is not None:
+        if self._folder is None:
+            return
+        if any(self._folder.glob(f"*/{LOG}")):
+            _keep_logs(self._folder)
+        else:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def ready_line(self) -> dict[str, Any]:
@@ -180,17 +185,15 @@ class VirtualRack:
         site.cloud_record = ServerRecord(bytes.fromhex(self.cloud["public_key"]), None).pack()
 
     def _start_updates(self, children: Children, site: Site, deadline: float) -> None:
-        """The rack's one HTTPS update server; what it is to be trusted by lies where firmware's pins are looked for."""
+        """The rack's one HTTPS update server."""
         if not any(slot.kind == "esp32" for slot in self.plan.slots):
             return
         addresses = ("--listen", f"{HOST}:{free_port(HOST)}", "--control", f"{HOST}:{free_port(HOST)}")
-        names = [f"--host={name}" for name in UPDATE_HOSTS]
+        clock = ("--time", f"{HOST}:{free_port(HOST)}")
+        names = [f"--host={name}={authority}" for name, authority in UPDATE_HOSTS.items()]
         state = ("--state", str(site.state / "updates"))
-        server = children.start("updates", [*_rig(), "cloud", "https", *addresses, *names, *state, "--json"])
+        server = children.start("updates", [*_rig(), "cloud", "https", *addresses, *clock, *names, *state, "--json"])
         self.updates = site.updates = {key: value for key, value in server.ready(deadline).items() if key != "ready"}
-        site.trust.mkdir(exist_ok=True)
-        for pin in PINS:
-            shutil.copy(self.updates["ca"], site.trust / f"{pin}.pem")
 
     def _start_boards(self, children: Children, site: Site, deadline: float) -> None:
         twins = {}
@@ -231,6 +234,14 @@ def _numbered(slots: Sequence[Slot]) -> Iterator[tuple[str, Slot]]:
     for slot in slots:
         counts[slot.prefix] = counts.get(slot.prefix, 0) + 1
         yield f"{slot.prefix}-{counts[slot.prefix]:02d}", slot
+
+
+def _keep_logs(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before the folder
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        elif path.is_file() and path.name != LOG:
+            path.unlink()
 
 
 def _rig() -> list[str]:

@@ -77,3 +77,12 @@ class BoardScheduling(LoadScopeScheduling):  # type: ignore[misc]
             self._groups = json.loads(self._file.read_text())
             self._file.unlink()
         return self._groups.get(nodeid, nodeid)
+
+    def _reschedule(self, node: Any) -> None:
+        """Give a worker more only when one test is left of what it has: more than that would wait behind a long group.
+
+        It needs to know the next test before it begins the last one.
+        """
+        if self._pending_of(self.assigned_work[node]) > 1 and self.workqueue:
+            return
+        super()._reschedule(node)

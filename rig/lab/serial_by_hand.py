@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rig.drivers.dfu_host import Watcher
+from rig.drivers.dfu_host import Progress, Watcher, nobody
 from rig.drivers.rom_loader import FLASH_SIZE, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse
+from rig.firmware.given_file import read_given
 from rig.formats import esp_image, otadata
 from rig.formats.esp_boot import boot
 from rig.formats.esp_boot_config import BootConfig
@@ -19,16 +20,18 @@ from rig.formats.esp_chip import ESP32
 from rig.formats.otadata import State
 from rig.formats.partition_table import APP, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
 
+#: Hears, in a line for people, what goes on.
+Say = Callable[[str], object]
 SECTOR = otadata.SECTOR
 MAGIC = 0xE9
 
 
-def look(port: str, *, waits: bool) -> dict[str, Any]:
+def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
     """Chip, partitions, records, and the application a second stage without rollback would start.
 
-    Nothing is written. Raises Misuse, LabFault.
+    Nothing is written. `say` hears what goes on, here and below. Raises Misuse, LabFault.
     """
-    with _loader(port, waits=waits) as rom:
+    with _loader(port, say, waits=waits) as rom:
         told: dict[str, Any] = {"chip": rom.chip, "mac": rom.mac, "partitions": [], "otadata": []}
         read = _Cached(rom)
         try:
@@ -47,19 +50,21 @@ def look(port: str, *, waits: bool) -> dict[str, Any]:
         return {**told, "boots": boots, "note": "after writing otadata" if writes else ""}
 
 
-def read_flash(port: str, address: int, length: int, watch: Watcher, *, waits: bool) -> bytes:
+def read_flash(port: str, address: int, length: int, watch: Watcher, say: Say, *, waits: bool) -> bytes:
     """`length` bytes of flash. Raises Misuse, LabFault."""
     _inside(address, length)
-    with _loader(port, waits=waits, watch=watch) as rom:
+    with _loader(port, say, waits=waits, watch=watch) as rom:
         return rom.read(address, length)
 
 
-def write_flash(port: str, address: int, file: Path, watch: Watcher, *, force: bool, waits: bool) -> tuple[int, float]:
-    """Write a file; returns its size and the seconds it took. Raises Misuse, LabFault, DeviceFault."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {file}: {error.strerror}") from error
+def write_flash(
+    port: str, address: int, file: Path, watch: Watcher, say: Say, *, force: bool, waits: bool
+) -> tuple[int, float]:
+    """Write a file; returns its size and the seconds it took. Raises Misuse, LabFault, DeviceFault.
+
+    Whatever ends it before its end, `say` hears what is in flash then.
+    """
+    data = read_given(file, FLASH_SIZE)
     if not data:
         raise Misuse(f"{file} is empty")
     _inside(address, len(data))
@@ -67,18 +72,22 @@ def write_flash(port: str, address: int, file: Path, watch: Watcher, *, force: b
         raise Misuse(f"{address:#x} is not the beginning of a sector", hint="a multiple of 0x1000")
     if not force and data[0] == MAGIC and (refused := _refused(data)):
         raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint="force it if you are sure")
-    began = time.monotonic()
-    with _loader(port, waits=waits, watch=watch) as rom:
-        rom.write(address, data)
+    began, told = time.monotonic(), _HowFar(watch)
+    with _loader(port, say, waits=waits, watch=told.hear) as rom:
+        try:
+            rom.write(address, data)
+        except BaseException:
+            say(told.left(address, len(data)))
+            raise
     return len(data), time.monotonic() - began
 
 
-def erase_flash(port: str, address: int, length: int, watch: Watcher, *, waits: bool) -> None:
+def erase_flash(port: str, address: int, length: int, watch: Watcher, say: Say, *, waits: bool) -> None:
     """Erase sectors. Raises Misuse, LabFault."""
     _inside(address, length)
     if address % SECTOR or length % SECTOR or not length:
         raise Misuse(f"{address:#x} and {length:#x} are no whole sectors", hint="multiples of 0x1000")
-    with _loader(port, waits=waits, watch=watch) as rom:
+    with _loader(port, say, waits=waits, watch=watch) as rom:
         rom.erase(address, length)
 
 
@@ -86,9 +95,9 @@ def listen(port: str, seconds: float | None, use: Callable[[bytes], object]) -> 
     """Hand on what the board says, for so long or until Ctrl-C. Raises Misuse, LabFault."""
     address = SerialAddress.parse(port)
     try:
-        serial = address.open()
+        serial = address.listen()
     except OSError as error:
-        raise LabFault(f"cannot open {port}: {error}") from error
+        raise LabFault(f"cannot open {port}: {error}", hint="is it there, and does nobody else have it?") from error
     serial.timeout = 0.1
     until = None if seconds is None else time.monotonic() + seconds
     with contextlib.closing(serial), contextlib.suppress(KeyboardInterrupt):
@@ -101,11 +110,46 @@ def listen(port: str, seconds: float | None, use: Callable[[bytes], object]) -> 
 
 
 @contextmanager
-def _loader(port: str, *, waits: bool, watch: Watcher = lambda _progress: None) -> Iterator[RomLoader]:
-    with RomLoader(SerialAddress.parse(port), resets=not waits, watch=watch) as rom:
-        yield rom
-        if not waits:
-            rom.restart()
+def _loader(port: str, say: Say, *, waits: bool, watch: Watcher = nobody) -> Iterator[RomLoader]:
+    """A conversation with a board that starts again afterwards, however it ends, unless it waited to begin with."""
+    address = SerialAddress.parse(port)
+    say(f"looking for a loader at {port}")
+    with RomLoader(address, resets=not waits, watch=watch) as rom:
+        try:
+            yield rom
+        except BaseException:
+            with contextlib.suppress(LabFault):  # what went wrong first is what is told
+                _let_start(rom, waits)
+            raise
+        _let_start(rom, waits)
+
+
+def _let_start(rom: RomLoader, waits: bool) -> None:
+    if not waits:
+        rom.restart()
+
+
+class _HowFar:
+    """Hears how far a write has come, and hands it on."""
+
+    def __init__(self, watch: Watcher):
+        self._watch = watch
+        self._has_begun, self._done = False, 0
+
+    def hear(self, progress: Progress) -> None:
+        """One step of it."""
+        self._has_begun = self._has_begun or progress.phase == "erase"
+        self._done = progress.done if progress.phase == "program" else self._done
+        self._watch(progress)
+
+    def left(self, address: int, length: int) -> str:
+        """What is in flash when it ends now."""
+        if not self._has_begun:
+            return "nothing was written"
+        rest = f"{address + self._done:#x} to {address + length:#x}"
+        return (
+            f"{self._done:,} of {length:,} bytes were written; what was from {rest} is gone or half erased: write again"
+        )
 
 
 class _Cached:

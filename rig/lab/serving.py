@@ -8,6 +8,8 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from rig.errors import RigError
+
 
 def announce(ready: Mapping[str, Any]) -> None:
     """Print the one JSON line that says a served thing is ready."""
@@ -18,16 +20,38 @@ def serve(
     start_up: Callable[[], Awaitable[Mapping[str, Any]]],
     close: Callable[[], Awaitable[None] | None],
     tell: Callable[[Mapping[str, Any]], None] = announce,
+    *,
+    fatal: type[Exception] = RigError,
 ) -> None:
-    """Start something, announce it, serve until SIGTERM or Ctrl-C, close it."""
+    """Start something, announce it, serve until SIGTERM or Ctrl-C, close it.
+
+    Raises what is `fatal` and nobody handles meanwhile: what is served is broken then. Anything else that nobody
+    handles goes to the log.
+    """
 
     async def main() -> None:
-        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+
+        def end(error: Exception | None = None) -> None:
+            if not over.done():
+                over.set_exception(error) if error else over.set_result(None)
+
+        def unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            error = context.get("exception")
+            if not isinstance(error, RigError):  # those say all in one line
+                loop.default_exception_handler(context)
+            if isinstance(error, fatal):
+                end(error)
+
+        loop.set_exception_handler(unhandled)
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, end)
         try:
-            tell(await start_up())
-            await stop.wait()
+            ready = await start_up()
+            if not over.done():
+                tell(ready)
+            await over
         finally:
             closing = close()
             if closing is not None:

@@ -10,13 +10,14 @@ from rig.firmware.manifest import BoardKind, Manifest
 from rig.trust.core_key import CoreKey, make_core_key
 
 HOST = "127.0.0.1"
-#: Names that the update server answers to, each with an identity of its own.
-UPDATE_HOSTS = (
-    *("updates.rig.test", "ota.rig.test", "ota9.rig.test"),
-    *("ota2.deploythefleet.com", "ota4.deploythefleet.com"),
-)
-#: Certificates that firmware pins by name: on a rack whose servers nobody has swapped, all of them are its root.
-PINS = ("rig-root", "bundle", "isrg-root-x1", "dtf-root-x1")
+#: Names that the update server answers to, each with an identity of its own, and under which authority that is.
+UPDATE_HOSTS = {
+    "updates.rig.test": "rig-intermediate",
+    "ota.rig.test": "lets-encrypt-r10",
+    "ota9.rig.test": "dtf-root-x1",
+    "ota2.deploythefleet.com": "lets-encrypt-r10",
+    "ota4.deploythefleet.com": "dtf-root-x1",
+}
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class Site:
     @property
     def trust(self) -> Path:
         """Certificates that ESP32s' firmware pins, by name."""
-        return self.folder / "trust"
+        return Path(self.updates["trust"])
 
 
 #: What a part says of itself when it is ready.

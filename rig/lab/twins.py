@@ -101,7 +101,7 @@ def serve_core(
         key = process.core.memory.external.peek(layout.CORE_KEY_ADDRESS, LONGEST)
         return {**ready, "public_key": core_public_key(key)}
 
-    serve(start, process.close)
+    serve(start, process.close, fatal=Exception)
 
 
 def serve_relay(*, wires: list[str], host: str, modbus_port: int, http_port: int) -> None:

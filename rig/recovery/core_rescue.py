@@ -32,7 +32,7 @@ class CoreRescue:
         board, timing = self._board, self._board.timing
         yield Rung("self", board.power_on, timing.by_itself)
         yield Rung("wait", lambda: None, timing.self_healing)
-        yield Rung("power-cycle", self._cycle, timing.self_healing)
+        yield Rung("power-cycle", board.start, timing.self_healing)
         if board.has_reset:
             yield Rung("reset", board.press_reset, timing.self_healing)
         if board.has_mode:
@@ -60,10 +60,6 @@ class CoreRescue:
         if not self._board.has_mode:
             return None
         return self._board.read_application(layout.APP_SIZE)
-
-    def _cycle(self) -> None:
-        self._board.power_off()
-        self._board.power_on()
 
     def _reflash(self) -> None:
         self._board.enter_dfu()

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from hashlib import md5
 from typing import ClassVar
 
-from rig.boards.boot_log import ALIVE, LOOPS, RUNS
+from rig.boards.boot_log import ALIVE, CRASHES, LOOPS, RUNS
 from rig.boards.esp32 import Esp32
-from rig.boards.golden import GoldenSet
+from rig.boards.golden import GoldenSet, golden_set
+from rig.clock import look_for
 from rig.errors import DeviceFault
 from rig.firmware.manifest import Image
 from rig.formats.otadata import Record, State, read_records
@@ -38,18 +39,29 @@ class Esp32Rescue:
 
     def settle(self, seconds: float, started: float) -> str | None:
         """What the board shows once it stays with it: an application that crashes has shown itself before."""
-        board = self._board
+        board, before = self._board, None
         until = board.clock.now() + seconds
         while True:
             sign = board.observe(max(until - board.clock.now(), 0.0))
             if sign != RUNS:
+                return sign or before
+            if self._goes_on():
                 return sign
-            began = board.log.last_start()
-            board.clock.sleep(board.timing.settles)
-            if board.log.last_start().startswith(began):
-                return sign
+            before = CRASHES
             if board.clock.now() >= until:
-                return board.log.sign()
+                return before
+
+    def _goes_on(self) -> bool:
+        """Whether the application stays: in the network for a while, or for longer than the watchdog takes."""
+        board, starts = self._board, self._board.log.starts()
+
+        def has_restarted() -> bool:
+            return board.log.starts() > starts
+
+        look_for(lambda: has_restarted() or board.log.is_online(), seconds=board.timing.undisturbed, clock=board.clock)
+        if board.log.is_online():
+            look_for(has_restarted, seconds=board.timing.settles, clock=board.clock)
+        return not has_restarted()
 
     def running(self, longest: int) -> bytes | None:
         """The beginning of the partition that the last start loaded; None where nobody can tell."""
@@ -64,12 +76,6 @@ class Esp32Rescue:
         self._board.enter_reader()
         self._board.flash(self._golden)
         self._board.start()
-
-
-def golden_set(roles: Mapping[str, Image]) -> GoldenSet:
-    """What the roles make of a board: second stage, table, and the old image where the table begins to boot."""
-    table = PartitionTable.parse(roles["table"].data)
-    return GoldenSet(roles["bootloader"].data, table, roles["old"].data, roles["old"].data)
 
 
 def make_esp32_known(board: Esp32, roles: Mapping[str, Image]) -> None:
@@ -88,7 +94,16 @@ def make_esp32_known(board: Esp32, roles: Mapping[str, Image]) -> None:
             raise DeviceFault(
                 "the golden set was written and ran, but flash is not what it should be", board=board.name
             )
+    forget_settings(board, golden)
     board.known = True
+
+
+def forget_settings(board: Esp32, golden: GoldenSet) -> None:
+    """Erase what an application remembers: its own start writes there, too."""
+    with board.loader() as rom:
+        for address, length in golden.settings():
+            if rom.digest(address, length) != md5(b"\xff" * length).hexdigest():
+                rom.erase(address, length)
 
 
 def _is_known(board: Esp32, golden: GoldenSet) -> bool:

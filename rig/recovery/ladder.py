@@ -12,12 +12,14 @@ from typing import Any
 
 from rig.boards.board import Board
 from rig.boards.esp32 import Esp32
+from rig.boards.golden import golden_set
 from rig.boards.spark_core import SparkCore
-from rig.errors import DeviceFault
+from rig.drivers.rom_loader import NO_ANSWER
+from rig.errors import DeviceFault, LabFault
 from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import OUTCOME_ROLES, Image
 from rig.recovery.core_rescue import CoreRescue, make_core_known
-from rig.recovery.esp32_rescue import Esp32Rescue, golden_set, make_esp32_known
+from rig.recovery.esp32_rescue import Esp32Rescue, make_esp32_known
 from rig.recovery.rung import Rescue, Rung
 
 NO_IMAGE = "none"
@@ -85,7 +87,10 @@ class RescueLadder:
         return self._rescue.rungs()
 
     def climb(self, note: Callable[[str], None]) -> Outcome:
-        """Start the board free and go up until it runs. It ends powered, in its reader or running."""
+        """Start the board free and go up until it runs. It ends powered, in its reader or running.
+
+        A board that does not answer, at a port that does, is the board's matter. Raises LabFault for any other.
+        """
         clock, seen, sign = self._board.clock, [], None
         began = started = clock.now()
         for rung in self.rungs():
@@ -97,6 +102,10 @@ class RescueLadder:
                 rung.act()
                 sign = self._rescue.settle(rung.seconds, started)
             except DeviceFault as error:
+                sign = error.message
+            except LabFault as error:
+                if error.phase != NO_ANSWER:
+                    raise
                 sign = error.message
             seen.append(f"{rung.name}: {sign or 'silence'}")
             note(seen[-1])

@@ -7,6 +7,7 @@ what it asked for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -18,8 +19,10 @@ from rig.errors import LabFault, Misuse, RigError
 
 log = logging.getLogger(__name__)
 
-#: An image for a Core comes in its request, as base64.
-LONGEST_LINE = 4 << 20
+#: An image comes in its request, as base64.
+LONGEST_LINE = 12 << 20
+#: How long somebody is listened to, who sends more, until they have our answer.
+DRAIN_SECONDS = 5.0
 
 Told = dict[str, Any]
 Handler = Callable[[Any], AsyncIterator[Told]]
@@ -63,7 +66,7 @@ class ControlPort:
         assert task is not None
         self._tasks.add(task)
         try:
-            while line := await reader.readline():
+            while line := await _line(reader, writer):
                 await self._answer(line, reader, writer)
         except (ConnectionError, ValueError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
@@ -102,7 +105,10 @@ class ControlPort:
                 await _write(writer, told)
         except RigError as error:
             await _write(writer, told_error(error))
-        except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+        except ValueError as error:
+            log.exception("a request that cannot be")
+            await _write(writer, told_error(Misuse(f"the request cannot be: {' '.join(str(error).split())}")))
+        except (ArithmeticError, LookupError, OSError, TypeError) as error:
             if isinstance(error, ConnectionError):
                 raise
             log.exception("a request that broke the server")
@@ -113,6 +119,26 @@ def told_error(error: RigError) -> Told:
     """An error as an answer."""
     status = error.exit_status
     return {"done": True, "error": error.message, "hint": error.hint, "board": error.board, "status": status}
+
+
+async def _line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """The next request, empty at the end; one too long is answered, and is the last."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        await _write(writer, told_error(Misuse(f"a request is longer than {LONGEST_LINE:,} bytes")))
+        await _drain(reader, writer)
+        return b""
+
+
+async def _drain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let a peer that still sends see our answer: hanging up with bytes unread is a reset."""
+    if writer.can_write_eof():
+        writer.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while await reader.read(1 << 16):
+                pass
 
 
 async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, half: bool) -> None:

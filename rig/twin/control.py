@@ -12,10 +12,16 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from rig.errors import RigError
+from rig.twin.board_model import BoardModel
+from rig.twin.real_time import RealTime
+
 log = logging.getLogger(__name__)
 
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
 LONGEST_LINE = 64 * 1024
+#: More of the past is not shown.
+MOST_SHOWN = 1000
 
 
 class ControlServer:
@@ -50,6 +56,8 @@ class ControlServer:
             return handler(request)
         except (ValueError, TypeError, KeyError) as error:
             return {"error": f"{name}: {type(error).__name__}: {error}"}
+        except RigError as error:
+            return {"error": f"{name}: {error}"}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._peers.add(writer)
@@ -57,8 +65,23 @@ class ControlServer:
             while line := await reader.readline():
                 writer.write(json.dumps(self.answer(line)).encode() + b"\n")
                 await writer.drain()
-        except (ConnectionError, ValueError) as error:
+        except (ConnectionError, ValueError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
             self._peers.discard(writer)
             writer.close()
+
+
+def records(board: BoardModel, time: RealTime) -> Mapping[str, Handler]:
+    """What any twin tells of its board's past: what was seen, and which flash work was done."""
+
+    def events(_request: dict[str, Any]) -> dict[str, Any]:
+        return {"events": [{"at": event.at, "name": event.name} for event in board.events[-MOST_SHOWN:]]}
+
+    def journal(_request: dict[str, Any]) -> dict[str, Any]:
+        board.catch_up(time.now())
+        keys = ("first", "kind", "address", "unit", "count")
+        told = [{key: getattr(run, key) for key in keys} for run in board.memory.journal.runs[-MOST_SHOWN:]]
+        return {"operations": board.operations, "runs": told}
+
+    return {"events": events, "journal": journal}

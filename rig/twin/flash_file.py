@@ -1,4 +1,4 @@
-"""A flash memory in a file: what a twin keeps between two processes."""
+"""A flash memory in a file: what a twin keeps of it between two processes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from pathlib import Path
 
 from rig.errors import Misuse
 from rig.twin.flash import Nor
+from rig.twin.state_folder import keep, kept
 
 
 class FlashFile:
     """A memory's file, written through page by page; made with `fresh` contents when it is not there."""
 
     def __init__(self, path: Path, nor: Nor, fresh: bytes):
+        """Raises Misuse that names the file."""
         self._nor = nor
-        if not path.exists():
-            path.write_bytes(fresh)
+        contents = kept(path)
+        if contents is None:
+            keep(path, contents := fresh)
         try:
-            nor.load(path.read_bytes())
+            nor.load(contents)
+            self._fd = os.open(path, os.O_WRONLY)
         except Misuse as error:
             raise Misuse(f"{path}: {error.message}", hint="restore the file, or remove it to begin blank") from None
-        self._fd = os.open(path, os.O_WRONLY)
+        except OSError as error:
+            raise Misuse(f"cannot write {path}: {error.strerror}") from error
         nor.on_change = self._write
 
     def _write(self, index: int, page: bytes) -> None:

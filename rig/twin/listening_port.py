@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 
+log = logging.getLogger(__name__)
+
+#: How much of what a client sends is looked at in one turn of the loop.
+PIECE = 1024
 #: A client that has this much unread gets no more until it reads: what a stub sends ahead of acknowledgements fits
 #: twice (64 frames of 4096 bytes, every byte escaped).
 MOST_UNREAD = 1 << 20
+#: After how many seconds of silence a client is asked whether it is still there, how often, and how many times: a
+#: machine that vanished must not hold a line for ever.
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
 
 
-class Client(asyncio.Protocol):
+class Client(asyncio.BufferedProtocol):
     """A connection that carries bytes as they are."""
 
     def __init__(self, port: ListeningPort, received: Callable[[bytes], None]):
         self._port = port
         self.received = received
         self.transport: asyncio.Transport | None = None
+        self._incoming = memoryview(bytearray(PIECE))
+        #: Whether it leaves unread what it is sent, and has lost some of it.
+        self._reads, self._lost = True, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count among the clients."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
         self._port.arrived(self)
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where the next piece goes."""
+        return self._incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """A piece came."""
+        self.data_received(bytes(self._incoming[:nbytes]))
+        self.settle()
 
     def data_received(self, data: bytes) -> None:
         """Pass on what came."""
         self.received(data)
+
+    def settle(self) -> None:
+        """Listen to it, or not while it does not read or the device has no room for more."""
+        if self.transport is None:
+            return
+        if self._reads and not self._port.full():
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Count no more."""
@@ -35,21 +68,24 @@ class Client(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read: listen to it no more either, so that no answer can pile up."""
-        if self.transport is not None:
-            self.transport.pause_reading()
+        self._reads = False
+        self.settle()
 
     def resume_writing(self) -> None:
         """The client reads again."""
-        if self.transport is not None:
-            self.transport.resume_reading()
+        self._reads, self._lost = True, False
+        self.settle()
 
     def say(self, data: bytes) -> None:
-        """Send, unless too much is waiting already."""
+        """Send; what comes while too much is waiting already is lost, and that is told once."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return
         if transport.get_write_buffer_size() + len(data) <= MOST_UNREAD:
             transport.write(data)
+        elif not self._lost:
+            self._lost = True
+            log.warning("%s does not read: what comes for it is lost", transport.get_extra_info("peername"))
 
     def hang_up(self) -> None:
         """Close the connection; what the client has not read is gone."""
@@ -61,10 +97,14 @@ class Client(asyncio.Protocol):
 
 
 class ListeningPort:
-    """One TCP port; `client` makes the protocol of a connection."""
+    """One TCP port; `client` makes the protocol of a connection.
 
-    def __init__(self, client: Callable[[ListeningPort], Client]):
+    `full` tells whether the device has no room for more now: `breathe` must be called when that may have changed.
+    """
+
+    def __init__(self, client: Callable[[ListeningPort], Client], full: Callable[[], bool] = lambda: False):
         self.clients: set[Client] = set()
+        self.full = full
         self._client = client
         self._address = ("127.0.0.1", 0)
         self._held: socket.socket | None = None
@@ -99,6 +139,11 @@ class ListeningPort:
         """Send to whoever is there."""
         for client in self.clients:
             client.say(data)
+
+    def breathe(self) -> None:
+        """The device may have room again: listen on."""
+        for client in self.clients:
+            client.settle()
 
     def close(self) -> None:
         """Let go of the port."""

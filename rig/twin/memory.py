@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rig.errors import Misuse
 from rig.twin.flash import Journal, Nor, PowerLost, Run
 
 
@@ -18,6 +19,13 @@ class Memory:
     def nor(self, run: Run) -> Nor:
         """The memory `run` works on."""
         return next(nor for nor in self.nors if run.address in nor)
+
+    def enter(self, run: Run) -> Run:
+        """Enter a run in the journal, and return it with its numbers. Raises Misuse where no memory takes it."""
+        end = run.address + run.count * run.unit
+        if not any(run.address in nor and end <= nor.base + nor.size for nor in self.nors):
+            raise Misuse(f"{run.kind} from {run.address:#x} to {end:#x}: no memory is there")
+        return self.journal.number(run)
 
     def power_on(self) -> None:
         """Operations are counted from 0; what was read and what failed is forgotten."""

@@ -119,7 +119,7 @@ class Network:
 
     def __init__(self, routes: Routes, happened: Happened, waiting: Callable[[], int], address: str | None = None):
         self._routes, self._tell, self._waiting = routes, happened, waiting
-        self._own = (address, 0) if address is not None else None
+        self.address = address
         self._current: Connection | None = None
         self._ghosts: set[Connection] = set()
         self._opening: asyncio.Task[None] | None = None
@@ -178,8 +178,9 @@ class Network:
             await asyncio.sleep(UNKNOWN_SECONDS)
             self.happened(connection, "lost", UNKNOWN)
             return
+        own = (self.address, 0) if self.address is not None else None
         try:
-            await asyncio.get_running_loop().create_connection(lambda: connection, *target, local_addr=self._own)
+            await asyncio.get_running_loop().create_connection(lambda: connection, *target, local_addr=own)
         except OSError as error:
             log.info("no connection to %s: %s", name, error)
             self.happened(connection, "lost", UNREACHABLE)

@@ -18,7 +18,7 @@ from aiohttp import web
 from pyModbusTCP.server import DataBank, ModbusServer
 
 from rig.errors import LabFault, Misuse
-from rig.ports import free_port
+from rig.ports import free_port, taking
 
 log = logging.getLogger(__name__)
 
@@ -143,10 +143,8 @@ class RelayServers:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, http_port)
-        try:
+        with taking(host, http_port):
             await site.start()
-        except OSError as error:
-            raise LabFault(f"cannot listen on {host}:{http_port}: {error.strerror}") from error
         await asyncio.to_thread(self.relay.rest)
         return {
             "ready": True,

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import math
 import random
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
+from rig.errors import LabFault
+from rig.twin.flash import PowerLost
 from rig.twin.memory import Memory
 from rig.twin.steps import Delay, Idle, Listen, Program, Step, Timer, Work
 from rig.twin.tears import tear_at
+
+R = TypeVar("R")
 
 
 class Stepper:
     """The program of a board and the step it is at; a `job` is a program that interrupts it and comes back.
 
     `time_scale` stretches flash work and delays; 0 leaves them out. `timer_scale` stretches what is a timer.
+    A program that breaks runs no more; `on_broken` is told, and raises it unless somebody sets another.
     """
 
     def __init__(self, memory: Memory, *, time_scale: float, seed: int):
         self.timer_scale = time_scale or 1.0
         self.step: Step = Idle()
         self.ends = math.inf
+        self.on_broken: Callable[[LabFault], None] = _raise
         self._memory = memory
         self._work_scale = time_scale
         self._rng = random.Random(seed)
@@ -68,13 +78,32 @@ class Stepper:
                 step = next(program) if answer is None else program.send(answer)
                 answer = None
                 if isinstance(step, Work) and step.run.count:
-                    step = Work(self._memory.journal.number(step.run))
+                    step = Work(self._memory.enter(step.run))
                 if not isinstance(step, Work) or step.run.count:
                     self._begin(step, now)
                     return
         except StopIteration:
             self._job = None
+        except PowerLost:
+            raise
+        except Exception as error:  # a bug of the twin's, or an input that found one: it must be told
+            self.stop(now)
+            self.on_broken(_broken(program, error))
+            return
         self._begin(Idle(), now)
+
+    def stimulate(self, now: float) -> None:
+        """Something came from outside: a program that listens for that goes on."""
+        if isinstance(self.step, Listen):
+            self.go_on(now)
+
+    def ask(self, answer: Callable[..., R], *what: object) -> R | None:
+        """What a function that belongs to the program answers at once; None where it breaks."""
+        try:
+            return answer(*what)
+        except Exception as error:
+            self.on_broken(_broken(answer, error))
+            return None
 
     def catch_up(self, now: float) -> None:
         """Carry out what the flash work under way has done by `now`, so that a look at the memories is true."""
@@ -128,3 +157,17 @@ class Stepper:
         if isinstance(self.step, Work) and until > self._performed:
             begin, self._performed = self._performed, until
             self._memory.perform(self.step.run, begin, until)
+
+
+def _raise(error: LabFault) -> None:
+    raise error
+
+
+def _broken(program: object, error: Exception) -> LabFault:
+    """Which program of a twin broke, and where."""
+    name = getattr(program, "__qualname__", repr(program))
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    told = " ".join(f"{type(error).__name__}: {error}".split())
+    fault = LabFault(f"the twin's program {name} broke in {at.name} ({Path(at.filename).name}:{at.lineno}): {told}")
+    fault.__cause__ = error
+    return fault

@@ -40,7 +40,7 @@ def test_a_console_that_opens_does_not_throw_the_board_into_download_mode(bench)
     with bench.board.console.lent():
         pass
     assert not bench.board.log.wait_for(rb"waiting for download", bench.board.timing.banner)
-    assert bench.board.log.last_start().count(b"rst:0x1") == 1, "nor does it restart it"
+    assert bench.board.log.starts() == 1, "nor does it restart it"
 
 
 @pytest.mark.long

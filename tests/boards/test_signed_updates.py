@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from rig.boards.golden import golden_set
 from rig.clock import look_for
 from rig.firmware.esp_signing import SIGNED_VARIANTS, Keys, sign_variant
 from rig.formats.partition_table import PartitionTable
-from rig.recovery.esp32_rescue import golden_set
 
 pytestmark = pytest.mark.long
 #: More than any image of these suites with its signature.
@@ -43,7 +43,6 @@ def test_an_update_signed_with_the_same_key_is_taken(signed_board, image, keys):
     board.updates.offer(sign_variant(image("new").data, "signed", keys))
     board.start()
     assert look_for(lambda: board.log.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
-    board.updates.withdraw()
 
 
 @pytest.mark.parametrize("variant", [name for name in SIGNED_VARIANTS if name != "signed"])
@@ -70,7 +69,6 @@ def test_an_unsigned_copy_passes_where_its_signature_of_before_still_lies(signed
     board.updates.offer(image("new").data)
     board.start()
     assert look_for(lambda: board.log.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
-    board.updates.withdraw()
 
 
 @pytest.mark.usefixtures("may_destroy")

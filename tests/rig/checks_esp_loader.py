@@ -1,4 +1,4 @@
-"""What must be so of an ESP32's loader and of the circuit before it: checks that planted faults make fail."""
+"""Named checks of test_mutants about an ESP32's loader and the circuit before it."""
 
 from __future__ import annotations
 
@@ -49,29 +49,33 @@ def filled(host: Host, start: int, length: int) -> None:
         host.board.memory.perform(run, 0, run.count)
 
 
-def classic_reset_enters_the_loader() -> None:
+def classic_reset_enters_the_loader(_folder):
     assert boots_into(CLASSIC) == "download"
 
 
-def an_unknown_operation_is_refused_once() -> None:
+def opening_and_closing_a_port_disturbs_nothing(_folder):
+    assert boots_into([(0, True, False), (0.05, True, True), (1, False, False)]) == ""
+
+
+def an_unknown_operation_is_refused_once(_folder):
     replies = downloading().replies(Request(Op.GET_SECURITY_INFO))
     assert [(reply.op, reply.data) for reply in replies] == [(Op.GET_SECURITY_INFO, bytes([1, 5, 0, 0]))]
 
 
-def esptool_tells_the_chip() -> None:
+def esptool_tells_the_chip(_folder):
     with served_board() as served:
         served.into_download()
         assert "ESP32-D0WD-V3 (revision v3.0)" in esptool(served.plain_url, "chip-id", stub=False)
 
 
-def a_digest_is_of_the_region_asked_for() -> None:
+def a_digest_is_of_the_region_asked_for(_folder):
     digest = hashlib.md5(bytes(0x100) + b"\xff" * 0x100)
     for host, told in ((downloading(), digest.hexdigest().encode()), (with_stub(downloading()), digest.digest())):
         filled(host, 0x1000, 0x100)
         assert host.ask(Op.SPI_FLASH_MD5, 0x1000, 0x200, 0, 0).data.startswith(told)
 
 
-def the_rom_erases_before_data_come() -> None:
+def the_rom_erases_before_data_come(_folder):
     host = downloading()
     filled(host, 0x1000, 0x3000)
     assert host.ask(Op.FLASH_BEGIN, 0x1800, 6, 0x400, 0x1000).data == bytes(4)
@@ -80,7 +84,7 @@ def the_rom_erases_before_data_come() -> None:
     assert flash.peek(0x3000, 0x1000) == bytes(0x1000)
 
 
-def a_block_with_a_wrong_checksum_changes_nothing() -> None:
+def a_block_with_a_wrong_checksum_changes_nothing(_folder):
     for host, code in ((downloading(), RomError.CHECKSUM), (with_stub(downloading()), StubError.CHECKSUM)):
         host.ask(Op.FLASH_BEGIN, 0x400, 1, 0x400, 0x1000)
         before = host.board.memory.flash.digest()
@@ -90,7 +94,7 @@ def a_block_with_a_wrong_checksum_changes_nothing() -> None:
         assert host.board.memory.flash.peek(0x1000, 0x400) == bytes(0x400)
 
 
-def a_reply_says_what_has_been_done() -> None:
+def a_reply_says_what_has_been_done(_folder):
     """The ROM answers a block when it is written, the stub when it has come."""
     for host, written in ((downloading(time_scale=1.0), True), (with_stub(downloading(time_scale=1.0)), False)):
         host.ask(Op.FLASH_BEGIN, 0x400, 1, 0x400, 0x1000)
@@ -102,7 +106,7 @@ def a_reply_says_what_has_been_done() -> None:
         assert read() == bytes(0x400)
 
 
-def sync_tells_the_rom_from_the_stub() -> None:
+def sync_tells_the_rom_from_the_stub(_folder):
     for host, stub in ((downloading(), False), (with_stub(downloading()), True)):
         replies = host.replies(Request(Op.SYNC, SYNC_DATA))
         assert len(replies) == 8

@@ -15,7 +15,8 @@ from rig.formats import otadata
 from rig.formats.esp_boot import BootConfig
 from rig.formats.otadata import Record, State
 from rig.formats.partition_table import LAYOUTS, TABLE_OFFSET, Partition, PartitionTable
-from rig.trust.authority import Identity
+from rig.trust.endpoint_context import TlsSettings
+from rig.trust.identity import Identity
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.memory import Esp32Memory
@@ -50,6 +51,8 @@ class World:
         self.images: dict[bytes, Image] = {}
         self.shelf: dict[str, str] = {"pin": root_pem("a"), "bundle": root_pem("a")}
         self.hosts: dict[str, Identity | None] = {HOST: issued()}
+        #: How handshakes go, where it is said.
+        self.tls: dict[str, TlsSettings] = {}
         #: Hosts that cannot be reached, and why; None: nothing answers at all.
         self.gone: dict[str, bytes | None] = {}
         #: Hosts that take a connection and say nothing.
@@ -191,7 +194,8 @@ class World:
         if name in self.silent:
             self._waiting.append(("open", b""))
             return
-        self._peer = Peer(name, self.hosts[name], lambda asked: self.answers(asked), self.asked)
+        answers = lambda asked: self.answers(asked)  # noqa: E731 (what they are now)
+        self._peer = Peer(name, self.hosts[name], answers, self.asked, self.tls.get(name))
         self.peers.append(self._peer)
         self._waiting.append(("open", b""))
 
@@ -243,7 +247,7 @@ PINS = ("lets-encrypt-x3", "dst-root-ca-x3", "lets-encrypt-r3", "isrg-root-x1", 
 def fleet(library: str, answers: Callable[[Asked], Answer] | None = None, **fields: object) -> World:
     """A device with a release of the library; every pin is a root of its own name."""
     address = {"url": f"https://{FLEET}/p?v=1"} if library.startswith("1.") else {"product": "prod-1"}
-    known = {"client": "deploy-the-fleet", "library": library, "checks_every": 3600, **address}
+    known = {"client": "deploy-the-fleet", "fleet_release": library, "checks_every": 3600, **address}
     world = world_of(EspBehaviour.model_validate({**known, **fields}), answers)
     world.hosts = {}
     world.shelf |= {pin: root_pem(pin) for pin in PINS}
@@ -252,7 +256,7 @@ def fleet(library: str, answers: Callable[[Asked], Answer] | None = None, **fiel
 
 def serves(world: World, **roots: str) -> World:
     """Hosts by their first label, and under which root each is."""
-    domain = "deploythefleet.io" if "sdk" in (world.behaviour.library or "") else "deploythefleet.com"
+    domain = "deploythefleet.io" if "sdk" in (world.behaviour.fleet_release or "") else "deploythefleet.com"
     for label, root in roots.items():
         host = f"{label}.fleet.test" if world.behaviour.url else f"{label}.{domain}"
         world.hosts[host] = issued(root, host)

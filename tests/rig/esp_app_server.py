@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ssl
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import Any
 
-from rig.trust.authority import Authority, Identity, make_root, pem
+from rig.trust.authority import Authority, make_root
+from rig.trust.endpoint_context import VERSIONS, TlsSettings, load_identity
+from rig.trust.endpoint_handshake import received_alert
+from rig.trust.identity import Identity, pem
 
 HOST = "ota.test"
 
@@ -78,11 +80,21 @@ def serving(image: bytes) -> Answers:
 class Peer:
     """The server's end of one connection."""
 
-    def __init__(self, host: str, identity: Identity | None, answers: Answers, asked: list[Asked]):
+    def __init__(
+        self,
+        host: str,
+        identity: Identity | None,
+        answers: Answers,
+        asked: list[Asked],
+        settings: TlsSettings | None = None,
+    ):
         self.host, self.error = host, ""
+        self.failed: ssl.SSLError | None = None
         self._answers, self._asked = answers, asked
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context(identity).wrap_bio(self._in, self._out, server_side=True) if identity else None
+        self._tls = None
+        if identity is not None:
+            self._tls = context(identity, settings).wrap_bio(self._in, self._out, server_side=True)
         self._shaken = False
         self._text = b""
         self.later = b""
@@ -102,12 +114,21 @@ class Peer:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
-            self.error = error.reason or "closed"
+            self.error, self.failed = error.reason or "closed", error
             return self._out.read(), True
         sent, ends = self._answer()
         if sent:
             self._tls.write(sent)
         return self._out.read(), ends
+
+    def told(self) -> dict[str, Any]:
+        """Its handshake, as an endpoint tells of one."""
+        if self._shaken:
+            return {"outcome": "completed", "alert": None}
+        if self.failed is None:
+            return {"outcome": "hung up", "alert": None}
+        alert = received_alert(self.failed)
+        return {"outcome": "refused" if alert is None else "aborted", "alert": alert and alert.name}
 
     def late(self) -> bytes:
         """What it had kept for later."""
@@ -133,13 +154,11 @@ class Peer:
         return found.data, found.hangs_up
 
 
-def context(identity: Identity) -> ssl.SSLContext:
+def context(identity: Identity, settings: TlsSettings | None = None) -> ssl.SSLContext:
     """OpenSSL with this identity."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        chain, key = Path(folder, "chain"), Path(folder, "key")
-        identity.store(chain, key)
-        made.load_cert_chain(chain, key)
+    settings = settings or TlsSettings()
+    made = load_identity(identity, settings)
+    made.minimum_version, made.maximum_version = VERSIONS[settings.minimum], VERSIONS[settings.maximum]
     return made
 
 

@@ -185,7 +185,7 @@ def with_stub(host: Host) -> Host:
 
 @dataclass
 class ServedBoard:
-    """A blank ESP32 behind a USB bridge that has its own supply."""
+    """A blank ESP32 behind a USB bridge."""
 
     process: Esp32Process
     loop: asyncio.AbstractEventLoop
@@ -216,6 +216,11 @@ class ServedBoard:
 
         asyncio.run_coroutine_threadsafe(act(), self.loop).result(10)
 
+    def power(self, on: bool) -> None:
+        """Give or take the supply, and wait until the bridge shows it."""
+        self.do(self.process._power, on)
+        asyncio.run_coroutine_threadsafe(self.process.serial.settled(), self.loop).result(10)
+
     def into_download(self) -> None:
         """Press RST while BOOT is held, as people do."""
         for button, held in (("boot", True), ("reset", True), ("reset", False), ("boot", False)):
@@ -223,30 +228,43 @@ class ServedBoard:
 
 
 @contextmanager
-def served_board(*, revision: int = 300) -> Iterator[ServedBoard]:
-    """A board on real ports, in a thread of its own; it has power and finds nothing in flash to start."""
+def served_board(
+    *, revision: int = 300, fed_by_board: bool = False, flash: bytes | None = None, **kind: object
+) -> Iterator[ServedBoard]:
+    """A board on real ports, in a thread of its own; it has power and, without `flash`, finds nothing to start.
+
+    `fed_by_board` says whose supply the USB bridge has, `kind` what else is not as usual.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     with TemporaryDirectory() as folder:
+        if flash is not None:
+            Path(folder, "flash.bin").write_bytes(flash)
         process = Esp32Process(
             state=Path(folder),
             mac=DEFAULT_MAC,
             revision=revision,
-            fed_by_board=False,
+            fed_by_board=fed_by_board,
             routes=Routes(),
             address=None,
-            find=lambda _area: None,
-            bootloaders=lambda _area, _chip: None,
-            time_scale=0.02,
-            seed=0,
+            **{
+                "find": lambda _area: None,
+                "bootloaders": lambda _area, _chip: None,
+                "time_scale": 0.02,
+                "seed": 0,
+                **kind,
+            },
         )
         start = process.start(host="127.0.0.1", serial_port=0, raw_port=0, control_port=0, powered=True)
         try:
             ready = asyncio.run_coroutine_threadsafe(start, loop).result(10)
             served = ServedBoard(process, loop, ready["raw"]["port"], ready["serial"]["port"])
-            yield served
-            served.do(process.close)
+            try:
+                yield served
+            finally:
+                served.do(process.close)
+                asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), loop).result(10)
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(10)

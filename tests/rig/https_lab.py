@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
 import ssl
@@ -25,6 +26,8 @@ from rig.trust.authority import Authority, make_root, pem
 
 HOST, OTHER_HOST = "ota.rig.test", "ota9.rig.test"
 DEVICE = "3c71bf000001"
+#: What is served as /fw.bin, and where a release is made of it, backwards as the old one.
+IMAGE = b"\xe9" + os.urandom(99_999)
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,13 @@ class HttpsLab:
             sock.close()
             raise
 
+    def ask(self, text: str, *, plain: bool = False) -> bytes:
+        """All that is said to a request that is written by hand."""
+        sock = socket.create_connection(("127.0.0.1", self.plain_port), timeout=10) if plain else self.dial()
+        with sock:
+            sock.sendall(text.replace("\n", "\r\n").encode())
+            return read_all(sock)
+
     def handshakes(self, count: int, *, ended: bool = False, seconds: float = 10) -> list[dict[str, Any]]:
         """The records of the first `count` handshakes, when there are so many; with `ended`, when they are over."""
         deadline = time.monotonic() + seconds
@@ -127,7 +137,7 @@ class HttpsLab:
             if len(over if ended else told) >= count:
                 return told
             time.sleep(0.01)
-        raise AssertionError(f"{count} handshakes did not end in {seconds} s: {told}")
+        raise TimeoutError(f"{count} handshakes did not end in {seconds} s: {told}")
 
     def close(self) -> None:
         self.run(self.control.close())
@@ -151,6 +161,16 @@ def https_lab(folder: Path) -> Iterator[HttpsLab]:
         yield lab
     finally:
         lab.close()
+
+
+@contextmanager
+def publishing_lab(folder: Path) -> Iterator[HttpsLab]:
+    """One that serves IMAGE as /fw.bin; it and another are at hand as new.bin and old.bin."""
+    with https_lab(folder) as lab:
+        lab.publish(IMAGE)
+        (folder / "new.bin").write_bytes(IMAGE)
+        (folder / "old.bin").write_bytes(IMAGE[::-1])
+        yield lab
 
 
 def read_all(sock: socket.socket) -> bytes:

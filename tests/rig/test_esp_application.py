@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 from esp_app_board import NEW, World, built, checked, https, world_of
 from esp_app_server import answer, serving
@@ -11,8 +9,6 @@ from pydantic import ValidationError
 
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.formats.otadata import Record, State
-from rig.twin.esp32 import boot
-from rig.twin.esp32.app.application import application
 
 IMAGE = built(NEW)
 
@@ -84,9 +80,9 @@ def test_checks_come_at_their_interval():
     assert len(later.asked) == 9
 
 
-def test_a_device_that_waits_for_the_time_waits_for_ever(monkeypatch):
-    monkeypatch.setattr(boot, "application", partial(application, network_time=lambda: None))
+def test_a_device_that_waits_for_the_time_waits_for_ever():
     world = world_of(https(set_time=True))
+    world.board.network_time = lambda: lambda: None
     world.power_on().run(7 * 24 * 3600)
     assert "online" in world.events
     assert "check" not in world.events
@@ -107,10 +103,14 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "an unknown field": ({"colour": "red"}, "colour"),
     "a client without an address": ({"client": "arduino"}, "needs url"),
     "an address without a client": ({"url": "https://x/"}, "need a client"),
-    "2.x with an address": ({"client": "deploy-the-fleet", "library": "2.0.2", "url": "https://x/"}, "needs product"),
-    "a library without its client": ({"client": "arduino", "library": "2.0.2", "url": "https://x/"}, "go together"),
+    "2.x with an address": (
+        {"client": "deploy-the-fleet", "fleet_release": "2.0.2", "url": "https://x/"}, "needs product",
+    ),
+    "a library without its client": (
+        {"client": "arduino", "fleet_release": "2.0.2", "url": "https://x/"}, "go together",
+    ),
     "pins beside a library's": (
-        {"client": "deploy-the-fleet", "library": "1.0.7", "url": "https://x/", "pins": ["a"]}, "its own pins",
+        {"client": "deploy-the-fleet", "fleet_release": "1.0.7", "url": "https://x/", "pins": ["a"]}, "its own pins",
     ),
     "resumption before 5.5": (
         {"client": "https-ota", "url": "https://x/", "idf": "5.4", "resumption": True}, "came with idf 5.5",

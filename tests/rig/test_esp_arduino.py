@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+import checks_esp_ota
 import pytest
 from esp_app_board import NEW, OLD, arduino, built, checked, world_of
 from esp_app_server import Answer, Asked, answer, chunked, serving
-
-from rig.twin.esp32.app import arduino_update
+from esp_updates import T_OFFSET
 
 IMAGE = built(NEW)
-T_OFFSET = 0x1D0000
 
 
 MD5 = hashlib.md5(IMAGE).hexdigest()
@@ -81,26 +80,12 @@ def test_httpupdate_s_request_is_the_check_in():
     }
 
 
-def check_first_bytes_last() -> None:
-    world = world_of(arduino())
-    assert checked(world) == "installed"
-    programs = [(address, size) for kind, address, size in world.work if kind == "program" and address >= T_OFFSET]
-    assert programs[0][0] == T_OFFSET + 16
-    assert programs[-1] == (T_OFFSET, 16)
+def test_updater_writes_the_first_16_bytes_last(tmp_path):
+    checks_esp_ota.updater_writes_the_first_bytes_last(tmp_path)
 
 
-def test_updater_writes_the_first_16_bytes_last():
-    check_first_bytes_last()
-
-
-def test_updater_erases_blocks_and_then_the_sectors_that_are_left():
-    world = world_of(arduino())
-    checked(world)
-    erased = [(kind, address) for kind, address, _size in world.work if "erase" in kind and address >= T_OFFSET]
-    blocks, rest = divmod(len(IMAGE), 0x10000)
-    assert erased[:blocks] == [("block-erase", T_OFFSET + at * 0x10000) for at in range(blocks)]
-    tail = T_OFFSET + blocks * 0x10000
-    assert erased[blocks:] == [("erase", tail + at * 0x1000) for at in range(-(-rest // 0x1000))]
+def test_updater_erases_blocks_and_then_the_sectors_that_are_left(tmp_path):
+    checks_esp_ota.updater_erases_blocks_and_then_sectors(tmp_path)
 
 
 @pytest.mark.parametrize("k", [0, 1, 5, 60, 120])
@@ -121,24 +106,3 @@ def test_updater_leaves_blank_stretches_out():
     begin, end = T_OFFSET + 40_960, T_OFFSET + 86_016
     assert not [one for one in world.work if one[0] == "program" and begin <= one[1] < end]
     assert world.in_slot(1, len(blank))[16:] == blank[16:]
-
-
-# -- planted faults --------------------------------------------------------------------------------------------------
-
-
-def _first_bytes_first(monkeypatch):
-    monkeypatch.setattr(arduino_update, "KEPT_BACK", 0)
-
-
-FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[], None]]] = {
-    "Updater writes the first 16 bytes first": (_first_bytes_first, check_first_bytes_last),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_is_noticed(fault, monkeypatch):
-    plant, check = FAULTS[fault]
-    check()
-    plant(monkeypatch)
-    with pytest.raises(AssertionError):
-        check()

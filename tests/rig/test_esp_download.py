@@ -107,3 +107,8 @@ def test_wherever_a_resumed_download_was_cut_it_ends_whole(k):
     assert not world.board.powered
     assert checked(world) == "installed"
     assert world.in_slot(1, len(IMAGE)) == IMAGE
+
+
+def test_a_head_that_comes_with_much_of_its_body_has_an_end():
+    world = world_of(https(partial=16384))
+    assert checked(world) == "installed", "head and piece came as one, longer than a head may be"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import checks_esp_ota
 import pytest
 from esp_app_board import FLEET, PINS, World, checked, fleet, serves
-from esp_app_server import answer, issued, root_pem
+from esp_app_server import answer, root_pem
 
-from rig.twin.esp32.app import deploy_the_fleet
 from rig.twin.network import UNREACHABLE
 
 TRUST_1: dict[str, tuple[str, ...]] = {
@@ -42,28 +42,9 @@ def test_from_1_0_7_on_the_third_attempt_goes_to_another_host_with_a_pin_of_its_
     assert [peer.error for peer in world.peers[:2]] == ["TLSV1_ALERT_UNKNOWN_CA"] * 2
 
 
-def check_bundle_id(library: str, paths: list[str]) -> None:
-    world = serves(fleet(library, lambda _: answer(404)), ota="isrg-root-x1", ota9="dtf-root-x1")
-    world.hosts[FLEET] = issued("isrg-root-x1", FLEET)
-    assert checked(world) == "failed"
-    seen = [asked.path for asked in world.asked]
-    world.hosts[FLEET] = issued("cloudflare-origin-ca", FLEET)
-    world.run(7200, until="checked:")
-    assert [*seen, *(asked.path for asked in world.asked[len(seen) :])] == paths
-
-
-#: A server that says 404 to everybody, first by the first pin, then by the second.
-BUNDLE_IDS: dict[str, list[str]] = {
-    "1.0.4": [],
-    "1.0.6": ["/p?v=1", "/p?v=1"],
-    "1.0.7": ["/p?v=1", "/p?v=1&cb=1", "/p?v=1", "/p?v=1&cb=1"],
-    "1.0.8": ["/p?v=1&cb=1"] * 4,
-}
-
-
-@pytest.mark.parametrize("library", BUNDLE_IDS)
+@pytest.mark.parametrize("library", checks_esp_ota.BUNDLE_IDS)
 def test_1_0_7_tells_its_bundle_at_the_last_attempt_only_and_1_0_8_always(library):
-    check_bundle_id(library, BUNDLE_IDS[library])
+    checks_esp_ota.the_paths_a_release_asks(library)
 
 
 def test_any_failure_leads_to_the_next_attempt():
@@ -152,18 +133,8 @@ def test_2_x_never_tells_that_a_certificate_failed():
     assert [name for name in world.events if name.startswith("dtf:")] == ["dtf:-1"]
 
 
-def check_two_check_ins() -> None:
-    """Both endpoints fail once; then the primary is sound and says 304, and the other one is asked all the same."""
-    world = serves(fleet("2.0.2", lambda _: answer(304)), ota2="isrg-root-x1", ota4="isrg-root-x1")
-    assert checked(world) == "failed"
-    assert not world.asked
-    serves(world, ota2="bundle", ota4="dtf-root-x1")
-    assert checked(world, 7200) == "no-update"
-    assert [asked.host[:4] for asked in world.asked] == ["ota2", "ota4"]
-
-
-def test_an_error_that_is_kept_makes_two_check_ins_of_one():
-    check_two_check_ins()
+def test_an_error_that_is_kept_makes_two_check_ins_of_one(tmp_path):
+    checks_esp_ota.an_error_that_is_kept_makes_two_check_ins_of_one(tmp_path)
 
 
 def test_a_restart_forgets_the_error():
@@ -173,36 +144,3 @@ def test_a_restart_forgets_the_error():
     world.boot()
     assert checked(world) == "no-update"
     assert [asked.host[:4] for asked in world.asked] == ["ota2"]
-
-
-# -- planted faults --------------------------------------------------------------------------------------------------
-
-
-def _cb_always(monkeypatch):
-    real = deploy_the_fleet.attempts_1
-    monkeypatch.setattr(deploy_the_fleet, "attempts_1", lambda library, url: real("1.0.8", url))
-
-
-def _forgets_the_error(monkeypatch):
-    real = deploy_the_fleet.Library2.check
-
-    def check(self):
-        self._tls_error = 0
-        return (yield from real(self))
-
-    monkeypatch.setattr(deploy_the_fleet.Library2, "check", check)
-
-
-FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[[], None]]] = {
-    "1.0.7 tells its bundle at every attempt": (_cb_always, lambda: check_bundle_id("1.0.7", BUNDLE_IDS["1.0.7"])),
-    "2.x forgets the error between checks": (_forgets_the_error, check_two_check_ins),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_is_noticed(fault, monkeypatch):
-    plant, check = FAULTS[fault]
-    check()
-    plant(monkeypatch)
-    with pytest.raises(AssertionError):
-        check()

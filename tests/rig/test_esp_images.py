@@ -8,26 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import checks_esp_images
 import pytest
+from checks_esp_images import APP, IMAGE, reader, update
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import Misuse
 from rig.firmware.esp_images import VARIANTS, App, build_app, build_variant
 from rig.firmware.esp_signing import SIGNED_VARIANTS, Keys, public_key, sign, sign_variant
-from rig.formats import esp_signature
 from rig.formats.esp_chip import ESP32, ESP32_C3
 from rig.formats.esp_image import load, verify
-from rig.formats.esp_signature import SignatureBlock, read_blocks, verify_update
-from rig.formats.partition_table import LAYOUTS
-
-APP = App(seed="images", version="2.1.0", secure_version=3)
-IMAGE = build_app(APP)
-RUNNING, UPDATE = LAYOUTS["arduino"].slot(0), LAYOUTS["arduino"].slot(1)
-
-
-def reader(data: bytes):
-    return lambda offset, length: data[offset : offset + length].ljust(length, b"\xff")
+from rig.formats.esp_signature import SignatureBlock, read_blocks
 
 
 def tool(name: str, *words: object) -> subprocess.CompletedProcess[str]:
@@ -65,31 +57,9 @@ def test_a_c3_application_is_for_a_c3():
     assert load(reader(image), 0, 0x10_0000, ESP32_C3).refused is None
 
 
-OUTCOMES = {
-    "good": None,
-    "truncated-header": "length",
-    "truncated": "end",
-    "flipped-byte": "checksum",
-    "wrong-chip": "chip",
-    "min-rev-300": "revision",
-    "lower-secure-version": None,
-    "no-description": None,
-    "wrong-first-byte": "magic",
-    "exact-slot-size": None,
-    "slot-size-plus-1": None,
-}
-
-
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_bootloader_makes_of_a_variant(name):
-    slot = 0x2_0000
-    image = build_variant(APP, name, slot)
-    found = load(reader(image), 0, slot, ESP32)
-    if OUTCOMES[name] == "end":
-        # What follows in flash is erased, so the data are there and the sum is wrong, or a header is.
-        assert found.refused.reason in ("checksum", "length")
-        return
-    assert (found.refused and found.refused.reason) == OUTCOMES[name]
+    checks_esp_images.what_a_bootloader_makes_of_a_variant(name)
 
 
 def test_variants_differ_from_the_good_image_where_they_say():
@@ -149,40 +119,12 @@ def test_stock_esptool_says_the_same(name, tmp_path):
 
 @pytest.fixture(scope="module")
 def keys() -> Keys:
-    return Keys.make()
-
-
-def update(keys: Keys, name: str, running: bytes | None = None):
-    """What an application that runs a signed image makes of a variant."""
-    flash = bytearray(b"\xff") * 0x40_0000
-    for partition, data in (
-        (RUNNING, sign(IMAGE, keys.trusted) if running is None else running),
-        (UPDATE, sign_variant(build_app(App(seed="new")), name, keys)),
-    ):
-        flash[partition.offset : partition.offset + len(data)] = data
-    return verify_update(reader(bytes(flash)), UPDATE, RUNNING, ESP32)
-
-
-TAKEN = {
-    "signed": "I secure_boot_v2: Signature verified successfully!",
-    "unsigned": "W esp_image: image valid, signature bad",
-    "wrong-key": "W esp_image: image valid, signature bad",
-    "flipped-after-signing": "W esp_image: image corrupted on flash",
-    "right-key-second": "W esp_image: image valid, signature bad",
-    "truncated-signature": "W esp_image: image valid, signature bad",
-    "signed-v1": "W esp_image: image valid, signature bad",
-}
-
-
-def check_variant(keys: Keys, name: str) -> None:
-    verdict = update(keys, name)
-    assert verdict.console[-1] == TAKEN[name]
-    assert (verdict.refused and verdict.refused.reason) == (None if name == "signed" else "signature")
+    return checks_esp_images.some_keys()
 
 
 @pytest.mark.parametrize("name", SIGNED_VARIANTS)
 def test_a_running_application_takes_only_what_its_own_first_key_signed(keys, name):
-    check_variant(keys, name)
+    checks_esp_images.the_verdict_on_a_variant(keys, name)
 
 
 @pytest.mark.parametrize("name", ["signed", "unsigned"])
@@ -227,48 +169,3 @@ def test_the_digest_of_a_key_is_the_one_espsecure_would_burn(keys, tmp_path):
     block = read_blocks(reader(sign(IMAGE, keys.trusted)), 0, len(IMAGE))[0]
     assert block.key_digest == (tmp_path / "d").read_bytes()
     assert block.image_digest == hashlib.sha256(IMAGE.ljust(0x11000, b"\xff")).digest()
-
-
-def _any_key_is_trusted(m):
-    m.setattr(SignatureBlock, "unpack", classmethod(lambda _cls, raw: _OneKey(REAL_UNPACK(raw))))
-
-
-def _last_block_first(m):
-    m.setattr(
-        esp_signature, "read_blocks", lambda *place: [block for block in read_blocks(*place) if block][::-1] or [None]
-    )
-
-
-class _OneKey:
-    """A block whose key is everybody's."""
-
-    key_digest = b""
-
-    def __init__(self, block):
-        self.block = block
-
-    def __bool__(self):
-        return self.block is not None
-
-    def signs(self, digest):
-        return self.block is not None and self.block.signs(digest)
-
-
-REAL_UNPACK = SignatureBlock.unpack
-SIGNATURE_FAULTS = {
-    "any key is trusted": (_any_key_is_trusted, "wrong-key"),
-    "the signature is not verified": (
-        lambda m: m.setattr(SignatureBlock, "signs", lambda self, digest: True),
-        "flipped-after-signing",
-    ),
-    "the last block counts": (_last_block_first, "right-key-second"),
-}
-
-
-@pytest.mark.parametrize("name", SIGNATURE_FAULTS)
-def test_a_planted_fault_is_noticed(name, keys, monkeypatch):
-    plant, variant = SIGNATURE_FAULTS[name]
-    check_variant(keys, variant)
-    plant(monkeypatch)
-    with pytest.raises(AssertionError):
-        check_variant(keys, variant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
 import time
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from rig.twin.esp32.circuit import RELEASE_SECONDS, ResetCircuit
 from rig.twin.esp32.serial_port import misread
-from rig.twin.listening_port import MOST_UNREAD
+from rig.twin.esp32.uart import MOST_WAITING
+from rig.twin.listening_port import KEEPALIVE, MOST_UNREAD, PIECE
 
 IAC, SB, SE, COM_PORT, SET_CONTROL = b"\xff", b"\xfa", b"\xf0", b"\x2c", b"\x05"
 RTS_ON, RTS_OFF = b"\x0b", b"\x0c"
@@ -188,3 +190,63 @@ def test_the_lines_fall_when_the_last_client_leaves(served):
         soon(lambda: served.process.circuit.en_low)
     soon(lambda: not served.process.circuit.rts)
     assert not served.process.serial.lines.dtr
+
+
+def test_what_a_busy_chip_has_no_room_for_waits_and_nothing_is_lost(served):
+    """The chip takes nothing for a while: the client is held back, and all of it comes in the end."""
+    uart, sent = served.board.uart, bytes(range(1, 251)) * 40_000
+    served.board._stimulate = lambda: None
+    with connected(served.plain) as client:
+        client.settimeout(0.5)
+        left = memoryview(sent)
+        with contextlib.suppress(TimeoutError):
+            while left:
+                left = left[client.send(left) :]
+        assert left
+        assert MOST_WAITING <= len(uart.received) <= MOST_WAITING + PIECE
+        taken = bytearray()
+        client.setblocking(False)
+        until = time.monotonic() + 20
+        while len(taken) < len(sent) and time.monotonic() < until:
+            with contextlib.suppress(BlockingIOError):
+                left = left[client.send(left) :]
+            served.do(lambda: (taken.extend(uart.take()), served.process.serial.breathe()))
+    assert taken == sent
+
+
+def test_a_chip_whose_program_does_not_listen_loses_what_comes(served):
+    served.do(served.board.uart.ignore)
+    with connected(served.plain) as client:
+        client.sendall(b"x" * 200_000)
+        client.sendall(b"x" * 200_000)
+        soon(lambda: served.process.serial._plain.clients)
+    assert not served.board.uart.received
+
+
+def test_a_flood_at_another_rate_comes_in_small_pieces(served):
+    """Misreading takes time, and the loop has its turn in between."""
+    pieces: list[int] = []
+    served.process.serial._received = lambda data: pieces.append(len(data))
+    with connected(served.rfc2217) as client:
+        client.sendall(order(b"\x01", (1).to_bytes(4, "big")) + bytes(100_000))
+        soon(lambda: sum(pieces) >= 100_000)
+    assert max(pieces) <= 10 * PIECE
+
+
+def test_what_a_client_loses_is_told_once(served, caplog):
+    with connected(served.plain):
+        soon(lambda: served.process.serial._plain.clients)
+        served.do(lambda: [served.board.uart.send(b"x" * 65536) for _ in range(256)])
+    assert [record.levelname for record in caplog.records if "what comes for it is lost" in record.message] == [
+        "WARNING"
+    ]
+
+
+def test_a_client_that_vanished_is_asked_after(served):
+    with connected(served.rfc2217):
+        soon(lambda: served.process.serial._rfc2217.clients)
+        (client,) = served.process.serial._rfc2217.clients
+        sock = client.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, every, times = (sock.getsockopt(socket.IPPROTO_TCP, option) for option, _value in KEEPALIVE)
+        assert idle + every * times <= 60

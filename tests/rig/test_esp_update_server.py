@@ -126,13 +126,13 @@ CLIENTS: dict[str, EspBehaviour] = {
     "an intermediate as pin": checking(pins=("a",)),
     "Arduino": EspBehaviour(client="arduino", url="https://ota.rig.test/image.bin", pins=("root",), checks_every=0.5),
     "Deploy the Fleet 1.0.4": EspBehaviour(
-        client="deploy-the-fleet", library="1.0.4", url="https://ota.rig.test/image.bin", checks_every=0.5
+        client="deploy-the-fleet", fleet_release="1.0.4", url="https://ota.rig.test/image.bin", checks_every=0.5
     ),
     "Deploy the Fleet 1.0.8": EspBehaviour(
-        client="deploy-the-fleet", library="1.0.8", url="https://ota.rig.test/image.bin", checks_every=0.5
+        client="deploy-the-fleet", fleet_release="1.0.8", url="https://ota.rig.test/image.bin", checks_every=0.5
     ),
     "Deploy the Fleet 2.0.2": EspBehaviour(
-        client="deploy-the-fleet", library="2.0.2", product="prod-1", checks_every=0.5
+        client="deploy-the-fleet", fleet_release="2.0.2", product="prod-1", checks_every=0.5
     ),
 }
 
@@ -200,7 +200,7 @@ def test_a_fleet_falls_back_to_the_host_with_its_own_root(library):
         await lab.until("checked:installed")
 
     address, alert, bundle = FALLBACKS[library]
-    known = {"client": "deploy-the-fleet", "library": library, "checks_every": 0.5, **address}
+    known = {"client": "deploy-the-fleet", "fleet_release": library, "checks_every": 0.5, **address}
     lab = run(EspBehaviour.model_validate(known), story)
     told = lab.server.journal.check_ins[0]
     assert told["host"] in ("ota9.rig.test", "ota4.deploythefleet.com")

@@ -232,9 +232,9 @@ def test_what_espefuse_burns_is_burned():
 
 
 def test_a_board_that_loses_power_says_nothing_more_but_its_bridge_stays(shared):
-    shared.do(lambda: shared.board.power_off(shared.process.now()))
+    shared.do(lambda: shared.board.power_off(shared.process.time.now()))
     told = esptool(shared.plain_url, "chip-id", stub=False, attempts=1)
-    shared.do(lambda: shared.board.power_on(shared.process.now()))
+    shared.do(lambda: shared.board.power_on(shared.process.time.now()))
     assert "No serial data received" in told
 
 
@@ -249,4 +249,4 @@ def test_a_write_that_is_cut_leaves_a_prefix_of_it(served, tmp_path, monkeypatch
     told = esptool(served.plain_url, "write-flash", "--no-compress", "0x1000", tmp_path / "image.bin", stub=stub)
     assert not told.endswith("status 0")
     assert dump(served, 0x1000, 0x2000) == pattern(0x2000)[:0xA00].ljust(0x2000, b"\xff")
-    served.do(lambda: served.board.power_on(served.process.now()))
+    served.do(lambda: served.board.power_on(served.process.time.now()))

@@ -28,6 +28,7 @@ from rig.lab.https_cloud import HttpsCloudPlan, serve_https_cloud
 from rig.servers.https import body
 from rig.servers.https.identities import HostIdentities
 from rig.trust import endpoint_transport
+from rig.trust.recipe import IdentityRecipe
 
 IMAGE = os.urandom(200_000)
 GET = b"GET /fw.bin HTTP/1.1\r\nHost: ota.rig.test\r\n\r\n"
@@ -290,29 +291,48 @@ def test_the_command_serves_and_ends_on_sigterm_in_the_middle_of_a_download(proc
 def test_no_private_key_can_be_read_by_others(process, tmp_path):
     files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     private = [path for path in files if b"PRIVATE" in path.read_bytes()]
-    assert {path.name for path in private} == {"ca.key.pem", "intermediate.key.pem", "key.pem"}
+    assert {"rig-root.key.pem", "key.pem"} <= {path.name for path in private}
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
 
 
 def test_another_issuer_is_made_and_swapped_to(process):
     control = process.told["control"]
     client = HttpsCloudClient(control["host"], control["port"])
-    under = {"same": "CN=Rig Intermediate 1", "new-intermediate": "CN=Rig Intermediate 3", "new-root": "CN=Rig Inter"}
+    under = {"rig-intermediate": "CN=Rig Intermediate 1", "rig-intermediate-2": "CN=Rig Intermediate 2"}
+    under["other-intermediate"] = "CN=Other Intermediate 1"
     for name, issuer in under.items():
-        told = client.ask("issue", host=HOST, name=name, under=name)
+        assert client.issue(HOST, name, {"under": name})["issuer"] == issuer
         client.swap(HOST, name)
-        assert told["identity"]["issuer"].startswith(issuer)
-        assert download(process.told).returncode == (60 if name == "new-root" else 0)
-        assert download({**process.told, "ca": told["ca"]}).returncode == 0
+        assert download(process.told).returncode == (60 if name == "other-intermediate" else 0)
+    assert download({**process.told, "ca": f"{process.told['trust']}/other-root.pem"}).returncode == 0
+
+
+def test_one_client_can_meet_another_identity_than_everybody(process):
+    control = process.told["control"]
+    client = HttpsCloudClient(control["host"], control["port"])
+    client.issue(HOST, "other", {"under": "other-intermediate"})
+    client.swap(HOST, "other", client="127.0.77.1")
+    assert download(process.told).returncode == 0
+    assert download(process.told, "--interface", "127.0.77.1").returncode == 60
+    client.forget("127.0.77.1")
+    assert download(process.told, "--interface", "127.0.77.1").returncode == 0
+
+
+def test_a_recipe_that_cannot_be_is_refused_by_its_field(process):
+    client = HttpsCloudClient(process.told["control"]["host"], process.told["control"]["port"])
+    wrong = {"under": ({"under": "nobody"}, "no authority is called nobody"), "key": ({"key": "dsa"}, "recipe: key")}
+    wrong["days"] = ({"days": -1}, "recipe: days")
+    for recipe, told in wrong.values():
+        with pytest.raises(Misuse, match=told):
+            client.issue(HOST, "wrong", recipe)
 
 
 def test_a_server_that_is_started_again_is_who_it_was(tmp_path):
     first = HostIdentities(tmp_path).of(HOST)
     again = HostIdentities(tmp_path)
     assert again.of(HOST).fingerprint == first.fingerprint
-    identity, ca = again.issue(HOST, "b", "same", 90)
-    assert identity.chain[1] == first.chain[1]
-    assert ca == tmp_path / "ca.pem"
+    assert again.issue(HOST, "b", IdentityRecipe()).chain[1] == first.chain[1]
+    assert again.issue(HOST, "c", IdentityRecipe(key="kept"), first).leaf.public_key() == first.leaf.public_key()
 
 
 REFUSED = {

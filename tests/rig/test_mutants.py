@@ -1,4 +1,4 @@
-"""Planted faults: each breaks one thing in twin, relay, driver or cut engine, and a named check must notice.
+"""Planted faults: each breaks one thing in a twin, a server, a driver or a reader, and a named check must notice.
 
 A check passes on the real code and fails on the mutant by assertion. A row here is a promise: when a check stops
 noticing its fault, this table fails.
@@ -10,6 +10,11 @@ from types import SimpleNamespace
 
 import checks
 import mutants_bench
+import mutants_esp
+import mutants_esp_app
+import mutants_esp_hostile
+import mutants_esp_rack
+import mutants_https
 import mutants_spark
 import pytest
 from models import ROLES
@@ -212,7 +217,26 @@ def _hopeful_locate(self, area, flags):
     return landing.Landing("program", layout.APP_ADDRESS + len(self.data) // 2, "read-back", "where it was aimed")
 
 
-MUTANTS |= mutants_bench.MUTANTS | mutants_spark.MUTANTS
+TABLES = [
+    MUTANTS,
+    *(
+        module.MUTANTS
+        for module in (
+            mutants_bench,
+            mutants_spark,
+            mutants_esp,
+            mutants_esp_app,
+            mutants_esp_hostile,
+            mutants_esp_rack,
+            mutants_https,
+        )
+    ),
+]
+MUTANTS = {name: row for table in TABLES for name, row in table.items()}
+
+
+def test_no_row_hides_another():
+    assert len(MUTANTS) == sum(map(len, TABLES))
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -68,8 +68,8 @@ class FakeCloud:
         return {"ok": True, "reason": ""}
 
     @contextlib.contextmanager
-    def subscription(self, *_args, **_content):
-        yield [{"subscribed": True}]
+    def events(self, *_args, **_content):
+        yield []
 
 
 def test_a_trial_that_lost_its_supply_begins_no_update_behind_our_back():

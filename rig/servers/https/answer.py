@@ -47,7 +47,7 @@ def answer_to(path: str, headers: Mapping[str, str], check_in: CheckIn | None, s
         if release.version == check_in.version:
             return Answer(304, "runs the newest", {"ETag": release.image.etag})
         return file_answer(release.image, headers, f"update to {release.version}")
-    file = shelf.files.get(path)
+    file = shelf.find(path)
     if file is None:
         return Answer(404, "nothing is here")
     return file_answer(file, headers, "file")
@@ -57,7 +57,7 @@ def file_answer(file: Published, headers: Mapping[str, str], why: str) -> Answer
     """A file, or the part of it that is asked for (RFC 9110 §13, §14)."""
     told = {"Content-Type": "application/octet-stream", "ETag": file.etag, "Accept-Ranges": "bytes", "x-MD5": file.md5}
     size = len(file.data)
-    known = [tag.strip() for tag in headers.get("if-none-match", "").split(",")]
+    known = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
     if file.etag in known or "*" in known:
         return Answer(304, "unchanged", {"ETag": file.etag})
     wanted = read_range(headers.get("range"), size)

@@ -9,11 +9,13 @@ import random
 import socket
 import struct
 import termios
+import time
 from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from rig.servers.https.answer import Answer
+from rig.servers.https.connection import LOOK_EVERY_SECONDS, HttpConnection
 from rig.servers.https.faults import CUTS, Fault
 
 PIECE = 4096
@@ -21,6 +23,7 @@ PIECE = 4096
 PIECE_SECONDS = 60.0
 #: How long a reset waits until the client's system has what was sent.
 ARRIVAL_SECONDS = 1.0
+LONGEST_STALL_SECONDS = 3600.0
 
 Progress = Callable[[int, int], None]
 
@@ -107,7 +110,7 @@ class Sending:
         if not self.sent and due & set(CUTS):
             await self.response.write(b"")  # the head alone
         if "stall" in due:
-            await asyncio.sleep(self._faults["stall"].lasts or 3600)
+            await self._stall(self._faults["stall"].lasts or LONGEST_STALL_SECONDS)
         if "close" in due:
             _close(self._request)
             raise Cut("closed on demand")
@@ -115,6 +118,15 @@ class Sending:
             await self._arrived()
             _abort(self._request)
             raise Cut("reset on demand")
+
+    async def _stall(self, seconds: float) -> None:
+        """Be silent for so long, or until the client sends no more: of one that has gone there is no other sign."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if isinstance(self._request.protocol, HttpConnection) and self._request.protocol.sends_no_more:
+                _abort(self._request)
+                raise Cut("the client left")
+            await asyncio.sleep(min(left, LOOK_EVERY_SECONDS))
 
     async def _arrived(self) -> None:
         with contextlib.suppress(TimeoutError):

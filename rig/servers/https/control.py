@@ -3,128 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterable
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
+from urllib.parse import quote
 
 from rig.errors import LabFault, Misuse
+from rig.firmware.given_file import read_given
 from rig.servers.control_port import ControlPort, Request, Told
+from rig.servers.https import requests
 from rig.servers.https.check_in import device_id
 from rig.servers.https.faults import Fault
-from rig.servers.https.identities import HostIdentities, Issuer
+from rig.servers.https.identities import HostIdentities
 from rig.servers.https.policy import Release
 from rig.servers.https.server import UpdateServer
-from rig.servers.https.shelf import read_image
-from rig.trust.authority import Identity
+from rig.servers.https.shelf import MOST_BYTES, Published
+from rig.servers.time_server import TimeServer
 from rig.trust.endpoint import EndpointHost
+from rig.trust.identity import Identity
+from rig.trust.recipe import read_recipe
 
 MOST_QUEUED = 10_000
 
 
-class _Events(Request):
-    host: str | None = None
-    device: str | None = None
-
-
-class _Swap(Request):
-    """To an identity by its name, or from PEM files."""
-
-    host: str
-    identity: str | None = None
-    chain: str | None = None
-    key: str | None = None
-
-
-class _AddIdentity(Request):
-    name: str
-    chain: str
-    key: str
-
-
-class _Issue(Request):
-    """A new identity for a host, under who issued its first one, another intermediate, or another root."""
-
-    host: str
-    name: str
-    under: Issuer = "same"
-    valid_days: float = Field(default=90, gt=0, le=36500)
-
-
-class _Tls(Request):
-    host: str | None = None
-    minimum: str | None = None
-    maximum: str | None = None
-    ciphers: str | None = None
-    delay: float | None = Field(default=None, strict=False)
-
-
-class _Publish(Request):
-    file: str
-    path: str | None = None
-
-
-class _Withdraw(Request):
-    path: str
-
-
-class _Release(Request):
-    product: str
-    version: str
-    file: str
-    percentage: float = Field(default=100, strict=False)
-    groups: list[str] = Field(default_factory=list)
-    devices: list[str] = Field(default_factory=list)
-
-
-class _Group(Request):
-    name: str
-    devices: list[str]
-
-
-class _Fault(Request):
-    kind: str
-    at: int | None = None
-    device: str | None = None
-    host: str | None = None
-    times: int = 1
-    lasts: float = Field(default=0, strict=False)
-    to: str | None = None
-
-
-class _OfDevice(Request):
-    device: str | None = None
-
-
-class _Log(Request):
-    of: Literal["handshakes", "requests", "check-ins"]
-    last: int = Field(default=1000, ge=1)
-
-
 class UpdateServerControl(ControlPort):
-    """Drives `server` for whoever connects; `made` makes identities of the server's own."""
+    """Drives `server` for whoever connects; `made` makes identities of the server's own, `clock` tells the time."""
 
-    def __init__(self, server: UpdateServer, made: HostIdentities | None = None):
-        self._served, self._made = server, made
+    def __init__(self, server: UpdateServer, made: HostIdentities | None = None, clock: TimeServer | None = None):
+        self._served, self._made, self._clock = server, made, clock
         super().__init__(
             {
                 "list": (Request, self._list),
-                "swap": (_Swap, self._swap),
-                "add-identity": (_AddIdentity, self._add_identity),
-                "issue": (_Issue, self._issue),
-                "tls": (_Tls, self._tls),
-                "publish": (_Publish, self._publish),
-                "withdraw": (_Withdraw, self._withdraw),
-                "release": (_Release, self._release),
-                "group": (_Group, self._group),
+                "swap": (requests.Swap, self._swap),
+                "forget": (requests.Forget, self._forget),
+                "clock": (requests.Clock, self._set_clock),
+                "add-identity": (requests.AddIdentity, self._add_identity),
+                "issue": (requests.Issue, self._issue),
+                "tls": (requests.Tls, self._tls),
+                "publish": (requests.Publish, self._publish),
+                "withdraw": (requests.Withdraw, self._withdraw),
+                "release": (requests.Release, self._release),
+                "withdraw-release": (requests.WithdrawRelease, self._withdraw_release),
+                "group": (requests.Group, self._group),
                 "policy": (Request, self._policy),
-                "fault": (_Fault, self._fault),
+                "fault": (requests.Fault, self._fault),
                 "faults": (Request, self._faults),
-                "clear-faults": (_OfDevice, self._clear_faults),
-                "log": (_Log, self._log),
-                "events": (_Events, self._events),
+                "clear-faults": (requests.OfDevice, self._clear_faults),
+                "log": (requests.Log, self._log),
+                "events": (requests.Events, self._events),
             }
         )
 
@@ -136,60 +63,98 @@ class UpdateServerControl(ControlPort):
 
     # -- identities ----------------------------------------------------------------------------------------------------
 
-    async def _swap(self, request: _Swap) -> AsyncIterator[Told]:
+    async def _swap(self, request: requests.Swap) -> AsyncIterator[Told]:
         if request.identity is not None and request.chain is None and request.key is None:
             identity = self._served.identity(request.identity)
         elif request.identity is None and request.chain is not None and request.key is not None:
-            identity = Identity.load(Path(request.chain), Path(request.key))
+            identity = await _load(request.chain, request.key)
         else:
             raise Misuse("a swap needs either an identity's name, or files: chain and key")
-        self._served.swap(request.host, identity)
+        self._served.swap(request.host, identity, request.client)
         yield {"done": True, "identity": _identity(identity)}
 
-    async def _add_identity(self, request: _AddIdentity) -> AsyncIterator[Told]:
-        identity = Identity.load(Path(request.chain), Path(request.key))
-        self._served.identities[request.name] = identity
+    async def _forget(self, request: requests.Forget) -> AsyncIterator[Told]:
+        self._served.endpoint.forget(request.client)
+        yield {"done": True}
+
+    async def _set_clock(self, request: requests.Clock) -> AsyncIterator[Told]:
+        if self._clock is None:
+            raise Misuse("this server does not tell the time", hint="rig cloud https --time HOST:PORT")
+        self._clock.set(request.client, request.now)
+        yield {"done": True}
+
+    async def _add_identity(self, request: requests.AddIdentity) -> AsyncIterator[Told]:
+        self._served.check_new(request.name)
+        identity = await _load(request.chain, request.key)
+        self._served.identities[request.name.lower()] = identity
         yield {"done": True, "identity": _identity(identity)}
 
-    async def _issue(self, request: _Issue) -> AsyncIterator[Told]:
+    async def _issue(self, request: requests.Issue) -> AsyncIterator[Told]:
         if self._made is None:
             raise Misuse("this server has no authority of its own", hint="add-identity takes one from files")
-        self._served.endpoint.host(request.host)
-        identity, root = self._made.issue(request.host, request.name, request.under, request.valid_days)
-        self._served.identities[request.name] = identity
-        yield {"done": True, "identity": _identity(identity), "ca": str(root)}
+        self._served.check_new(request.name)
+        former = self._served.endpoint.met_by(request.client, request.host).identity
+        recipe = read_recipe(request.recipe)
+        identity = self._made.issue(request.host, request.name, recipe, former)
+        self._served.identities[request.name.lower()] = identity
+        yield {"done": True, "identity": _identity(identity)}
 
-    async def _tls(self, request: _Tls) -> AsyncIterator[Told]:
-        changes = request.model_dump(exclude={"do", "host"}, exclude_unset=True)
+    async def _tls(self, request: requests.Tls) -> AsyncIterator[Told]:
+        changes = request.model_dump(exclude={"do", "host", "client"}, exclude_unset=True)
         for name in ("minimum", "maximum", "delay"):
             if name in changes and changes[name] is None:
                 del changes[name]
-        settings = self._served.set_tls(request.host, changes)
+        settings = self._served.set_tls(request.host, changes, request.client)
         yield {"done": True, "minimum": settings.minimum, "maximum": settings.maximum, "delay": settings.delay}
 
     # -- what is served ------------------------------------------------------------------------------------------------
 
-    async def _publish(self, request: _Publish) -> AsyncIterator[Told]:
-        file = Path(request.file)
-        yield {
-            "done": True,
-            "file": self._served.shelf.publish(request.path or f"/{file.name}", read_image(file)).told(),
-        }
+    async def _publish(self, request: requests.Publish) -> AsyncIterator[Told]:
+        path = request.path or (f"/{quote(Path(request.file).name)}" if request.file is not None else None)
+        if path is None:
+            raise Misuse("path: content needs one")
+        yield {"done": True, "file": self._served.shelf.publish(path, await self._content(request)).told()}
 
-    async def _withdraw(self, request: _Withdraw) -> AsyncIterator[Told]:
+    async def _withdraw(self, request: requests.Withdraw) -> AsyncIterator[Told]:
         self._served.shelf.withdraw(request.path)
         yield {"done": True}
 
-    async def _release(self, request: _Release) -> AsyncIterator[Told]:
-        image = self._served.shelf.publish(
-            f"/releases/{request.product}/{request.version}", read_image(Path(request.file))
-        )
+    async def _release(self, request: requests.Release) -> AsyncIterator[Told]:
         devices = frozenset(device_id(device) for device in request.devices)
+        where = f"/releases/{quote(request.product)}/{quote(request.version)}"
+        image = Published(where, await self._content(request))
         release = Release(request.version, image, request.percentage, frozenset(request.groups), devices)
         self._served.policy.release(request.product, release)
-        yield {"done": True, "release": release.told()}
+        self._served.shelf.publish(where, image.data)
+        unknown = sorted(set(request.groups) - set(self._served.policy.groups))
+        yield {"done": True, "release": release.told(), "unknown_groups": unknown}
 
-    async def _group(self, request: _Group) -> AsyncIterator[Told]:
+    async def _withdraw_release(self, request: requests.WithdrawRelease) -> AsyncIterator[Told]:
+        if request.product is None and request.device is None:
+            raise Misuse("whose releases: of a product, or to a device?")
+        device = device_id(request.device) if request.device is not None else None
+        gone = self._served.policy.withdraw(request.product, request.version, device)
+        still = self._served.policy.images()
+        for release in gone:
+            if release.image.path not in still:
+                self._served.shelf.drop(release.image.path)
+        yield {"done": True, "releases": [release.told() for release in gone]}
+
+    async def _content(self, request: requests.WithFile) -> bytes:
+        """What is to be served."""
+        if (request.file is None) == (request.content is None):
+            raise Misuse("expected either a file or its content, as base64")
+        if request.content is not None:
+            try:
+                return base64.b64decode(request.content, validate=True)
+            except ValueError:
+                raise Misuse("content: not base64") from None
+        file = Path(request.file or "")
+        if self._made is not None and self._made.holds(file):
+            raise Misuse(f"{file} is in the folder with the server's own keys: nothing there is for everybody")
+        return await asyncio.to_thread(read_given, file, MOST_BYTES)
+
+    async def _group(self, request: requests.Group) -> AsyncIterator[Told]:
         self._served.policy.groups[request.name] = {device_id(device) for device in request.devices}
         yield {"done": True}
 
@@ -198,28 +163,34 @@ class UpdateServerControl(ControlPort):
 
     # -- faults and what happened --------------------------------------------------------------------------------------
 
-    async def _fault(self, request: _Fault) -> AsyncIterator[Told]:
+    async def _fault(self, request: requests.Fault) -> AsyncIterator[Told]:
+        if request.host is not None:
+            self._served.endpoint.host(request.host)
         self._served.faults.add(Fault(**request.model_dump(exclude={"do"})))
         yield {"done": True, "faults": self._served.faults.told()}
 
     async def _faults(self, _request: Request) -> AsyncIterator[Told]:
         yield {"done": True, "faults": self._served.faults.told()}
 
-    async def _clear_faults(self, request: _OfDevice) -> AsyncIterator[Told]:
+    async def _clear_faults(self, request: requests.OfDevice) -> AsyncIterator[Told]:
         self._served.faults.clear(request.device)
         yield {"done": True}
 
-    async def _log(self, request: _Log) -> AsyncIterator[Told]:
+    async def _log(self, request: requests.Log) -> AsyncIterator[Told]:
         journal = self._served.journal
         logs: dict[str, Iterable[Told]] = {
             "handshakes": (handshake.told() for handshake in reversed(self._served.endpoint.handshakes)),
             "requests": reversed(journal.requests),
             "check-ins": reversed(journal.check_ins),
         }
-        last = list(islice(logs[request.of], request.last))
-        yield {"done": True, "log": [{**entry} for entry in reversed(last)]}
+        device = request.device and device_id(request.device)
+        if device and request.of == "handshakes":
+            raise Misuse("device: nobody says in a handshake which device it is")
+        number = "handshake" if request.of == "handshakes" else "request"
+        found = journal.last(logs[request.of], number, after=request.after, device=device, most=request.last)
+        yield {"done": True, "log": found}
 
-    async def _events(self, request: _Events) -> AsyncIterator[Told]:
+    async def _events(self, request: requests.Events) -> AsyncIterator[Told]:
         """Events of a host and a device, and those that are nobody's. Raises LabFault for a reader far too slow."""
         queue: asyncio.Queue[Told | None] = asyncio.Queue()
         host = request.host and request.host.lower()
@@ -241,6 +212,13 @@ class UpdateServerControl(ControlPort):
             raise LabFault(f"events were lost: more than {MOST_QUEUED} were not read")
         finally:
             unsubscribe()
+
+
+async def _load(chain: str, key: str) -> Identity:
+    """An identity from PEM files. Raises Misuse."""
+    for name in (chain, key):
+        await asyncio.to_thread(read_given, Path(name), MOST_BYTES)  # what is no file would be waited for
+    return Identity.load(Path(chain), Path(key))
 
 
 def _host(host: EndpointHost) -> dict[str, Any]:

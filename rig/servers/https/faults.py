@@ -25,7 +25,9 @@ _AT: dict[str, tuple[int, range | tuple[int, ...]]] = {
     "status": (404, STATUSES),
     "redirect": (302, REDIRECTS),
     "slow": (1024, range(1, 1 << 30)),
+    **dict.fromkeys(("empty", "chunked", "no-range", "wrong-md5"), (0, (0,))),
 }
+_ANY_COUNT = range(1 << 40)
 _FORM = re.compile(r"(?:([^/:@*]+)/)?([a-z0-9-]+)(?:@(\d+))?(?:\*(\d+))?(?::(.*))?", re.S)
 
 
@@ -69,18 +71,29 @@ class Fault:
         if self.kind not in (*ANSWER_FAULTS, *BODY_FAULTS):
             known = ", ".join((*ANSWER_FAULTS, *BODY_FAULTS))
             raise Misuse(f"no fault is called {self.kind!r}", hint=f"one of {known}")
-        standard, possible = _AT.get(self.kind, (0, range(1 << 40)))
+        standard, possible = _AT.get(self.kind, (0, _ANY_COUNT))
         if self.at is None:
             self.at = standard
         if self.at not in possible:
-            raise Misuse(f"fault {self.kind} cannot be at {self.at}", hint=f"one of {possible}")
+            raise Misuse(f"fault {self.kind} cannot be at {self.at}", hint=_spoken(possible))
         if self.kind == "redirect" and (not self.to or not self.to.isprintable()):
             raise Misuse("fault redirect needs a place to redirect to", hint="redirect@302:https://host/path")
+        if self.kind != "redirect" and self.to is not None:
+            raise Misuse(f"fault {self.kind} leads nowhere: `to` is for redirect")
+        if self.kind != "stall" and self.lasts:
+            raise Misuse(f"fault {self.kind} does not last: seconds are for stall")
         if self.times < 0 or not 0 <= self.lasts <= 3600:
             raise Misuse(f"fault {self.kind}: times or seconds of stalling make no sense")
         if self.device is not None:
             self.device = device_id(self.device)
         self.host = self.host.lower() if self.host is not None else None
+
+
+def _spoken(possible: range | tuple[int, ...]) -> str:
+    """Numbers, as a hint."""
+    if isinstance(possible, range):
+        return f"from {possible[0]} to {possible[-1]}"
+    return "it takes no number" if possible == (0,) else f"one of {', '.join(map(str, possible))}"
 
 
 class Faults:

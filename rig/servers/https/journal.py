@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 Event = dict[str, Any]
@@ -20,6 +21,14 @@ class Journal:
         self.requests: deque[Event] = deque(maxlen=MOST_KEPT)
         self.check_ins: deque[Event] = deque(maxlen=MOST_KEPT)
         self._subscribers: list[Subscriber] = []
+
+    def last(self, of: Iterable[Event], number: str, *, after: int, device: str | None, most: int) -> list[Event]:
+        """The last of some entries, oldest first: those whose `number` is above `after`, and of one device or any.
+
+        `of` begins with the newest.
+        """
+        wanted = (entry for entry in of if entry[number] > after and device in (None, entry.get("device")))
+        return [{**entry} for entry in reversed(list(islice(wanted, most)))]
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Be told from now on; returns how to end that."""

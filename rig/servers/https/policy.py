@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rig.errors import Misuse
@@ -24,6 +24,11 @@ class Release:
     groups: frozenset[str] = frozenset()
     devices: frozenset[str] = frozenset()
 
+    def replaces(self, other: Release) -> bool:
+        """Whether it is the same version for the same devices, whatever the image and the share of them."""
+        mine, theirs = ((one.version, one.groups, one.devices) for one in (self, other))
+        return mine == theirs
+
     def told(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -43,13 +48,34 @@ class Policy:
     groups: dict[str, set[str]] = field(default_factory=dict)
 
     def release(self, product: str, release: Release) -> None:
-        """Make this the newest of a product; one of the same version is replaced. Raises Misuse."""
+        """Make this the newest of a product; the same version for the same devices is replaced. Raises Misuse."""
         if not release.version.isprintable() or not release.version:
             raise Misuse("a release needs a version", hint="as devices report it")
         if not 0 <= release.percentage <= 100:
             raise Misuse(f"{release.percentage} % of all devices cannot be")
-        older = [other for other in self.products.get(product, []) if other.version != release.version]
+        older = [other for other in self.products.get(product, []) if not release.replaces(other)]
         self.products[product] = [release, *older]
+
+    def withdraw(self, product: str | None, version: str | None, device: str | None) -> list[Release]:
+        """Take releases back: of a product or of any, of a version or of any; with `device` those for it alone.
+
+        Returns them. What is released to more devices stays released to the others.
+        """
+        gone: list[Release] = []
+        for name in list(self.products) if product is None else [product]:
+            kept = []
+            for release in self.products.get(name, []):
+                rest = _without(release, device) if version in (None, release.version) else release
+                kept += [rest] if rest is not None else []
+                gone += [release] if rest is not release else []
+            self.products[name] = kept
+            if not kept:
+                del self.products[name]
+        return gone
+
+    def images(self) -> set[str]:
+        """Paths of all images that are released."""
+        return {release.image.path for releases in self.products.values() for release in releases}
 
     def newest(self, product: str, device: str | None) -> Release | None:
         """The newest release that is meant for a device; None where none is."""
@@ -65,6 +91,13 @@ class Policy:
         """As JSON."""
         products = {name: [release.told() for release in releases] for name, releases in self.products.items()}
         return {"products": products, "groups": {name: sorted(members) for name, members in self.groups.items()}}
+
+
+def _without(release: Release, device: str | None) -> Release | None:
+    """What is left of a release that a device is to get no more; None for all devices."""
+    if device is None or (release.devices == {device} and not release.groups):
+        return None
+    return replace(release, devices=release.devices - {device}) if device in release.devices else release
 
 
 def share(product: str, version: str, device: str | None) -> float:

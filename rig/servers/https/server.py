@@ -16,14 +16,15 @@ from rig.errors import Misuse
 from rig.servers.https.answer import Answer, answer_to
 from rig.servers.https.body import Cut, Sending
 from rig.servers.https.check_in import CheckIn, device_in, read_check_in
+from rig.servers.https.connection import HttpServer
 from rig.servers.https.faults import ANSWER_FAULTS, BODY_FAULTS, Fault, Faults
 from rig.servers.https.journal import Event, Journal
 from rig.servers.https.policy import Policy
 from rig.servers.https.shelf import Shelf
-from rig.trust.authority import Identity
 from rig.trust.endpoint import Endpoint, tune
 from rig.trust.endpoint_context import TlsSettings
 from rig.trust.endpoint_handshake import Handshake
+from rig.trust.identity import Identity
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,9 @@ class UpdateServer:
         self.identities = {name.lower(): identity for name, identity in hosts.items()}
         quiet = logging.getLogger(f"{__name__}.http")
         quiet.setLevel(logging.CRITICAL)  # what clients send is no trouble of ours; ours is logged here
-        self._web = web.Server(
+        self._web = HttpServer(
             self._serve,
+            self._not_a_request,
             access_log=None,
             logger=quiet,
             handler_cancellation=True,
@@ -72,23 +74,32 @@ class UpdateServer:
         self.endpoint.close()
         await self._web.shutdown(0.1)
 
-    def swap(self, host: str, identity: Identity) -> None:
-        """Show another identity as a host, from the next handshake on. Raises Misuse."""
-        former = self.endpoint.swap(identity, host)
-        self.journal.tell(
-            "identity-swapped", host.lower(), None, identity=identity.fingerprint, former=former.fingerprint
-        )
+    def swap(self, host: str, identity: Identity, client: str | None = None) -> None:
+        """Show another identity as a host from the next handshake on, to everybody or one client. Raises Misuse."""
+        former = self.endpoint.swap(identity, host, client)
+        swapped = {"identity": identity.fingerprint, "former": former.fingerprint, "client": client}
+        self.journal.tell("identity-swapped", host.lower(), None, **swapped)
 
-    def set_tls(self, host: str | None, changes: Mapping[str, Any]) -> TlsSettings:
-        """Make handshakes of one host, or of all, differently from the next one on; returns the last one's settings."""
-        hosts = [self.endpoint.host(host)] if host is not None else list(self.endpoint.hosts.values())
-        for each in hosts:
-            self.endpoint.set(replace(each.settings, **changes), each.name)
-        return hosts[-1].settings
+    def set_tls(self, host: str | None, changes: Mapping[str, Any], client: str | None = None) -> TlsSettings:
+        """Make handshakes of one host, or of all, differently from the next one on; returns the last one's settings.
+
+        Raises Misuse; then all stay as they were.
+        """
+        names = [host] if host is not None else list(self.endpoint.hosts)
+        wanted = {name: replace(self.endpoint.met_by(client, name).settings, **changes) for name in names}
+        self.endpoint.set_all(wanted, client)
+        return wanted[names[-1]]
+
+    def check_new(self, name: str) -> None:
+        """Raises Misuse where an identity, or a host, is called so already."""
+        if name.lower() in self.endpoint.hosts:
+            raise Misuse(f"{name} is a host: its first identity is called so")
+        if name.lower() in self.identities:
+            raise Misuse(f"an identity is called {name} already", hint="swap to it, or name another")
 
     def identity(self, name: str) -> Identity:
         """One it was told of. Raises Misuse."""
-        found = self.identities.get(name)
+        found = self.identities.get(name.lower())
         if found is None:
             raise Misuse(f"no identity is called {name!r}", hint=f"one of {', '.join(self.identities)}")
         return found
@@ -129,15 +140,31 @@ class UpdateServer:
             self.journal.tell("finished" if finished else "aborted", host, device, **ended)
         return sending.response
 
+    def _not_a_request(self, request: web.BaseRequest, status: int, why: str) -> None:
+        """Note what could not be read as a request: it is evidence, too."""
+        shook, peer = _who(request)
+        told = self.journal.tell(
+            "request-refused",
+            shook.host if shook is not None else None,
+            None,
+            request=next(self._numbers),
+            handshake=shook.number if shook is not None else None,
+            peer=peer,
+            method=None,
+            path=None,
+            range=None,
+            status=status,
+            why=why,
+        )
+        self.journal.requests.append(told)
+
     def _asked(self, request: web.BaseRequest, headers: Mapping[str, str], check_in: CheckIn | None) -> Event:
         """Note a request, by the host its Host header names, or that of the handshake where it names none of ours."""
-        transport = request.transport
-        if transport is not None:
-            tune(transport)
-        shook: Handshake | None = transport.get_extra_info("handshake") if transport is not None else None
+        if request.transport is not None:
+            tune(request.transport)
+        shook, peer = _who(request)
         named = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
         host = named.lower() if named.lower() in self.endpoint.hosts else None
-        peer = transport.get_extra_info("peername") if transport is not None else None
         told = self.journal.tell(
             "request",
             host or (shook.host if shook is not None else named.lower() or None),
@@ -145,7 +172,7 @@ class UpdateServer:
             request=next(self._numbers),
             handshake=shook.number if shook is not None else None,
             server_name=shook.hello.server_name if shook is not None and shook.hello is not None else None,
-            peer=f"{peer[0]}:{peer[1]}" if peer else "?",
+            peer=peer,
             method=request.method,
             path=request.path_qs,
             http=f"{request.version.major}.{request.version.minor}",
@@ -169,8 +196,10 @@ class UpdateServer:
         wrong = self.faults.take(ANSWER_FAULTS, host, device)
         for fault in wrong.values():
             return _wrong_answer(fault), wrong
-        faults = dict(self.faults.take(("no-range",), host, device)) if "range" in headers else {}
-        plain = {name: value for name, value in headers.items() if name != "range"} if faults else headers
+        wants_part = request.method == "GET" and "range" in headers
+        faults = dict(self.faults.take(("no-range",), host, device)) if wants_part else {}
+        is_part = request.method == "GET" and not faults  # only GET has ranges (RFC 9110 §14.2)
+        plain = headers if is_part else {name: value for name, value in headers.items() if name != "range"}
         answer = answer_to(request.path, plain, check_in, self.shelf, self.policy)
         if faults:
             answer = replace(
@@ -213,6 +242,14 @@ class UpdateServer:
         event = "disconnected" if handshake.ending else "handshake"
         told = handshake.told()
         self.journal.tell(event, told.pop("host"), None, **told)
+
+
+def _who(request: web.BaseRequest) -> tuple[Handshake | None, str]:
+    """The handshake behind a request, where there was one, and the address it came from."""
+    if request.transport is None:
+        return None, "?"
+    address = request.transport.get_extra_info("peername")
+    return request.transport.get_extra_info("handshake"), f"{address[0]}:{address[1]}" if address else "?"
 
 
 def _wrong_answer(fault: Fault) -> Answer:

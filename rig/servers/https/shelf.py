@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from rig.errors import Misuse
 
@@ -16,7 +16,7 @@ MOST_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Published:
-    """One file: `path` begins with a slash."""
+    """One file: `path` begins with a slash, and is written as in a URL."""
 
     path: str
     data: bytes = field(repr=False)
@@ -42,7 +42,7 @@ class Published:
 
 
 class Shelf:
-    """Files by path; publishing one again replaces it for requests from then on."""
+    """Files by path, nothing of it written with %; publishing one again replaces it for requests from then on."""
 
     def __init__(self) -> None:
         self.files: dict[str, Published] = {}
@@ -51,21 +51,19 @@ class Shelf:
         """Let everybody download it. Raises Misuse for a path that no URL has."""
         path = path if path.startswith("/") else f"/{path}"
         if not path.isascii() or not path.isprintable() or set(path) & set(" ?#"):
-            raise Misuse(f"no file can be at {path!r}")
-        self.files[path] = Published(path, data)
-        return self.files[path]
+            raise Misuse(f"no file can be at {path!r}", hint="as in a URL: %20 for a blank")
+        file = self.files[unquote(path)] = Published(path, data)
+        return file
+
+    def find(self, path: str) -> Published | None:
+        """What is at a path in which nothing is written with % any more."""
+        return self.files.get(path)
+
+    def drop(self, path: str) -> None:
+        """Have it no more, if it is there."""
+        self.files.pop(unquote(path), None)
 
     def withdraw(self, path: str) -> None:
         """Have it no more. Raises Misuse where nothing is."""
-        if self.files.pop(path, None) is None:
+        if self.files.pop(unquote(path), None) is None:
             raise Misuse(f"nothing is published at {path}", hint=f"there is {', '.join(self.files) or 'nothing'}")
-
-
-def read_image(path: Path) -> bytes:
-    """A file's content. Raises Misuse for what is none, or too large."""
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise Misuse(f"{path} is larger than {MOST_BYTES} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error

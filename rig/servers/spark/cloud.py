@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rig.errors import LabFault, RigError
 from rig.formats.spark_handshake import Introduction, read_introduction
 from rig.formats.spark_messages import Hello
+from rig.ports import room_for_connections
 from rig.servers.spark.connection import Connection
 from rig.servers.spark.core_keys import CoreKeys, checked_core_id
 from rig.servers.spark.events import EventBus
@@ -29,9 +29,6 @@ PORT = 5683
 SILENT_SECONDS = 30.0
 #: Copy by the bootloader, start, Wi-Fi join: how long an updated Core may stay away.
 AWAY_SECONDS = 120.0
-#: More connections than this at once are refused.
-MOST_CONNECTIONS = 4096
-FILES_KEPT = 128
 
 
 class SparkCloud:
@@ -45,7 +42,7 @@ class SparkCloud:
         #: Keys that single Cores are to meet instead.
         self._own_keys: dict[str, rsa.RSAPrivateKey] = {}
         self._connections: set[Connection] = set()
-        self._most_connections = _room_for_connections()
+        self._most_connections = room_for_connections()
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._arrivals: dict[str, list[asyncio.Future[Session]]] = {}
@@ -227,13 +224,3 @@ class SparkCloud:
             for session in list(self.sessions.values()):
                 if loop.time() - session.connection.last_heard > SILENT_SECONDS:
                     session.connection.close(f"nothing for {SILENT_SECONDS:.0f} s")
-
-
-def _room_for_connections() -> int:
-    """How many connections may be open: as many files as this process may have, with some kept for other things."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + FILES_KEPT
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(MOST_CONNECTIONS, soft - FILES_KEPT)

@@ -1,45 +1,34 @@
 """An ESP32 without input and output: lines, bytes and time go in; bytes, flash work and events come out.
 
-Time is a number of seconds that whoever owns the board passes in; a step under way when the supply fails is carried out
-as far as its time allows, and the operation in flight is torn. A reset lets the operation in flight finish: the flash
-chip keeps its supply.
+A reset lets the flash operation in flight finish: the flash chip keeps its supply.
 """
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rig.firmware.manifest import Image
+from rig.twin.board_model import BoardModel
 from rig.twin.esp32.boot import Bootloaders, start
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.memory import Esp32Memory
 from rig.twin.esp32.steps import POWERON, RTCWDT_RTC, SW_CPU_RESET, Reboot
 from rig.twin.esp32.uart import Uart
-from rig.twin.flash import PowerLost
-from rig.twin.stepper import Stepper
-from rig.twin.steps import Listen, Reset
+from rig.twin.steps import Reset, Step
 from rig.twin.tcp import TcpClient
 
 #: Finds the image that a stretch of flash begins with.
 FindImage = Callable[[bytes], Image | None]
 
 
-@dataclass(slots=True)
-class Event:
-    """Something that happened on the board at `at` seconds."""
-
-    at: float
-    name: str
-
-
-class Esp32:
+class Esp32(BoardModel):
     """The board: flash, chip, serial port and radio, and the program that runs now.
 
-    `find` tells applications by content, `bootloaders` second stages. `time_scale` stretches flash work and start-up;
-    0 leaves them out. EN, network and protocol timers are never scaled.
+    `find` tells applications by content, `bootloaders` second stages. EN, network and protocol timers are never scaled.
     """
+
+    memory: Esp32Memory
 
     def __init__(
         self,
@@ -49,25 +38,22 @@ class Esp32:
         find: FindImage,
         bootloaders: Bootloaders,
         trust: Callable[[str], str | None] = lambda _name: None,
+        network_time: Callable[[], Callable[[], float | None]] = lambda: time.time,
         time_scale: float = 1.0,
         seed: int = 0,
     ):
-        """`trust` finds the PEM of a certificate that firmware pins by name."""
-        self.memory, self.chip = memory, chip
+        """`trust` finds the PEM of a certificate that firmware pins by name, `network_time` what sets its clock."""
+        super().__init__(memory, time_scale=time_scale, seed=seed)
+        self.chip = chip
         self.find, self.bootloaders, self.trust = find, bootloaders, trust
+        self.network_time = network_time
         self.uart = Uart()
         self.tcp = TcpClient()
-        self.time = 0.0
-        self.powered = False
         self.in_reset = False
         self.gpio0_low = False
         #: What the strapping pins were when the chip last left reset.
         self.downloads = False
         self.reset_cause = POWERON
-        self.events: list[Event] = []
-        #: Label of the partition whose application runs; None while none does.
-        self.running: str | None = None
-        self._stepper = Stepper(memory, time_scale=time_scale, seed=seed)
 
     # -- lines -------------------------------------------------------------------------------------------------------
 
@@ -78,16 +64,9 @@ class Esp32:
             return
         self.powered = True
         self.memory.power_on()
-        self.chip.reset()
+        self.chip.power_on()
         self.event("power-on")
         self._leave_reset(POWERON)
-
-    def power_off(self, now: float) -> None:
-        """Supply falls at `now`: the operation in flight is torn, everything volatile is gone."""
-        self.advance(now)
-        if self.powered:
-            self._stepper.interrupt(now, tearing=True)
-            self._lose_power()
 
     def hold_reset(self, held: bool, now: float) -> None:
         """EN goes low, and the chip stands still; or high, and it starts anew. It looks like a power-on (§1.7)."""
@@ -121,65 +100,22 @@ class Esp32:
         self._stimulate()
         self.advance(now)
 
-    # -- time --------------------------------------------------------------------------------------------------------
-
-    def due(self) -> float:
-        """When the board next does something by itself; infinity when it does not."""
-        return self._stepper.ends if self.powered else math.inf
-
-    def advance(self, now: float) -> None:
-        """Let everything happen that is due until `now`."""
-        while self.due() <= now and self.step():
-            pass
-        if now < math.inf:
-            self.time = max(self.time, now)
-
-    def step(self) -> bool:
-        """Let the next thing happen, whenever it is due; False when nothing ever is."""
-        due = self.due()
-        if due == math.inf:
-            return False
-        self.time = max(self.time, due)
-        try:
-            self._stepper.finish()
-        except PowerLost:
-            self._lose_power()
-            return True
-        match self._stepper.step:
-            case Reboot(cause):
-                self._restart(cause)
-            case Reset():
-                self._restart(SW_CPU_RESET)
-            case _:
-                self._stepper.go_on(self.time)
-        return True
-
-    @property
-    def writing(self) -> bool:
-        """Whether flash work is under way."""
-        return self._stepper.at_work
-
-    def catch_up(self, now: float) -> None:
-        """Let everything happen until `now`, flash work under way included, so that a look at the flash is true."""
-        self.advance(now)
-        self._stepper.catch_up(self.time)
-
-    @property
-    def operations(self) -> int:
-        """How many flash operations were carried out since power-on."""
-        return self._stepper.operations
-
     # -- what programs call ------------------------------------------------------------------------------------------
-
-    def event(self, name: str) -> None:
-        """Note something worth seeing."""
-        self.events.append(Event(self.time, name))
 
     def say(self, line: str) -> None:
         """Print a line on the console."""
         self.uart.send(line.encode("utf-8", "replace") + b"\r\n")
 
     # -- how it goes on ----------------------------------------------------------------------------------------------
+
+    def _go_on(self, step: Step) -> None:
+        match step:
+            case Reboot(cause):
+                self._restart(cause)
+            case Reset():
+                self._restart(SW_CPU_RESET)
+            case _:
+                self._stepper.go_on(self.time)
 
     def _leave_reset(self, cause: int) -> None:
         self.downloads = self.gpio0_low
@@ -204,16 +140,10 @@ class Esp32:
         self._stepper.interrupt(self.time, tearing=False)
         self._stepper.stop(self.time)
         self.running = None
+        self.uart.reset()
         self.tcp.vanish()
 
     def _lose_power(self) -> None:
-        self.powered = False
-        self._stepper.stop(self.time)
-        self.running = None
+        self.uart.reset()
         self.tcp.vanish()
-        self.event("power-off")
-
-    def _stimulate(self) -> None:
-        """Something came from outside: whoever listens for that goes on."""
-        if self.powered and isinstance(self._stepper.step, Listen):
-            self._stepper.go_on(self.time)
+        super()._lose_power()

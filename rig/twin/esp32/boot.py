@@ -9,12 +9,16 @@ from typing import Any
 from rig.firmware.manifest import Image
 from rig.formats.esp_boot import Erase, Program, Say, boot
 from rig.formats.esp_boot_config import BootConfig
+from rig.formats.esp_flash_parameters import FlashParameters
+from rig.formats.esp_image import Header
 from rig.formats.partition_table import TABLE_OFFSET
 from rig.twin.esp32.app.application import application
+from rig.twin.esp32.app.waiting import wait_until
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.memory import FLASH_SIZE, SECTOR
 from rig.twin.esp32.rom_loader import rom_loader
-from rig.twin.esp32.steps import RTCWDT_RTC, SW_RESET, Board, Reboot
+from rig.twin.esp32.steps import POWERON, RTCWDT_RTC, SW_RESET, Board, Reboot
+from rig.twin.esp32.uart import ROM_BAUD
 from rig.twin.flash import Run
 from rig.twin.steps import Delay, Idle, Step, Timer, Work
 from rig.twin.steps import Program as Steps
@@ -24,6 +28,8 @@ MAGIC = 0xE9
 #: The ROM until it has loaded the second stage; an image is hashed on every start at about this many bytes a second
 #: (estimates: nothing was measured).
 ROM_SECONDS, HASHED_PER_SECOND = 0.05, 4_000_000
+#: What a restart takes at least; nothing scales it, so that a board that restarts for ever leaves the machine in peace.
+RESTART_SECONDS = 0.01
 #: How long a ROM that finds nothing to load says so, until the RTC's watchdog resets it.
 GIVES_UP_SECONDS, SAYS_SO = 1.0, 4
 #: What a start that finds nothing takes at least.
@@ -47,6 +53,8 @@ Bootloaders = Callable[[bytes, Chip], BootConfig | None]
 def start(board: Board) -> Steps:
     """Everything from the end of a reset on."""
     board.running = None
+    if board.reset_cause != POWERON:
+        yield from wait_until(board, board.time + RESTART_SECONDS)
     board.say(board.chip.banner)
     straps, way = (
         (0x3, "DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2)") if board.downloads else (0x13, "SPI_FAST_FLASH_BOOT")
@@ -67,30 +75,33 @@ def _second_stage(board: Board) -> Generator[Step, Any, BootConfig]:
     config = board.bootloaders(area, board.chip) if area[0] == MAGIC else None
     if config is None:
         board.event("no-bootloader")
-        for _ in range(SAYS_SO):
-            board.say(_no_bootloader(board, area))
-            yield Timer(GIVES_UP_SECONDS / SAYS_SO)
+        lines = _no_bootloader(board, area)
+        for line in lines:
+            board.say(line)
+            yield Timer(GIVES_UP_SECONDS / len(lines))
         yield Reboot(RTCWDT_RTC)
         raise AssertionError("a board that restarts does not go on")
     board.say("configsip: 0, SPIWP:0xee")
     board.say("clk_drv:0x00,q_drv:0x00,d_drv:0x00,cs0_drv:0x00,hd_drv:0x00,wp_drv:0x00")
-    board.say("mode:DIO, clock div:2")
+    flash = FlashParameters.of(Header.unpack(area))
+    board.say(f"mode:{flash.mode}, clock div:{flash.divider}")
     board.say(f"load:0x3fff0030,len:{int.from_bytes(area[28:32], 'little')}")
     board.say(f"entry 0x{int.from_bytes(area[4:8], 'little'):08x}")
     return config
 
 
-def _no_bootloader(board: Board, area: bytes) -> str:
+def _no_bootloader(board: Board, area: bytes) -> list[str]:
     """What the ROM says of it: revisions 0 and 1 and later ones differ (§1.9); a half written one is an assumption."""
     if area[0] == MAGIC:
-        return "csum err:0xff!=0x00"
+        return ["csum err:0xff!=0x00"] * SAYS_SO
     if board.chip.revision >= 300:
-        return f"invalid header: 0x{int.from_bytes(area[:4], 'little'):08x}"
-    return "flash read err, 1000"
+        return [f"invalid header: 0x{int.from_bytes(area[:4], 'little'):08x}"] * SAYS_SO
+    return ["flash read err, 1000", "ets_main.c 371 "]
 
 
 def _run_second_stage(board: Board, config: BootConfig) -> Steps:
     flash = board.memory.flash
+    board.uart.baud = ROM_BAUD  # a loader that came before may have left another
     read_bytes = 0
 
     def read(offset: int, length: int) -> bytes:
@@ -112,6 +123,8 @@ def _run_second_stage(board: Board, config: BootConfig) -> Steps:
         match step:
             case Say(line):
                 board.say(line)
+            case Erase(address) | Program(address) if address >= FLASH_SIZE:
+                pass  # a header that promises more flash than there is
             case Erase(address):
                 yield Work(Run("erase", address - address % SECTOR, SECTOR, 1))
             case Program(address, data):
@@ -121,7 +134,8 @@ def _run_second_stage(board: Board, config: BootConfig) -> Steps:
         yield Timer(LOOP_SECONDS)
         yield Reboot(SW_RESET)
         return
-    image = _at_this_board(board, board.find(flash.read(entered.offset, entered.size)))
+    size = min(entered.size, FLASH_SIZE - entered.offset)
+    image = _at_this_board(board, board.find(flash.read(entered.offset, size)))
     board.running = entered.label
     board.event(f"start:{entered.label}:{image.name if image is not None else 'unknown'}")
     yield from application(board, entered, image)

@@ -15,7 +15,9 @@ from rig.twin.esp32 import spi_flash
 from rig.twin.esp32.efuses import Efuses
 from rig.twin.esp32.spi_flash import SpiFlash
 
-DEFAULT_MAC = bytes.fromhex("240ac4000001")
+DEFAULT_MAC, DEFAULT_REVISION = bytes.fromhex("240ac4000001"), 300
+#: What is kept of a chip: its eFuses and the word of DATE_ADDRESS.
+KEPT_SIZE = fuses.SIZE + 4
 D0WDQ6, D0WD = 0, 1
 #: What tells an ESP32 from its relatives.
 MAGIC_ADDRESS, MAGIC = 0x40001000, 0x00F01D83
@@ -39,25 +41,34 @@ class Chip:
 
     def __init__(
         self,
-        mac: bytes = DEFAULT_MAC,
+        mac: bytes | None = None,
         *,
-        revision: int = 300,
+        revision: int | None = None,
         package: int = D0WD,
         efuses: bytes | None = None,
     ):
-        """`revision` is major*100+minor, 0 to 303. `efuses`, once kept, say everything but a major revision above 2.
+        """`revision` is major*100+minor, 0 to 303. `efuses` are those kept of a chip, KEPT_SIZE bytes: they say it all.
 
-        Raises Misuse for what no ESP32 can be.
+        Raises Misuse for what no ESP32 can be, and where it is not the chip whose eFuses were kept.
         """
-        major, minor = divmod(revision, 100)
+        made, told = mac or DEFAULT_MAC, DEFAULT_REVISION if revision is None else revision
+        major, minor = divmod(told, 100)
         if major not in _MAJOR_BITS or not 0 <= minor <= 3:
-            raise Misuse(f"an ESP32 has no revision {esp_chip.named(revision)}", hint="v0.0 to v3.3")
-        if len(mac) != 6:
-            raise Misuse(f"a MAC has 6 bytes, not {len(mac)}")
+            raise Misuse(f"an ESP32 has no revision {esp_chip.named(told)}", hint="v0.0 to v3.3")
+        if len(made) != 6:
+            raise Misuse(f"a MAC has 6 bytes, not {len(made)}")
         if not 0 <= package <= 0xF:
             raise Misuse(f"a package is a number of 4 bits, not {package}")
-        self._date = _MAJOR_BITS[major] >> 2 << 31
-        self._fuses = Efuses(efuses if efuses is not None else _from_factory(mac, major, minor, package))
+        date = _MAJOR_BITS[major] >> 2 << 31
+        words = _from_factory(made, major, minor, package) + date.to_bytes(4, "little") if efuses is None else efuses
+        if len(words) != KEPT_SIZE:
+            raise Misuse(f"eFuses are kept in {KEPT_SIZE} bytes, not {len(words)}")
+        self._fuses, self._date = Efuses(words[: fuses.SIZE]), int.from_bytes(words[fuses.SIZE :], "little")
+        if mac is not None and mac != self.mac:
+            raise Misuse(f"the eFuses are those of {self.mac.hex(':')}, not of {mac.hex(':')}")
+        if revision is not None and revision != self.revision:
+            named = esp_chip.named
+            raise Misuse(f"the eFuses are those of a {named(self.revision)}, not of a {named(revision)}")
         self._spi = SpiFlash()
         self._sdio_conf = 0
 
@@ -94,8 +105,8 @@ class Chip:
 
     @property
     def efuses(self) -> bytes:
-        """All eFuses, to be kept and given to the next Chip."""
-        return self._fuses.contents
+        """All eFuses and the date that says a major revision above 2, to be kept and given to the next Chip."""
+        return self._fuses.contents + self._date.to_bytes(4, "little")
 
     @property
     def on_burn(self) -> Callable[[], None]:
@@ -119,8 +130,13 @@ class Chip:
 
     # -- registers ---------------------------------------------------------------------------------------------------
 
+    def power_on(self) -> None:
+        """The supply rises: the chip starts, and so does its flash."""
+        self._spi.power_on()
+        self.reset()
+
     def reset(self) -> None:
-        """The chip starts: registers are as after power-on, what was burned can be read."""
+        """The chip starts: its registers are as after power-on, what was burned can be read; the flash goes on."""
         self._fuses.reset()
         self._spi.reset()
         self._sdio_conf = 0

@@ -96,6 +96,7 @@ class Loader:
 
     def run(self) -> Generator[Step, Any, WayOut]:
         """Answer requests until one of them is the way out."""
+        self.board.uart.listen()
         while True:
             raw = yield from self.next_frame()
             try:

@@ -6,13 +6,11 @@ then its serial port vanishes with the power.
 
 from __future__ import annotations
 
-import asyncio
-import math
-import time
 from pathlib import Path
 from typing import Any
 
-from rig.errors import LabFault, Misuse
+from rig.errors import Misuse
+from rig.ports import taking
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.circuit import ResetCircuit
@@ -21,9 +19,9 @@ from rig.twin.esp32.memory import FLASH_SIZE, Esp32Memory
 from rig.twin.esp32.serial_port import SerialPort
 from rig.twin.flash_file import FlashFile
 from rig.twin.network import Network, Routes
-
-#: How far the file may lag behind flash work under way.
-FILE_LAG_SECONDS = 0.05
+from rig.twin.network_time import NetworkTime
+from rig.twin.real_time import RealTime
+from rig.twin.state_folder import FolderLock, keep, kept, state_folder
 
 
 class Esp32Process:
@@ -33,51 +31,45 @@ class Esp32Process:
         self,
         *,
         state: Path,
-        mac: bytes,
-        revision: int,
+        mac: bytes | None,
+        revision: int | None,
         fed_by_board: bool,
         routes: Routes,
         address: str | None,
         **kind: Any,
     ):
         """`fed_by_board` says whether the USB bridge loses its supply with the board; `address` is the board's own in
-        its network. `kind` is what else a board is made with."""
-        try:
-            state.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
+        its network; None for `mac` and `revision` is what its eFuses say. `kind` is what else a board is made with.
+
+        Raises Misuse for a folder or a file in it that cannot be this board's.
+        """
         memory = Esp32Memory()
+        self._lock = FolderLock(state_folder(state))
         self._file = FlashFile(state / "flash.bin", memory.flash, b"\xff" * FLASH_SIZE)
-        self._fuses = state / "efuses.bin"
-        chip = Chip(mac, revision=revision, efuses=self._fuses.read_bytes() if self._fuses.exists() else None)
-        chip.on_burn = lambda: _replace(self._fuses, chip.efuses)
-        self.board = Esp32(memory, chip, **kind)
+        chip = _kept_chip(state / "efuses.bin", mac, revision)
+        self.network_time = NetworkTime(routes, address)
+        self.board = Esp32(memory, chip, network_time=self.network_time, **kind)
         self.circuit = ResetCircuit()
         self._held = {"boot": False, "reset": False}
         self._fed_by_board = fed_by_board
-        self.serial = SerialPort(self._typed, self._lines, lambda: self.board.uart.baud)
+        uart = self.board.uart
+        self.serial = SerialPort(self._typed, self._lines, lambda: uart.baud, lambda: uart.full)
         tcp = self.board.tcp
         self.network = Network(routes, self._network_happened, lambda: len(tcp.received), address)
         tcp.on_order = self.network.order
-        self.board.uart.on_output = self.serial.say
+        uart.on_output = self.serial.say
         self.circuit.on_change = self._pins
-        self.controls = Esp32Controls(self.board, self.now, self._wake, self.press, self._power).server()
-        self._began = time.monotonic()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def now(self) -> float:
-        """Seconds since the process began: the model's time."""
-        return time.monotonic() - self._began
+        settled = [self.network.breathe, self.serial.breathe]
+        self.time = RealTime(self.board, state, beside=[self.circuit], settled=settled)
+        self.controls = Esp32Controls(self.board, self.time, self.press, self._power).server()
 
     async def start(
         self, *, host: str, serial_port: int, raw_port: int, control_port: int, powered: bool
     ) -> dict[str, Any]:
         """Open the ports; returns the ready line. Raises LabFault when a port is taken."""
-        try:
-            raw, rfc2217 = self.serial.hold(host, raw_port, serial_port)
+        raw, rfc2217 = self.serial.hold(host, raw_port, serial_port)
+        with taking(host, control_port):
             control = await self.controls.start(host, control_port)
-        except OSError as error:
-            raise LabFault(f"cannot listen on {host}: {error.strerror}", hint="port 0 takes a free one") from error
         self.serial.show(powered or not self._fed_by_board)
         await self.serial.settled()
         if powered:
@@ -88,73 +80,65 @@ class Esp32Process:
             "raw": {"url": f"socket://{host}:{raw}", "host": host, "port": raw},
             "control": {"host": host, "port": control},
             "mac": self.board.chip.mac.hex(),
+            "address": self.network.address,
             "revision": self.board.chip.revision,
         }
 
     def close(self) -> None:
         """Close ports and files; the board is left as it is, as when its power goes."""
-        self.board.catch_up(self.now())
+        self.board.catch_up(self.time.now())
         self.controls.close()
         self.serial.close()
         self.network.close()
+        self.network_time.close()
         self._file.close()
+        self._lock.close()
 
     def press(self, button: str, held: bool) -> None:
         """BOOT pulls GPIO0 low, RST pulls EN low."""
         self._held[button] = held
         self._pins()
-        self._wake()
+        self.time.wake()
 
     # -- lines -------------------------------------------------------------------------------------------------------
 
     def _power(self, on: bool) -> None:
         if on:
-            self.board.power_on(self.now())
+            self.board.power_on(self.time.now())
         else:
-            self.board.power_off(self.now())
+            self.board.power_off(self.time.now())
         if self._fed_by_board:
             self.serial.show(on)
-        self._wake()
+        self.time.wake()
 
     def _lines(self, dtr: bool, rts: bool) -> None:
-        self.circuit.set(dtr, rts, self.now())
-        self._wake()
+        self.circuit.set(dtr, rts, self.time.now())
+        self.time.wake()
 
     def _pins(self) -> None:
         """GPIO0 first: it is sampled when EN rises."""
         self.board.gpio0_low = self.circuit.gpio0_low or self._held["boot"]
-        self.board.hold_reset(self.circuit.en_low or self._held["reset"], self.now())
+        self.board.hold_reset(self.circuit.en_low or self._held["reset"], self.time.now())
 
     # -- bytes -------------------------------------------------------------------------------------------------------
 
     def _typed(self, data: bytes) -> None:
-        self.board.received(data, self.now())
-        self._wake()
+        self.board.received(data, self.time.now())
+        self.time.wake()
 
     def _network_happened(self, what: str, data: bytes) -> None:
-        self.board.network(what, data, self.now())
-        self._wake()
-
-    # -- time --------------------------------------------------------------------------------------------------------
-
-    def _wake(self) -> None:
-        """Let what is due happen, and come back when the next thing is."""
-        self.circuit.advance(self.now())
-        self.board.advance(self.now())
-        self.network.breathe()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        wait = min(self.board.due(), self.circuit.due()) - self.now()
-        if wait > FILE_LAG_SECONDS:
-            self.board.catch_up(self.now())
-        if self.board.writing:
-            wait = min(wait, FILE_LAG_SECONDS)
-        if wait != math.inf:
-            self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._wake)
+        self.board.network(what, data, self.time.now())
+        self.time.wake()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(content)
-    fresh.replace(path)
+def _kept_chip(path: Path, mac: bytes | None, revision: int | None) -> Chip:
+    """The chip whose eFuses are in a file, where there is one; it is written anew whenever some are burned."""
+    efuses = kept(path)
+    try:
+        chip = Chip(mac, revision=revision, efuses=efuses)
+    except Misuse as error:
+        if efuses is not None:
+            raise Misuse(f"{path}: {error.message}", hint="remove it to begin with another chip") from None
+        raise
+    chip.on_burn = lambda: keep(path, chip.efuses)
+    return chip

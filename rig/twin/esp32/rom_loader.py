@@ -39,6 +39,7 @@ def rom_loader(board: Board) -> Program:
         way_out = yield from stub.run()
     if way_out is WayOut.RESET:
         yield Reset()
+    board.uart.ignore()
 
 
 class RomLoader(Loader):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from rig.ports import taking
 from rig.twin.esp32.rfc2217 import Lines, Rfc2217Client
 from rig.twin.listening_port import Client, ListeningPort
 
@@ -19,24 +20,28 @@ _FRAME_BITS = 10
 class SerialPort:
     """Carries bytes between clients and the chip: `received` gets what they send, `say` is what the chip sends.
 
-    `lines` is called with DTR and RTS (True is asserted) at every edge, `baud` tells the chip's rate. Where clients
-    told another rate by RFC 2217, bytes are misread both ways.
+    `lines` is called with DTR and RTS (True is asserted) at every edge, `baud` tells the chip's rate, `full` whether it
+    has no room for more. Where clients told another rate by RFC 2217, bytes are misread both ways.
     """
 
-    def __init__(self, received: Callable[[bytes], None], lines: Callable[[bool, bool], None], baud: Callable[[], int]):
+    def __init__(
+        self,
+        received: Callable[[bytes], None],
+        lines: Callable[[bool, bool], None],
+        baud: Callable[[], int],
+        full: Callable[[], bool],
+    ):
         self._received, self._baud = received, baud
         self.lines = Lines(lines)
-        self._plain = ListeningPort(lambda port: Client(port, received))
-        self._rfc2217 = ListeningPort(self._remote)
+        self._plain = ListeningPort(lambda port: Client(port, received), full)
+        self._rfc2217 = ListeningPort(self._remote, full)
 
     def hold(self, host: str, plain: int, rfc2217: int) -> tuple[int, int]:
-        """Take both ports without listening yet; returns them. Raises OSError."""
-        plain_port = self._plain.hold(host, plain)
-        try:
-            return plain_port, self._rfc2217.hold(host, rfc2217)
-        except OSError:
-            self._plain.close()
-            raise
+        """Take both ports without listening yet; returns them. Raises LabFault."""
+        with taking(host, plain):
+            plain = self._plain.hold(host, plain)
+        with taking(host, rfc2217):
+            return plain, self._rfc2217.hold(host, rfc2217)
 
     def show(self, there: bool) -> None:
         """Listen from now on; or hang up and refuse, as when the bridge has lost its supply."""
@@ -50,6 +55,11 @@ class SerialPort:
         self._plain.say(data)
         told = self.lines.rate
         self._rfc2217.say(misread(data, self._baud(), told) if told is not None else data)
+
+    def breathe(self) -> None:
+        """The chip may have room again: listen on."""
+        self._plain.breathe()
+        self._rfc2217.breathe()
 
     async def settled(self) -> None:
         """Wait until the last `show` has been carried out."""

@@ -40,12 +40,16 @@ class SpiFlash:
     def __init__(self) -> None:
         #: Status registers 1 to 3 as they are after power-on.
         self._lasting = bytearray(3)
+        self.power_on()
+
+    def power_on(self) -> None:
+        """The supply rises: what was volatile is gone."""
         self.reset()
+        self._reset_flash()
 
     def reset(self) -> None:
-        """Power-on, or a soft reset: what was volatile is gone."""
+        """EN: the controller starts anew, the flash behind it keeps its supply."""
         self._registers: dict[int, int] = {}
-        self._reset_flash()
 
     def _reset_flash(self) -> None:
         self._status = bytearray(self._lasting)

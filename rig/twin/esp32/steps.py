@@ -48,6 +48,8 @@ class Board(Protocol):
     bootloaders: Bootloaders
     #: Finds the PEM of a certificate that firmware pins by name.
     trust: Callable[[str], str | None]
+    #: Asks the network for the time; what it returns tells it, in seconds since 1970, or None while nobody has.
+    network_time: Callable[[], Callable[[], float | None]]
 
     def event(self, name: str) -> None:
         """Note something worth seeing."""

@@ -20,6 +20,8 @@ from rig.twin.steps import Program
 
 #: The stub runs from the PLL.
 _APB = 80_000_000
+#: Frames that are sent ahead of acknowledgements at most: what esptool asks for (§1.6), and clients' buffers are for.
+MOST_AHEAD = 64
 
 
 class Stub(Loader):
@@ -164,7 +166,7 @@ class Stub(Loader):
         if not 0 < frame <= SECTOR or not window:
             raise Refused(StubError.BLOCK_SIZE)
         contents = self._contents(offset, size)
-        return Answer(afterwards=self._send_contents(contents, frame, window))
+        return Answer(afterwards=self._send_contents(contents, frame, min(window, MOST_AHEAD)))
 
     def _send_contents(self, contents: bytes, frame: int, window: int) -> Program:
         """Send frames, at most `window` of them ahead of the host's running total, then the digest of them all."""

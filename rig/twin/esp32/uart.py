@@ -16,16 +16,32 @@ class Uart:
     def __init__(self) -> None:
         self.received = bytearray()
         self.baud = ROM_BAUD
+        self._listened_to = False
         self.on_output: Callable[[bytes], None] = lambda _data: None
 
     def reset(self) -> None:
-        """The chip starts: nothing has come, and the rate is the ROM's."""
-        self.received.clear()
+        """The chip starts: nothing has come, nobody listens, and the rate is the ROM's."""
+        self.ignore()
         self.baud = ROM_BAUD
 
+    def listen(self) -> None:
+        """A program that takes what comes begins."""
+        self._listened_to = True
+
+    def ignore(self) -> None:
+        """No program takes what comes any more: it is lost, as on a real board."""
+        self._listened_to = False
+        self.received.clear()
+
+    @property
+    def full(self) -> bool:
+        """Whether whoever carries the bytes must wait."""
+        return len(self.received) >= MOST_WAITING
+
     def happened(self, data: bytes) -> None:
-        """Bytes came from outside; what does not fit is lost."""
-        self.received += data[: MOST_WAITING - len(self.received)]
+        """Bytes came from outside; whoever carries them does not go on while it is full."""
+        if self._listened_to:
+            self.received += data
 
     def take(self) -> bytes:
         """Everything that has come."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 from rig.formats import spark_flash as layout
-from rig.twin.control import ControlServer
+from rig.twin.control import MOST_SHOWN, ControlServer, records
+from rig.twin.real_time import RealTime
 from rig.twin.spark_core.core import Core
 from rig.twin.spark_core.radio import Eeprom
 
-_MOST_SHOWN = 1000
-
 
 class CoreControls:
-    """Answers what the control port asks of `core`; `now` is the model's time, `wake` is called after every change."""
+    """Answers what the control port asks of `core`."""
 
-    def __init__(self, core: Core, now: Callable[[], float], wake: Callable[[], None]):
-        self._core, self._now, self._wake = core, now, wake
+    def __init__(self, core: Core, time: RealTime):
+        self._core, self._time = core, time
 
     def server(self) -> ControlServer:
         """The control port."""
@@ -26,8 +24,7 @@ class CoreControls:
             {
                 "status": self._status,
                 "led": self._led,
-                "events": self._events,
-                "journal": self._journal,
+                **records(self._core, self._time),
                 "power": self._power,
                 "mode": self._mode,
                 "reset": self._reset,
@@ -38,7 +35,7 @@ class CoreControls:
 
     def _status(self, _request: dict[str, Any]) -> dict[str, Any]:
         core = self._core
-        core.catch_up(self._now())
+        core.catch_up(self._time.now())
         return {
             "power": core.powered,
             "usb": core.usb.identity if core.usb is not None else None,
@@ -56,35 +53,25 @@ class CoreControls:
         }
 
     def _led(self, _request: dict[str, Any]) -> dict[str, Any]:
-        return {"led": [{"at": at, "colour": c, "toggle": t} for at, c, t in self._core.led[-_MOST_SHOWN:]]}
-
-    def _events(self, _request: dict[str, Any]) -> dict[str, Any]:
-        return {"events": [{"at": event.at, "name": event.name} for event in self._core.events[-_MOST_SHOWN:]]}
-
-    def _journal(self, _request: dict[str, Any]) -> dict[str, Any]:
-        self._core.catch_up(self._now())
-        runs = self._core.memory.journal.runs[-_MOST_SHOWN:]
-        keys = ("first", "kind", "address", "unit", "count")
-        told = [{key: getattr(run, key) for key in keys} for run in runs]
-        return {"operations": self._core.operations, "runs": told}
+        return {"led": [{"at": at, "colour": c, "toggle": t} for at, c, t in self._core.led[-MOST_SHOWN:]]}
 
     def _power(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["on"]:
-            self._core.power_on(self._now())
+            self._core.power_on(self._time.now())
         else:
-            self._core.power_off(self._now())
-        self._wake()
+            self._core.power_off(self._time.now())
+        self._time.wake()
         return {"power": self._core.powered}
 
     def _mode(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._core.press_mode(bool(request["pressed"]), self._now())
-        self._wake()
+        self._core.press_mode(bool(request["pressed"]), self._time.now())
+        self._time.wake()
         return {"mode": self._core.mode_held}
 
     def _reset(self, request: dict[str, Any]) -> dict[str, Any]:
         for pressed in [request["pressed"]] if "pressed" in request else [True, False]:
-            self._core.press_reset(bool(pressed), self._now())
-        self._wake()
+            self._core.press_reset(bool(pressed), self._time.now())
+        self._time.wake()
         return {"reset": self._core.reset_held}
 
     def _radio(self, request: dict[str, Any]) -> dict[str, Any]:

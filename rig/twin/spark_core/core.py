@@ -1,20 +1,18 @@
 """A Spark Core without input and output: lines, USB requests and time go in; answers, flash work and events come out.
 
-Time is a number of seconds that whoever owns the board passes in; a step under way when the supply fails or the
-watchdog bites is carried out as far as its time allows, and the operation in flight is torn.
+When the watchdog bites, the flash operation in flight finishes: flash keeps its supply.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rig.errors import Misuse
 from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
-from rig.twin.flash import PowerLost
+from rig.twin.board_model import BoardModel
 from rig.twin.spark_core.app.application import application
 from rig.twin.spark_core.app.console import Console
 from rig.twin.spark_core.app.dialect import Dialect
@@ -26,8 +24,7 @@ from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.radio import Radio
 from rig.twin.spark_core.steps import Jump, WhileModeHeld
 from rig.twin.spark_core.usb_function import UsbFunction
-from rig.twin.stepper import Stepper
-from rig.twin.steps import Idle, Listen, Reset
+from rig.twin.steps import Idle, Reset, Step
 
 NO_WATCHDOG = 0xA
 DEFAULT_UID = bytes.fromhex("48ff6d065067555026311387")
@@ -36,20 +33,13 @@ DEFAULT_UID = bytes.fromhex("48ff6d065067555026311387")
 Identify = Callable[[bytes], Identity]
 
 
-@dataclass(slots=True)
-class Event:
-    """Something seen on the board at `at` seconds."""
-
-    at: float
-    name: str
-
-
-class Core:
+class Core(BoardModel):
     """The board: memories, registers and lines, and the program that runs now.
 
-    `time_scale` stretches everything the board does by itself; 0 takes the time out of flash work and start-up and
-    leaves its timers (watchdog, MODE, health) as they are.
+    `time_scale` stretches its timers (watchdog, MODE, health) too; 0 leaves those as they are.
     """
+
+    memory: CoreMemory
 
     def __init__(
         self,
@@ -66,21 +56,17 @@ class Core:
         dialect: Dialect | None = None,
         user_code: UserCode | None = None,
     ):
-        self.memory = memory
+        super().__init__(memory, time_scale=time_scale, seed=seed)
         self.uid = uid
         self.locked = locked
         self._boot_code = BootCode(memory, identify_bootloader, generation)
         self.identify = identify
-        self.time = 0.0
-        self.powered = False
         self.mode_held = False
         self.reset_held = False
         self.causes: set[str] = set()
         self.dr: dict[int, int] = {}
         self.usb: UsbFunction | None = None
-        self.events: list[Event] = []
         self.led: list[tuple[float, str, float]] = []
-        self.running: str | None = None
         self.locked_up = False
         self.watchdog_ms: float | None = None
         self.on_usb_change: Callable[[], None] | None = None
@@ -89,7 +75,6 @@ class Core:
         self.dialect, self.user_code = dialect, user_code
         self.listening_wanted = False
         self._button = RunningButton()
-        self._stepper = Stepper(memory, time_scale=time_scale, seed=seed)
         self._watchdog_at = math.inf
 
     # -- lines -------------------------------------------------------------------------------------------------------
@@ -106,13 +91,6 @@ class Core:
         self._watchdog_at = math.inf
         self.event("power-on")
         self._start()
-
-    def power_off(self, now: float) -> None:
-        """Supply falls at `now`: the operation in flight is torn, everything volatile is gone."""
-        self.advance(now)
-        if self.powered:
-            self._stepper.interrupt(now, tearing=True)
-            self._lose_power()
 
     def press_mode(self, held: bool, now: float) -> None:
         """MODE goes down or up."""
@@ -156,11 +134,11 @@ class Core:
         self.advance(now)
         if self.usb is None or self.busy:
             raise Misuse("a control transfer to a device that is detached or busy")
-        return self.usb.control(setup, data)
+        return self._stepper.ask(self.usb.control, setup, data)
 
     def acknowledge(self, now: float) -> None:
         """The host has the last answer: what the device does in the status stage begins."""
-        job = self.usb.status_stage() if self.usb is not None and not self.busy else None
+        job = self._stepper.ask(self.usb.status_stage) if self.usb is not None and not self.busy else None
         if job is not None:
             self.time = max(self.time, now)
             self._stepper.interpose(job, self.time)
@@ -186,64 +164,9 @@ class Core:
 
     def due(self) -> float:
         """When the board next does something by itself; infinity when it does not."""
-        return min(self._stepper.ends, self._watchdog_at, self._button.due()) if self.powered else math.inf
-
-    def advance(self, now: float) -> None:
-        """Let everything happen that is due until `now`."""
-        while self.due() <= now and self.step():
-            pass
-        if now < math.inf:
-            self.time = max(self.time, now)
-
-    def step(self) -> bool:
-        """Let the next thing happen, whenever it is due; False when nothing ever is."""
-        due = self.due()
-        if due == math.inf:
-            return False
-        self.time = max(self.time, due)
-        if self._button.due() <= min(self._stepper.ends, self._watchdog_at):
-            self._held_on()
-            return True
-        if self._watchdog_at < self._stepper.ends:
-            self._bite()
-            return True
-        try:
-            self._stepper.finish()
-        except PowerLost:
-            self._lose_power()
-            return True
-        match self._stepper.step:
-            case Reset():
-                self.event("reset")
-                self._restart("software")
-            case Jump(address, watchdog_ms):
-                self._jump(address, watchdog_ms)
-            case WhileModeHeld():
-                self._stepper.go_on(self.time, False)
-            case _:
-                self._stepper.go_on(self.time)
-        return True
-
-    @property
-    def writing(self) -> bool:
-        """Whether flash work is under way."""
-        return self._stepper.at_work
-
-    def catch_up(self, now: float) -> None:
-        """Let everything happen until `now`, flash work under way included, so that a look at the memories is true."""
-        self.advance(now)
-        self._stepper.catch_up(self.time)
-
-    @property
-    def operations(self) -> int:
-        """How many flash operations were carried out since power-on."""
-        return self._stepper.operations
+        return min(super().due(), self._watchdog_at, self._button.due()) if self.powered else math.inf
 
     # -- what programs call ------------------------------------------------------------------------------------------
-
-    def event(self, name: str) -> None:
-        """Note something worth seeing."""
-        self.events.append(Event(self.time, name))
 
     def light(self, colour: str, toggle_seconds: float) -> None:
         """Change the RGB LED: colour and the time between toggles, 0 for steady."""
@@ -259,6 +182,26 @@ class Core:
         return self._boot_code.generation
 
     # -- how it goes on ----------------------------------------------------------------------------------------------
+
+    def _happen(self) -> None:
+        if self._button.due() <= min(self._stepper.ends, self._watchdog_at):
+            self._held_on()
+        elif self._watchdog_at < self._stepper.ends:
+            self._bite()
+        else:
+            super()._happen()
+
+    def _go_on(self, step: Step) -> None:
+        match step:
+            case Reset():
+                self.event("reset")
+                self._restart("software")
+            case Jump(address, watchdog_ms):
+                self._jump(address, watchdog_ms)
+            case WhileModeHeld():
+                self._stepper.go_on(self.time, False)
+            case _:
+                self._stepper.go_on(self.time)
 
     def _start(self) -> None:
         self.locked_up = False
@@ -284,13 +227,10 @@ class Core:
         self._start()
 
     def _lose_power(self) -> None:
-        self.powered = False
-        self._stepper.stop(self.time)
         self._watchdog_at = math.inf
-        self.running = None
         self.console.show(False)
         self.radio.vanish()
-        self.event("power-off")
+        super()._lose_power()
         self.detach()
 
     def _bite(self) -> None:
@@ -337,11 +277,6 @@ class Core:
         elif not self.console.open:
             self.listening_wanted = True
         self._stimulate()
-
-    def _stimulate(self) -> None:
-        """Something came from outside: whoever listens for that goes on."""
-        if self.powered and isinstance(self._stepper.step, Listen):
-            self._stepper.go_on(self.time)
 
     def _usb_changed(self) -> None:
         if self.on_usb_change:

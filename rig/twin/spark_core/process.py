@@ -6,27 +6,23 @@ even a killed process leaves flash much as the board would have left it.
 
 from __future__ import annotations
 
-import asyncio
-import math
-import time
 from pathlib import Path
 from typing import Any
 
-from rig.errors import LabFault, Misuse
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
+from rig.ports import taking
 from rig.twin.flash_file import FlashFile
 from rig.twin.listening_port import Client, ListeningPort
 from rig.twin.network import Network, Routes
+from rig.twin.real_time import RealTime
 from rig.twin.spark_core.controls import CoreControls
 from rig.twin.spark_core.core import Core, Identify
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.radio import Radio, factory_mac
 from rig.twin.spark_core.state_files import EepromFile, boots_as_first_seen
+from rig.twin.state_folder import FolderLock, state_folder
 from rig.twin.usbip_server import BUSID, UsbipServer
-
-#: How far the files may lag behind flash work under way.
-FILE_LAG_SECONDS = 0.05
 
 
 class CoreProcess:
@@ -48,10 +44,7 @@ class CoreProcess:
 
         `kind` is what else a Core is made with.
         """
-        try:
-            state.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Misuse(f"cannot use the state folder {state}: {error.strerror}") from error
+        self._lock = FolderLock(state_folder(state))
         memory = CoreMemory()
         self._files = [
             FlashFile(state / "internal.bin", memory.internal, boot_code.ljust(layout.INTERNAL_SIZE, b"\xff")),
@@ -70,13 +63,8 @@ class CoreProcess:
         radio.reaches = self.network.knows
         self.core.console.on_output = self.console_port.say
         self.core.console.on_change = lambda: self.console_port.show(self.core.console.open)
-        self.control_port = CoreControls(self.core, self.now, self._wake).server()
-        self._began = time.monotonic()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def now(self) -> float:
-        """Seconds since the process began: the model's time."""
-        return time.monotonic() - self._began
+        self.time = RealTime(self.core, state, settled=[self.usbip.idle, self.network.breathe])
+        self.control_port = CoreControls(self.core, self.time).server()
 
     async def start(
         self, *, host: str, usbip_port: int, control_port: int, console_port: int, powered: bool
@@ -88,15 +76,11 @@ class CoreProcess:
             (self.control_port.start, control_port),
             (self._hold_console, console_port),
         ):
-            try:
+            with taking(host, port):
                 ports.append(await open_port(host, port))
-            except OSError as error:
-                raise LabFault(
-                    f"cannot listen on {host}:{port}: {error.strerror}", hint="port 0 takes a free one"
-                ) from error
         if powered:
-            self.core.power_on(self.now())
-            self._wake()
+            self.core.power_on(self.time.now())
+            self.time.wake()
         return {
             "ready": True,
             "usbip": {"host": host, "port": ports[0], "busid": BUSID},
@@ -111,13 +95,14 @@ class CoreProcess:
 
     def close(self) -> None:
         """Close ports and files; the board is left as it is, as when its power goes."""
-        self.core.catch_up(self.now())
+        self.core.catch_up(self.time.now())
         self.usbip.close()
         self.control_port.close()
         self.console_port.close()
         self.network.close()
         for file in self._files:
             file.close()
+        self._lock.close()
 
     # -- the USB port ------------------------------------------------------------------------------------------------
 
@@ -131,18 +116,19 @@ class CoreProcess:
     def busy(self) -> bool:
         """Whether the device still works on the last request."""
         if self.core.busy:
-            self.core.advance(self.now())
+            self.core.advance(self.time.now())
         return self.core.busy
 
     def control(self, setup: Setup, data: bytes) -> bytes | None:
-        """Answer a control transfer; None stalls."""
-        return self.core.control(setup, data, self.now())
+        """Answer a control transfer; None stalls, as does a device that goes just now: a watchdog waits for nobody."""
+        self.core.advance(self.time.now())
+        return self.core.control(setup, data, self.core.time) if self.core.usb is not None else None
 
     def acknowledged(self) -> None:
         """The answer is on its way: begin the status stage."""
-        self.core.acknowledge(self.now())
+        self.core.acknowledge(self.time.now())
         if self.core.busy:
-            self._wake()
+            self.time.wake()
 
     def _usb_changed(self) -> None:
         self.usbip.detached()
@@ -150,27 +136,9 @@ class CoreProcess:
     # -- network and console -----------------------------------------------------------------------------------------
 
     def _network_happened(self, what: str, data: bytes) -> None:
-        self.core.network(what, data, self.now())
-        self._wake()
+        self.core.network(what, data, self.time.now())
+        self.time.wake()
 
     def _typed(self, data: bytes) -> None:
-        self.core.typed(data, self.now())
-        self._wake()
-
-    # -- time --------------------------------------------------------------------------------------------------------
-
-    def _wake(self) -> None:
-        """Let what is due happen, and come back when the next thing is."""
-        self.core.advance(self.now())
-        self.usbip.idle()
-        self.network.breathe()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        wait = self.core.due() - self.now()
-        if wait > FILE_LAG_SECONDS:
-            self.core.catch_up(self.now())
-        if self.core.writing:
-            wait = min(wait, FILE_LAG_SECONDS)
-        if wait != math.inf:
-            self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._wake)
+        self.core.typed(data, self.time.now())
+        self.time.wake()

@@ -13,6 +13,7 @@ from rig.errors import Misuse
 from rig.formats import spark_flash as layout
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.radio import Eeprom
+from rig.twin.state_folder import keep, kept
 
 
 def boots_as_first_seen(note: Path, memory: CoreMemory) -> bool:
@@ -21,9 +22,10 @@ def boots_as_first_seen(note: Path, memory: CoreMemory) -> bool:
     Flash files need not hold a bootloader, but one that somebody wrote over stays lost.
     """
     digest = hashlib.sha256(memory.internal.peek(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)).hexdigest()
-    if not note.exists():
-        note.write_text(digest)
-    return note.read_text() == digest
+    first = kept(note)
+    if first is None:
+        keep(note, first := digest.encode())
+    return first == digest.encode()
 
 
 class EepromFile:
@@ -33,17 +35,16 @@ class EepromFile:
         """`mac` is what a radio whose file does not say is shipped with."""
         self._path = path
         self.eeprom = Eeprom(mac=mac)
-        if path.exists():
+        contents = kept(path)
+        if contents is not None:
             try:
-                self.eeprom = TypeAdapter(Eeprom).validate_python({"mac": mac, **json.loads(path.read_bytes())})
+                self.eeprom = TypeAdapter(Eeprom).validate_python({"mac": mac, **json.loads(contents)})
             except (ValueError, TypeError) as error:
                 raise Misuse(f"{path}: {_first(error)}", hint="remove it to begin with a radio as shipped") from error
 
     def write(self) -> None:
         """Store it as it is now."""
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(self.eeprom)))
-        fresh.replace(self._path)
+        keep(self._path, json.dumps(asdict(self.eeprom)).encode())
 
 
 def _first(error: Exception) -> str:

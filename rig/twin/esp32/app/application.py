@@ -7,7 +7,6 @@ that is dropped says nothing: no step here may hang up when its generator is clo
 from __future__ import annotations
 
 import math
-import time
 
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.manifest import Image
@@ -15,7 +14,7 @@ from rig.formats import esp_image
 from rig.formats.partition_table import Partition
 from rig.twin.esp32.app.esp_error import EspError
 from rig.twin.esp32.app.ota import Ota
-from rig.twin.esp32.app.update_client import Checked, NetworkTime, UpdateClient
+from rig.twin.esp32.app.update_client import Checked, UpdateClient
 from rig.twin.esp32.app.waiting import run_for, wait_until
 from rig.twin.esp32.steps import Board
 from rig.twin.steps import Delay, Idle, Program, Reset
@@ -24,20 +23,15 @@ from rig.twin.steps import Delay, Idle, Program, Reset
 START_SECONDS, JOIN_SECONDS, RESTART_SECONDS = 0.3, 2.0, 1.0
 
 
-def application(
-    board: Board, running: Partition, image: Image | None, network_time: NetworkTime = time.time
-) -> Program:
-    """Run the application in partition `running`; one that nobody knows starts, and stays.
-
-    `network_time` is what a device learns that sets its clock.
-    """
+def application(board: Board, running: Partition, image: Image | None) -> Program:
+    """Run the application in partition `running`; one that nobody knows starts, and stays."""
     yield Delay(START_SECONDS)
     _introduce(board, running)
     behaviour = _behaviour(image)
     if behaviour is None or image is None:
         yield Idle()
         return
-    program = _live(Ota(board, running, behaviour), image.version, network_time)
+    program = _live(Ota(board, running, behaviour), image.version)
     if behaviour.crashes_after is not None:
         yield from run_for(board, behaviour.crashes_after, program)
         yield from _panic(board)
@@ -81,7 +75,7 @@ def _panic(board: Board) -> Program:
     yield Reset()
 
 
-def _live(ota: Ota, version: str, network_time: NetworkTime) -> Program:
+def _live(ota: Ota, version: str) -> Program:
     """Confirm, join the network, check: until an update is installed, or for ever."""
     behaviour, board = ota.behaviour, ota.board
     if behaviour.confirms == "at-start":
@@ -92,7 +86,7 @@ def _live(ota: Ota, version: str, network_time: NetworkTime) -> Program:
         yield Delay(JOIN_SECONDS)
         board.say("I app: connected to the network")
         board.event("online")
-        client = UpdateClient(ota, version, network_time)
+        client = UpdateClient(ota, version)
         yield from client.prepare()
         every = behaviour.checks_every or math.inf
         checks = board.time + (0.0 if behaviour.checks_at_boot else every)

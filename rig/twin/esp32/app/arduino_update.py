@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Generator, Iterable
 
 from rig.formats import esp_image
+from rig.formats.certificate_chain import VERIFY_FAILED
 from rig.formats.partition_table import Partition
-from rig.twin.esp32.app.certificates import VERIFY_FAILED
-from rig.twin.esp32.app.connection import ConnectionFailed, TimedOut, TrustFor
+from rig.twin.esp32.app.connection import ConnectionFailed, Security, TimedOut
 from rig.twin.esp32.app.esp_error import EspError
 from rig.twin.esp32.app.http import HungUp, Malformed, Response, Url, request
 from rig.twin.esp32.app.ota import Ota, perform
@@ -74,7 +74,7 @@ class UpdateFailed(Exception):
 
 
 def http_update(
-    ota: Ota, url: str, version: str, trust: TrustFor | None, seconds: float = SECONDS
+    ota: Ota, url: str, version: str, trust: Security | None, seconds: float = SECONDS
 ) -> Generator[Step, bool, Result]:
     """Ask `url` as the running `version` for another one, and write it: NO_UPDATES or OK. Raises UpdateFailed."""
     try:
@@ -103,7 +103,8 @@ def headers_of(ota: Ota, version: str) -> dict[str, str]:
     return {
         "Cache-Control": "no-cache",
         "x-ESP32-STA-MAC": chip.mac.hex(":").upper(),
-        "x-ESP32-AP-MAC": (int.from_bytes(chip.mac, "big") + 1).to_bytes(6, "big").hex(":").upper(),
+        # The access point's is the next one, by the last byte alone.
+        "x-ESP32-AP-MAC": (chip.mac[:5] + bytes([chip.mac[5] + 1 & 0xFF])).hex(":").upper(),
         "x-ESP32-free-space": str(free),
         "x-ESP32-sketch-size": str(image.length),
         "x-ESP32-sketch-md5": hashlib.md5(sketch).hexdigest(),
@@ -115,12 +116,14 @@ def headers_of(ota: Ota, version: str) -> dict[str, str]:
     }
 
 
-def _ask(ota: Ota, url: Url, version: str, trust: TrustFor | None, seconds: float) -> Generator[Step, bool, Response]:
+def _ask(ota: Ota, url: Url, version: str, trust: Security | None, seconds: float) -> Generator[Step, bool, Response]:
     headers = {"Host": url.authority, "User-Agent": USER_AGENT, "Connection": "close", **headers_of(ota, version)}
     try:
         return (yield from request(ota.board, url, "GET", headers, trust, seconds, version="1.0"))
     except ConnectionFailed as failure:
-        if failure.mbedtls == VERIFY_FAILED:
+        if trust is None and url.scheme == "https":
+            ota.board.say("E ssl_client: start_ssl_client: Either CA or PSK or insecure must be set")
+        elif failure.mbedtls == VERIFY_FAILED:
             text = "X509 - Certificate verification failed, e.g. CRL, CA or signature check failed"
             ota.board.say(f"E ssl_client: ({failure.mbedtls}) {text}")
         elif failure.mbedtls:
@@ -217,21 +220,24 @@ class Updater:
         return self._md5.hexdigest()
 
     def write(self, data: bytes) -> Program:
-        """The next sector, or what is left; the first 16 bytes of all are kept back, and blank stretches left out."""
+        """The next sector, or what is left; the first 16 bytes of all are kept back, and blank stretches left out.
+
+        Raises UpdateFailed.
+        """
         self._md5.update(data)
         at = self._target.offset + self._written
-        yield from perform(self._erasing(at))
+        yield from _perform(self._erasing(at))
         skip = 0
         if not self._written:
             skip, self._kept_back = KEPT_BACK, data[:KEPT_BACK]
         rest = data[skip:]
         if len(rest) % 4 or rest.strip(b"\xff"):
-            yield from perform(self._memory.programming(at + skip, rest))
+            yield from _perform(self._memory.programming(at + skip, rest))
         self._written += len(data)
 
     def finish(self) -> Program:
         """Write what was kept back, and choose the slot. Raises UpdateFailed."""
-        yield from perform(self._memory.programming(self._target.offset, self._kept_back))
+        yield from _perform(self._memory.programming(self._target.offset, self._kept_back))
         try:
             yield from self._ota.set_boot(self._target)
         except EspError as error:
@@ -244,3 +250,11 @@ class Updater:
         if at >= (self._target.offset + self._size) // BLOCK * BLOCK:
             return self._memory.erasing(at, SECTOR)
         return ()
+
+
+def _perform(runs: Iterable[Run]) -> Program:
+    """Flash work. Raises UpdateFailed where flash does not take it."""
+    try:
+        yield from perform(runs)
+    except EspError as error:
+        raise UpdateFailed(WRITE_FAILED) from error

@@ -6,9 +6,11 @@ Generators over the board's TcpClient. Time-outs are a program's own and never s
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
+from rig.firmware.esp_behaviour import IDF_5_5, Release
+from rig.formats.certificate_chain import Trust
 from rig.twin.esp32.app import esp_error
-from rig.twin.esp32.app.certificates import Trust
 from rig.twin.esp32.app.tls import CONNECTION_ENDED, TlsClient, TlsFailed
 from rig.twin.esp32.steps import Board
 from rig.twin.network import UNKNOWN
@@ -17,6 +19,8 @@ from rig.twin.tcp import Link
 
 #: How much is taken from the network at a time: what waits there holds the server back.
 PIECE = 4096
+#: A longer name has no address (RFC 1035 §2.3.4).
+LONGEST_NAME = 253
 
 
 class TimedOut(Exception):
@@ -69,10 +73,13 @@ class Connection:
             self._flush(self._tls)
         self._tcp.close()
 
-    def secure(self, trust: Trust) -> Generator[Step, bool, None]:
-        """Shake hands. Raises ConnectionFailed."""
+    def secure(self, trust: Trust, release: Release) -> Generator[Step, bool, None]:
+        """Shake hands by the TLS of ESP-IDF's `release`. Raises ConnectionFailed."""
         until = self._board.time + self.seconds
-        self._tls = tls = TlsClient(self.name, trust)
+        try:
+            self._tls = tls = TlsClient(self.name, trust, release)
+        except TlsFailed as failure:
+            raise _refused(failure) from failure
         self._flush(tls)
         while not tls.established:
             if self._tcp.received:
@@ -115,15 +122,22 @@ class Connection:
             tls.outgoing.clear()
 
 
-#: Whom a connection to a host trusts.
-TrustFor = Callable[[str], Trust]
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How a program secures its connections: whom it trusts for a host's name, and the release of its TLS."""
+
+    trust: Callable[[str], Trust]
+    release: Release = IDF_5_5
 
 
 def connect(
-    board: Board, name: str, port: int, trust: TrustFor | None, seconds: float
+    board: Board, name: str, port: int, security: Security | None, seconds: float
 ) -> Generator[Step, bool, Connection]:
-    """Open a connection, with TLS where there is somebody to trust. Raises ConnectionFailed."""
+    """Open a connection, with TLS where there is `security`. Raises ConnectionFailed."""
     tcp = board.tcp
+    if len(name) > LONGEST_NAME:
+        board.event(f"no-connection:{name[:40]}:0x{esp_error.TLS_CANNOT_RESOLVE:x}")
+        raise _not_open(name, Link.LOST, UNKNOWN)
     tcp.connect(name, port)
     until = board.time + seconds
     while tcp.link is Link.CONNECTING and board.time < until:
@@ -132,8 +146,8 @@ def connect(
     try:
         if tcp.link is not Link.OPEN:
             raise _not_open(name, tcp.link, tcp.why)
-        if trust is not None:
-            yield from connection.secure(trust(name))
+        if security is not None:
+            yield from connection.secure(security.trust(name), security.release)
     except ConnectionFailed as failure:
         tcp.close()
         board.event(f"no-connection:{name}:0x{failure.code:x}")

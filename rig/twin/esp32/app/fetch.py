@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 from rig.firmware.esp_behaviour import IDF_5_5, Release
-from rig.twin.esp32.app.connection import ConnectionFailed, TimedOut, TrustFor
+from rig.twin.esp32.app.connection import ConnectionFailed, Security, TimedOut
 from rig.twin.esp32.app.esp_error import (
     FAIL,
     HTTP_CONNECT,
@@ -36,7 +36,7 @@ class Request:
     """What an application asks esp_https_ota for. `seconds` is the time-out of one socket operation, `buffer` bytes."""
 
     url: str
-    trust: TrustFor | None
+    trust: Security | None
     seconds: float = 5.0
     buffer: int = 1024
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class Fetch:
         """Partial download asks for the length first: by HEAD, or else by a range of one byte."""
         self._method = "HEAD"
         response = yield from self._perform()
-        if response.head.status == 304:
+        if response.head.status == 304 and self._release >= IDF_5_5:
             raise EspError(HTTP_NOT_MODIFIED)
         if response.head.status == 200:
             self.length = _length(response)
@@ -119,8 +119,7 @@ class Fetch:
             response = yield from self._perform()
             self._judge(response.head.status)
             if response.head.status == 206:
-                total = response.head.headers.get("content-range", "").rpartition("/")[2]
-                self.length = int(total) if total.isdecimal() else None
+                self.length = _total(response)
             elif response.head.status == 200:
                 self.length = _length(response)
             else:
@@ -250,6 +249,13 @@ def _length(response: Response) -> int | None:
         return response.head.length
     except Malformed as malformed:
         raise EspError(FAIL) from malformed
+
+
+def _total(response: Response) -> int | None:
+    try:
+        return response.head.total
+    except Malformed:
+        return None
 
 
 def _drain(response: Response) -> Program:

@@ -12,7 +12,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
-from rig.twin.esp32.app.connection import Connection, TimedOut, TrustFor, connect
+from rig.twin.esp32.app.connection import Connection, ConnectionFailed, Security, TimedOut, connect
+from rig.twin.esp32.app.esp_error import INVALID_ARG
 from rig.twin.esp32.steps import Board
 from rig.twin.steps import Step
 
@@ -55,7 +56,10 @@ class Url:
 
     def join(self, location: str) -> Url:
         """Where a Location header leads, absolute or relative. Raises Malformed."""
-        return Url.parse(urljoin(str(self), location))
+        try:
+            return Url.parse(urljoin(str(self), location))
+        except ValueError as error:
+            raise Malformed(f"{location[:40]!r} is no address") from error
 
     @property
     def authority(self) -> str:
@@ -92,16 +96,24 @@ class Head:
     def length(self) -> int | None:
         """Content-Length; None where there is none. Raises Malformed for one that is no number."""
         text = self.headers.get("content-length")
-        if text is None:
-            return None
-        if not re.fullmatch(r"\d{1,12}", text):
-            raise Malformed(f"Content-Length {text[:40]!r}")
-        return int(text)
+        return None if text is None else _count(text, "Content-Length")
+
+    @property
+    def total(self) -> int | None:
+        """How long the whole is that this is a range of; None where Content-Range does not tell. Raises Malformed."""
+        text = self.headers.get("content-range", "").rpartition("/")[2]
+        return None if text in ("", "*") else _count(text, "Content-Range")
 
     @property
     def chunked(self) -> bool:
         """Whether the body comes in chunks."""
         return self.headers.get("transfer-encoding", "").lower() == "chunked"
+
+
+def _count(text: str, header: str) -> int:
+    if not re.fullmatch("[0-9]{1,12}", text):
+        raise Malformed(f"{header} {text[:40]!r}")
+    return int(text)
 
 
 class Body:
@@ -249,11 +261,16 @@ def write_head(method: str, url: Url, headers: Mapping[str, str], version: str =
 
 
 def request(
-    board: Board, url: Url, method: str, headers: Mapping[str, str], trust: TrustFor | None, seconds: float,
+    board: Board, url: Url, method: str, headers: Mapping[str, str], security: Security | None, seconds: float,
     version: str = "1.1",
 ) -> Generator[Step, bool, Response]:  # fmt: skip
-    """Ask on a connection of its own. Raises ConnectionFailed, TimedOut, Malformed; then it is closed."""
-    secure = trust if url.scheme == "https" else None
+    """Ask on a connection of its own. Raises ConnectionFailed, TimedOut, Malformed; then it is closed.
+
+    With nobody to trust there is no https, and none is made up for by plain HTTP.
+    """
+    if url.scheme == "https" and security is None:
+        raise ConnectionFailed(INVALID_ARG, [])
+    secure = security if url.scheme == "https" else None
     connection = yield from connect(board, url.host, url.port, secure, seconds)
     try:
         connection.send(write_head(method, url, headers, version))
@@ -263,7 +280,7 @@ def request(
             raw += data
             if not data:
                 raise HungUp("the server left without an answer")
-            if len(raw) > LONGEST_HEAD:
+            if len(raw) > LONGEST_HEAD and b"\r\n\r\n" not in raw:
                 raise Malformed("the head of an answer has no end")
         head = Head.parse(bytes(raw[:end]))
         body = Body(head, expected=method != "HEAD")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.formats import esp_image, otadata
+from rig.formats.esp_boot_config import SecureVersion
 from rig.formats.esp_signature import verify_update
 from rig.formats.otadata import SECTOR, Record, Rewrite, State
 from rig.formats.partition_table import TABLE_OFFSET, TABLE_SIZE, Partition, PartitionTable, TableRefused
@@ -143,9 +144,7 @@ class Ota:
             return
         yield from self._rewrite(rewrite)
         if self.behaviour.anti_rollback:
-            description = esp_image.read_description(self.read, self.running.offset)
-            if description is not None and description.secure_version > self.board.chip.secure_version:
-                self.board.chip.raise_secure_version(description.secure_version)
+            self._advance()
         self.board.event("confirmed")
 
     def mark_invalid(self) -> Program:
@@ -159,6 +158,14 @@ class Ota:
         yield from self._rewrite(otadata.mark_invalid(records))
 
     # -- within ------------------------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Burn the running application's secure version. Raises EspError where the eFuses have no room for it."""
+        chip, found = self.board.chip, esp_image.read_description(self.read, self.running.offset)
+        fuse = SecureVersion(lambda: chip.secure_version, chip.raise_secure_version)
+        for line in fuse.raise_to(found.secure_version) if found is not None else ():
+            self.board.say(line)
+            raise EspError(INVALID_ARG)
 
     def _check_target(self, target: Partition) -> None:
         if target.slot is None:
@@ -255,6 +262,9 @@ class Update:
 
 
 def perform(runs: Iterable[Run]) -> Program:
-    """Flash work, run by run."""
-    for run in runs:
+    """Flash work, run by run. Raises EspError before any of it where it goes beyond the end of flash."""
+    work = list(runs)
+    if any(run.address + run.count * run.unit > FLASH_SIZE for run in work):
+        raise EspError(INVALID_ARG)
+    for run in work:
         yield Work(run)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
-from rig.firmware.esp_behaviour import BUNDLE
-from rig.twin.esp32.app.certificates import Trust, read_pem
-from rig.twin.esp32.app.connection import TrustFor
+from rig.firmware.esp_behaviour import BUNDLE, IDF_5_5, Release
+from rig.formats.certificate_chain import Trust, read_pem
+from rig.twin.esp32.app.connection import Security
 from rig.twin.esp32.steps import Board
 
 if TYPE_CHECKING:
@@ -20,8 +20,13 @@ Clock = Callable[[], float]
 
 
 def trusting(
-    board: Board, pins: Sequence[str], *, skip_name: bool = False, dates: Clock | None = None
-) -> TrustFor | None:
+    board: Board,
+    pins: Sequence[str],
+    *,
+    skip_name: bool = False,
+    dates: Clock | None = None,
+    release: Release = IDF_5_5,
+) -> Security | None:
     """Whom `pins` trust; None without any. With `dates` validity is checked, by that clock.
 
     The bundle takes all others into itself. A pin that is nowhere, or is no PEM, trusts nobody.
@@ -43,4 +48,4 @@ def trusting(
         name = None if skip_name else host
         return Trust(bundle=known, name=name, at=at) if BUNDLE in pins else Trust(known, name=name, at=at)
 
-    return trust
+    return Security(trust, release)

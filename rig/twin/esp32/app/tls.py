@@ -1,8 +1,8 @@
-"""A device's TLS client without sockets: bytes in, bytes out. TLS 1.2 by mbedTLS, with ESP-IDF's cipher suites.
+"""A device's TLS client without sockets: bytes in, bytes out. By mbedTLS, with the versions and suites of ESP-IDF.
 
-The protocol is mbedTLS's own; the chain is judged here (certificates.py), since its build checks dates and a device's
-does not. A TLS 1.2 server sends its chain in the clear: what the client would answer to it is held back until the
-verdict, and a refusal is the alert that mbedTLS sends, at the same place of the handshake.
+The protocol is mbedTLS's own; the chain is judged by rig.formats.certificate_chain, since its build checks dates and a
+device's does not. Up to TLS 1.2 a server sends its chain in the clear: what the client would answer to it is held back
+until the verdict, and a refusal is the alert that mbedTLS sends, at the same place of the handshake.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rig.errors import LabFault
-from rig.formats.tls_records import ALERT, ALERTS, CHANGE_CIPHER_SPEC, HANDSHAKE, Malformed, RecordReader
-from rig.twin.esp32.app.certificates import BUNDLE_REFUSED, Refusal, Trust
+from rig.firmware.esp_behaviour import IDF_5_5, Release
+from rig.formats.certificate_chain import BUNDLE_REFUSED, Refusal, Trust
+from rig.formats.tls_records import ALERT, ALERTS
+from rig.twin.esp32.app.server_flight import ServerFlight
 
-if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
-#: Key exchanges and ciphers of ESP-IDF's default configuration (reference/esp32.md §6.2): no DHE, no ChaCha.
+#: Key exchanges and ciphers of ESP-IDF's default configuration (reference/esp32.md §6.2): no ChaCha, DHE before 5.5.
 KEY_EXCHANGES = ("TLS-ECDHE-ECDSA-", "TLS-ECDHE-RSA-", "TLS-RSA-")
+DHE = "TLS-DHE-RSA-"
+#: Up to this release TLS 1.0 and 1.1 were on.
+LAST_WITH_TLS_1_0: Release = (4, 4)
 CIPHERS = ("WITH-AES-256-GCM-", "WITH-AES-256-CCM", "WITH-AES-256-CBC-", "WITH-AES-128-GCM-", "WITH-AES-128-CCM",
            "WITH-AES-128-CBC-")  # fmt: skip
-CERTIFICATE = 11
 FATAL = 2
 #: What is put into the engine at a time: its buffers are of 32 KiB.
 PIECE = 4096
@@ -68,7 +69,8 @@ class TlsFailed(Exception):
 class TlsClient:
     """One connection's TLS. `outgoing` is what has to be sent, `plain` what the server said."""
 
-    def __init__(self, name: str, trust: Trust):
+    def __init__(self, name: str, trust: Trust, release: Release = IDF_5_5):
+        """`release` is ESP-IDF's. Raises TlsFailed for a name that mbedTLS does not take."""
         self.outgoing = bytearray()
         self.plain = bytearray()
         self.established = False
@@ -77,7 +79,7 @@ class TlsClient:
         self._trust = trust
         self._seen = ServerFlight()
         self._verified = False
-        self._engine = _engine(name)
+        self._engine = _engine(name, release)
         self._step()
 
     @property
@@ -128,7 +130,7 @@ class TlsClient:
         if self._verified or self._seen.chain is None:
             return
         try:
-            refusal = self._trust.refuses(self._seen.certificates())
+            refusal = self._trust.refuses(self._seen.certificates(), self._seen.exchange)
         except Exception as error:  # whatever a server's certificates make a parser stumble over
             self._alert(held_back, _number("bad_certificate"))
             raise TlsFailed(UNPARSABLE_CERTIFICATE) from error
@@ -139,7 +141,7 @@ class TlsClient:
 
     def _alert(self, held_back: int, number: int) -> None:
         del self.outgoing[held_back:]
-        self.outgoing += bytes([ALERT, 3, 3, 0, 2, FATAL, number])
+        self.outgoing += bytes([ALERT, *self._seen.version, 0, 2, FATAL, number])
         self.established = False
 
     def _step(self) -> None:
@@ -186,60 +188,6 @@ class TlsClient:
             self._engine.consume_outgoing(len(waiting))
 
 
-class ServerFlight:
-    """What the server says in the clear: its chain, and an alert."""
-
-    def __init__(self) -> None:
-        #: Certificates in DER, leaf first; None until they have come.
-        self.chain: list[bytes] | None = None
-        self.alert: int | None = None
-        self._records = RecordReader()
-        self._messages = bytearray()
-        self._over = False
-
-    def feed(self, data: bytes) -> None:
-        """Take what came; what is no TLS is the engine's to refuse."""
-        if self._over:
-            return
-        try:
-            for record in self._records.feed(data):
-                if record.kind == HANDSHAKE and not self._over:
-                    self._message(record.fragment)
-                elif record.kind == ALERT and len(record.fragment) == 2:
-                    self.alert = record.fragment[1]
-                elif record.kind == CHANGE_CIPHER_SPEC:
-                    self._over = True
-        except Malformed:
-            self._over = True
-
-    def certificates(self) -> list[Certificate]:
-        """The chain, parsed. Raises ValueError."""
-        from cryptography import x509
-
-        return [x509.load_der_x509_certificate(der) for der in self.chain or ()]
-
-    def _message(self, fragment: bytes) -> None:
-        self._messages += fragment
-        while len(self._messages) >= 4:
-            kind, length = self._messages[0], int.from_bytes(self._messages[1:4], "big")
-            if len(self._messages) < 4 + length:
-                return
-            body = bytes(self._messages[4 : 4 + length])
-            del self._messages[: 4 + length]
-            if kind == CERTIFICATE and self.chain is None:
-                self.chain = _ders(body)
-
-
-def _ders(body: bytes) -> list[bytes]:
-    """Certificates of a Certificate message (RFC 5246 §7.4.2): each after three bytes of length."""
-    ders, at = [], 3
-    while at + 3 <= len(body):
-        length = int.from_bytes(body[at : at + 3], "big")
-        ders.append(body[at + 3 : at + 3 + length])
-        at += 3 + length
-    return ders
-
-
 def _number(name: str) -> int:
     return next(number for number, known in ALERTS.items() if known == name)
 
@@ -251,19 +199,20 @@ def _code(error: Exception) -> int:
 
 
 @cache
-def suites() -> tuple[str, ...]:
+def suites(release: Release = IDF_5_5) -> tuple[str, ...]:
     """The cipher suites a device offers, best first, by mbedTLS's names."""
     from mbedtls.tls import ciphers_available
 
+    exchanges = (*KEY_EXCHANGES, DHE) if release < IDF_5_5 else KEY_EXCHANGES
     return tuple(
         name
         for name in ciphers_available()
-        if name.startswith(KEY_EXCHANGES) and "PSK" not in name and any(cipher in name for cipher in CIPHERS)
+        if name.startswith(exchanges) and "PSK" not in name and any(cipher in name for cipher in CIPHERS)
     )
 
 
 @cache
-def _context() -> Any:
+def _context(release: Release) -> Any:
     try:
         from mbedtls.tls import ClientContext, TLSConfiguration, TLSVersion
     except ImportError as error:
@@ -271,12 +220,16 @@ def _context() -> Any:
     return ClientContext(
         TLSConfiguration(
             validate_certificates=False,
-            ciphers=suites(),
-            lowest_supported_version=TLSVersion.TLSv1_2,
+            ciphers=suites(release),
+            lowest_supported_version=TLSVersion.TLSv1 if release <= LAST_WITH_TLS_1_0 else TLSVersion.TLSv1_2,
             highest_supported_version=TLSVersion.TLSv1_2,
         )
     )
 
 
-def _engine(name: str) -> Any:
-    return _context().wrap_buffers(name)
+def _engine(name: str, release: Release) -> Any:
+    context = _context(release)
+    try:
+        return context.wrap_buffers(name)
+    except Exception as error:
+        raise TlsFailed(_code(error)) from error

@@ -6,10 +6,10 @@ When to look is the application's business.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 
 from rig.twin.esp32.app.arduino_update import Result, UpdateFailed, http_update
-from rig.twin.esp32.app.connection import TrustFor
+from rig.twin.esp32.app.connection import Security
 from rig.twin.esp32.app.deploy_the_fleet import FLASHED, NO_UPDATE, Library2, update_1
 from rig.twin.esp32.app.esp_error import HTTP_NOT_MODIFIED, OK, OTA_VALIDATE_FAILED, name_of
 from rig.twin.esp32.app.fetch import Attempt, Request
@@ -21,9 +21,6 @@ from rig.twin.steps import Program, Step
 
 #: Between two looks whether the time has come from the network; nothing limits how many.
 TIME_SECONDS = 0.5
-
-#: The time in the network, in seconds since 1970; None while nobody tells it.
-NetworkTime = Callable[[], float | None]
 
 
 class Checked(enum.Enum):
@@ -37,9 +34,9 @@ class Checked(enum.Enum):
 class UpdateClient:
     """The update client of the image, over one run of the application."""
 
-    def __init__(self, ota: Ota, version: str, network_time: NetworkTime):
+    def __init__(self, ota: Ota, version: str):
         self._ota, self._behaviour, self._board = ota, ota.behaviour, ota.board
-        self._version, self._network_time = version, network_time
+        self._version = version
         self._clock: Clock = lambda: ota.board.time
         self._library: Library2 | None = None
 
@@ -47,7 +44,8 @@ class UpdateClient:
         """What is done once: set the clock, however long that takes."""
         if not self._behaviour.set_time:
             return
-        while (now := self._network_time()) is None:
+        told = self._board.network_time()
+        while (now := told()) is None:
             yield from wait_until(self._board, self._board.time + TIME_SECONDS)
         ahead = now - self._board.time
         self._clock = lambda: self._board.time + ahead
@@ -60,9 +58,10 @@ class UpdateClient:
         self._board.event(f"checked:{checked.value}")
         return checked
 
-    def _trusting(self, pins: Sequence[str]) -> TrustFor | None:
+    def _trusting(self, pins: Sequence[str]) -> Security | None:
         dates = self._clock if self._behaviour.checks_dates else None
-        return trusting(self._board, pins, skip_name=self._behaviour.skip_name, dates=dates)
+        release = self._behaviour.idf_release
+        return trusting(self._board, pins, skip_name=self._behaviour.skip_name, dates=dates, release=release)
 
     def _https_ota(self) -> Generator[Step, bool, Checked]:
         behaviour, attempt = self._behaviour, Attempt()
@@ -99,12 +98,12 @@ class UpdateClient:
 
     def _deploy_the_fleet(self) -> Generator[Step, bool, Checked]:
         behaviour = self._behaviour
-        library = behaviour.library or ""
-        if library.startswith("1."):
+        release = behaviour.fleet_release or ""
+        if release.startswith("1."):
             url = behaviour.url or ""
-            return self._told((yield from update_1(self._ota, library, url, self._version, self._trusting)))
+            return self._told((yield from update_1(self._ota, release, url, self._version, self._trusting)))
         if self._library is None:
-            self._library = Library2(self._ota, library, behaviour.product or "", self._version, self._trusting)
+            self._library = Library2(self._ota, release, behaviour.product or "", self._version, self._trusting)
         told = yield from self._library.check()
         return {FLASHED: Checked.INSTALLED, NO_UPDATE: Checked.NO_UPDATE}.get(told, Checked.FAILED)
 

@@ -1,0 +1,120 @@
+"""The servers that an ESP32 asks, as this board alone meets them: identities, the time, what they saw of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rig.boards.cloud_events import heard, named
+from rig.errors import Misuse
+
+if TYPE_CHECKING:
+    from rig.drivers.https_cloud import HttpsCloudClient
+
+Told = dict[str, Any]
+#: Events that tell where somebody came from.
+_TOLD = ("handshake", "disconnected", "request")
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the servers saw of one board while somebody watched, oldest first."""
+
+    handshakes: list[Told] = field(default_factory=list)
+    requests: list[Told] = field(default_factory=list)
+    #: Versions that the board reported to a fleet's operator, and what it was answered.
+    check_ins: list[tuple[str, int]] = field(default_factory=list)
+    last_ns: int = 0
+    #: Bytes of bodies that left, and of how many.
+    sent: int = 0
+    of: int = 0
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """How the handshakes failed that did, in order: the alert sent, `refused` by the server, or `hung-up`."""
+        return tuple(_failure(shook) for shook in self.handshakes if shook["outcome"] != "completed")
+
+    def use(self, event: Told) -> None:
+        """Take one event in."""
+        self.last_ns = time.monotonic_ns()
+        if event["event"] == "handshake":
+            self.handshakes.append(event)
+        elif event["event"] == "request":
+            self.requests.append(event)
+        elif event["event"] == "check-in":
+            self.check_ins.append((event["version"], event["status"]))
+        elif event["event"] == "progress":
+            self.sent, self.of = event["start"] + event["sent"], event["start"] + event["of"]
+
+
+class Servers:
+    """What is shown to whoever comes from `address`: to this board and to nobody else."""
+
+    def __init__(self, client: HttpsCloudClient, address: str, *, board: str):
+        self._client, self._address, self._board = client, address, board
+        self._names = 0
+
+    def show(self, identities: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """From the next handshake on, hosts are these, by recipes as JSON; returns their sha256 by host."""
+        shown: dict[str, str] = {}
+        with named(self._board):
+            for host, recipe in identities.items():
+                self._names += 1
+                name = f"{self._board}-{time.monotonic_ns():x}-{self._names}"
+                shown[host] = str(self._client.issue(host, name, recipe, self._address)["sha256"])
+                self._client.swap(host, name, self._address)
+        return shown
+
+    def set_tls(self, host: str, settings: Mapping[str, Any]) -> None:
+        """Make handshakes with a host differently."""
+        with named(self._board):
+            self._client.ask("tls", host=host, client=self._address, **settings)
+
+    def set_clock(self, now: float | None) -> None:
+        """What the board is told when it asks for the time, in seconds since 1970; None: the truth."""
+        with named(self._board):
+            self._client.set_clock(self._address, now)
+
+    def forget(self) -> None:
+        """Show the board what everybody meets, and tell it the time as it is."""
+        with named(self._board):
+            self._client.forget(self._address)
+            self._client.set_clock(self._address, None)
+
+    @contextmanager
+    def watched(self) -> Iterator[Seen]:
+        """While inside, what the servers see of this board is noted: by its address, so handshakes that fail too."""
+        seen = Seen(last_ns=time.monotonic_ns())
+
+        def use(event: Told) -> None:
+            if self._is_mine(event, seen):
+                seen.use(event)
+
+        with heard(self._client, use, board=self._board):
+            yield seen
+
+    def _is_mine(self, event: Told, seen: Seen) -> bool:
+        """What becomes of a request tells its number only, everything else where it came from."""
+        if event["event"] in ("check-in", "progress", "finished", "aborted"):
+            return any(request["request"] == event.get("request") for request in seen.requests)
+        return event["event"] in _TOLD and str(event["peer"]).rpartition(":")[0] == self._address
+
+
+def servers_of(client: HttpsCloudClient | None, tags: Mapping[str, str], board: str) -> Servers:
+    """A board's servers. Raises Misuse where its place has no update server, or does not tell the board's address."""
+    if client is None or not tags.get("address"):
+        raise Misuse(
+            "its servers cannot show it an identity of its own here",
+            board=board,
+            hint="a place with an update server and the tag address=IP, as DHCP gives it",
+        )
+    return Servers(client, tags["address"], board=board)
+
+
+def _failure(shook: Told) -> str:
+    if shook["outcome"] == "aborted":
+        return str(shook["alert"])
+    return "refused" if shook["outcome"] == "refused" else str(shook["outcome"]).replace(" ", "-")

@@ -1,0 +1,119 @@
+"""A swap of servers' identities under a board that runs: how a scenario is played, and what comes of it.
+
+Where it is played is a Stage: a board on a rack (rig.campaign.swap_stage), or a model in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rig.boards.servers import Seen
+from rig.trust.scenario import Expected, Reach, Scenario, Servers
+
+
+class Stage(Protocol):
+    """One board that looks for updates when it is told to, and servers that show it what it is to meet."""
+
+    def show(self, servers: Servers, scenario: Scenario, *, after: bool) -> dict[str, str]:
+        """Show these identities from now on, with the scenario's clock; after the swap with its TLS settings, too.
+
+        Returns the sha256 of the leaves by host.
+        """
+
+    def look(self) -> Seen:
+        """Let the board look for updates, with nothing to be had; returns what its servers saw."""
+
+    def fetch(self, meanwhile: Callable[[], None]) -> bool:
+        """Offer an update and let the board look; half-way, do `meanwhile`. Whether it came to run."""
+
+    def power_off(self) -> None:
+        """Take the supply away."""
+
+    def cut_fetch(self) -> None:
+        """Offer an update, let the board look, and take the supply away when half of it is on the way."""
+
+    def update(self) -> bool:
+        """Offer an image that does not run yet, and let the board look. Whether it came to run."""
+
+    def rescue_by_cable(self) -> None:
+        """Write firmware to the board that trusts what its servers show now."""
+
+    def runs(self) -> bool:
+        """Whether the firmware that ran before runs still: started anew, it is there and nothing else is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a scenario, as servers saw it and the board showed itself."""
+
+    before: Expected
+    after: Expected
+    #: What the operator's log shows of it, before and after: versions reported, and what they were answered.
+    check_ins: tuple[list[tuple[str, int]], list[tuple[str, int]]]
+    #: Whether an image arrived that was on its way; None where none was.
+    arrived: bool | None
+    #: Whether the former firmware runs on, where no image arrived.
+    runs_on: bool
+    #: Whether an update reaches the board in the end: by itself, or by the scenario's way back.
+    updated: bool
+    #: sha256 of the leaves shown before and after, by host.
+    identities: dict[str, dict[str, str]]
+
+    def told(self) -> dict[str, Any]:
+        """For the ledger."""
+        return {
+            "before": str(self.before),
+            "after": str(self.after),
+            "check_ins": {"before": self.check_ins[0], "after": self.check_ins[1]},
+            "arrived": self.arrived,
+            "runs_on": self.runs_on,
+            "updated": self.updated,
+            "identities": self.identities,
+        }
+
+
+def play(scenario: Scenario, stage: Stage) -> Played:
+    """Play a scenario on a board that is in its known state, and bring it back by the scenario's way."""
+    identities = {"before": stage.show(scenario.before, scenario, after=False)}
+    seen_before = stage.look()
+    before = observed(seen_before)
+
+    def swap() -> None:
+        identities["after"] = stage.show(scenario.after, scenario, after=True)
+
+    arrived = _swap_when(scenario, stage, swap)
+    seen_after = stage.look()
+    after = observed(seen_after)
+    runs_on = True if arrived else stage.runs()
+    if after.reach is Reach.DARK:
+        if scenario.back == "cable" or before.reach is Reach.DARK:  # whom nothing over the air ever reached
+            stage.rescue_by_cable()
+        else:
+            stage.show(scenario.before, scenario, after=False)
+    updated = stage.update()
+    check_ins = (seen_before.check_ins, seen_after.check_ins)
+    return Played(before, after, check_ins, arrived, runs_on, updated, identities)
+
+
+def observed(seen: Seen) -> Expected:
+    """How far a board came when it looked for updates, by what its servers saw: no word of its console counts."""
+    if not seen.requests:
+        return Expected(Reach.DARK, seen.failures)
+    return Expected(Reach.FAILS_OVER if seen.failures else Reach.SERVED, seen.failures)
+
+
+def _swap_when(scenario: Scenario, stage: Stage, swap: Callable[[], None]) -> bool | None:
+    """Swap at the scenario's moment; whether an image that was on its way arrived."""
+    match scenario.when:
+        case "mid-download" | "between-pieces":
+            return stage.fetch(swap)
+        case "off":
+            stage.power_off()
+        case "during-cut":
+            stage.cut_fetch()
+        case "idle":
+            pass
+    swap()
+    return None

@@ -1,0 +1,159 @@
+"""The stage of a scenario on a rack: an ESP32 in its place, and the update server that shows it what it is to meet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rig.boards.esp32 import Esp32
+from rig.boards.golden import golden_set
+from rig.boards.servers import Seen, Servers
+from rig.clock import look_for
+from rig.errors import DeviceFault, LabFault, Misuse
+from rig.firmware.manifest import Image
+from rig.trust.recipe import IdentityRecipe
+from rig.trust.scenario import Scenario
+
+#: How long servers must see nothing more of a board for its look to be over.
+QUIET_SECONDS = 1.0
+#: For how long a download stands still half-way: less than a client's patience of 5 s (reference/esp32.md §6.1).
+HELD_SECONDS = 3.0
+
+
+class BoardStage:
+    """A board in its known state; `cable` is the image that somebody brings who comes with a cable.
+
+    Use it as a context: afterwards the board meets what everybody meets. Raises Misuse where its place cannot show it
+    an identity of its own.
+    """
+
+    def __init__(self, board: Esp32, roles: Mapping[str, Image], cable: Image):
+        if board.updates is None:
+            raise Misuse("it has no update server here", board=board.name)
+        self._board, self._updates, self._cable = board, board.updates, cable
+        self._servers: Servers = board.servers
+        self._roles, self._runs = dict(roles), roles["old"]
+
+    def __enter__(self) -> BoardStage:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._servers.forget()
+        self._updates.withdraw()
+
+    # -- what servers show -------------------------------------------------------------------------------------------
+
+    def show(self, servers: Mapping[str, IdentityRecipe], scenario: Scenario, *, after: bool) -> dict[str, str]:
+        """Show these identities from now on, and tell the scenario's time."""
+        if not after:
+            self._servers.forget()
+        recipes = {host: recipe.model_dump(mode="json") for host, recipe in servers.items()}
+        shown = self._servers.show(recipes)
+        for host, tls in scenario.tls.items() if after else ():
+            self._servers.set_tls(host, tls.model_dump(exclude_none=True))
+        now = scenario.now_after if after else scenario.clock
+        self._servers.set_clock(None if now is None else now.timestamp())
+        return shown
+
+    # -- what the board does -----------------------------------------------------------------------------------------
+
+    def look(self) -> Seen:
+        """Start the board, which looks for updates then; returns what its servers saw until they saw no more."""
+        with self._offered(None), self._servers.watched() as seen:
+            self._board.start()
+            look_for(lambda: self._is_over(seen), seconds=self._longest, clock=self._board.clock)
+        return seen
+
+    def fetch(self, meanwhile: Callable[[], None]) -> bool:
+        """Let the board fetch the new image, and do `meanwhile` while the server holds the second half back."""
+        new = self._roles["new"]
+        with self._offered(new), self._held_half_way(new):
+            meanwhile()
+            return self._comes_to_run(new)
+
+    def cut_fetch(self) -> None:
+        """The same, and take the supply away."""
+        new = self._roles["new"]
+        with self._offered(new), self._held_half_way(new):
+            self.power_off()
+
+    def power_off(self) -> None:
+        """Take the supply away."""
+        self._board.power_off()
+
+    def update(self) -> bool:
+        """Offer an image that does not run yet. Whether it comes to run."""
+        other = self._roles["new"] if self._runs is not self._roles["new"] else self._roles["old"]
+        with self._offered(other):
+            self._board.start()
+            return self._comes_to_run(other)
+
+    def rescue_by_cable(self) -> None:
+        """Write the image that was brought, and see it run."""
+        self._board.enter_reader()
+        self._board.flash(golden_set({**self._roles, "old": self._cable}))
+        self._runs = self._cable
+        if not self.runs():
+            raise DeviceFault("what was written by cable does not run", board=self._board.name)
+
+    def runs(self) -> bool:
+        """Whether a start brings the firmware that ran before, and it stays."""
+        board = self._board
+        board.start()
+        if not board.is_alive(board.timing.start):
+            return False
+        board.clock.sleep(board.timing.settles)
+        return board.log.version() == self._runs.version and board.log.starts() == 1
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def _longest(self) -> float:
+        """Until a board that was started has come to the end of its look."""
+        return self._board.timing.start + self._board.timing.joins + 10.0
+
+    def _is_over(self, seen: Seen) -> bool:
+        idle = (time.monotonic_ns() - seen.last_ns) / 1e9
+        return bool(seen.handshakes) and idle > QUIET_SECONDS
+
+    def _comes_to_run(self, image: Image) -> bool:
+        board = self._board
+        came = look_for(lambda: board.log.version() == image.version, seconds=self._longest, clock=board.clock)
+        if came:
+            self._runs = image
+            self._let_it_look()
+        return bool(came) and board.log.version() == image.version
+
+    def _let_it_look(self) -> None:
+        """Wait until a board that has just started has confirmed itself, and looked for updates if it does."""
+        board = self._board
+        with self._servers.watched() as seen:
+            board.log.wait_for(rb"connected to the network", board.timing.joins)
+            look_for(lambda: self._is_over(seen), seconds=2 * QUIET_SECONDS, clock=board.clock)
+        board.clock.sleep(board.timing.settles)
+
+    @contextmanager
+    def _offered(self, image: Image | None) -> Iterator[None]:
+        """Let the board find an image; None: it is told that what it runs is the newest."""
+        updates, behaviour = self._updates, self._runs.esp32
+        if behaviour is not None and behaviour.fleet_release is not None:
+            updates.release(behaviour.product or updates.mac, image or self._runs)
+        elif image is not None:
+            updates.offer(image.data)
+        try:
+            yield
+        finally:
+            updates.withdraw()
+
+    @contextmanager
+    def _held_half_way(self, image: Image) -> Iterator[None]:
+        """Start the board; inside, half of what it fetches at a time has come, and the rest waits."""
+        behaviour = self._runs.esp32
+        half = (behaviour.partial if behaviour is not None and behaviour.partial else len(image)) // 2
+        self._updates.fault("stall", at=half, lasts=HELD_SECONDS)
+        with self._servers.watched() as seen:
+            self._board.start()
+            if not look_for(lambda: seen.sent >= half, seconds=self._longest, clock=self._board.clock):
+                raise LabFault("the download did not come half-way", board=self._board.name, phase="download")
+            yield

@@ -1,0 +1,46 @@
+"""What the commands share that ask an update server that runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rig.drivers.control_client import ControlClient
+
+JSON = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
+
+
+def print_events(
+    client: ControlClient, spoken: Callable[[dict[str, Any]], str], *, as_json: bool, **of: str | None
+) -> None:
+    """Print what happens until Ctrl-C or SIGTERM; `of` says whose events, `spoken` how people read one."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
+    subscription = client.events(patience=None, **of)
+    with contextlib.suppress(KeyboardInterrupt), subscription as told:
+        for event in told:
+            try:
+                print(json.dumps(event) if as_json else spoken(event), flush=True)
+            except BrokenPipeError:  # whoever read has enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return
+
+
+def read_time(text: str) -> datetime:
+    """A time as people write it, e.g. 2034-01-01 or 2034-01-01T12:00Z; without a zone it is UTC. Raises Misuse."""
+    from rig.errors import Misuse
+
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError:
+        raise Misuse(f"{text} is no time", hint="as 2034-01-01 or 2034-01-01T12:00Z") from None
+    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)

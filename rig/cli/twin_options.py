@@ -1,0 +1,51 @@
+"""Options that twins of every kind have."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rig.errors import Misuse
+
+#: Slower boards end no test.
+MOST_TIME_SCALE = 1000
+
+
+class Power(enum.StrEnum):
+    """Whether the board begins with its supply on."""
+
+    on = "on"
+    off = "off"
+
+
+def tcp_port(what: str) -> Any:
+    """The option of a TCP port to listen on: that of `what`."""
+    return typer.Option(min=0, max=65535, help=f"TCP port of {what}; 0 for any free one.")
+
+
+def _finite(scale: float) -> float:
+    if not 0 <= scale <= MOST_TIME_SCALE:
+        raise Misuse(f"--time-scale {scale} is not from 0 to {MOST_TIME_SCALE}", hint="1 is a real board's pace")
+    return scale
+
+
+CONTROL_PORT = Annotated[int, tcp_port("the control port")]
+HOST = Annotated[str, typer.Option(help="Address to listen on.")]
+TIME_SCALE = Annotated[
+    float,
+    typer.Option(callback=_finite, help="Stretches modelled flash and boot times; 0 leaves them out."),
+]
+POWER = Annotated[Power, typer.Option(help="Supply at the beginning.")]
+SEED = Annotated[int, typer.Option(help="Draws what a power cut leaves of the operation in flight.")]
+MANIFEST = Annotated[Path | None, typer.Option(help="Manifest that says how images behave.")]
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def folder_for(state: Path | None) -> Path:
+    """The folder of a board that is to be served. Raises Misuse where none was named."""
+    if state is None:
+        raise Misuse("--state is missing", hint="name a folder for the board's flash; it is made when it is not there")
+    return state

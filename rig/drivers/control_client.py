@@ -1,0 +1,127 @@
+"""What both update servers' control ports answer, from their clients' side: a question, or what goes on for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Self
+
+from rig.errors import DeviceFault, LabFault, Misuse, RigError
+from rig.ports import read_address
+
+CONNECT_SECONDS = 5.0
+#: Longer than any question to a board takes; an update has its own end.
+ANSWER_SECONDS = 60.0
+_FAULTS: dict[int, type[RigError]] = {1: DeviceFault, 2: Misuse, 3: LabFault}
+
+Told = dict[str, Any]
+
+
+class ControlClient:
+    """Speaks with the control port at `host`:`port`; each question has a connection of its own."""
+
+    #: What people call the server, what serves it, and where that listens for us unless it is told otherwise.
+    server: ClassVar[str]
+    served_by: ClassVar[str]
+    usual: ClassVar[str]
+
+    def __init__(self, host: str, port: int):
+        self._address = (host, port)
+
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """From `HOST:PORT`. Raises Misuse."""
+        return cls(*read_address(address, "the control port", f"{cls.usual}, as `{cls.served_by}` tells it"))
+
+    def ask(self, do: str, *expected: str, **content: Any) -> Told:
+        """Ask, and return the answer, which has the fields `expected`.
+
+        Raises what the server says, and LabFault when it cannot be reached or is another one.
+        """
+        *_, answer = self.stream(do, **content)
+        if not set(expected) <= set(answer):
+            raise self._fault(f"is no {self.server.removeprefix('the ')}: its answer has no {', '.join(expected)}")
+        return answer
+
+    def stream(self, do: str, *, patience: float | None = ANSWER_SECONDS, **content: Any) -> Iterator[Told]:
+        """Ask, and yield all that is told until it is done; `patience` is how long to wait for each, in seconds."""
+        with self.subscription(do, patience=patience, **content) as told:
+            for entry in told:
+                yield entry
+                if entry.get("done"):
+                    return
+        raise self._fault("hung up")
+
+    def subscription(self, do: str, *, patience: float | None = None, **content: Any) -> Subscription:
+        """Ask for something that goes on; close it to end that."""
+        try:
+            sock = socket.create_connection(self._address, timeout=CONNECT_SECONDS)
+        except OSError as error:
+            raise self._fault(f"cannot be reached: {error}") from error
+        sock.settimeout(patience)
+        try:
+            sock.sendall(json.dumps({"do": do, **content}).encode() + b"\n")
+        except OSError as error:
+            sock.close()
+            raise self._fault(f"broke: {error}") from error
+        return Subscription(sock, self._fault)
+
+    def events(self, *, patience: float | None = ANSWER_SECONDS, **of: str | None) -> Subscription:
+        """What happens from now on; returns when nothing can be missed any more. Close it to end that."""
+        subscription = self.subscription("events", patience=patience, **of)
+        if not next(iter(subscription), {}).get("subscribed"):
+            subscription.close()
+            raise self._fault("hung up")
+        return subscription
+
+    def fault(self, kind: str, **how: Any) -> Told:
+        """Let something go wrong."""
+        return self.ask("fault", kind=kind, **how)
+
+    def _fault(self, message: str) -> LabFault:
+        host, port = self._address
+        return LabFault(f"{self.server} at {host}:{port} {message}", hint=f"is `{self.served_by}` running?")
+
+
+class Subscription:
+    """What a control port tells, line by line. Use as a context manager; closing it wakes whoever reads."""
+
+    def __init__(self, sock: socket.socket, fault: Callable[[str], LabFault]):
+        self._sock, self._fault = sock, fault
+        self._lines = sock.makefile("rb")
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, from any thread."""
+        with contextlib.suppress(OSError):  # the other end was faster
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+
+    def __iter__(self) -> Iterator[Told]:
+        while True:
+            try:
+                line = self._lines.readline()
+            except TimeoutError:
+                raise self._fault("does not answer") from None
+            except OSError as error:
+                raise self._fault(f"broke: {error}") from error
+            if not line:
+                return
+            try:
+                told = json.loads(line)
+            except ValueError:
+                whole = line.endswith(b"\n")
+                raise self._fault("says what no such server says" if whole else "was cut off in an answer") from None
+            if not isinstance(told, dict):
+                raise self._fault("says what no such server says")
+            if "error" in told:
+                fault = _FAULTS.get(told.get("status", 0), LabFault)
+                raise fault(str(told["error"]), board=told.get("board"), hint=told.get("hint"))
+            yield told

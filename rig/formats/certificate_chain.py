@@ -1,0 +1,280 @@
+"""Whom an ESP32 trusts: anchors from PEM, and chains judged by mbedTLS's rules. No TLS in here.
+
+mbedTLS as ESP-IDF builds it ignores validity dates; what it does check, and the flags it raises, are of
+reference/esp32.md §6.2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING
+
+from rig.errors import Misuse
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+#: mbedTLS gives up on chains with more intermediates.
+MOST_INTERMEDIATES = 8
+SHORTEST_RSA = 2048
+GOOD_HASHES = ("sha224", "sha256", "sha384", "sha512")
+
+
+class Flag(enum.IntFlag):
+    """What is wrong with a chain; the numbers are mbedTLS's."""
+
+    EXPIRED = 0x01
+    CN_MISMATCH = 0x04
+    NOT_TRUSTED = 0x08
+    OTHER = 0x100
+    FUTURE = 0x200
+    KEY_USAGE = 0x800
+    EXT_KEY_USAGE = 0x1000
+    BAD_MD = 0x4000
+    BAD_KEY = 0x10000
+
+
+#: The alert for a chain, the first that applies; anything else is certificate_unknown.
+ALERTS = (
+    (Flag.OTHER, 49),
+    (Flag.CN_MISMATCH, 42),
+    (Flag.KEY_USAGE | Flag.EXT_KEY_USAGE | Flag.BAD_KEY, 43),
+    (Flag.EXPIRED, 45),
+    (Flag.NOT_TRUSTED, 48),
+)
+CERTIFICATE_UNKNOWN = 46
+#: Errors of mbedTLS: the verdict on a chain, and what the bundle's callback returns.
+VERIFY_FAILED, BUNDLE_REFUSED = -0x2700, -0x3000
+#: Those of its handshake: nobody to trust at all, and a certificate that is for something else.
+NO_ANCHORS, WRONG_USAGE = -0x7680, -0x7A00
+
+
+class KeyExchange(enum.Enum):
+    """What a server's key does in a handshake; the value is the usage that its certificate must then allow."""
+
+    #: ECDHE and DHE.
+    SIGNS = "digital_signature"
+    #: The key exchange by RSA itself.
+    DECRYPTS = "key_encipherment"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a chain is not trusted: mbedTLS's flags and error."""
+
+    flags: Flag
+    code: int = VERIFY_FAILED
+
+    @property
+    def alert(self) -> int:
+        """Number of the alert that tells the server."""
+        return next((alert for flags, alert in ALERTS if self.flags & flags), CERTIFICATE_UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a connection is verified with: `anchors` from a PEM, or else a `bundle`.
+
+    `name` is what the certificate must be for (None: not checked), `at` the time that must lie in every validity
+    (None: dates are ignored).
+    """
+
+    anchors: tuple[Certificate, ...] = ()
+    bundle: tuple[Certificate, ...] | None = None
+    name: str | None = None
+    at: datetime | None = None
+
+    def refuses(self, chain: Sequence[Certificate], exchange: KeyExchange = KeyExchange.SIGNS) -> Refusal | None:
+        """Judge a chain as the server sent it, leaf first, in a handshake with this exchange of keys."""
+        if not chain:
+            return Refusal(Flag.NOT_TRUSTED)
+        found = self._flags(chain, exchange)
+        if self.bundle is not None:
+            for certificate, flags in found.items():
+                # The bundle's callback judges what nobody has certified, unless there is more that is wrong with it.
+                if flags & ~Flag.BAD_MD != Flag.NOT_TRUSTED:
+                    continue
+                if not any(signed(certificate, root) for root in self.bundle):
+                    # It ends the verification for good, and then mbedTLS sets every flag there is.
+                    return Refusal(Flag(0xFFFFFFFF), BUNDLE_REFUSED)
+                found[certificate] = Flag(0)
+        flags = reduce(or_, found.values())
+        if not flags:
+            return None
+        if not self.anchors and self.bundle is None:
+            return Refusal(flags, NO_ANCHORS)
+        return Refusal(flags, VERIFY_FAILED if flags & ~(Flag.EXT_KEY_USAGE | Flag.KEY_USAGE) else WRONG_USAGE)
+
+    def _flags(self, chain: Sequence[Certificate], exchange: KeyExchange) -> dict[Certificate, Flag]:
+        """What is wrong with each certificate of the path, leaf first."""
+        path, untrusted, is_anchored = self._path(chain)
+        found = {certificate: Flag(0) for certificate in path}
+        if self.name is not None and not _is_for(chain[0], self.name):
+            found[chain[0]] |= Flag.CN_MISMATCH
+        found[chain[0]] |= _usage(chain[0], exchange) | _key_size(chain[0])
+        for at, certificate in enumerate(path):
+            if self.at is not None:
+                found[certificate] |= _dates(certificate, self.at)
+            if at == 0 or at < len(path) - 1 or not is_anchored:  # how an anchor itself is signed is not looked at
+                found[certificate] |= _digest(certificate)
+            if at < len(path) - 1:
+                found[certificate] |= _key_size(path[at + 1])
+        for certificate in untrusted:
+            found[certificate] |= Flag.NOT_TRUSTED
+        return found
+
+    def _path(self, chain: Sequence[Certificate]) -> tuple[list[Certificate], list[Certificate], bool]:
+        """The certificates from the leaf up, those that none above has certified, and whether they end at an anchor."""
+        path, child, behind = [chain[0]], chain[0], list(chain[1:])
+        untrusted: list[Certificate] = []
+        if _self_issued(child) and child in self.anchors:
+            return path, untrusted, True
+        while True:
+            for anchor in self._in_date(_namesakes_above(child, self.anchors, len(path))):
+                if signed(child, anchor):
+                    return [*path, anchor], untrusted, True
+            # Of what the server sent behind it, the first that would do by its name is taken, and no other is tried.
+            above = next(iter(self._in_date(_namesakes_above(child, behind, len(path)))), None)
+            if above is None or len(path) > MOST_INTERMEDIATES:
+                return path, [*untrusted, child], False
+            if not signed(child, above):
+                untrusted.append(child)
+            behind = behind[behind.index(above) + 1 :]
+            path.append(above)
+            child = above
+
+    def _in_date(self, candidates: Iterator[Certificate]) -> Sequence[Certificate]:
+        """In the order they are tried: where dates are checked, those that are valid come before all others."""
+        at = self.at
+        return [*candidates] if at is None else sorted(candidates, key=lambda one: bool(_dates(one, at)))
+
+
+def read_pem(pem: str | bytes, source: str) -> tuple[Certificate, ...]:
+    """Every certificate in a PEM, whatever is around them. Raises Misuse that names `source`."""
+    from cryptography import x509
+
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem.encode() if isinstance(pem, str) else pem))
+    except ValueError as error:
+        raise Misuse(f"{source}: no certificates in PEM ({error})") from error
+
+
+def _namesakes_above(child: Certificate, among: Sequence[Certificate], height: int) -> Iterator[Certificate]:
+    """Those that could have issued `child` by their name; `height` is that of the child, a leaf's is 1."""
+    return (one for one in among if one.subject == child.issuer and _may_issue(one, height - 1))
+
+
+def signed(child: Certificate, issuer: Certificate) -> bool:
+    """Whether `issuer`'s key has signed `child`, and its name is the one `child` tells; by whatever hash."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        child.verify_directly_issued_by(issuer)
+    except (TypeError, InvalidSignature):
+        return False
+    except ValueError:  # it takes no SHA-1
+        return _signed_with_sha1(child, issuer)
+    return True
+
+
+def _signed_with_sha1(child: Certificate, issuer: Certificate) -> bool:
+    """mbedTLS verifies such a signature, whatever its profile then says of the hash."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+    key, hashed = issuer.public_key(), child.signature_hash_algorithm
+    if not isinstance(key, rsa.RSAPublicKey) or not isinstance(hashed, hashes.SHA1):
+        return False
+    try:
+        key.verify(child.signature, child.tbs_certificate_bytes, padding.PKCS1v15(), hashed)
+    except (ValueError, InvalidSignature):
+        return False
+    return child.issuer == issuer.subject
+
+
+def _may_issue(certificate: Certificate, intermediates: int) -> bool:
+    from cryptography import x509
+
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        if not constraints.ca:
+            return False
+        if constraints.path_length is not None and constraints.path_length < intermediates:
+            return False
+    except x509.ExtensionNotFound:
+        return certificate.version is x509.Version.v1
+    except ValueError:
+        return False
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        return True
+
+
+def _self_issued(certificate: Certificate) -> bool:
+    return certificate.subject == certificate.issuer
+
+
+def _is_for(certificate: Certificate, name: str) -> bool:
+    """By the alternative names, and by the common name only where there are none."""
+    from cryptography import x509
+
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        known = names.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        known = [str(one.value) for one in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+    except ValueError:
+        known = []
+    return any(_matches(pattern.lower(), name.lower()) for pattern in known)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """A star stands for exactly one label, the first."""
+    if pattern.startswith("*."):
+        label, dot, rest = name.partition(".")
+        return bool(label and dot) and rest == pattern[2:]
+    return pattern == name
+
+
+def _usage(leaf: Certificate, exchange: KeyExchange) -> Flag:
+    """What its extensions forbid; one that has none of them may be used for everything."""
+    from cryptography import x509
+    from cryptography.x509 import oid
+
+    flags = Flag(0)
+    with contextlib.suppress(x509.ExtensionNotFound, ValueError):
+        if not getattr(leaf.extensions.get_extension_for_class(x509.KeyUsage).value, exchange.value):
+            flags |= Flag.KEY_USAGE
+    with contextlib.suppress(x509.ExtensionNotFound, ValueError):
+        wanted = (oid.ExtendedKeyUsageOID.SERVER_AUTH, oid.ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
+        if not any(usage in wanted for usage in leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value):
+            flags |= Flag.EXT_KEY_USAGE
+    return flags
+
+
+def _key_size(certificate: Certificate) -> Flag:
+    """mbedTLS's default profile wants RSA keys of 2048 bits."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = certificate.public_key()
+    return Flag.BAD_KEY if isinstance(key, rsa.RSAPublicKey) and key.key_size < SHORTEST_RSA else Flag(0)
+
+
+def _digest(certificate: Certificate) -> Flag:
+    """And SHA-2."""
+    hashed = certificate.signature_hash_algorithm
+    return Flag.BAD_MD if hashed is None or hashed.name not in GOOD_HASHES else Flag(0)
+
+
+def _dates(certificate: Certificate, at: datetime) -> Flag:
+    if at > certificate.not_valid_after_utc:
+        return Flag.EXPIRED
+    return Flag.FUTURE if at < certificate.not_valid_before_utc else Flag(0)

@@ -1,0 +1,139 @@
+"""What requests to an update server's control port look like; the plain ones are Request itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from rig.servers.control_port import Request
+
+
+class Events(Request):
+    """Whose events; those that are nobody's come too."""
+
+    host: str | None = None
+    device: str | None = None
+
+
+class Swap(Request):
+    """To an identity by its name, or from PEM files; for everybody, or for who comes from one address."""
+
+    host: str
+    client: str | None = None
+    identity: str | None = None
+    chain: str | None = None
+    key: str | None = None
+
+
+class AddIdentity(Request):
+    """An identity from PEM files."""
+
+    name: str
+    chain: str
+    key: str
+
+
+class Forget(Request):
+    """The client's address."""
+
+    client: str
+
+
+class Clock(Request):
+    """What a client is told of the time, from now on; None: the truth."""
+
+    client: str
+    now: float | None = Field(default=None, strict=False, allow_inf_nan=False, ge=0, lt=1 << 33)
+
+
+class Issue(Request):
+    """A new identity for a host, by its recipe; a key that is kept is the one the host, or this client, meets now."""
+
+    host: str
+    name: str
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    client: str | None = None
+
+
+class Tls(Request):
+    """How handshakes go, of one host or of all, with one client or with all; what is not named stays."""
+
+    host: str | None = None
+    client: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    ciphers: str | None = None
+    delay: float | None = Field(default=None, strict=False)
+
+
+class WithFile(Request):
+    """A file that the server can read, or what is in it as base64."""
+
+    file: str | None = None
+    content: str | None = None
+
+
+class Publish(WithFile):
+    """Where it is published; by the file's own name if not told."""
+
+    path: str | None = None
+
+
+class Withdraw(Request):
+    """Where something is published."""
+
+    path: str
+
+
+class Release(WithFile):
+    """A version of a product, and whom it is for."""
+
+    product: str
+    version: str
+    percentage: float = Field(default=100, strict=False)
+    groups: list[str] = Field(default_factory=list)
+    devices: list[str] = Field(default_factory=list)
+
+
+class WithdrawRelease(Request):
+    """Of a product or of any, a version or any, to a device or to all."""
+
+    product: str | None = None
+    version: str | None = None
+    device: str | None = None
+
+
+class Group(Request):
+    """Who belongs to a group."""
+
+    name: str
+    devices: list[str]
+
+
+class Fault(Request):
+    """As rig.servers.https.faults.Fault."""
+
+    kind: str
+    at: int | None = None
+    device: str | None = None
+    host: str | None = None
+    times: int = 1
+    lasts: float = Field(default=0, strict=False)
+    to: str | None = None
+
+
+class OfDevice(Request):
+    """One device's, or all."""
+
+    device: str | None = None
+
+
+class Log(Request):
+    """Which log, and how much of it."""
+
+    of: Literal["handshakes", "requests", "check-ins"]
+    last: int = Field(default=1000, ge=1)
+    #: Only what came after the request, or the handshake, of this number.
+    after: int = Field(default=0, ge=0)
+    device: str | None = None

@@ -1,0 +1,77 @@
+"""A board model on the machine's clock: woken when something is due, and told of aloud when a program of it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rig.errors import LabFault
+from rig.twin.board_model import BoardModel
+
+#: How far the files of a board may lag behind flash work under way.
+FILE_LAG_SECONDS = 0.05
+#: What a board does before the loop has its turn again, whatever it owes to the clock: a tenth of a second of starts.
+MOST_STEPS = 200
+#: Where the traceback of a program that broke is, in the board's state folder.
+LOG = "twin.log"
+
+
+class Timed(Protocol):
+    """Something beside the board that does things by itself."""
+
+    def due(self) -> float:
+        """When it next does something; infinity when it does not."""
+
+    def advance(self, now: float) -> None:
+        """Let everything happen that is due until `now`."""
+
+
+class RealTime:
+    """The time of `board` and of the parts `beside` it; `settled` is called whenever both have come up to now."""
+
+    def __init__(
+        self,
+        board: BoardModel,
+        state: Path,
+        *,
+        beside: Sequence[Timed] = (),
+        settled: Sequence[Callable[[], None]] = (),
+    ):
+        self._board, self._beside, self._settled = board, beside, settled
+        self._log = state / LOG
+        self._began = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+        board.most_steps = MOST_STEPS
+        board.when_broken(self._broken)
+
+    def now(self) -> float:
+        """Seconds since the process began: the model's time."""
+        return time.monotonic() - self._began
+
+    def wake(self) -> None:
+        """Let what is due happen, and come back when the next thing is."""
+        for part in (*self._beside, self._board):
+            part.advance(self.now())
+        for tell in self._settled:
+            tell()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wait = min(part.due() for part in (*self._beside, self._board)) - self.now()
+        if wait > FILE_LAG_SECONDS:
+            self._board.catch_up(self.now())
+        if self._board.writing:
+            wait = min(wait, FILE_LAG_SECONDS)
+        if wait != math.inf:
+            self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self.wake)
+
+    def _broken(self, fault: LabFault) -> None:
+        """Whoever runs the loop is told, whatever made the program go on: a board must not just fall silent."""
+        self._log.write_text("".join(traceback.format_exception(fault)))
+        fault.hint = f"the traceback is in {self._log}"
+        asyncio.get_running_loop().call_exception_handler({"message": "a twin broke", "exception": fault})

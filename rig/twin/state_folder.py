@@ -1,0 +1,61 @@
+"""The folder that keeps a board's state between two processes: one at a time has it, and its files are whole."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import weakref
+from pathlib import Path
+
+from rig.errors import Misuse
+
+
+def state_folder(path: Path) -> Path:
+    """The folder that keeps a board's state, made where it is not there. Raises Misuse."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misuse(f"cannot use the state folder {path}: {error.strerror}") from error
+    return path
+
+
+def kept(path: Path) -> bytes | None:
+    """What a file holds; None where there is none. Raises Misuse."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a process that is killed leaves none of a wrong length. Raises Misuse."""
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise Misuse(f"cannot write {path}: {error.strerror}") from error
+
+
+class FolderLock:
+    """Holds a folder for this process until it ends or closes. Raises Misuse where another one has it."""
+
+    def __init__(self, folder: Path):
+        try:
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise Misuse(f"cannot use the state folder {folder}: {error.strerror}") from error
+        self._release = weakref.finalize(self, os.close, fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.close()
+            raise Misuse(
+                f"the state folder {folder} is another twin's", hint="stop that one, or name another"
+            ) from None
+
+    def close(self) -> None:
+        """Let others have it."""
+        self._release()

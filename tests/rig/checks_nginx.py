@@ -1,0 +1,150 @@
+"""Named checks of test_remote_nginx: what must hold of a swap at a remote nginx. Each takes a running lab."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+from installed import installed
+from nginx_lab import HOST, SIZE, NginxLab
+
+from rig.errors import Misuse, RigError
+from rig.trust.identity import Identity, load_chain
+from rig.trust.remote_nginx import RemoteNginx, SwapFailed
+from rig.trust.ssh import SshSession
+
+
+def refused(work) -> RigError | None:
+    """How it was refused; None when it was not."""
+    try:
+        work()
+    except RigError as error:
+        return error
+    return None
+
+
+def der(identity: Identity) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return identity.leaf.public_bytes(Encoding.DER)
+
+
+class WithChanges:
+    """A session whose uploads are changed on the way."""
+
+    def __init__(self, session: SshSession, change):
+        self._session, self._change = session, change
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+    def put(self, path: str, content: bytes, mode: int) -> None:
+        self._session.put(path, self._change(path, content), mode)
+
+
+@contextmanager
+def changed_remote(lab: NginxLab, change, **plan):
+    """A remote nginx to which files come changed."""
+    with lab.session() as session:
+        yield RemoteNginx(WithChanges(session, change), lab.plan(**plan), tell=lab.steps.append)
+
+
+def leaf_only(path: str, content: bytes) -> bytes:
+    """A chain that loses what stands behind the leaf."""
+    end = b"-----END CERTIFICATE-----\n"
+    return content.partition(end)[0] + end if path.endswith("chain.pem") else content
+
+
+def is_as_before(lab: NginxLab) -> bool:
+    """Whether the first identity is what is shown, what lies there, and the only one of which anything is left."""
+    chain, _key = lab.live()
+    store = lab.releases()
+    left = {path.name for path in store.iterdir()} - {"lock", "current"} if store.exists() else set()
+    kept = {(store / "current").readlink().name} if (store / "current").is_symlink() else set()
+    return lab.leaf() == der(lab.first[HOST]) and load_chain(chain) == lab.first[HOST].chain and left == kept
+
+
+def links(lab) -> dict[str, str]:
+    return {name: (lab.releases() / name).readlink().name for name in ("current", "former")}
+
+
+def store(lab) -> set[str]:
+    return {path.name for path in lab.releases().iterdir()}
+
+
+# -- checks ------------------------------------------------------------------------------------------------------------
+
+
+def the_next_handshake_shows_the_new_identity(lab):
+    new = lab.issue()
+    with lab.remote() as remote:
+        former = remote.swap(new)
+    assert lab.leaf() == der(new), "a handshake after the swap saw another certificate"
+    assert former == lab.first[HOST].fingerprint
+    release = (lab.releases() / "current").readlink().name
+    assert not Path(f"/tmp/rehearsal-{release}.sock").exists()
+
+
+def a_reload_that_did_nothing_is_noticed(lab):
+    with lab.remote(reload=["true"], seconds=0.5) as remote:
+        error = refused(lambda: remote.swap(lab.issue()))
+    assert isinstance(error, SwapFailed), "the old chain is still served, and nobody noticed"
+    assert error.is_rolled_back
+    assert is_as_before(lab)
+
+
+def a_missing_intermediate_is_noticed(lab):
+    with changed_remote(lab, leaf_only, seconds=0.5) as remote:
+        error = refused(lambda: remote.swap(lab.issue()))
+    assert error is not None, "only the leaf is served, and nobody noticed"
+    assert "the wrong ones behind it (none)" in error.message
+
+
+def a_swap_that_failed_is_rolled_back(lab):
+    with changed_remote(lab, leaf_only, seconds=0.5) as remote:
+        refused(lambda: remote.swap(lab.issue()))
+    assert is_as_before(lab), "a swap failed, and what it began was left"
+
+
+def running_downloads_end_undisturbed(lab, **plan):
+    into, got = lab.folder / "downloaded", []
+    address = ["--resolve", f"{HOST}:{lab.port}:127.0.0.1", f"https://{HOST}:{lab.port}/fw.bin"]
+    command = [installed("curl"), "-sS", "--max-time", "30", "--cacert", str(lab.ca), "-o", str(into), *address]
+    download = threading.Thread(target=lambda: got.append(subprocess.run(command, capture_output=True, text=True)))
+    download.start()
+    lab.until(lambda: into.exists() and into.stat().st_size > 0, "the download to begin")
+    with lab.remote(**plan) as remote:
+        remote.swap(lab.issue())
+    assert into.stat().st_size < SIZE, "the download was over before the swap was: nothing is proved"
+    download.join()
+    assert got[0].returncode == 0, f"a download that ran was disturbed by a swap: {got[0].stderr}"
+    assert into.read_bytes() == (lab.web / "html" / "fw.bin").read_bytes()
+
+
+def an_unknown_host_key_is_refused(lab):
+    nobody = lab.folder / "known_nobody"
+    nobody.write_text("")
+    error = refused(lambda: SshSession.connect(lab.plan(known_hosts=nobody).address).close())
+    assert isinstance(error, Misuse), "a host key that nobody knows was taken"
+    assert "is not known" in error.message
+
+
+def nobody_else_can_read_a_key(lab):
+    modes = []
+
+    def look(path: str, content: bytes) -> bytes:
+        modes.extend(mode_of(path) for path in lab.releases().rglob("*") if not path.is_symlink())
+        return content
+
+    with changed_remote(lab, look) as remote:
+        remote.swap(lab.issue())
+    modes += [mode_of(path) for path in (lab.releases(), *lab.releases().rglob("*")) if not path.is_symlink()]
+    wrong = {(name, oct(mode)) for name, kind, mode in modes if mode & (0o077 if kind or name == "key.pem" else 0o022)}
+    assert [name for name, _, _ in modes].count("key.pem") >= 2
+    assert not wrong, "others can read what is the owner's"
+
+
+def mode_of(path: Path) -> tuple[str, bool, int]:
+    return path.name, path.is_dir(), path.stat().st_mode & 0o777

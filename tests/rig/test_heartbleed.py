@@ -1,0 +1,165 @@
+"""Heartbeats: who leaks is told from who answers rightly and from who knows none, and nothing is taken meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from leaking_responder import SECRET, LeakingResponder, cuts_short, drops, hello_flight, is_silent, leaks, record
+from tls_servers import HOST, LOOPBACK, endpoint, s_server, talking
+
+from rig.formats import tls_heartbeat
+from rig.formats.tls_heartbeat import HEARTBEAT_RECORD, Heartbeats, HeartbeatTest, heartbeat, read_server_hello
+from rig.formats.tls_records import ClientRecords, Malformed, RecordReader
+from rig.trust.authority import make_root
+from rig.trust.heartbleed import heartbeats
+from rig.trust.refusal import Refusal
+
+IDENTITY = make_root("Bleeding Root", key="rsa-2048").issue(HOST, key="rsa-2048")
+RANDOM = bytes(range(96))
+
+
+def ask(serving, **how):
+    async def act():
+        async with serving as port:
+            return await heartbeats((LOOPBACK, port), HOST, **{"patience": 0.3, "seconds": 5, **how})
+
+    return asyncio.run(act())
+
+
+BEHAVIOURS = {
+    "leaks": (leaks, "vulnerable"),
+    "drops the wrong request": (drops, "correct"),
+    "answers the wrong request with less": (cuts_short, "correct"),
+    "answers no request": (is_silent, "silent"),
+}
+
+
+@pytest.mark.parametrize("version", [0x0301, 0x0302, 0x0303])
+@pytest.mark.parametrize("case", BEHAVIOURS)
+def test_a_responder_is_told_by_what_it_makes_of_heartbeats(case, version):
+    behaviour, verdict = BEHAVIOURS[case]
+    responder = LeakingResponder(IDENTITY, behaviour)
+    responder.version = version
+    assert ask(responder.serving()) == verdict
+
+
+@pytest.mark.parametrize("case", ["-tls1_2", "-tls1_3"])
+def test_openssl_of_today_has_no_heartbeats(tmp_path, case):
+    assert ask(s_server(tmp_path, IDENTITY, case)) is Heartbeats.NONE
+
+
+def test_our_endpoint_has_no_heartbeats():
+    assert ask(endpoint(IDENTITY)) is Heartbeats.NONE
+
+
+def test_a_leaking_server_gives_nothing_away_but_what_it_was_sent():
+    responder = LeakingResponder(IDENTITY, leaks)
+    assert ask(responder.serving()) is Heartbeats.VULNERABLE
+    assert SECRET[:4] not in responder.sent
+    told = [one.fragment for one in RecordReader().feed(responder.sent) if one.kind == HEARTBEAT_RECORD]
+    assert [int.from_bytes(one[1:3], "big") for one in told] in ([32], [32, 16])
+
+
+def test_it_would_have_leaked_had_more_been_asked(monkeypatch):
+    monkeypatch.setattr(
+        tls_heartbeat, "heartbeat", lambda payload, padding, claimed=0: heartbeat(payload, padding, 900)
+    )
+    responder = LeakingResponder(IDENTITY, leaks)
+    ask(responder.serving())
+    assert SECRET in responder.sent
+
+
+def test_a_probe_that_says_no_heartbeats_of_everybody_is_noticed(monkeypatch):
+    monkeypatch.setattr(tls_heartbeat, "read_server_hello", lambda body: (0x0303, False))
+    with pytest.raises(AssertionError):
+        test_a_responder_is_told_by_what_it_makes_of_heartbeats("leaks", 0x0303)
+
+
+async def hangs_up(reader, writer):
+    await reader.read(4096)
+
+
+async def speaks_http(reader, writer):
+    await reader.read(4096)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+async def never_ends_its_hello(reader, writer):
+    while True:
+        writer.write(record(22, 0x0303, b"\x0b\x00\x10\x00" + bytes(4096)))
+        await writer.drain()
+
+
+async def is_mute(reader, writer):
+    await reader.read()
+
+
+HOSTILE = {
+    "hangs up": (hangs_up, "closed"),
+    "speaks HTTP": (speaks_http, "not TLS"),
+    "never ends its hello": (never_ends_its_hello, "not TLS"),
+    "says nothing": (is_mute, "timeout"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_who_does_not_come_to_the_question_is_refused_by_name(case):
+    talk, kind = HOSTILE[case]
+    with pytest.raises(Refusal) as refusal:
+        ask(talking(talk), seconds=1)
+    assert refusal.value.kind == kind
+
+
+def test_the_hello_is_one_that_openssl_and_our_own_reader_take():
+    records = ClientRecords()
+    records.feed(HeartbeatTest(HOST, RANDOM).to_send())
+    assert records.hello.server_name == HOST
+    assert records.hello.versions[0] == 0x0303
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    offered = {entry["id"] & 0xFFFF for entry in context.get_ciphers()}
+    assert len(offered & set(records.hello.ciphers)) > 10
+
+
+@given(st.lists(st.integers(1, 500)), st.sampled_from(list(BEHAVIOURS)))
+def test_the_verdict_is_the_same_however_the_answer_is_cut(sizes, case):
+    behaviour, verdict = BEHAVIOURS[case]
+    test = HeartbeatTest(HOST, RANDOM)
+    test.to_send()
+    feed_cut(test, hello_flight(IDENTITY), sizes)
+    asked = [one.fragment for one in RecordReader().feed(test.to_send())]
+    answers = [behaviour(one + SECRET * 9, len(one)) for one in asked]
+    feed_cut(test, b"".join(record(24, 0x0303, one) for one in answers if one), sizes)
+    test.ended()
+    assert test.verdict == verdict
+
+
+def feed_cut(test, data, sizes):
+    for size in sizes:
+        test.feed(data[:size])
+        data = data[size:]
+    test.feed(data)
+
+
+@given(st.binary(max_size=600), st.booleans())
+def test_any_bytes_are_no_verdict_of_a_leak_or_are_malformed(data, after_hello):
+    test = HeartbeatTest(HOST, RANDOM)
+    with contextlib.suppress(Malformed):
+        if after_hello:
+            test.feed(hello_flight(IDENTITY))
+        test.feed(record(22, 0x0303, data))
+        test.feed(record(24, 0x0303, b"\x01" + data))
+    assert test.verdict is not Heartbeats.VULNERABLE
+
+
+@given(st.binary(max_size=120))
+def test_a_server_hello_is_read_or_malformed(data):
+    with contextlib.suppress(Malformed):
+        version, answers = read_server_hello(data)
+        assert 0 <= version < 65536
+        assert not answers or b"\x00\x0f\x00\x01\x01" in data

@@ -1,0 +1,209 @@
+"""`rig serial`: what it leaves of board, file and port, however it ends; and a console that disturbs nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import serial
+from esp_models import served_board
+from esp_rfc2217_server import redirector
+from esp_rfc2217_server.esp_port_manager import EspPortManager
+
+from rig.cli.progress import read_into
+from rig.drivers.console import Rfc2217Link
+from rig.drivers.rom_loader import NO_ANSWER, NO_PORT, RomLoader, SerialAddress
+from rig.errors import LabFault, Misuse
+from rig.lab import serial_by_hand
+
+#: pyserial's client of RFC 2217 names its thread the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")
+
+
+@pytest.fixture
+def served():
+    """A board whose flash is blank, and that runs into nothing again and again."""
+    with served_board() as board:
+        yield board
+
+
+def rig_serial(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "rig", "serial", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until(look, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
+# -- how it ends -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_read_that_is_interrupted_lets_the_board_start_and_leaves_no_file(served, tmp_path, number):
+    running = rig_serial("read", tmp_path / "flash.bin", "--port", served.rfc2217_url)
+    until(lambda: served.board.downloads)
+    running.send_signal(number)
+    running.communicate(timeout=30)
+    assert running.returncode != 0
+    until(lambda: not served.board.downloads)
+    assert not (tmp_path / "flash.bin").exists()
+
+
+def test_a_write_that_is_interrupted_says_what_is_in_flash_then(served, tmp_path):
+    (tmp_path / "data.bin").write_bytes(os.urandom(1 << 20))
+    running = rig_serial("write", tmp_path / "data.bin", "-s", "0x100000", "--port", served.rfc2217_url)
+    until(lambda: served.board.memory.flash.peek(0x100000, 16) != b"\xff" * 16)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=30)
+    assert "of 1,048,576 bytes were written" in told
+    assert "write again" in told
+    until(lambda: not served.board.downloads)
+
+
+def test_a_board_that_waited_is_left_to_wait(served):
+    served.into_download()
+    with pytest.raises(LabFault), serial_by_hand._loader(served.plain_url, [].append, waits=True):
+        raise LabFault("as it was to")
+    assert served.board.downloads
+
+
+def test_it_says_that_it_is_looking(served):
+    served.into_download()
+    said = []
+    serial_by_hand.read_flash(served.plain_url, 0, 16, lambda _progress: None, said.append, waits=True)
+    assert said == [f"looking for a loader at {served.plain_url}"]
+
+
+def not_read(_watch):
+    pytest.fail("it was read")
+
+
+def test_a_file_is_made_before_anything_is_read_and_never_written_over(tmp_path):
+    (tmp_path / "there").write_bytes(b"dear")
+    for name, told in (("there", "is there already"), ("nowhere/file", "cannot write")):
+        with pytest.raises(Misuse, match=told):
+            read_into(tmp_path / name, 0, not_read, as_json=True)
+    assert (tmp_path / "there").read_bytes() == b"dear"
+
+
+def fails(_watch):
+    raise LabFault("as it was to")
+
+
+def test_nothing_is_left_of_a_file_that_could_not_be_read_into(tmp_path):
+    with pytest.raises(LabFault):
+        read_into(tmp_path / "a", 0, fails, as_json=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "folder"])
+def test_what_is_no_file_is_not_written(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Misuse, match="cannot read"):
+        serial_by_hand.write_flash("nowhere", 0, tmp_path / name, print, print, force=True, waits=True)
+
+
+# -- hints -------------------------------------------------------------------------------------------------------------
+
+
+def told_by(address: SerialAddress, *, resets: bool) -> LabFault:
+    with pytest.raises(LabFault) as caught, RomLoader(address, resets=resets):
+        pass
+    return caught.value
+
+
+def test_a_device_that_is_not_there_and_one_that_may_not_be_opened(tmp_path):
+    missing = told_by(SerialAddress.parse(str(tmp_path / "ttyUSB0")), resets=True)
+    assert (missing.phase, missing.hint) == (NO_PORT, "is it plugged in?")
+
+
+def test_a_port_that_nobody_serves():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = SerialAddress("127.0.0.1", taken.getsockname()[1])
+    assert told_by(address, resets=True).phase == NO_PORT
+    assert "served there" in str(told_by(address, resets=True))
+
+
+def test_a_running_application_behind_a_plain_socket(served):
+    fault = told_by(SerialAddress("127.0.0.1", served.plain, "raw"), resets=True)
+    assert fault.phase == NO_ANSWER
+    assert "no DTR and RTS" in (fault.hint or "")
+
+
+# -- a console that disturbs nobody ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def stock_server(monkeypatch):
+    """esptool's own server before a port that has lines; yields its port and what it does to the board."""
+    done: list[str] = []
+    monkeypatch.setattr(EspPortManager, "_hard_reset_thread", lambda self: done.append("hard reset"))
+    monkeypatch.setattr(EspPortManager, "_reset_thread", lambda self: done.append("download"))
+    with socket.create_server(("127.0.0.1", 0)) as listening, serial.serial_for_url("loop://", timeout=0.1) as port:
+
+        def serve():
+            peer, _ = listening.accept()
+            with peer, contextlib.suppress(OSError):
+                serving = redirector.Redirector(port, peer)
+                serving.shortcircuit()
+                serving.stop()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1], done
+        thread.join(10)
+
+
+def test_a_console_does_not_reset_a_board_behind_esptools_own_server(monkeypatch):
+    with stock_server(monkeypatch) as (port, done):
+        serial_by_hand.listen(f"rfc2217://127.0.0.1:{port}", 1.0, lambda _data: None)
+    assert done == []
+
+
+@pytest.mark.parametrize("kind", ["rfc2217 driver", "console"])
+def test_neither_does_anybody_who_opens_a_port_of_ours(monkeypatch, kind):
+    with stock_server(monkeypatch) as (port, done):
+        opened = (
+            SerialAddress("127.0.0.1", port).open()
+            if kind == "rfc2217 driver"
+            else Rfc2217Link("127.0.0.1", port, 115200)
+        )
+        with contextlib.closing(opened):
+            time.sleep(0.5)
+    assert done == []
+
+
+#: What is said of DTR and RTS, and what that server makes of it.
+WORDS = {"as pyserial opens a port": ((True, True), "download"), "both let go": ((False, False), "hard reset")}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_that_server_takes_any_word_about_the_lines_for_a_reset(monkeypatch, case):
+    """What the tests above would see if one was said."""
+    lines, expected = WORDS[case]
+    with (
+        stock_server(monkeypatch) as (number, done),
+        contextlib.closing(SerialAddress("127.0.0.1", number).open()) as port,
+    ):
+        port.dtr, port.rts = lines
+        until(lambda: expected in done)
+
+
+def test_a_console_does_not_restart_a_board_behind_its_bridge(served):
+    served.into_download()
+    served.board.events.clear()
+    serial_by_hand.listen(served.rfc2217_url, 1.0, lambda _data: None)
+    assert served.events == []
