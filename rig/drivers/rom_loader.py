@@ -220,7 +220,7 @@ class RomLoader:
         except (FatalError, serial.SerialException, OSError, AttributeError, TypeError) as error:
             if isinstance(error, (AttributeError, TypeError)) and getattr(self._port, "is_open", False):
                 raise  # pyserial's own way to say that a port was closed while somebody reads
-            told = " ".join(str(error).split()).rstrip(".")
+            told = " ".join(str(error).split()).partition(" For troubleshooting")[0].rstrip(".")
             lost = phase == NO_ANSWER and not isinstance(error, FatalError)  # the port went, not the board
             raise LabFault(
                 f"the loader at {self._address.url.partition('?')[0]}: {told}",
@@ -241,9 +241,7 @@ class RomLoader:
         if not self._resets:
             return "is the board powered, and in download mode?"
         if self._address.protocol == "raw":
-            return (
-                "plain sockets have no DTR and RTS: hold BOOT, press EN and ask for a board that waits, or use rfc2217"
-            )
+            return "plain sockets have no DTR and RTS: hold BOOT and press EN before, or use rfc2217://"
         return "is the board powered, and do DTR and RTS reach EN and GPIO0?"
 
 

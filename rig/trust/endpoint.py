@@ -7,7 +7,6 @@ known here.
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 import ssl
 from collections import deque
@@ -16,6 +15,7 @@ from itertools import count
 
 from rig.errors import Misuse
 from rig.formats.tls_records import ClientHello
+from rig.ports import room_for_connections
 from rig.trust.authority import Identity
 from rig.trust.endpoint_connection import TlsConnection
 from rig.trust.endpoint_context import TlsSettings, load_identity
@@ -23,8 +23,6 @@ from rig.trust.endpoint_handshake import Handshake
 
 #: Handshakes that are remembered.
 MOST_REMEMBERED = 10_000
-MOST_CONNECTIONS = 4096
-FILES_KEPT = 128
 #: How much the system may hold for a peer that has not read it: little, so that what we sent is nearly what came.
 SEND_BUFFER = 8192
 
@@ -32,15 +30,27 @@ SEND_BUFFER = 8192
 class EndpointHost:
     """One name and what it shows now."""
 
+    context: ssl.SSLContext
+    identity: Identity
+    settings: TlsSettings
+
     def __init__(self, name: str, identity: Identity, settings: TlsSettings):
         self.name = name
         self.show(identity, settings)
 
     def show(self, identity: Identity, settings: TlsSettings) -> None:
         """Be this from the next handshake on. Raises Misuse; then it stays what it was."""
+        self.showing(identity, settings)()
+
+    def showing(self, identity: Identity, settings: TlsSettings) -> Callable[[], None]:
+        """What makes it be this from the next handshake on; nothing can go wrong then. Raises Misuse."""
         settings.check()
-        self.context: ssl.SSLContext = load_identity(identity, settings)
-        self.identity, self.settings = identity, settings
+        context = load_identity(identity, settings)
+
+        def show() -> None:
+            self.context, self.identity, self.settings = context, identity, settings
+
+        return show
 
 
 class Endpoint:
@@ -66,6 +76,8 @@ class Endpoint:
         self.handshakes: deque[Handshake] = deque(maxlen=MOST_REMEMBERED)
         self.application = application
         self._tell = tell
+        #: What one client alone meets, by its address and the host's name.
+        self._alone: dict[tuple[str, str], EndpointHost] = {}
         self._numbers = count(1)
         self._connections: set[TlsConnection] = set()
         self._most_connections = room_for_connections()
@@ -93,20 +105,45 @@ class Endpoint:
             raise Misuse(f"no host is called {name}", hint=f"one of {', '.join(self.hosts)}")
         return found
 
-    def swap(self, identity: Identity, name: str | None = None) -> Identity:
+    def swap(self, identity: Identity, name: str | None = None, client: str | None = None) -> Identity:
         """Show another identity from the next handshake on, of one host or (None) the first; returns the former.
 
+        With `client` only whoever comes from that address meets it, as with a host of several servers.
         Raises Misuse for an unknown host, or an identity that cannot be served.
         """
-        host = self.host(name)
+        host = self.met_by(client, name)
         former = host.identity
         host.show(identity, host.settings)
+        self._keep(host, client)
         return former
 
-    def set(self, settings: TlsSettings, name: str | None = None) -> None:
+    def set(self, settings: TlsSettings, name: str | None = None, client: str | None = None) -> None:
         """Make handshakes differently from the next one on. Raises Misuse."""
+        self.set_all({self.host(name).name: settings}, client)
+
+    def set_all(self, settings: Mapping[str, TlsSettings], client: str | None = None) -> None:
+        """The same for several hosts, by name: all, or with Misuse none."""
+        hosts = [(self.met_by(client, name), wanted) for name, wanted in settings.items()]
+        changes = [host.showing(host.identity, wanted) for host, wanted in hosts]
+        for (host, _), change in zip(hosts, changes, strict=True):
+            change()
+            self._keep(host, client)
+
+    def met_by(self, client: str | None, name: str | None) -> EndpointHost:
+        """What is shown as a host to one client alone, or (None) to everybody. Raises Misuse for an unknown host."""
         host = self.host(name)
-        host.show(host.identity, settings)
+        if client is None:
+            return host
+        return self._alone.get((client, host.name)) or EndpointHost(host.name, host.identity, host.settings)
+
+    def _keep(self, host: EndpointHost, client: str | None) -> None:
+        """A client meets this alone from now on, whatever becomes of what everybody meets."""
+        if client is not None:
+            self._alone[client, host.name] = host
+
+    def forget(self, client: str) -> None:
+        """Show a client again what everybody meets."""
+        self._alone = {key: host for key, host in self._alone.items() if key[0] != client}
 
     # -- what connections need -----------------------------------------------------------------------------------------
 
@@ -120,6 +157,7 @@ class Endpoint:
         """The host a client dialled, as it is now."""
         name = hello.server_name if hello is not None else None
         host = self.hosts.get(name or "") or self.host(None)
+        host = self._alone.get((handshake.client, host.name), host)
         handshake.host, handshake.identity = host.name, host.identity.fingerprint
         return host
 
@@ -142,13 +180,3 @@ def tune(transport: asyncio.Transport) -> None:
     if sock is not None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-
-
-def room_for_connections() -> int:
-    """How many connections may be open: as many files as this process may have, with some kept for other things."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + FILES_KEPT
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(MOST_CONNECTIONS, soft - FILES_KEPT)

@@ -48,6 +48,11 @@ class Handshake:
     received: int = 0
     ending: Ending = ""
 
+    @property
+    def client(self) -> str:
+        """The address it came from, without its port."""
+        return self.peer.rpartition(":")[0]
+
     def told(self) -> dict[str, Any]:
         """As JSON: versions and suites by name, best first."""
         hello = self.hello

@@ -1,0 +1,170 @@
+"""`rig trust swap`: another identity for an nginx on another machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rig.errors import Misuse, RigError
+
+if TYPE_CHECKING:
+    from rig.trust.nginx_plan import NginxPlan
+    from rig.trust.remote_nginx import Step
+
+EXAMPLE = "rig trust swap deploy@ota.example --name ota.example --chain chain.pem --key key.pem"
+
+
+def swap(
+    server: Annotated[
+        str, typer.Argument(metavar="USER@HOST[:PORT]|FILE", help="Where to log in, or a file of servers.")
+    ],
+    entry: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which server of the file.")] = None,
+    chain: Annotated[
+        Path | None, typer.Option(help="PEM here: the new chain, the server's own certificate first.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM here: its private key.")] = None,
+    restore: Annotated[bool, typer.Option("--restore", help="Show the identity before this one again.")] = False,
+    name: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What clients dial; may be repeated.")] = None,
+    live_chain: Annotated[
+        str | None, typer.Option(metavar="PATH", help="On the server, as ssl_certificate names it.")
+    ] = None,
+    live_key: Annotated[
+        str | None, typer.Option(metavar="PATH", help="On the server, as ssl_certificate_key names it.")
+    ] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Where clients meet it, port 443 there otherwise; may be repeated."),
+    ] = None,
+    identity_file: Annotated[
+        list[Path] | None, typer.Option(help="Private key to log in with; an agent's and the usual ones otherwise.")
+    ] = None,
+    known_hosts: Annotated[
+        Path | None, typer.Option(help="Host keys that are taken; ~/.ssh/known_hosts otherwise.")
+    ] = None,
+    host_key: Annotated[
+        str | None,
+        typer.Option(metavar="'TYPE BASE64'", help="The only host key that is taken, as ssh-keyscan prints it."),
+    ] = None,
+    nginx: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="How nginx is called there, e.g. 'sudo -n nginx'.")
+    ] = None,
+    reload: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Where it is not 'nginx -s reload', e.g. 'systemctl reload nginx'."),
+    ] = None,
+    roots: Annotated[
+        Path | None, typer.Option(help="PEM: roots the chain is to lead to; this system's otherwise.")
+    ] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option(metavar="FLAW", help="A flaw that is wanted, e.g. expired; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at everything, change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show another identity at a remote nginx.
+
+    It is checked, uploaded beside the live one, tested, renamed in one step,
+    reloaded, and looked at from outside. Downloads that run go on. When clients
+    do not see exactly the new chain, it is undone.
+
+    The live files become links into LIVE_CHAIN.releases at the first swap, so
+    that chain and key change at once; the former identity stays there for
+    --restore. What a swap that died was at is ended by the next one.
+
+      rig trust swap deploy@ota.example --name ota.example
+        --live-chain /etc/nginx/tls/ota.pem --live-key /etc/nginx/tls/ota.key
+        --chain chain.pem --key key.pem
+
+      rig trust swap servers.toml ota --chain chain.pem --key key.pem
+
+    where servers.toml has a table for each server: ssh, names, live_chain,
+    live_key, and if need be addresses, identity_files, known_hosts, host_key,
+    nginx, reload, roots, seconds.
+    """
+    import shlex
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is half done is undone first
+    told = {
+        "names": name,
+        "live_chain": live_chain,
+        "live_key": live_key,
+        "addresses": address,
+        "identity_files": identity_file,
+        "known_hosts": known_hosts,
+        "host_key": host_key,
+        "nginx": shlex.split(nginx) if nginx else None,
+        "reload": shlex.split(reload) if reload else None,
+        "roots": roots,
+    }
+    if restore == (chain is not None or key is not None) or (chain is None) != (key is None):
+        raise Misuse("a swap needs --chain and --key, or --restore", hint=EXAMPLE)
+    plan = _plan(server, entry, {field: value for field, value in told.items() if value})
+    steps: list[Step] = []
+    try:
+        shown = _act(plan, chain, key, accept or [], dry_run, steps, as_json)
+    except RigError as error:
+        if as_json:
+            _print(
+                plan, steps, error=error.message, hint=error.hint, rolled_back=getattr(error, "is_rolled_back", None)
+            )
+            sys.exit(error.exit_status)
+        raise
+    if as_json:
+        _print(plan, steps, changed=not dry_run, **shown)
+    elif not dry_run:
+        print(f"{', '.join(plan.names)}: sha256 {shown['shown']} is shown, until now it was {shown['former']}")
+
+
+def _plan(server: str, entry: str | None, told: dict[str, Any]) -> NginxPlan:
+    """From a line of options, or a file and what is to differ from it. Raises Misuse."""
+    from rig.trust.nginx_plan import make_plan, read_plan
+
+    if "@" in server and entry is None:
+        for field, option in (("names", "--name"), ("live_chain", "--live-chain"), ("live_key", "--live-key")):
+            if field not in told:
+                raise Misuse(f"{server} needs {option}", hint="or keep it in a file: rig trust swap servers.toml NAME")
+        return make_plan(ssh=server, **told)
+    if entry is None:
+        raise Misuse(f"{server!r} is not USER@HOST, and of a file of servers one is to be named", hint=EXAMPLE)
+    plan = read_plan(Path(server), entry)
+    return make_plan(**{**plan.model_dump(), **told}) if told else plan
+
+
+def _act(
+    plan: NginxPlan,
+    chain: Path | None,
+    key: Path | None,
+    accepted: list[str],
+    dry_run: bool,
+    steps: list[Step],
+    as_json: bool,
+) -> dict[str, str]:
+    from rig.trust.identity import Identity
+    from rig.trust.remote_nginx import RemoteNginx, judge
+    from rig.trust.ssh import SshSession
+
+    def tell(step: Step) -> None:
+        steps.append(step)
+        if not as_json:
+            print(f"{step.what:14} {step.text}", flush=True)
+
+    identity = Identity.load(chain, key) if chain is not None and key is not None else None
+    if identity is not None:
+        judge(identity, plan, accepted)  # before anybody is called
+    with SshSession.connect(plan.address) as session:
+        remote = RemoteNginx(session, plan, tell=tell)
+        if dry_run:
+            remote.look()
+            return {}
+        former = remote.restore() if identity is None else remote.swap(identity, accepted=accepted)
+        return {"former": former, "shown": remote.shown()}
+
+
+def _print(plan: NginxPlan, steps: list[Step], **told: object) -> None:
+    done = [{"what": step.what, "text": step.text} for step in steps]
+    print(json.dumps({"server": plan.ssh, "names": list(plan.names), "steps": done, **told}))

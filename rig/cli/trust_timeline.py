@@ -1,0 +1,146 @@
+"""`rig trust timeline`: when firmware in the field loses its update servers, as a table, JSON and a picture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DAY = "YYYY-MM-DD"
+
+
+def timeline(
+    plan: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PLAN]", help="Plan of the endpoints, TOML; the rig's example if not given."),
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Manifest of firmware; the plan's if not given, else the rig's.")
+    ] = None,
+    pins: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="NAME.pem for each pin; the plan's own if not given.")
+    ] = None,
+    today: Annotated[str | None, typer.Option(metavar=DAY, help="The day it is asked for; today if not given.")] = None,
+    until: Annotated[str | None, typer.Option(metavar=DAY, help="How far to look; ten years if not given.")] = None,
+    warn: Annotated[int, typer.Option(min=0, metavar="DAYS", help="How soon a loss is a failure already.")] = 90,
+    live: Annotated[
+        bool, typer.Option("--live", help="Look at what the plan's endpoints serve now, and plan from there.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it too: a file that ends in .svg or .png.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell for all firmware the dark date: the day it loses each server, and the last; and until when it can be helped.
+
+    The exit status is 1 if firmware that the plan has not written off is dark today or will be within --warn days,
+    2 for misuse, 3 if an endpoint could not be seen with --live, else 0.
+    """
+    from rig.lab.checkout import manifest_path, part
+    from rig.trust.dark_dates import dark_dates, look
+    from rig.trust.plan import read_plan
+
+    path = plan if plan is not None else part("firmware-fixtures", "trust-plan.toml")
+    read = read_plan(path)
+    if manifest is None and read.manifest is None and not read.firmware:
+        manifest = manifest_path()
+    now = _day(today, "--today")
+    found = dark_dates(
+        read,
+        today=now,
+        until=_day(until, "--until") if until is not None else _ten_years_after(now),
+        manifest=manifest,
+        pins=pins,
+        seen=look(read.endpoint, now) if live else None,
+    )
+    if picture is not None:
+        from rig.trust.timeline_picture import draw_timeline
+
+        draw_timeline(found, picture)
+    for reason in found.unseen.values():
+        print(f"rig: not seen: {reason}", file=sys.stderr)
+    told = {"plan": str(path), **found.told(), "exit_status": found.status(warn)}
+    if as_json:
+        print(json.dumps(told))
+    else:
+        _show(told)
+    raise typer.Exit(found.status(warn))
+
+
+def _day(text: str | None, option: str) -> Any:
+    """Midnight UTC of a day; of today where none is told. Raises Misuse."""
+    from datetime import UTC, date, datetime, time
+
+    from rig.errors import Misuse
+
+    try:
+        day = date.fromisoformat(text) if text is not None else datetime.now(UTC).date()
+    except ValueError as error:
+        raise Misuse(f"{option} {text}: {error}", hint=f"such as {option} 2027-03-15") from error
+    return datetime.combine(day, time(), UTC)
+
+
+def _ten_years_after(now: Any) -> Any:
+    try:
+        return now.replace(year=now.year + 10)
+    except ValueError:  # the 29th of February
+        return now.replace(year=now.year + 10, day=28)
+
+
+def _show(told: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(_dates(told))
+    if told["renewals"]:
+        console.print(_renewals(told))
+    if told["left_out"]:
+        console.print(f"The plan has none of the servers of {', '.join(told['left_out'])}.")
+
+
+def _dates(told: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table(
+        "firmware", "server", "today", "dark from", "last day", "days left", "why", title=f"Dark dates, {told['today']}"
+    )
+    for one in told["firmware"]:
+        images = len(one["images"])
+        name = one["name"] + (f" (+{images - 1})" if images > 1 else "") + (" (written off)" * one["written_off"])
+        for number, server in enumerate(one["servers"]):
+            table.add_row(
+                name if number == 0 else "", server["host"], *_row(server), end_section=len(one["servers"]) == 1
+            )
+        if len(one["servers"]) > 1:
+            table.add_row("", "[b]the last one[/b]", *_row({**one, "why": ""}), end_section=True)
+    return table
+
+
+def _row(course: dict[str, Any]) -> list[str]:
+    from rich.markup import escape
+
+    colours = {"trusted": "green", "at risk": "yellow", "refused": "red", "unplanned": "dim"}
+    gaps = [f"not from {begins[:10]} to {ends[:10]}" for begins, ends in course["gaps"]]
+    risks = course["at_risk"]
+    risk = [f"at risk from {risks[0][:10]} on (renewals: {len(risks)})"] if risks else []
+    dark = "-" if course["dark"] is None else course["dark"][:10] if course["ever_works"] else "never worked"
+    left = "" if course["days_left"] is None else str(course["days_left"])
+    why = "; ".join([*([course["why"]] if course["why"] else []), *risk, *gaps])
+    return [f"[{colours[course['now']]}]{course['now']}[/]", dark, course["last_day"] or "-", left, escape(why)]
+
+
+def _renewals(told: dict[str, Any]) -> Any:
+    """Each renewal is a chance to lose firmware that pins less than a root."""
+    from rich.table import Table
+
+    table = Table(
+        "endpoint", "next", "as planned", "200 days", "100 days", "47 days", "who is at risk at each",
+        title=f"Renewals until {told['until']}, as planned and with lifetimes to come",
+    )  # fmt: skip
+    for one in told["renewals"]:
+        counts = [f"{one[key]:,}" for key in ("planned", "200", "100", "47")]
+        table.add_row(one["host"], one["next"][:10], *counts, ", ".join(one["at_risk"]) or "nobody")
+    return table

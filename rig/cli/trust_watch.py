@@ -1,0 +1,134 @@
+"""`rig trust watch`: endpoints looked at day and night, against the pins of the firmware in the field."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rig.errors import Misuse
+
+if TYPE_CHECKING:
+    from rig.trust.watch import Round
+    from rig.trust.watch_memory import Alert
+    from rig.trust.watch_service import Audience
+
+STYLES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
+
+
+def watch(
+    config: Annotated[Path | None, typer.Argument(help="What to look at and whom to tell, TOML.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="One round, for cron; its exit status says what holds.")] = False,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="What was seen and told; the config's if not given.")
+    ] = None,
+    check_config: Annotated[
+        bool, typer.Option("--check-config", help="Only say whether the config, and all it names, is right.")
+    ] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print a config with comments.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: an alert a line; with --once one object.")
+    ] = False,
+) -> None:
+    """Look at servers day and night, and tell when firmware in the field will not, or does not, accept them.
+
+    It tells before (a certificate ends, its renewal comes or was missed, an intermediate that some firmware does not
+    accept is seen at any address) and on change: each fact once, also across restarts, to every webhook and command
+    of the config and to Prometheus. To begin:
+
+        rig trust watch --example > watch.toml
+
+        rig trust watch watch.toml --check-config
+
+        rig trust watch watch.toml
+
+    Without --once it serves until SIGTERM or Ctrl-C; SIGHUP reads the config again. Exit status of --once: 0 good,
+    1 something is wrong with a server or firmware goes dark, 2 misuse, 3 an address could not be reached.
+    """
+    if example:
+        from rig.trust.watch_example import EXAMPLE
+
+        print(EXAMPLE, end="")
+        return
+    if config is None:
+        raise Misuse("which config?", hint="rig trust watch --example > watch.toml")
+    from rig.trust import watch_service
+
+    if check_config:
+        _print_check(watch_service.check(config), as_json)
+    elif once:
+        done = watch_service.watch_once(config, state, watch_service.Audience(tell=_complain))
+        _print_round(done, as_json)
+        raise typer.Exit(done.exit_status)
+    else:
+        watch_service.watch_on(config, state, _audience(as_json))
+
+
+def _audience(as_json: bool) -> Audience:
+    from rig.trust.watch_service import Audience
+
+    def ready(told: Any) -> None:
+        if as_json:
+            print(json.dumps(told), flush=True)
+            return
+        port = f", figures at port {told['metrics']}" if told["metrics"] else ""
+        print(f"Watching {told['endpoints']} endpoints for {len(told['firmware'])} kinds of firmware{port}", flush=True)
+
+    def hear(alert: Alert) -> None:
+        print(alert.model_dump_json() if as_json else alert, flush=True)
+
+    return Audience(hear, ready, _complain)
+
+
+def _complain(text: str) -> None:
+    print(f"rig: {text}", file=sys.stderr, flush=True)
+
+
+def _print_check(told: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(told))
+        return
+    firmware = ", ".join(told["firmware"]) or "no firmware"
+    print(f"{told['config']} is right: {len(told['endpoints'])} endpoints, {firmware}, state in {told['state']}")
+    for server, names in told["unwatched"].items():
+        print(f"  not watched: {server}, which {', '.join(names)} asks")
+    if not told["channels"]:
+        print("  nobody is told: there is no [[alert.webhook]] and no [[alert.command]]")
+
+
+def _print_round(done: Round, as_json: bool) -> None:
+    facts = [(subject, fact) for subject, fact in done.facts]
+    if as_json:
+        told = {
+            "at": done.at.isoformat(),
+            "status": done.exit_status,
+            "alerts": [alert.model_dump(mode="json") for alert in done.alerts],
+            "facts": [{"subject": subject, **fact.model_dump(mode="json")} for subject, fact in facts],
+            "queued": done.queued,
+            "errors": list(done.errors),
+        }
+        print(json.dumps(told))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for alert in done.alerts:
+        if alert.status != "raised":
+            console.print(str(alert), style=STYLES[alert.level], markup=False, soft_wrap=True)
+    if facts:
+        table = Table("level", "server or firmware", "what holds", "since")
+        for subject, fact in sorted(facts, key=lambda one: list(STYLES).index(one[1].level)):
+            table.add_row(
+                fact.level, Text(subject), Text(fact.text), f"{fact.since:%Y-%m-%d %H:%M}", style=STYLES[fact.level]
+            )
+        console.print(table)
+    waiting = ", ".join(f"{count} for {name}" for name, count in done.queued.items() if count)
+    what = f"{len(facts)} facts hold" if facts else "nothing is wrong"
+    console.print(
+        f"{what}; {len(done.alerts)} alerts are new" + (f"; still to be delivered: {waiting}" if waiting else "")
+    )

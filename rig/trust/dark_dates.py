@@ -1,0 +1,205 @@
+"""The dark dates of a plan: its files read, its endpoints looked at if wanted, every firmware's timeline, as data."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rig.errors import Misuse
+from rig.firmware.manifest import Manifest
+from rig.trust.course import Course
+from rig.trust.lifetimes import ASKED
+from rig.trust.plan import Plan, PlannedEndpoint
+from rig.trust.refusal import Refusal
+from rig.trust.schedule import Chains, Schedule, Seen, schedule
+from rig.trust.served import fetch
+from rig.trust.shipped import PinFolder, Shipped, shipped
+from rig.trust.timeline import FirmwareTimeline, Horizon, ServerTimeline, timeline
+
+#: More than this nobody plans; it bounds the work.
+FARTHEST = timedelta(days=50 * 366)
+
+
+@dataclass(frozen=True, slots=True)
+class DarkDates:
+    """What came out: timelines, firmware that the plan knows no server of, and endpoints that could not be seen."""
+
+    horizon: Horizon
+    firmware: tuple[FirmwareTimeline, ...]
+    left_out: tuple[str, ...]
+    schedules: tuple[Schedule, ...]
+    unseen: Mapping[str, str]
+    #: Firmware that is known to be lost: its dates are told, and alarm nobody.
+    written_off: tuple[str, ...] = ()
+
+    def status(self, warn: int) -> int:
+        """Exit status: 1 if firmware is dark today or will be within `warn` days, 3 if a server was not seen, or 0."""
+        last = self.horizon.today + timedelta(days=warn)
+        minded = [one for one in self.firmware if one.firmware.name not in self.written_off]
+        losses = [one.course.next_loss(self.horizon.today) for one in minded]
+        if any(loss is not None and loss <= last for loss in losses):
+            return 1
+        return 3 if self.unseen else 0
+
+    def renewals(self) -> list[dict[str, Any]]:
+        """Of each endpoint that is renewed: how often until the end, as planned and with the lifetimes to come, and
+        who could be darkened by each.
+        """
+        told = []
+        for one in self.schedules:
+            planned = one.renewals(self.horizon.today)
+            if one.renewal is None or not planned:
+                continue
+            told.append(
+                {
+                    "host": one.host,
+                    "next": _iso(planned[0]),
+                    "planned": len(planned),
+                    **{str(days): one.renewal.count(days, planned[0], self.horizon.until) for days in ASKED},
+                    "at_risk": [at.firmware.name for at in self.firmware if _is_at_risk(at, one.host)],
+                }
+            )
+        return told
+
+    def told(self) -> dict[str, Any]:
+        """All of it for JSON; times are UTC, days are ISO."""
+        return {
+            "today": f"{self.horizon.today:%Y-%m-%d}",
+            "until": f"{self.horizon.until:%Y-%m-%d}",
+            "firmware": [self._firmware(one) for one in self.firmware],
+            "renewals": self.renewals(),
+            "left_out": list(self.left_out),
+            "unseen": dict(self.unseen),
+        }
+
+    def _firmware(self, one: FirmwareTimeline) -> dict[str, Any]:
+        return {
+            "name": one.firmware.name,
+            "images": list(one.firmware.images),
+            "checks_dates": one.firmware.checks_dates,
+            "written_off": one.firmware.name in self.written_off,
+            **self._course(one.course),
+            "at_risk": [_iso(time) for time in one.risks],
+            "servers": [self._server(server) for server in one.servers],
+        }
+
+    def _server(self, server: ServerTimeline) -> dict[str, Any]:
+        risks = [_iso(time) for time in server.risks]
+        return {"host": server.host, **self._course(server.course), "at_risk": risks}
+
+    def _course(self, course: Course) -> dict[str, Any]:
+        """Days left count from today to the last day; 0 is today, None none or no end."""
+        last, today = course.last_day, self.horizon.today.date()
+        left = (last - today).days if last is not None and last >= today else None
+        return {
+            "now": str(course.at(self.horizon.today).state),
+            "dark": _iso(course.dark),
+            "ever_works": course.ever_works,
+            "last_day": last.isoformat() if last is not None else None,
+            "days_left": left,
+            "why": course.why_dark,
+            "gaps": [[_iso(begins), _iso(ends)] for begins, ends in course.gaps],
+            "events": [{"at": _iso(span.begins), "state": str(span.state), "why": span.why} for span in course.spans],
+        }
+
+
+def dark_dates(
+    plan: Plan,
+    *,
+    today: datetime,
+    until: datetime,
+    manifest: Path | None = None,
+    pins: Path | None = None,
+    seen: Mapping[str, Seen | Refusal] | None = None,
+    chains: Chains | None = None,
+) -> DarkDates:
+    """Judge all firmware of a manifest (else of the plan's) and of the plan itself; `chains` else of its authorities.
+
+    What was `seen` at endpoints (`look`) takes the place of what was planned. Raises Misuse.
+    """
+    if not today < until <= today + FARTHEST:
+        raise Misuse(f"a timeline from {today:%Y-%m-%d} until {until:%Y-%m-%d}", hint="50 years at most")
+    seen = seen or {}
+    chains = chains or Chains(plan.authorities)
+    schedules = [schedule(one, chains, until, _seen(seen.get(one.name))) for one in plan.endpoint]
+    begins = [one.shown[0].begins for one in schedules if one.shown]
+    horizon = Horizon(min([today, *begins]), today, until)
+    firmware = _firmware(plan, manifest)
+    with tempfile.TemporaryDirectory(prefix="rig-pins-") as made:
+        folder = pins or plan.pins
+        if folder is None:
+            chains.pki.publish(Path(made))
+        pinned = PinFolder(folder or Path(made))
+        found = [timeline(one, schedules, pinned, horizon, since) for one, since in firmware]
+    if not any(one.is_planned for one in found):
+        raise Misuse(f"the plan has none of the servers that {found[0].firmware.name} or other firmware asks")
+    return DarkDates(
+        horizon,
+        tuple(one for one in found if one.is_planned),
+        tuple(name for one in found if not one.is_planned for name in one.firmware.images),
+        tuple(schedules),
+        {name: str(one) for name, one in seen.items() if isinstance(one, Refusal)},
+        plan.written_off,
+    )
+
+
+def look(endpoints: Sequence[PlannedEndpoint], at: datetime) -> dict[str, Seen | Refusal]:
+    """What endpoints serve now, all looked at together; it counts as seen at `at`."""
+
+    async def one(endpoint: PlannedEndpoint) -> Seen | Refusal:
+        try:
+            return Seen(at, (await fetch(endpoint.dialled, endpoint.host)).chain)
+        except Refusal as refusal:
+            return refusal
+
+    async def everyone() -> list[Seen | Refusal]:
+        return await asyncio.gather(*map(one, endpoints))
+
+    return dict(zip([endpoint.name for endpoint in endpoints], asyncio.run(everyone()), strict=True))
+
+
+def _seen(looked: Seen | Refusal | None) -> Seen | None:
+    return looked if isinstance(looked, Seen) else None
+
+
+def _firmware(plan: Plan, manifest: Path | None) -> list[tuple[Shipped, datetime | None]]:
+    """Whom it is about, and since when each is in the field where that is told."""
+    own = [(one.shipped, one.released) for one in plan.firmware]
+    path = manifest or plan.manifest
+    listed = _listed(plan, path) if path is not None else []
+    names = [name for one, _ in (*own, *listed) for name in one.images]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise Misuse(f"firmware {twice[0]} is in the plan and in {path}")
+    if not names:
+        raise Misuse("there is no firmware that asks a server over TLS", hint="a manifest, or [[firmware]] in the plan")
+    if unknown := [name for name in plan.written_off if name not in names]:
+        raise Misuse(f"written_off names {unknown[0]}, which is no firmware of the plan or the manifest")
+    return [*own, *listed]
+
+
+def _listed(plan: Plan, path: Path) -> list[tuple[Shipped, datetime | None]]:
+    """Of a manifest what the plan says was shipped, or all that asks over TLS."""
+    every = shipped(Manifest.load(path))
+    if not plan.shipped:
+        return [(one, None) for one in every]
+    if unknown := set(plan.shipped) - {name for one in every for name in one.images}:
+        raise Misuse(f"shipped names {min(unknown)}, and {path} has no such image that asks over TLS")
+    chosen = [(one, [name for name in one.images if name in plan.shipped]) for one in every]
+    return [
+        (replace(one, name=names[0], images=tuple(names)), min(plan.shipped[name] for name in names))
+        for one, names in chosen
+        if names
+    ]
+
+
+def _is_at_risk(one: FirmwareTimeline, host: str) -> bool:
+    return any(server.host.lower() == host.lower() and server.risks for server in one.servers)
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,121 @@
+"""Where a remote nginx keeps its identity, and how it is told of another: one entry of the file a team keeps."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Annotated
+
+from cryptography import x509
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator, model_validator
+
+from rig.errors import Misuse
+from rig.firmware.document import read_document, wrong_field
+from rig.ports import read_address
+from rig.trust.identity import load_chain
+from rig.trust.ssh_address import SshAddress
+
+RemotePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*[^/\x00-\x1f]$")]
+
+
+class NginxPlan(BaseModel):
+    """One server: how to log in, which files its configuration names, where clients meet it.
+
+    `live_chain` and `live_key` are paths on the server, absolute, as `ssl_certificate` and `ssl_certificate_key` name
+    them. `nginx` is how the program is called there, for example through sudo; `reload` where it is not `nginx -s
+    reload`. `roots` (PEM) are what a chain has to lead to; the system's where it is not told.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ssh: str
+    names: tuple[str, ...] = Field(min_length=1)
+    live_chain: RemotePath
+    live_key: RemotePath
+    addresses: tuple[str, ...] = ()
+    identity_files: tuple[Path, ...] = ()
+    known_hosts: Path | None = None
+    host_key: str | None = None
+    nginx: tuple[str, ...] = Field(default=("nginx",), min_length=1)
+    reload: tuple[str, ...] | None = Field(default=None, min_length=1)
+    roots: Path | None = None
+    #: How long workers may take to change over.
+    seconds: float = Field(default=30, gt=0, le=600)
+
+    @field_validator("ssh")
+    @classmethod
+    def _is_ssh(cls, text: str) -> str:
+        try:
+            SshAddress.parse(text)
+        except Misuse as error:
+            raise ValueError(error.message) from error
+        return text
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_addresses(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            for text in texts:
+                _address(text)
+        except Misuse as error:
+            raise ValueError(error.message) from error
+        return texts
+
+    @model_validator(mode="after")
+    def _two_files(self) -> NginxPlan:
+        if self.live_chain == self.live_key:
+            raise ValueError("live_chain and live_key are one file: give the key a file of its own")
+        return self
+
+    @property
+    def address(self) -> SshAddress:
+        """Where to log in."""
+        where = SshAddress.parse(self.ssh)
+        return SshAddress(where.user, where.host, where.port, self.identity_files, self.known_hosts, self.host_key)
+
+    @property
+    def endpoints(self) -> list[tuple[str, int]]:
+        """Every address where clients meet it: port 443 of the server where none is told."""
+        return [_address(text) for text in self.addresses] or [(self.address.host, 443)]
+
+    def trusted(self) -> tuple[x509.Certificate, ...]:
+        """The roots a chain has to lead to. Raises Misuse where there are none."""
+        file = self.roots or ssl.get_default_verify_paths().cafile
+        if file is None:
+            raise Misuse("this system keeps no roots to judge a chain by", hint="--roots FILE")
+        return load_chain(Path(file).expanduser())
+
+
+def make_plan(**fields: object) -> NginxPlan:
+    """A plan from what was told on a command line. Raises Misuse."""
+    try:
+        return NginxPlan.model_validate(fields)
+    except ValidationError as error:
+        raise wrong_field("this server", error) from error
+
+
+def read_plan(path: Path, name: str) -> NginxPlan:
+    """The plan of a server from a TOML file with a table for each; its own paths begin where it lies. Raises Misuse."""
+    plans = read_document(path, _Servers, "the servers").root
+    if name not in plans:
+        raise Misuse(f"{path} knows no server {name!r}", hint=f"one of {', '.join(plans) or 'none'}")
+    plan = plans[name]
+    beside = {
+        "roots": _beside(path, plan.roots),
+        "known_hosts": _beside(path, plan.known_hosts),
+        "identity_files": tuple(path.parent / file.expanduser() for file in plan.identity_files),
+    }
+    return plan.model_copy(update=beside)
+
+
+class _Servers(RootModel[dict[str, NginxPlan]]):
+    pass
+
+
+def _beside(path: Path, file: Path | None) -> Path | None:
+    return None if file is None else path.parent / file.expanduser()
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, port = read_address(text, "the address", "192.0.2.10:443")
+    return host.removeprefix("[").removesuffix("]"), port

@@ -1,0 +1,168 @@
+"""The plan file: what each endpoint is to show from when, how it is renewed, and firmware that no manifest lists."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from rig.firmware.document import read_document
+from rig.firmware.esp_behaviour import EspBehaviour
+from rig.firmware.update_attempts import Attempt, attempts
+from rig.trust.lifetimes import Renewal
+from rig.trust.recipe import IdentityRecipe
+from rig.trust.shipped import Shipped
+
+
+def instant(value: Any) -> Any:
+    """A day is its first second, a time of no zone is UTC's; anything but a date or time is handed on."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    if isinstance(value, datetime):
+        utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return utc.replace(microsecond=0)
+    return datetime.combine(value, time(), UTC) if isinstance(value, date) else value
+
+
+Instant = Annotated[datetime, BeforeValidator(instant)]
+
+
+class Shows(BaseModel):
+    """One chain: certificates of a PEM file, or a what-if by a recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: The beginning of the leaf in the file where no day is told.
+    since: Instant | None = Field(default=None, alias="from")
+    #: A change of authority is seen at the next renewal; a swap by hand at once.
+    takes_effect: Literal["at-once", "at-renewal"] = "at-once"
+    #: PEM, leaf first, as it is served.
+    chain: Path | None = None
+    recipe: IdentityRecipe | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Shows:
+        if (self.chain is None) == (self.recipe is None):
+            raise ValueError("needs either a chain or a recipe")
+        if self.since is None and self.chain is None:
+            raise ValueError("a recipe needs the day from which it is shown: from")
+        if self.since is None and self.takes_effect == "at-renewal":
+            raise ValueError("at-renewal needs the day from which renewals bring it: from")
+        return self
+
+
+class PlannedEndpoint(BaseModel):
+    """A server that firmware asks: without `renewal` its certificates stay until they are swapped."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
+    #: Any port of the host where none is told.
+    port: int | None = Field(default=None, ge=1, le=65535)
+    #: Where it is looked at with --live, if not by its own name: HOST:PORT.
+    address: str | None = Field(default=None, pattern=r"^.+:\d{1,5}$")
+    ends: Instant | None = None
+    renewal: Renewal | None = None
+    shows: tuple[Shows, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PlannedEndpoint:
+        told = [one.since for one in self.shows if one.since is not None]
+        if told != sorted(set(told)):
+            raise ValueError("shows must be in the order of their days, each later than the one before")
+        if self.shows[0].takes_effect == "at-renewal":
+            raise ValueError("what it shows first takes effect at once")
+        if self.renewal is None and any(one.takes_effect == "at-renewal" for one in self.shows):
+            raise ValueError("at-renewal needs a table renewal")
+        if self.renewal is not None and isinstance(self.renewal.issuer, tuple) and any(one.chain for one in self.shows):
+            raise ValueError("renewal.issuer names authorities of recipes, and here is a chain: say kept or any")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What it is called: its host, and its port where one is told."""
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+    @property
+    def dialled(self) -> tuple[str, int]:
+        """Where a look at it connects: host and port."""
+        if self.address is None:
+            return self.host, self.port or 443
+        host, _, port = self.address.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class FieldFirmware(BaseModel):
+    """Firmware in the field that there is no image of: what it does is told as in a manifest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    version: str = Field(default="", pattern=r"^[ -~]{0,80}$")
+    #: Nothing is said about the time before.
+    released: Instant | None = None
+    esp32: EspBehaviour
+
+    @model_validator(mode="after")
+    def _asks_somebody(self) -> FieldFirmware:
+        if not self._attempts():
+            raise ValueError("esp32 asks no server over TLS")
+        return self
+
+    @property
+    def shipped(self) -> Shipped:
+        """It as servers' identities concern it."""
+        return Shipped(self.name, (self.name,), self._attempts(), self.esp32.skip_name, self.esp32.checks_dates)
+
+    def _attempts(self) -> tuple[Attempt, ...]:
+        asked = attempts(self.esp32, self.version)
+        return tuple(Attempt(one.url.partition("?")[0], one.pins) for one in asked if one.url.startswith("https:"))
+
+
+class Plan(BaseModel):
+    """All of it. Paths in it are as in the file; `read_plan` makes them absolute."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Firmware that is judged: of this manifest, and of the tables below.
+    manifest: Path | None = None
+    #: NAME.pem for each pin; the certificates of the authorities below where none is told.
+    pins: Path | None = None
+    #: Folder of the authorities that recipes name (rig.trust.web_pki); new ones in memory where none is told.
+    authorities: Path | None = None
+    endpoint: tuple[PlannedEndpoint, ...] = Field(min_length=1)
+    firmware: tuple[FieldFirmware, ...] = ()
+    #: Images of the manifest that left the house, and when; all of them, since ever, where none is named.
+    shipped: dict[str, Instant] = {}
+    #: Names of firmware that is known to be lost: it alarms nobody any more.
+    written_off: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Plan:
+        endpoints = [f"{one.host.lower()}:{one.port or '*'}" for one in self.endpoint]
+        for what, names in (("endpoint", endpoints), ("firmware", [one.name for one in self.firmware])):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{what} {twice[0]} is there twice")
+        return self
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan from TOML; its paths are beside it. Raises Misuse that names file and field."""
+    plan, folder = read_document(path, Plan, "the plan"), path.resolve().parent
+
+    def beside(chosen: Path | None) -> Path | None:
+        return None if chosen is None else folder / chosen
+
+    endpoints = tuple(
+        endpoint.model_copy(
+            update={"shows": tuple(one.model_copy(update={"chain": beside(one.chain)}) for one in endpoint.shows)}
+        )
+        for endpoint in plan.endpoint
+    )
+    paths = {name: beside(getattr(plan, name)) for name in ("manifest", "pins", "authorities")}
+    return plan.model_copy(update={"endpoint": endpoints, **paths})

@@ -1,0 +1,270 @@
+"""Another identity for an nginx on another machine: tested before it is live, looked at afterwards, undone by itself.
+
+What a swap is on disk, and why it is one rename, is `rig.trust.nginx_releases`'s; what clients then see,
+`rig.trust.shown_chain`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rig.clock import Clock
+from rig.errors import LabFault, Misuse, RigError
+from rig.trust.identity import Identity
+from rig.trust.nginx_plan import NginxPlan
+from rig.trust.nginx_rehearsal import complaint, rehearsal
+from rig.trust.nginx_releases import Releases
+from rig.trust.session import Session
+from rig.trust.shown_chain import Chain, await_chain, fingerprint, look_once, title
+from rig.trust.soundness import flaws, refuse_flaws
+
+#: What is served now is looked at for so long before anything is changed.
+SETTLED_SECONDS = 5.0
+#: A shell's exit status for a command that is not there.
+NOT_FOUND = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was done or found, for people; nothing secret is in it."""
+
+    what: str
+    text: str
+
+
+class SwapFailed(LabFault):
+    """A swap that did not come about; `is_rolled_back` says whether clients meet the former identity again."""
+
+    def __init__(self, message: str, *, is_rolled_back: bool, hint: str | None = None):
+        super().__init__(message, hint=hint)
+        self.is_rolled_back = is_rolled_back
+
+
+def judge(identity: Identity, plan: NginxPlan, accepted: Sequence[str] = ()) -> None:
+    """Raises Misuse for a key of another certificate, or a flaw that nobody accepted; nobody is asked anything.
+
+    `accepted` are names of `rig.trust.soundness.Defect`.
+    """
+    if identity.leaf.public_key() != identity.key.public_key():
+        raise Misuse("this key is not the key of the first certificate of this chain")
+    roots = [*plan.trusted(), *([identity.pin] if identity.pin is not None else [])]
+    refuse_flaws(flaws(identity.chain, plan.names, at=datetime.now(UTC), roots=roots), accepted)
+
+
+class RemoteNginx:
+    """An nginx as `plan` describes it, through a `session` on its machine; `tell` hears of each step when it is done.
+
+    Call it where no asyncio loop runs: looking at what is served needs one of its own.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        plan: NginxPlan,
+        *,
+        tell: Callable[[Step], None] = lambda _step: None,
+        clock: Clock | None = None,
+    ):
+        self._session, self._plan, self._clock = session, plan, clock or Clock()
+        self._listener = tell
+        self._releases = Releases(session, plan.live_chain, plan.live_key)
+
+    def shown(self) -> str:
+        """The SHA-256 of the leaf that a client sees, hexadecimal. Raises LabFault where none is shown."""
+        return fingerprint(look_once(self._plan.endpoints[0], self._plan.names[0]))
+
+    def look(self) -> None:
+        """All that can be found out without changing anything. Raises what a swap would raise before it begins."""
+        pending = self._releases.pending()
+        if pending is not None:
+            self._tell("found", f"a swap from {pending[0]} to {pending[1]} that the next one would end first")
+            return
+        self._settled()
+        if not self._releases.is_adopted():
+            self._tell("plain files", f"the live files would become links into {self._releases.folder}")
+
+    def swap(self, identity: Identity, *, accepted: Sequence[str] = ()) -> str:
+        """Show another identity at every address; returns the fingerprint of the former one.
+
+        Raises Misuse for an identity that is refused and SwapFailed for one that could not be shown; then, and when
+        this call dies at any point, the former one stays or comes back, by itself or by the next call.
+        """
+        judge(identity, self._plan, accepted)
+        self._tell("judged", f"{title(identity.chain)}: its key fits, and it has no flaw that is not accepted")
+        with self._alone():
+            self._recover()
+            former = self._settled()
+            if former == identity.chain:
+                self._tell("nothing to do", "this chain is live already")
+                return fingerprint(former)
+            self._releases.adopt()
+            release = self._releases.add(identity)
+            self._tell("uploaded", f"chain and key (0600) as {release}, beside the live ones")
+            try:
+                self._rehearse(release)
+            except BaseException:
+                with suppress(LabFault):
+                    self._releases.remove(release)
+                raise
+            self._go_live(release, identity.chain)
+        return fingerprint(former)
+
+    def restore(self) -> str:
+        """Show the identity before this one again; returns the fingerprint of the one shown until now.
+
+        It is not judged: whoever calls this wants back what was. Raises Misuse where none is kept, else like `swap`.
+        """
+        if self._session.kind(self._releases.folder) is None:
+            raise Misuse("no former identity is kept on the server", hint="it is kept from the first swap on")
+        with self._alone():
+            self._recover()
+            release = self._releases.linked("former")
+            if release is None:
+                raise Misuse("no former identity is kept on the server", hint="it is kept from the first swap on")
+            former = self._settled()
+            self._go_live(release, self._releases.chain(release))
+        return fingerprint(former)
+
+    # -- the swap ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else swaps there; the server itself lets go of us when we die."""
+        self._releases.prepare()
+        lock = f"{self._releases.folder}/lock"
+        with self._session.held(["flock", "-n", lock, "sh", "-c", "echo held; exec cat"]) as is_held:
+            if not is_held:
+                hint = "wait for it to end; the server needs `flock`, of util-linux"
+                raise LabFault(f"somebody else swaps here now, or {lock} cannot be locked", hint=hint)
+            yield
+
+    def _settled(self) -> Chain:
+        """The live chain, once it is sure that it is what clients see and that nginx takes its configuration."""
+        chain = self._releases.live_chain()
+        self._releases.is_adopted()
+        self._test("the configuration was broken before anything was changed")
+        try:
+            self._await(chain, SETTLED_SECONDS)
+        except LabFault as error:
+            hint = f"is {self._plan.live_chain} what this nginx serves, and was it reloaded?"
+            raise LabFault(f"what is served is not what lies on the server: {error.message}", hint=hint) from error
+        self._tell("looked", f"live is {title(chain)}, and it is served at {self._where}")
+        return chain
+
+    def _rehearse(self, release: str) -> None:
+        """Let the server's own nginx load the pair, in a configuration that has nothing else, before it is live.
+
+        A key that does not fit or a file that cannot be read is found here. The whole configuration with the new pair
+        is tested when the link has been renamed, and reloaded only then.
+        """
+        folder = f"{self._releases.path(release)}/rehearsal"
+        self._session.make_folder(folder)
+        configuration = rehearsal(self._releases.path(release), self._session.run([*self._plan.nginx, "-V"]).err)
+        self._session.put(f"{folder}/nginx.conf", configuration.encode(), 0o600)
+        done = self._session.run([*self._plan.nginx, "-t", "-c", f"{folder}/nginx.conf"])
+        if done.status:
+            raise SwapFailed(f"the server's nginx does not take it: {complaint(done.err)}", is_rolled_back=True)
+        self._session.remove(folder)
+        self._tell("rehearsed", "the server's own nginx loads chain and key")
+
+    def _go_live(self, release: str, chain: Chain) -> None:
+        former = self._releases.linked("current")
+        if former is None:
+            raise LabFault(f"{self._releases.folder} has no `current`", hint="somebody took it away")
+        try:
+            self._releases.begin(former, release)
+        except BaseException:
+            with suppress(LabFault):
+                self._releases.prune()
+            raise
+        try:
+            self._releases.point("current", release)
+            self._tell("renamed", f"current is {release}")
+            self._change_over(chain)
+        except BaseException as error:
+            self._roll_back(former, error)
+            raise SwapFailed(f"{_told(error)}; rolled back, all is as it was", is_rolled_back=True) from error
+        self._settle(former)
+
+    def _change_over(self, chain: Chain) -> None:
+        """Have nginx serve what is current, and see that clients meet this chain: what was meant, not what arrived."""
+        self._test("the whole configuration does not take it")
+        self._reload()
+        self._await(chain, self._plan.seconds)
+        self._tell("verified", f"every handshake at {self._where} shows exactly this chain")
+
+    def _settle(self, former: str) -> None:
+        """The new one is served: keep the former, and nothing older."""
+        self._releases.point("former", former)
+        self._releases.end()
+        self._releases.prune()
+        self._tell("kept", f"{former}, to be restored")
+
+    def _roll_back(self, former: str, why: BaseException) -> None:
+        self._tell("failed", _told(why))
+        try:
+            self._releases.point("current", former)
+            with suppress(LabFault):  # whether it was needed, and worked, is what clients meet
+                self._reload()
+            self._await(self._releases.chain(former), self._plan.seconds)
+            self._releases.end()
+            self._releases.prune()
+        except BaseException as error:
+            text = f"{_told(why)}; and rolling back failed: {_told(error)}"
+            hint = "the same command again ends this; the former identity is kept on the server"
+            raise SwapFailed(text, is_rolled_back=False, hint=hint) from why
+        self._tell("rolled back", f"current is {former}, and it is served at {self._where}")
+
+    def _recover(self) -> None:
+        """End what a call that died was at: forward when it is live already and holds, else back."""
+        pending = self._releases.pending()
+        if pending is None:
+            self._releases.prune()
+            return
+        former, release = pending
+        self._tell("found", f"a swap from {former} to {release} that nobody ended")
+        if self._releases.linked("current") == release:
+            try:
+                self._change_over(self._releases.chain(release))
+            except RigError as error:
+                self._roll_back(former, error)
+            else:
+                self._settle(former)
+        else:
+            self._roll_back(former, LabFault("it had not been renamed yet"))
+
+    def _tell(self, what: str, text: str) -> None:
+        with suppress(OSError):  # who listens may be gone; what is half done is still to be undone
+            self._listener(Step(what, text))
+
+    # -- nginx ---------------------------------------------------------------------------------------------------------
+
+    def _test(self, what: str) -> None:
+        done = self._session.run([*self._plan.nginx, "-t"])
+        if done.status == NOT_FOUND:
+            raise Misuse(f"the server finds no {self._plan.nginx[0]}", hint="--nginx /usr/sbin/nginx, or with sudo -n")
+        if done.status:
+            raise LabFault(f"{what}: {complaint(done.err)}")
+        self._tell("tested", "nginx takes the whole configuration")
+
+    def _reload(self) -> None:
+        done = self._session.run(self._plan.reload or [*self._plan.nginx, "-s", "reload"])
+        if done.status:
+            raise LabFault(f"the reload failed: {complaint(done.err or done.out)}")
+        self._tell("reloaded", "downloads that run go on in the old workers")
+
+    def _await(self, chain: Chain, seconds: float) -> None:
+        await_chain(self._plan.endpoints, self._plan.names, chain, seconds=seconds, clock=self._clock)
+
+    @property
+    def _where(self) -> str:
+        return ", ".join(f"{host}:{port}" for host, port in self._plan.endpoints)
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "it was interrupted"
+    return error.message if isinstance(error, RigError) else type(error).__name__

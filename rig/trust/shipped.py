@@ -1,0 +1,77 @@
+"""Firmware in the field as servers' identities concern it: where it asks, what it pins, and what it would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from rig.errors import Misuse
+from rig.firmware.esp_behaviour import BUNDLE
+from rig.firmware.manifest import Manifest
+from rig.firmware.update_attempts import Attempt, attempts
+from rig.formats.certificate_chain import Refusal, Trust
+from rig.trust.identity import load_chain
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """Images that ask the same servers and trust the same certificates there: to an identity they are one firmware."""
+
+    #: The first of them, and all of them.
+    name: str
+    images: tuple[str, ...]
+    #: Over TLS only, in the order they are made.
+    attempts: tuple[Attempt, ...]
+    skips_name: bool = False
+    #: Most do not: ESP-IDF and Arduino ignore validity unless they are built otherwise (reference/esp32.md §6.2).
+    checks_dates: bool = False
+
+    def refuses(
+        self, attempt: Attempt, chain: Sequence[x509.Certificate], pins: PinFolder, at: datetime
+    ) -> Refusal | None:
+        """Why it refuses a server that shows `chain` (leaf first) at a time; None if it does not. Raises Misuse."""
+        trusted = pins.certificates(attempt.pins)
+        name = None if self.skips_name else attempt.host
+        date = at if self.checks_dates else None
+        if BUNDLE in attempt.pins:
+            return Trust(bundle=trusted, name=name, at=date).refuses(chain)
+        return Trust(trusted, name=name, at=date).refuses(chain)
+
+
+@dataclass(slots=True)
+class PinFolder:
+    """The certificates that firmware pins, by name: NAME.pem in a folder, `bundle.pem` for the public roots."""
+
+    folder: Path
+    _known: dict[str, tuple[x509.Certificate, ...]] = field(default_factory=dict)
+
+    def certificates(self, names: Sequence[str]) -> tuple[x509.Certificate, ...]:
+        """All that these names stand for. Raises Misuse where one has no file."""
+        for name in names:
+            if name not in self._known:
+                path = self.folder / f"{name}.pem"
+                if not path.exists():
+                    raise Misuse(
+                        f"firmware pins {name}, and {path} does not exist",
+                        hint="a folder with NAME.pem for each pin; `rig cloud https` writes one, STATE/trust",
+                    )
+                self._known[name] = load_chain(path)
+        return tuple(certificate for name in names for certificate in self._known[name])
+
+
+def shipped(manifest: Manifest) -> list[Shipped]:
+    """Every firmware of a manifest that looks for updates over TLS, in the manifest's order."""
+    found: dict[tuple[tuple[Attempt, ...], bool, bool], list[str]] = {}
+    for entry in manifest.entries.values():
+        if entry.esp32 is None:
+            continue
+        over_tls = tuple(one for one in attempts(entry.esp32, entry.version) if one.url.startswith("https:"))
+        # What a release tells its server is no part of what it trusts.
+        alike = tuple(Attempt(one.url.partition("?")[0], one.pins) for one in over_tls)
+        if alike:
+            found.setdefault((alike, entry.esp32.skip_name, entry.esp32.checks_dates), []).append(entry.name)
+    return [Shipped(names[0], tuple(names), asks, skips, dates) for (asks, skips, dates), names in found.items()]

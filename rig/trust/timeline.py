@@ -1,0 +1,144 @@
+"""Dark dates: when firmware in the field loses each of its servers, and the last one. Computed, with no clock.
+
+Trust is judged at every time at which it can change (a chain is shown, a certificate begins or ends), so dates are
+exact to the second. What firmware refuses is `rig.trust.shipped`'s matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from cryptography import x509
+
+from rig.firmware.update_attempts import Attempt
+from rig.trust.course import SECOND, Course, Span, State, best, course
+from rig.trust.grounds import grounds
+from rig.trust.schedule import Schedule, Shown
+from rig.trust.shipped import PinFolder, Shipped
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """From when until when is looked (not included), and which day it is: what was before is known, not at risk."""
+
+    since: datetime
+    today: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTimeline:
+    """How one firmware and one server stand: the best of all attempts there; `risks` are renewals that may end it."""
+
+    host: str
+    course: Course
+    risks: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareTimeline:
+    """How one firmware stands: `course` is that of the last server it has left."""
+
+    firmware: Shipped
+    servers: tuple[ServerTimeline, ...]
+    course: Course
+    risks: tuple[datetime, ...]
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the plan knows any of its servers."""
+        return any(span.state is not State.UNPLANNED for server in self.servers for span in server.course.spans)
+
+
+def timeline(
+    firmware: Shipped,
+    schedules: Sequence[Schedule],
+    pins: PinFolder,
+    horizon: Horizon,
+    released: datetime | None = None,
+) -> FirmwareTimeline:
+    """How firmware stands with all its servers, from its release on. Raises Misuse for a pin without a file."""
+    by_host: dict[str, list[tuple[Schedule | None, Course]]] = {}
+    for attempt in firmware.attempts:
+        asked = next((one for one in schedules if one.is_for(attempt.host, attempt.port)), None)
+        found = _attempt_course(firmware, attempt, asked, pins, horizon)
+        by_host.setdefault(attempt.host, []).append((asked, found if released is None else found.since(released)))
+    servers = [_server(host, tried, horizon) for host, tried in by_host.items()]
+    whole = servers[0].course if len(servers) == 1 else best([_named(server) for server in servers])
+    risks = {time for server in servers for time in server.risks if whole.at(time).state is State.AT_RISK}
+    return FirmwareTimeline(firmware, tuple(servers), whole, tuple(sorted(risks)))
+
+
+def _named(server: ServerTimeline) -> Course:
+    """Its course, each reason with its name."""
+    told = [(span, (f"{server.host}: {span.why}",) if span.facts else ()) for span in server.course.spans]
+    return Course(tuple(Span(span.begins, span.ends, span.state, facts) for span, facts in told))
+
+
+def _server(host: str, tried: Sequence[tuple[Schedule | None, Course]], horizon: Horizon) -> ServerTimeline:
+    whole = best([found for _, found in tried])
+    renewals = {time for asked, _ in tried if asked is not None for time in asked.renewals(horizon.today)}
+    risks = (time for time in sorted(renewals) if time < horizon.until and whole.at(time).state is State.AT_RISK)
+    return ServerTimeline(host, whole, tuple(risks))
+
+
+def _attempt_course(
+    firmware: Shipped, attempt: Attempt, asked: Schedule | None, pins: PinFolder, horizon: Horizon
+) -> Course:
+    if asked is None:
+        unknown = f"the plan has no endpoint {attempt.host}"
+        return Course((Span(horizon.since, horizon.until, State.UNPLANNED, (unknown,)),))
+    spans = []
+    times = [horizon.since, *instants(asked, pins.certificates(attempt.pins)), horizon.until]
+    times = sorted({min(max(time, horizon.since), horizon.until) for time in times})
+    for begins, ends in pairwise(times):
+        state, facts = _judge(firmware, attempt, asked.at(begins), pins, begins, horizon.today)
+        spans.append(Span(begins, ends, state, facts))
+    return course(spans)
+
+
+def instants(asked: Schedule, pinned: Sequence[x509.Certificate]) -> set[datetime]:
+    """Every time at which trust in an endpoint can change; a certificate is valid in the second of its end."""
+    times = {one.begins for one in asked.shown}
+    for certificate in {id(one): one for shown in asked.shown for one in shown.chain}.values():
+        times |= {certificate.not_valid_before_utc, certificate.not_valid_after_utc + SECOND}
+    for certificate in pinned:
+        times |= {certificate.not_valid_before_utc, certificate.not_valid_after_utc + SECOND}
+    return times
+
+
+def _judge(
+    firmware: Shipped, attempt: Attempt, shown: Shown | None, pins: PinFolder, at: datetime, today: datetime
+) -> tuple[State, tuple[str, ...]]:
+    if shown is None:
+        return State.UNPLANNED, (f"{attempt.host} is planned later",)
+    if not shown.chain:
+        return State.REFUSED, (f"{attempt.host} is switched off",)
+    refusal = firmware.refuses(attempt, shown.chain, pins, at)
+    if refusal is not None:
+        return State.REFUSED, grounds(firmware, attempt, shown.chain, pins, at, refusal)
+    if shown.begins >= today and _could_be_lost(firmware, attempt, shown, pins, at):
+        return State.AT_RISK, ("lost if the next one is issued under another intermediate",)
+    return State.TRUSTED, ()
+
+
+def _could_be_lost(firmware: Shipped, attempt: Attempt, shown: Shown, pins: PinFolder, at: datetime) -> bool:
+    """Whether the authority, issuing this chain another way, makes the firmware refuse it."""
+    if shown.rivals is None:
+        return firmware.refuses(attempt, shown.chain, RootPins(pins), at) is not None
+    return any(firmware.refuses(attempt, rival, pins, at) is not None for rival in shown.rivals)
+
+
+class RootPins(PinFolder):
+    """Of pins only the roots: what is left when an authority changes its intermediates."""
+
+    def __init__(self, pins: PinFolder):
+        super().__init__(pins.folder)
+        self._all = pins
+
+    def certificates(self, names: Sequence[str]) -> tuple[x509.Certificate, ...]:
+        """Those of all that these names stand for that nobody else issued."""
+        return tuple(one for one in self._all.certificates(names) if one.subject == one.issuer)

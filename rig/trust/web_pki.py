@@ -1,0 +1,171 @@
+"""Authorities that stand in for those of the public web, by name: their hierarchy, kinds of keys and dates are history.
+
+Nobody can issue under the real ones; firmware under test pins these in their place (reference/esp32.md §7.6). Dates of
+Let's Encrypt's, Deploy the Fleet's and Cloudflare's are of reference/esp32.md §7.1. RSA-4096 of history is RSA-2048
+here: such keys take seconds, and nothing depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from rig.errors import Misuse
+from rig.trust.authority import EPOCH, Authority, make_root
+from rig.trust.identity import Identity, load_chain, pem
+from rig.trust.keys import KeyKind, load_key, make_key
+from rig.trust.recipe import IdentityRecipe
+from rig.trust.revocation import must_staple
+
+#: Roots that firmware's bundle holds: those of Mozilla's list that something here leads to.
+BUNDLE = ("rig-root", "isrg-root-x1", "isrg-root-x2", "usertrust-rsa", "rsa-root-2014", "ecdsa-root-2014")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One authority: its name in certificates, its key, who signs it, and from when until when."""
+
+    subject: str
+    key: KeyKind | None
+    under: str | None
+    begins: str
+    ends: str
+    #: Whose name and key it has, for a cross-sign.
+    of: str | None = None
+
+
+def _cross(of: str, under: str, begins: str, ends: str) -> _Entry:
+    return _Entry("", None, under, begins, ends, of)
+
+
+AUTHORITIES: Mapping[str, _Entry] = {
+    "rig-root": _Entry("Rig Root X1", "p256", None, "2020-01-01", "2045-01-01"),
+    "rig-intermediate": _Entry("Rig Intermediate 1", "p256", "rig-root", "2020-01-01", "2040-01-01"),
+    "rig-intermediate-2": _Entry("Rig Intermediate 2", "p256", "rig-root", "2020-01-01", "2040-01-01"),
+    "rig-intermediate-broken": _Entry("Rig Intermediate 3", "p256", "rig-root", "2020-01-01", "2040-01-01"),
+    "other-root": _Entry("Other Root X2", "p256", None, "2020-01-01", "2045-01-01"),
+    "other-intermediate": _Entry("Other Intermediate 1", "p256", "other-root", "2020-01-01", "2040-01-01"),
+    # Let's Encrypt, and the roots it led to.
+    "dst-root-ca-x3": _Entry("DST Root CA X3", "rsa-2048", None, "2000-09-30", "2021-09-30"),
+    "isrg-root-x1": _Entry("ISRG Root X1", "rsa-2048", None, "2015-06-04", "2035-06-04"),
+    "isrg-root-x1-by-dst": _cross("isrg-root-x1", "dst-root-ca-x3", "2021-01-20", "2024-09-30"),
+    "isrg-root-x2": _Entry("ISRG Root X2", "p384", None, "2020-09-04", "2040-09-17"),
+    "lets-encrypt-x3": _Entry("Let's Encrypt Authority X3", "rsa-2048", "dst-root-ca-x3", "2016-03-17", "2021-03-17"),
+    "lets-encrypt-r3": _Entry("R3", "rsa-2048", "isrg-root-x1", "2020-09-04", "2025-09-15"),
+    "lets-encrypt-r3-by-dst": _cross("lets-encrypt-r3", "dst-root-ca-x3", "2020-10-07", "2021-09-29"),
+    "lets-encrypt-r10": _Entry("R10", "rsa-2048", "isrg-root-x1", "2024-03-13", "2027-03-12"),
+    "lets-encrypt-r11": _Entry("R11", "rsa-2048", "isrg-root-x1", "2024-03-13", "2027-03-12"),
+    "lets-encrypt-e5": _Entry("E5", "p384", "isrg-root-x1", "2024-03-13", "2027-03-12"),
+    # Roots of nobody's list: what Deploy the Fleet fell back to.
+    "cloudflare-origin-ca": _Entry("CloudFlare Origin SSL CA", "rsa-2048", None, "2019-08-23", "2029-08-15"),
+    "dtf-root-x1": _Entry("DTF Root X1", "rsa-2048", None, "2024-08-02", "2044-07-28"),
+    # May 2020: a cross-sign ended that many servers still sent.
+    "addtrust-external": _Entry("AddTrust External CA Root", "rsa-2048", None, "2000-05-30", "2020-05-30"),
+    "usertrust-rsa": _Entry("USERTrust RSA", "rsa-2048", None, "2010-02-01", "2038-01-18"),
+    "usertrust-rsa-by-addtrust": _cross("usertrust-rsa", "addtrust-external", "2000-05-30", "2020-05-30"),
+    "sectigo-dv": _Entry("Sectigo RSA DV", "rsa-2048", "usertrust-rsa", "2018-11-02", "2030-12-31"),
+    # April 2014: an authority of RSA keys, one of ECDSA keys, and one that is itself broken.
+    "rsa-root-2014": _Entry("RSA Root 2014", "rsa-2048", None, "2010-01-01", "2038-01-01"),
+    "rsa-ca-2014": _Entry("RSA CA 2014", "rsa-2048", "rsa-root-2014", "2012-01-01", "2032-01-01"),
+    "ecdsa-root-2014": _Entry("ECDSA Root 2014", "p384", None, "2010-01-01", "2038-01-01"),
+    "ecdsa-ca-2014": _Entry("ECDSA CA 2014", "p256", "ecdsa-root-2014", "2012-01-01", "2032-01-01"),
+    "broken-ca-2014": _Entry("Broken CA 2014", "rsa-2048", "rsa-root-2014", "2012-01-01", "2032-01-01"),
+}
+#: Its certificate is not of the key it signs with: what it issues verifies nowhere.
+BROKEN = ("rig-intermediate-broken", "broken-ca-2014")
+
+
+class WebPki:
+    """All of them; `make` makes new ones, `kept` those of a folder."""
+
+    def __init__(self, authorities: Mapping[str, Authority]):
+        self.authorities = dict(authorities)
+
+    @classmethod
+    def make(cls, seed: int | None = None) -> WebPki:
+        """New ones; with a seed the same again (RSA keys then take seconds each)."""
+        made: dict[str, Authority] = {}
+        for name in AUTHORITIES:
+            made[name] = _make(name, made, seed)
+        return cls(made)
+
+    @classmethod
+    def kept(cls, folder: Path) -> WebPki:
+        """Those whose certificates and keys (0600) lie in `folder`; what is not there is made. Raises Misuse."""
+        made: dict[str, Authority] = {}
+        for name, entry in AUTHORITIES.items():
+            certificate, key = folder / f"{name}.pem", folder / f"{name}.key.pem"
+            if certificate.exists() and key.exists():
+                issuer = made[entry.under] if entry.under is not None else None
+                made[name] = Authority(load_chain(certificate)[0], load_key(key), issuer)
+                continue
+            made[name] = _make(name, made, None)
+            Identity((made[name].certificate,), made[name].key).store(certificate, key)
+        return cls(made)
+
+    def authority(self, name: str) -> Authority:
+        """One by its name. Raises Misuse."""
+        try:
+            return self.authorities[name]
+        except KeyError:
+            raise Misuse(f"no authority is called {name}", hint=f"one of {', '.join(self.authorities)}") from None
+
+    def certificate(self, name: str) -> x509.Certificate:
+        """An authority's certificate. Raises Misuse."""
+        return self.authority(name).certificate
+
+    @property
+    def bundle(self) -> tuple[x509.Certificate, ...]:
+        """The roots that firmware takes for public ones."""
+        return tuple(self.certificate(name) for name in BUNDLE)
+
+    def publish(self, folder: Path) -> None:
+        """Write NAME.pem for each authority, and bundle.pem: what firmware pins by name. Raises OSError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, authority in self.authorities.items():
+            (folder / f"{name}.pem").write_bytes(pem(authority.certificate))
+        (folder / "bundle.pem").write_bytes(b"".join(map(pem, self.bundle)))
+
+    def issue(self, host: str, recipe: IdentityRecipe, former: Identity | None = None) -> Identity:
+        """An identity for a host by its recipe; `former` is whose key is kept. Raises Misuse."""
+        if recipe.key == "kept" and former is None:
+            raise Misuse(f"{host} has no identity yet whose key could be kept")
+        identity = self.authority(recipe.under).issue(
+            *(recipe.names or (host,)),
+            key=former.key if recipe.key == "kept" and former is not None else recipe.key,  # type: ignore[arg-type]
+            begins=recipe.begins,
+            life=timedelta(days=recipe.days),
+            digest=recipe.digest,
+            extensions=[must_staple()] if recipe.must_staple else [],
+        )
+        behind = identity.chain[1:] if recipe.behind is None else tuple(map(self.certificate, recipe.behind))
+        return identity.serving(*behind, *_padding(recipe.padding * 1024))
+
+
+def _make(name: str, made: Mapping[str, Authority], seed: int | None) -> Authority:
+    entry = AUTHORITIES[name]
+    begins, ends = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (entry.begins, entry.ends))
+    life = ends - begins
+    if entry.under is None:
+        return make_root(entry.subject, key=entry.key or "p256", seed=seed, begins=begins, life=life)
+    above = made[entry.under]
+    if entry.of is not None:
+        return above.cross_sign(made[entry.of], begins=begins, life=life)
+    authority = above.intermediate(entry.subject, key=entry.key or "p256", begins=begins, life=life)
+    if name in BROKEN and entry.key is not None:
+        return replace(authority, key=make_key(entry.key, authority.random))
+    return authority
+
+
+def _padding(size: int) -> list[x509.Certificate]:
+    """Certificates that lead nowhere, of about `size` bytes together."""
+    root, added, padding = make_root("Padding", begins=EPOCH), 0, list[x509.Certificate]()
+    while added < size:
+        one = root.intermediate(f"Padding {len(padding) + 1}", begins=EPOCH).certificate
+        padding.append(one)
+        added += len(pem(one)) * 3 // 4
+    return padding
