@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from rig.trust.probe_report import AddressView, HostReport
+    from rig.trust.probe.report import AddressView, HostReport
 
 STYLES = {"broken": "bold red", "unknown": "magenta", "warning": "yellow", "note": "dim"}
 
@@ -61,10 +61,10 @@ def probe(
 
     from cryptography.utils import CryptographyDeprecationWarning
 
-    from rig.trust.probe import ProbePlan, Target
-    from rig.trust.probe import probe as look
-    from rig.trust.probe_report import load_reports
-    from rig.trust.roots import load_roots, system_roots
+    from rig.trust.probe.probe import ProbePlan, Target
+    from rig.trust.probe.probe import probe as look
+    from rig.trust.probe.report import load_reports
+    from rig.trust.probe.roots import load_roots, system_roots
 
     plan = ProbePlan(
         roots=load_roots(roots) if roots is not None else system_roots(),
@@ -85,8 +85,8 @@ def probe(
 
 
 def _address(text: str) -> tuple[str, int | None]:
-    from rig.trust.dialling import is_ip
-    from rig.trust.probe import Target
+    from rig.trust.look.dialling import is_ip
+    from rig.trust.probe.probe import Target
 
     if is_ip(text):
         return text, None

@@ -12,8 +12,8 @@ import typer
 from rig.errors import Misuse, RigError
 
 if TYPE_CHECKING:
-    from rig.trust.nginx_plan import NginxPlan
-    from rig.trust.remote_nginx import Step
+    from rig.trust.remote.nginx import Step
+    from rig.trust.remote.plan import NginxPlan
 
 EXAMPLE = "rig trust swap deploy@ota.example --name ota.example --chain chain.pem --key key.pem"
 
@@ -122,7 +122,7 @@ def swap(
 
 def _plan(server: str, entry: str | None, told: dict[str, Any]) -> NginxPlan:
     """From a line of options, or a file and what is to differ from it. Raises Misuse."""
-    from rig.trust.nginx_plan import make_plan, read_plan
+    from rig.trust.remote.plan import make_plan, read_plan
 
     if "@" in server and entry is None:
         for field, option in (("names", "--name"), ("live_chain", "--live-chain"), ("live_key", "--live-key")):
@@ -145,8 +145,8 @@ def _act(
     as_json: bool,
 ) -> dict[str, str]:
     from rig.trust.identity import Identity
-    from rig.trust.remote_nginx import RemoteNginx, judge
-    from rig.trust.ssh import SshSession
+    from rig.trust.remote.nginx import RemoteNginx, judge
+    from rig.trust.remote.ssh import SshSession
 
     def tell(step: Step) -> None:
         steps.append(step)

@@ -40,8 +40,8 @@ def timeline(
     2 for misuse, 3 if an endpoint could not be seen with --live, else 0.
     """
     from rig.lab.checkout import manifest_path, part
-    from rig.trust.dark_dates import dark_dates, look
-    from rig.trust.plan import read_plan
+    from rig.trust.timeline.dark_dates import dark_dates, look
+    from rig.trust.timeline.plan import read_plan
 
     path = plan if plan is not None else part("firmware-fixtures", "trust-plan.toml")
     read = read_plan(path)
@@ -57,7 +57,7 @@ def timeline(
         seen=look(read.endpoint, now) if live else None,
     )
     if picture is not None:
-        from rig.trust.timeline_picture import draw_timeline
+        from rig.trust.timeline.picture import draw_timeline
 
         draw_timeline(found, picture)
     for reason in found.unseen.values():

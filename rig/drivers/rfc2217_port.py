@@ -82,13 +82,3 @@ class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
                 queue.queue.extendleft(reversed(taken[at:]))
                 del taken[at:]
         return b"".join(taken)
-
-
-class KeepingPort(Rfc2217Port):
-    """pyserial throws away, at both ends, what came while the port was being negotiated: half a second of boot log."""
-
-    def reset_input_buffer(self) -> None:
-        """Keep it."""
-
-    def reset_output_buffer(self) -> None:
-        """Keep it."""

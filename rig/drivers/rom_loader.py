@@ -69,19 +69,6 @@ class SerialAddress:
             return Rfc2217Port(self.url, baudrate=ROM_BAUD, timeout=TIMEOUT_SECONDS)
         return serial.serial_for_url(self.url, baudrate=ROM_BAUD, timeout=TIMEOUT_SECONDS)
 
-    def listen(self) -> Any:
-        """A pyserial port to listen at; a device's lines are let go. Raises what pyserial does."""
-        import serial
-
-        from rig.drivers.rfc2217_port import KeepingPort
-
-        if self.protocol == "rfc2217":
-            return KeepingPort(self.url, baudrate=ROM_BAUD)
-        port = serial.serial_for_url(self.url, baudrate=ROM_BAUD, do_not_open=True)
-        port.dtr = port.rts = False
-        port.open()
-        return port
-
 
 class RomLoader:
     """A conversation with the loader of one board. Use as a context manager; leaving it lets the port go.

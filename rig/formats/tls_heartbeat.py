@@ -1,6 +1,6 @@
 """TLS heartbeats as a client asks for them (RFC 6520), and whether a server answers with more than it was given.
 
-Bytes in, bytes out; `rig.trust.heartbleed` carries them. Nothing is encrypted: heartbeats may be sent before a
+Bytes in, bytes out; `rig.trust.probe.heartbleed` carries them. Nothing is encrypted: heartbeats may be sent before a
 handshake has keys, and this one ends at the server's hello.
 """
 

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rig.drivers.console import POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.dfu_host import Progress, Watcher, nobody
-from rig.drivers.rom_loader import FLASH_SIZE, RomLoader, SerialAddress
+from rig.drivers.rom_loader import FLASH_SIZE, ROM_BAUD, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse
 from rig.firmware.given_file import read_given
 from rig.formats import esp_image, otadata
@@ -95,18 +96,48 @@ def listen(port: str, seconds: float | None, use: Callable[[bytes], object]) -> 
     """Hand on what the board says, for so long or until Ctrl-C. Raises Misuse, LabFault."""
     address = SerialAddress.parse(port)
     try:
-        serial = address.listen()
+        link = _link(address)
     except OSError as error:
         raise LabFault(f"cannot open {port}: {error}", hint="is it there, and does nobody else have it?") from error
-    serial.timeout = 0.1
     until = None if seconds is None else time.monotonic() + seconds
-    with contextlib.closing(serial), contextlib.suppress(KeyboardInterrupt):
+    with contextlib.closing(link), contextlib.suppress(KeyboardInterrupt):
         while until is None or time.monotonic() < until:
             try:
-                if data := serial.read(serial.in_waiting or 1):
+                if data := link.read():
                     use(data)
             except OSError as error:
                 raise LabFault(f"{port}: {error}") from error
+
+
+def _link(address: SerialAddress) -> Link:
+    """A connection that leaves DTR and RTS alone, as far as it can. Raises OSError."""
+    if address.protocol == "rfc2217":
+        return Rfc2217Link(address.host, address.port, ROM_BAUD)
+    return RawLink(address.host, address.port) if address.protocol == "raw" else _DeviceLink(address.host)
+
+
+class _DeviceLink:
+    """A serial port of this machine, its lines let go."""
+
+    def __init__(self, device: str):
+        import serial
+
+        self._port = serial.Serial(baudrate=ROM_BAUD, timeout=POLL_SECONDS)
+        self._port.dtr = self._port.rts = False
+        self._port.port = device
+        self._port.open()
+
+    def read(self) -> bytes:
+        """What has come."""
+        return bytes(self._port.read(self._port.in_waiting or 1))
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        self._port.write(data)
+
+    def close(self) -> None:
+        """Let it go."""
+        self._port.close()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Certificate authorities of the rig's own: roots, intermediates, cross-signs, and the identities they issue.
 
-How identities are served is `rig.trust.endpoint`'s matter; how one takes certificates back, `rig.trust.revocation`'s.
+How identities are served is `rig.trust.tls`'s matter; how one takes certificates back, `rig.trust.revocation`'s.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rig.errors import Misuse
-from rig.trust.identity import Identity as Identity
-from rig.trust.identity import pem as pem
+from rig.trust.identity import Identity
 from rig.trust.keys import KeyKind, PrivateKey, make_key
-from rig.trust.keys import write_private as write_private
 from rig.trust.sha1 import signed_with_sha1
 
 #: What certificates are signed with; sha1 stands for what old servers may still show.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rig.errors import LabFault, Misuse, RigError
-from rig.trust.roots import load_roots
+from rig.trust.probe.roots import load_roots
 from rig.trust.watch_channel import Channel, channel
 from rig.trust.watch_clock import WatchClock
 from rig.trust.watch_config import WatchConfig, WatchedEndpoint

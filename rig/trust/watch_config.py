@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rig.errors import Misuse
 from rig.firmware.document import read_document
-from rig.trust.dialling import is_ip, sni_name
-from rig.trust.lifetimes import Renewal
-from rig.trust.plan import FieldFirmware
+from rig.trust.look.dialling import is_ip, sni_name
 from rig.trust.soundness import Defect
+from rig.trust.timeline.lifetimes import Renewal
+from rig.trust.timeline.plan import FieldFirmware
 
 Level = Literal["info", "warning", "critical"]
 LEVELS: tuple[Level, ...] = ("info", "warning", "critical")

@@ -9,12 +9,12 @@ from typing import Literal
 
 from cryptography import x509
 
-from rig.trust.lifetimes import SHARE_LEFT
 from rig.trust.soundness import Defect, flaws, title
+from rig.trust.timeline.lifetimes import SHARE_LEFT
 from rig.trust.watch_config import Level, Thresholds, WatchedEndpoint
 from rig.trust.watch_fact import Fact, FactKind
 from rig.trust.watch_firmware import Fleet, Verdict
-from rig.trust.watch_identity import KnownIdentity, sha256_of
+from rig.trust.watch_identity import KnownIdentity, issuer_title, sha256_of
 from rig.trust.watch_look import Chain, Look
 from rig.trust.watch_memory import Memory
 
@@ -158,7 +158,7 @@ class Judge:
             for name in asking
             if self._fleet.accepts(name, endpoint, chain, at) and not self._fleet.accepts(name, endpoint, chain, after)
         ]
-        text = f"{title(certificate)}{'' if certificate in chain else ' (pinned, not served)'} "
+        text = f"{_named(certificate)}{'' if certificate in chain else ' (pinned, not served)'} "
         text += f"{'ended' if ended else 'ends'} on {ends:%Y-%m-%d %H:%M} UTC"
         text += f"; {', '.join(pins[certificate])} pins it" if certificate in pins else ""
         text += f"; {', '.join(lost)} checks dates and is lost then" if lost else ""
@@ -186,12 +186,17 @@ class Judge:
         risked = sorted({name for pin, names in pins.items() if pin.subject != pin.issuer for name in names})
         details = {"leaf": sha256_of(leaf), "due": due.isoformat(), "at_risk": risked}
         if at >= due + grace:
-            text = f"{title(leaf)} was to be renewed by {due:%Y-%m-%d}, and was not"
+            text = f"{_named(leaf)} was to be renewed by {due:%Y-%m-%d}, and was not"
             yield Fact(FactKind.RENEWAL, sha256_of(leaf), text, "warning", 2, details=details)
         else:
-            text = f"{title(leaf)} is to be renewed from {due:%Y-%m-%d} on"
+            text = f"{_named(leaf)} is to be renewed from {due:%Y-%m-%d} on"
             text += f"; {', '.join(risked)} goes dark if another intermediate issues it" if risked else ""
             yield Fact(FactKind.RENEWAL, sha256_of(leaf), text, "info", 1, details=details)
+
+
+def _named(certificate: x509.Certificate) -> str:
+    """Leaves of one name are told apart by who issued them."""
+    return f"{title(certificate)} by {issuer_title(certificate)}"
 
 
 # -- addresses together ------------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from cryptography import x509
 
-from rig.trust.clients import ESP32
-from rig.trust.dialling import sni_name, told
-from rig.trust.refusal import Refusal
-from rig.trust.served import Served, fetch
+from rig.trust.look.dialling import sni_name, told
+from rig.trust.look.refusal import Refusal
+from rig.trust.look.served import Served, fetch
+from rig.trust.probe.clients import ESP32
 from rig.trust.watch_config import WatchedEndpoint
 
 #: More addresses of one name are not looked at, and it is said how many.

@@ -18,7 +18,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from esp_app_server import HOST, context
 
 from rig.formats.certificate_chain import Trust
-from rig.trust.authority import Authority, Identity, make_root
+from rig.trust.authority import Authority, make_root
+from rig.trust.identity import Identity
 from rig.twin.esp32.app.tls import TlsClient, TlsFailed
 
 NOW = datetime.now(UTC)

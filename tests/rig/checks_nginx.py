@@ -12,8 +12,8 @@ from nginx_lab import HOST, SIZE, NginxLab
 
 from rig.errors import Misuse, RigError
 from rig.trust.identity import Identity, load_chain
-from rig.trust.remote_nginx import RemoteNginx, SwapFailed
-from rig.trust.ssh import SshSession
+from rig.trust.remote.nginx import RemoteNginx, SwapFailed
+from rig.trust.remote.ssh import SshSession
 
 
 def refused(work) -> RigError | None:

@@ -26,7 +26,7 @@ from rig.servers.https.faults import Fault
 from rig.trust.core_key import make_core_key
 from rig.trust.identity import Identity
 from rig.trust.keys import make_key
-from rig.trust.remote_nginx import RemoteNginx
+from rig.trust.remote.nginx import RemoteNginx
 from rig.trust.server_key import make_server_key, public_der, store_server_key
 from rig.trust.swappable import Swappable
 

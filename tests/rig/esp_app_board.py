@@ -15,8 +15,8 @@ from rig.formats import otadata
 from rig.formats.esp_boot import BootConfig
 from rig.formats.otadata import Record, State
 from rig.formats.partition_table import LAYOUTS, TABLE_OFFSET, Partition, PartitionTable
-from rig.trust.endpoint_context import TlsSettings
 from rig.trust.identity import Identity
+from rig.trust.tls.context import TlsSettings
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.memory import Esp32Memory

@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any
 
 from rig.trust.authority import Authority, make_root
-from rig.trust.endpoint_context import VERSIONS, TlsSettings, load_identity
-from rig.trust.endpoint_handshake import received_alert
 from rig.trust.identity import Identity, pem
+from rig.trust.tls.context import VERSIONS, TlsSettings, load_identity
+from rig.trust.tls.handshake import received_alert
 
 HOST = "ota.test"
 

@@ -22,7 +22,8 @@ from installed import installed
 from rig.drivers.https_cloud import HttpsCloudClient
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.server import UpdateServer
-from rig.trust.authority import Authority, make_root, pem
+from rig.trust.authority import Authority, make_root
+from rig.trust.identity import pem
 
 HOST, OTHER_HOST = "ota.rig.test", "ota9.rig.test"
 DEVICE = "3c71bf000001"

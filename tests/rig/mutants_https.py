@@ -14,10 +14,11 @@ from rig.servers.https.connection import HttpConnection
 from rig.servers.https.faults import Faults
 from rig.servers.https.journal import Journal
 from rig.servers.https.shelf import Published
-from rig.trust import endpoint_connection, endpoint_transport
-from rig.trust.endpoint import Endpoint, EndpointHost
-from rig.trust.endpoint_connection import TlsConnection
-from rig.trust.endpoint_context import TlsSettings
+from rig.trust.tls import connection as endpoint_connection
+from rig.trust.tls import transport as endpoint_transport
+from rig.trust.tls.connection import TlsConnection
+from rig.trust.tls.context import TlsSettings
+from rig.trust.tls.endpoint import Endpoint, EndpointHost
 
 REAL_SHOW, REAL_SWAP, REAL_ANSWER, REAL_CHOOSE, REAL_TAKE = (
     EndpointHost.show,

@@ -8,7 +8,7 @@ import secrets
 import checks_watch as check
 
 from rig.trust import watch, watch_look, watch_memory
-from rig.trust.offer import Offer
+from rig.trust.look.offer import Offer
 from rig.trust.watch_channel import WebhookChannel
 from rig.trust.watch_delivery import Deliveries
 from rig.trust.watch_firmware import Fleet

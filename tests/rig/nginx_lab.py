@@ -20,9 +20,9 @@ from installed import installed, whole_path
 from rig.ports import free_port
 from rig.trust.authority import Authority, make_root
 from rig.trust.identity import Identity, pem
-from rig.trust.nginx_plan import NginxPlan
-from rig.trust.remote_nginx import RemoteNginx, Step
-from rig.trust.ssh import SshSession
+from rig.trust.remote.nginx import RemoteNginx, Step
+from rig.trust.remote.plan import NginxPlan
+from rig.trust.remote.ssh import SshSession
 
 HOST, OTHER_HOST = "ota.rig.test", "ota9.rig.test"
 #: A download of this size takes about three seconds.

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from tls_servers import HOST, LOOPBACK
 
 from rig.trust.authority import make_root
-from rig.trust.probe import ProbePlan, Target, probe
-from rig.trust.probe_report import HostReport
+from rig.trust.probe.probe import ProbePlan, Target, probe
+from rig.trust.probe.report import HostReport
 
 ROOT = make_root("Probe Root", key="rsa-2048")
 MIDDLE = ROOT.intermediate("Probe Intermediate", key="rsa-2048")

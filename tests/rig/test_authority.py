@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from installed import installed
 
 from rig.errors import Misuse
-from rig.trust.authority import Identity, make_root, pem
+from rig.trust.authority import make_root
+from rig.trust.identity import Identity, pem
 
 NAME = "ota.rig.test"
 KINDS = ["rsa-2048", "rsa-3072", "p256", "p384"]

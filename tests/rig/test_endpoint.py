@@ -14,9 +14,9 @@ from https_lab import HOST, https_lab, read_all
 from tls_clients import CLIENTS, V12, V13, python
 
 from rig.formats.tls_records import ALERTS, Alert
-from rig.trust import endpoint_connection
 from rig.trust.authority import make_root
-from rig.trust.endpoint_handshake import received_alert
+from rig.trust.tls import connection as endpoint_connection
+from rig.trust.tls.handshake import received_alert
 
 
 @pytest.fixture

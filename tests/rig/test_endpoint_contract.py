@@ -11,12 +11,12 @@ from endpoint_adapters import IMPLEMENTATIONS
 from installed import installed
 
 from rig.servers.spark.cloud import SparkCloud
-from rig.trust import shown_chain
 from rig.trust.authority import make_root
-from rig.trust.endpoint import Endpoint, EndpointHost
-from rig.trust.endpoint_context import TlsSettings
 from rig.trust.identity import Identity
+from rig.trust.remote import shown_chain
 from rig.trust.server_key import make_server_key
+from rig.trust.tls.context import TlsSettings
+from rig.trust.tls.endpoint import Endpoint, EndpointHost
 
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)

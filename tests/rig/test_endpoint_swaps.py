@@ -13,7 +13,7 @@ from tls_clients import V12, V13, mbedtls
 
 from rig.errors import Misuse
 from rig.trust.authority import make_root
-from rig.trust.endpoint_context import TlsSettings
+from rig.trust.tls.context import TlsSettings
 
 
 @pytest.fixture

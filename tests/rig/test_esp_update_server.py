@@ -14,7 +14,8 @@ from rig.firmware.esp_behaviour import EspBehaviour
 from rig.servers.https.faults import Fault
 from rig.servers.https.policy import Release
 from rig.servers.https.server import UpdateServer
-from rig.trust.authority import make_root, pem
+from rig.trust.authority import make_root
+from rig.trust.identity import pem
 from rig.twin.network import Network, Routes
 
 HOSTS = ("ota.rig.test", "ota9.rig.test", "ota2.deploythefleet.com", "ota4.deploythefleet.com")

@@ -16,8 +16,8 @@ from rig.formats import tls_heartbeat
 from rig.formats.tls_heartbeat import HEARTBEAT_RECORD, Heartbeats, HeartbeatTest, heartbeat, read_server_hello
 from rig.formats.tls_records import ClientRecords, Malformed, RecordReader
 from rig.trust.authority import make_root
-from rig.trust.heartbleed import heartbeats
-from rig.trust.refusal import Refusal
+from rig.trust.look.refusal import Refusal
+from rig.trust.probe.heartbleed import heartbeats
 
 IDENTITY = make_root("Bleeding Root", key="rsa-2048").issue(HOST, key="rsa-2048")
 RANDOM = bytes(range(96))

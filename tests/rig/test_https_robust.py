@@ -27,8 +27,8 @@ from rig.errors import LabFault, Misuse
 from rig.lab.https_cloud import HttpsCloudPlan, serve_https_cloud
 from rig.servers.https import body
 from rig.servers.https.identities import HostIdentities
-from rig.trust import endpoint_transport
 from rig.trust.recipe import IdentityRecipe
+from rig.trust.tls import transport as endpoint_transport
 
 IMAGE = os.urandom(200_000)
 GET = b"GET /fw.bin HTTP/1.1\r\nHost: ota.rig.test\r\n\r\n"

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from probe_lab import ECDSA, EXPIRED, MIDDLE, NOW, ROOT, ROOTS, RSA, WRONG_NAME, codes, look, plan
 from tls_servers import HOST, endpoint, s_server, talking
 
-from rig.trust import chain_view
 from rig.trust.authority import make_root
 from rig.trust.certificate_errors import UNREADABLE
-from rig.trust.probe import ProbePlan, Target, probe
+from rig.trust.probe import chain_view
+from rig.trust.probe.probe import ProbePlan, Target, probe
 from rig.trust.revocation import must_staple
 
 

@@ -14,9 +14,9 @@ from tls_servers import HOST, LOOPBACK, endpoint
 
 from rig.errors import Misuse
 from rig.trust.identity import pem
-from rig.trust.probe import Target
-from rig.trust.probe_report import HostReport, load_reports
-from rig.trust.roots import load_roots
+from rig.trust.probe.probe import Target
+from rig.trust.probe.report import HostReport, load_reports
+from rig.trust.probe.roots import load_roots
 
 TARGETS = {
     "ota.example": ("ota.example", 443),

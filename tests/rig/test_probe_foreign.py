@@ -16,8 +16,8 @@ from leaking_responder import LeakingResponder, drops, leaks
 from probe_lab import ECDSA, RSA, plan
 from tls_servers import HOST, LOOPBACK, endpoint
 
-from rig.trust import chain_view
-from rig.trust.probe import Target, probe
+from rig.trust.probe import chain_view
+from rig.trust.probe.probe import Target, probe
 
 
 def sslyze() -> str:

@@ -14,11 +14,12 @@ from revocation_server import RevocationServer
 from tls_servers import HOST, LOOPBACK, endpoint, s_server
 
 from rig.formats import tls_heartbeat
-from rig.trust import chain_view, findings, soundness
-from rig.trust import probe as probe_module
+from rig.trust import soundness
 from rig.trust.authority import make_root
-from rig.trust.probe import Target, probe
-from rig.trust.probe_report import HostReport
+from rig.trust.probe import chain_view, findings
+from rig.trust.probe import probe as probe_module
+from rig.trust.probe.probe import Target, probe
+from rig.trust.probe.report import HostReport
 
 BEHIND = {
     "our endpoint": lambda _folder, identity: endpoint(identity, maximum="TLSv1.2"),

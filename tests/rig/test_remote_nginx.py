@@ -13,10 +13,10 @@ from installed import installed, sslyze
 from nginx_lab import HOST, OTHER_HOST, nginx_lab
 
 from rig.errors import LabFault, Misuse
-from rig.trust import shown_chain, ssh
 from rig.trust.identity import Identity, pem
 from rig.trust.keys import make_key
-from rig.trust.remote_nginx import RemoteNginx, SwapFailed
+from rig.trust.remote import shown_chain, ssh
+from rig.trust.remote.nginx import RemoteNginx, SwapFailed
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from checks_nginx import der, is_as_before, links, refused, store
 from nginx_lab import HOST, nginx_lab
 
 from rig.errors import LabFault
-from rig.trust import shown_chain
 from rig.trust.identity import Identity
-from rig.trust.remote_nginx import RemoteNginx, SwapFailed
+from rig.trust.remote import shown_chain
+from rig.trust.remote.nginx import RemoteNginx, SwapFailed
 
 
 @pytest.fixture

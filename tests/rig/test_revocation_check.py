@@ -12,9 +12,9 @@ from probe_lab import ECDSA, MIDDLE, NOW, ROOT, RSA, codes, look, plan
 from revocation_server import RevocationServer
 from tls_servers import HOST, LOOPBACK, endpoint, s_server
 
-from rig.trust.probe import Target, probe
+from rig.trust.probe.probe import Target, probe
+from rig.trust.probe.revocation_check import judge_crl, judge_ocsp
 from rig.trust.revocation import must_staple
-from rig.trust.revocation_check import judge_crl, judge_ocsp
 
 
 def revocation(spoils=None, *, revoke=True, crl=True, ocsp=True, asks=True):

@@ -202,6 +202,19 @@ def test_that_server_takes_any_word_about_the_lines_for_a_reset(monkeypatch, cas
         until(lambda: expected in done)
 
 
+@pytest.mark.parametrize("kind", ["plain_url", "device"])
+def test_a_console_prints_what_comes(served, kind):
+    here, there = os.openpty()
+    with os.fdopen(here, "wb", buffering=0) as device:
+        heard, url = [], os.ttyname(there) if kind == "device" else served.plain_url
+        speaks = threading.Timer(0.3, device.write, [b"rst:0x1"])  # what came before it was opened is thrown away
+        speaks.start()
+        serial_by_hand.listen(url, 1.0, heard.append)
+        speaks.join()
+    os.close(there)
+    assert b"rst:0x1" in b"".join(heard)
+
+
 def test_a_console_does_not_restart_a_board_behind_its_bridge(served):
     served.into_download()
     served.board.events.clear()

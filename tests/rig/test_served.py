@@ -18,14 +18,14 @@ from leaking_responder import hello_flight
 from tls_servers import HOST, LOOPBACK, endpoint, s_server, talking
 
 from rig.errors import Misuse
-from rig.trust import served as served_module
 from rig.trust.authority import make_root
-from rig.trust.endpoint import Endpoint
-from rig.trust.offer import Offer
+from rig.trust.look import served as served_module
+from rig.trust.look.offer import Offer
+from rig.trust.look.refusal import Refusal
+from rig.trust.look.served import fetch
 from rig.trust.recipe import IdentityRecipe
-from rig.trust.refusal import Refusal
 from rig.trust.revocation import Revocations
-from rig.trust.served import fetch
+from rig.trust.tls.endpoint import Endpoint
 from rig.trust.web_pki import WebPki
 
 ROOT = make_root("Look Root")

@@ -14,8 +14,8 @@ from installed import installed
 from nginx_lab import nginx_lab, private_key
 
 from rig.errors import LabFault, Misuse
-from rig.trust.ssh import SshSession
-from rig.trust.ssh_address import SshAddress
+from rig.trust.remote.ssh import SshSession
+from rig.trust.remote.ssh_address import SshAddress
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from timeline_bench import HOST, OWN_HOST, day, device, judged, library, pins, pki, schedules, shows
 
-from rig.trust import course as course_module
-from rig.trust import plan as plan_module
-from rig.trust import schedule as schedule_module
-from rig.trust import timeline as timeline_module
-from rig.trust.course import Course, Span, State, best
 from rig.trust.recipe import IdentityRecipe
-from rig.trust.schedule import renewed
 from rig.trust.shipped import Shipped
-from rig.trust.timeline import Horizon, RootPins, timeline
+from rig.trust.timeline import course as course_module
+from rig.trust.timeline import plan as plan_module
+from rig.trust.timeline import schedule as schedule_module
+from rig.trust.timeline import timeline as timeline_module
+from rig.trust.timeline.course import Course, Span, State, best
+from rig.trust.timeline.schedule import renewed
+from rig.trust.timeline.timeline import Horizon, RootPins, timeline
 
 OWN = {"host": OWN_HOST, "shows": [shows("2024-08-02", "dtf-root-x1", days=3650)]}
 #: Let's Encrypt's chains of these years: reference/esp32.md §7.1, §7.5; from R3 on as its default chains were.

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 from rig.cli.trust_timeline import timeline as command
 from rig.errors import Misuse
 from rig.ports import free_port
-from rig.trust.dark_dates import look
 from rig.trust.identity import pem
-from rig.trust.lifetimes import Renewal, longest
-from rig.trust.plan import Plan, read_plan
-from rig.trust.refusal import Refusal
-from rig.trust.schedule import Seen
-from rig.trust.timeline_picture import draw_timeline
+from rig.trust.look.refusal import Refusal
+from rig.trust.timeline.dark_dates import look
+from rig.trust.timeline.lifetimes import Renewal, longest
+from rig.trust.timeline.picture import draw_timeline
+from rig.trust.timeline.plan import Plan, read_plan
+from rig.trust.timeline.schedule import Seen
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "firmware-fixtures" / "trust-plan.toml"
 SHOWN = 'shows = [{ from = 2025-01-01, recipe = { under = "rig-intermediate" } }]'

@@ -16,7 +16,7 @@ from nginx_lab import HOST, nginx_lab
 from rig.errors import Misuse
 from rig.trust.authority import make_root
 from rig.trust.keys import make_key
-from rig.trust.nginx_plan import read_plan
+from rig.trust.remote.plan import read_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -87,9 +87,11 @@ class Promise(RuleBasedStateMachine):
         self.down.clear()
         self.receiver.is_up, self.receiver.dies = True, False
         self.clock.today += timedelta(hours=1)
-        self.round()
-        self.everything_was_told()
-        shutil.rmtree(self.folder)
+        try:
+            self.round()
+            self.everything_was_told()
+        finally:
+            shutil.rmtree(self.folder)
 
     async def look(self, _endpoint, at):
         shown = {a: Shown(IDENTITIES[n].chain) for a, n in self.shows.items() if a not in self.down}

@@ -18,7 +18,7 @@ from tls_servers import talking
 from watch_lab import HOST, TODAY, issued, watch_lab
 
 from rig.trust import watch_look
-from rig.trust.dialling import told
+from rig.trust.look.dialling import told
 from rig.trust.watch import Watch
 from rig.trust.watch_config import WatchedEndpoint, read_watch_config
 from rig.trust.watch_look import Eyes

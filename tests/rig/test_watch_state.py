@@ -168,3 +168,33 @@ def start(config, state):
     ready = json.loads(child.stdout.readline())
     assert ready["ready"]
     return child, ready
+
+
+MOMENTS = {
+    "before it is whole": "rig.trust.watch_journal.os.fsync",
+    "before it takes the place": "pathlib.Path.replace",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_death_while_it_is_made_anew_leaves_what_was(tmp_path, monkeypatch, moment):
+    state = WatchState(tmp_path)
+    state.record([Memory(subject="a", told=7)], [], [])
+    before = (tmp_path / FILE).read_bytes()
+
+    class Died(BaseException):
+        pass
+
+    def die(*_words):
+        raise Died
+
+    with monkeypatch.context() as m:
+        m.setattr(MOMENTS[moment], die)
+        with pytest.raises(Died):
+            state.checkpoint()
+    state.close()
+    assert (tmp_path / FILE).read_bytes() == before
+    again = WatchState(tmp_path)
+    assert (again.memory("a").told, again.torn) == (7, 0)
+    again.checkpoint()
+    again.close()

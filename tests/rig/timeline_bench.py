@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 
-from rig.trust.dark_dates import DarkDates, dark_dates
-from rig.trust.plan import FieldFirmware, Plan
-from rig.trust.schedule import Chains, Schedule, schedule
 from rig.trust.shipped import PinFolder
-from rig.trust.timeline import FirmwareTimeline, Horizon, timeline
+from rig.trust.timeline.dark_dates import DarkDates, dark_dates
+from rig.trust.timeline.plan import FieldFirmware, Plan
+from rig.trust.timeline.schedule import Chains, Schedule, schedule
+from rig.trust.timeline.timeline import FirmwareTimeline, Horizon, timeline
 from rig.trust.web_pki import WebPki
 
 HOST, OWN_HOST = "ota.rig.test", "ota9.rig.test"

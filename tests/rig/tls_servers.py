@@ -9,9 +9,9 @@ from pathlib import Path
 
 from installed import installed
 
-from rig.trust.endpoint import Endpoint
-from rig.trust.endpoint_context import TlsSettings
 from rig.trust.identity import Identity, pem
+from rig.trust.tls.context import TlsSettings
+from rig.trust.tls.endpoint import Endpoint
 
 HOST = "ota.rig.test"
 LOOPBACK = "127.0.0.1"

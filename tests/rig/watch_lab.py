@@ -18,10 +18,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from rig.trust.endpoint import Endpoint
-from rig.trust.endpoint_context import TlsSettings
 from rig.trust.identity import Identity
 from rig.trust.recipe import IdentityRecipe
+from rig.trust.tls.context import TlsSettings
+from rig.trust.tls.endpoint import Endpoint
 from rig.trust.watch import Round, Watch
 from rig.trust.watch_clock import WatchClock
 from rig.trust.watch_config import read_watch_config

@@ -16,9 +16,9 @@ from rig.firmware.esp_images import App
 from rig.firmware.manifest import Manifest
 from rig.formats.otadata import Record, State
 from rig.lab.checkout import part
-from rig.trust.endpoint_context import TlsSettings
 from rig.trust.identity import Identity, pem
 from rig.trust.scenario import Scenario, Scenarios, Servers
+from rig.trust.tls.context import TlsSettings
 from rig.trust.web_pki import WebPki
 
 CABLE = App(seed="cable", version="3.0.0")

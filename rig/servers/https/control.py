@@ -20,9 +20,9 @@ from rig.servers.https.policy import Release
 from rig.servers.https.server import UpdateServer
 from rig.servers.https.shelf import MOST_BYTES, Published
 from rig.servers.time_server import TimeServer
-from rig.trust.endpoint import EndpointHost
 from rig.trust.identity import Identity
 from rig.trust.recipe import read_recipe
+from rig.trust.tls.endpoint import EndpointHost
 
 MOST_QUEUED = 10_000
 

@@ -21,10 +21,10 @@ from rig.servers.https.faults import ANSWER_FAULTS, BODY_FAULTS, Fault, Faults
 from rig.servers.https.journal import Event, Journal
 from rig.servers.https.policy import Policy
 from rig.servers.https.shelf import Shelf
-from rig.trust.endpoint import Endpoint, tune
-from rig.trust.endpoint_context import TlsSettings
-from rig.trust.endpoint_handshake import Handshake
 from rig.trust.identity import Identity
+from rig.trust.tls.context import TlsSettings
+from rig.trust.tls.endpoint import Endpoint, tune
+from rig.trust.tls.handshake import Handshake
 
 log = logging.getLogger(__name__)
 

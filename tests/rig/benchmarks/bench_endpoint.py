@@ -14,9 +14,10 @@ import time
 
 from https_lab import HOST, https_lab
 
-from rig.trust.authority import Identity, make_root
-from rig.trust.endpoint import Endpoint
-from rig.trust.endpoint_context import TlsSettings, load_identity
+from rig.trust.authority import make_root
+from rig.trust.identity import Identity
+from rig.trust.tls.context import TlsSettings, load_identity
+from rig.trust.tls.endpoint import Endpoint
 
 SECONDS = float(os.environ.get("RIG_BENCH_SECONDS", "5"))
 CLIENTS = 4
@@ -28,7 +29,7 @@ class Silent(asyncio.Protocol):
 
 
 def trusting(folder, root) -> ssl.SSLContext:
-    from rig.trust.authority import pem
+    from rig.trust.identity import pem
 
     (folder / "root.pem").write_bytes(pem(root.certificate))
     context = ssl.create_default_context(cafile=str(folder / "root.pem"))

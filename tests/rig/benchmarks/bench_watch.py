@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 import psutil
 from watch_lab import LabClock
 
-from rig.trust.clients import ESP32
-from rig.trust.served import fetch
+from rig.trust.look.served import fetch
+from rig.trust.probe.clients import ESP32
 from rig.trust.watch import Watch
 from rig.trust.watch_config import read_watch_config
 from rig.trust.watch_state import WatchState
@@ -31,7 +31,7 @@ SERVER = """
 import asyncio, sys
 from datetime import datetime, timedelta, UTC
 from pathlib import Path
-from rig.trust.endpoint import Endpoint
+from rig.trust.tls.endpoint import Endpoint
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.web_pki import WebPki
 

@@ -18,17 +18,17 @@ from cryptography import x509
 from rig.errors import Misuse
 from rig.formats.tls_heartbeat import Heartbeats
 from rig.trust.certificate_errors import UNREADABLE
-from rig.trust.chain_view import issuer_of, view_chain
-from rig.trust.clients import CLIENTS
-from rig.trust.courier import Courier
-from rig.trust.dialling import is_ip, sni_name, told
-from rig.trust.findings import WARN_DAYS, findings
-from rig.trust.heartbleed import heartbeats
-from rig.trust.offer import Offer
-from rig.trust.probe_report import AddressView, ChainView, ClientView, HostReport, RevocationView
-from rig.trust.refusal import Refusal
-from rig.trust.revocation_check import ask_sources
-from rig.trust.served import SECONDS, Served, fetch
+from rig.trust.look.dialling import is_ip, sni_name, told
+from rig.trust.look.offer import Offer
+from rig.trust.look.refusal import Refusal
+from rig.trust.look.served import SECONDS, Served, fetch
+from rig.trust.probe.chain_view import issuer_of, view_chain
+from rig.trust.probe.clients import CLIENTS
+from rig.trust.probe.courier import Courier
+from rig.trust.probe.findings import WARN_DAYS, findings
+from rig.trust.probe.heartbleed import heartbeats
+from rig.trust.probe.report import AddressView, ChainView, ClientView, HostReport, RevocationView
+from rig.trust.probe.revocation_check import ask_sources
 
 DEFAULT_PORT = 443
 #: Handshakes at one address at once: a server has other things to do.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rig.trust.offer import VERSIONS, Offer
+from rig.trust.look.offer import VERSIONS, Offer
 
 #: An ESP32 as ESP-IDF builds it: TLS 1.2 and no ChaCha (reference/esp32.md §6.2).
 ESP32 = Offer(

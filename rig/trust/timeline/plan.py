@@ -11,9 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from rig.firmware.document import read_document
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.update_attempts import Attempt, attempts
-from rig.trust.lifetimes import Renewal
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.shipped import Shipped
+from rig.trust.timeline.lifetimes import Renewal
 
 
 def instant(value: Any) -> Any:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from rig.formats.certificate_chain import signed
-from rig.trust.probe_report import CertificateView, ChainView, FlawView
+from rig.trust.probe.report import CertificateView, ChainView, FlawView
 from rig.trust.soundness import Defect, flaws, title
 
 _CURVES = {"secp256r1": "p256", "secp384r1": "p384", "secp521r1": "p521"}

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rig.errors import Misuse
-from rig.trust.course import Course, Span, State
-from rig.trust.dark_dates import DarkDates
-from rig.trust.timeline import FirmwareTimeline
+from rig.trust.timeline.course import Course, Span, State
+from rig.trust.timeline.dark_dates import DarkDates
+from rig.trust.timeline.timeline import FirmwareTimeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rig.formats.tls_heartbeat import Heartbeats
-from rig.trust.probe_report import AddressView, ChainView, Finding, HostReport, Level
+from rig.trust.probe.report import AddressView, ChainView, Finding, HostReport, Level
 from rig.trust.soundness import Defect
 
 #: Fewer days left than this is soon.

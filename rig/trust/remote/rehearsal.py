@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from rig.trust.nginx_releases import CHAIN, KEY
+from rig.trust.remote.releases import CHAIN, KEY
 
 #: Modules with a folder for temporary files, which a test makes: not where the live ones are.
 _BUFFERING = ("proxy", "fastcgi", "uwsgi", "scgi")

@@ -1,7 +1,7 @@
 """Another identity for an nginx on another machine: tested before it is live, looked at afterwards, undone by itself.
 
-What a swap is on disk, and why it is one rename, is `rig.trust.nginx_releases`'s; what clients then see,
-`rig.trust.shown_chain`'s.
+What a swap is on disk, and why it is one rename, is `rig.trust.remote.releases`'s; what clients then see,
+`rig.trust.remote.shown_chain`'s.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from rig.clock import Clock
 from rig.errors import LabFault, Misuse, RigError
 from rig.trust.identity import Identity
-from rig.trust.nginx_plan import NginxPlan
-from rig.trust.nginx_rehearsal import complaint, rehearsal
-from rig.trust.nginx_releases import Releases
-from rig.trust.session import Session
-from rig.trust.shown_chain import Chain, await_chain, fingerprint, look_once, title
+from rig.trust.remote.plan import NginxPlan
+from rig.trust.remote.rehearsal import complaint, rehearsal
+from rig.trust.remote.releases import Releases
+from rig.trust.remote.session import Session
+from rig.trust.remote.shown_chain import Chain, await_chain, fingerprint, look_once, title
 from rig.trust.soundness import flaws, refuse_flaws
 
 #: What is served now is looked at for so long before anything is changed.

@@ -17,8 +17,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from rig.formats.certificate_chain import signed
 from rig.trust.certificate_errors import UNREADABLE
-from rig.trust.courier import Courier, Unfetched
-from rig.trust.probe_report import RevocationStatus, RevocationView
+from rig.trust.probe.courier import Courier, Unfetched
+from rig.trust.probe.report import RevocationStatus, RevocationView
 
 #: How wrong two clocks may be against each other.
 SKEW = timedelta(minutes=5)

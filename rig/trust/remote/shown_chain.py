@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rig.clock import Clock
 from rig.errors import LabFault
 from rig.trust import soundness
-from rig.trust.offer import Offer
-from rig.trust.refusal import Refusal
-from rig.trust.served import Served, fetch
+from rig.trust.look.offer import Offer
+from rig.trust.look.refusal import Refusal
+from rig.trust.look.served import Served, fetch
 
 Chain = tuple[x509.Certificate, ...]
 #: A worker on its way out may still take a connection: so many handshakes in a row have to show the new chain.

@@ -10,8 +10,8 @@ import os
 
 from rig.formats.tls_heartbeat import Heartbeats, HeartbeatTest
 from rig.formats.tls_records import Malformed
-from rig.trust.dialling import connect, sni_name, told
-from rig.trust.refusal import Refusal
+from rig.trust.look.dialling import connect, sni_name, told
+from rig.trust.look.refusal import Refusal
 
 #: How long a server that takes heartbeats may be silent to two of them.
 PATIENCE = 3.0

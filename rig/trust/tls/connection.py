@@ -1,7 +1,7 @@
 """The server's side of one TLS handshake: OpenSSL between memory buffers, with an eye on the client's records.
 
 Nothing of a client's evidence is lost: its ClientHello and its alerts are read before and beside OpenSSL. What comes
-after the handshake is `rig.trust.endpoint_transport`'s.
+after the handshake is `rig.trust.tls.transport`'s.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from typing import Protocol
 
 from rig.formats.tls_records import Alert, ClientHello, ClientRecords, Malformed
-from rig.trust.endpoint_context import TlsSettings
-from rig.trust.endpoint_handshake import Handshake, Outcome, own_reason, received_alert
-from rig.trust.endpoint_transport import TlsTransport, close_soon
+from rig.trust.tls.context import TlsSettings
+from rig.trust.tls.handshake import Handshake, Outcome, own_reason, received_alert
+from rig.trust.tls.transport import TlsTransport, close_soon
 
 #: How long a client may take for its share of a handshake: a board that was reset in the middle is gone
 #: (reference/esp32.md §6.1).

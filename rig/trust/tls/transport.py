@@ -7,7 +7,7 @@ import contextlib
 import ssl
 from typing import Any
 
-from rig.trust.endpoint_handshake import Ending, Handshake, own_reason, received_alert
+from rig.trust.tls.handshake import Ending, Handshake, own_reason, received_alert
 
 Bytes = bytes | bytearray | memoryview
 #: How long what is left may take to leave when we hang up.

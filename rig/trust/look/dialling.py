@@ -7,7 +7,7 @@ import ipaddress
 import socket
 
 from rig.errors import Misuse
-from rig.trust.refusal import Refusal
+from rig.trust.look.refusal import Refusal
 
 #: What goes into a ClientHello (RFC 1035 §2.3.4).
 LONGEST_NAME = 253

@@ -14,9 +14,9 @@ from cryptography import x509
 
 from rig.errors import Misuse
 from rig.trust.identity import Identity, load_chain
-from rig.trust.lifetimes import SHORTEST_INTERVAL, Renewal
-from rig.trust.plan import PlannedEndpoint, Shows
 from rig.trust.recipe import IdentityRecipe
+from rig.trust.timeline.lifetimes import SHORTEST_INTERVAL, Renewal
+from rig.trust.timeline.plan import PlannedEndpoint, Shows
 from rig.trust.web_pki import WebPki
 
 Chain = tuple[x509.Certificate, ...]

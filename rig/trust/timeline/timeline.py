@@ -14,10 +14,10 @@ from itertools import pairwise
 from cryptography import x509
 
 from rig.firmware.update_attempts import Attempt
-from rig.trust.course import SECOND, Course, Span, State, best, course
-from rig.trust.grounds import grounds
-from rig.trust.schedule import Schedule, Shown
 from rig.trust.shipped import PinFolder, Shipped
+from rig.trust.timeline.course import SECOND, Course, Span, State, best, course
+from rig.trust.timeline.grounds import grounds
+from rig.trust.timeline.schedule import Schedule, Shown
 
 
 @dataclass(frozen=True, slots=True)

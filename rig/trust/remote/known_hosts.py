@@ -8,7 +8,7 @@ from pathlib import Path
 import paramiko  # type: ignore[import-untyped,unused-ignore]
 
 from rig.errors import Misuse
-from rig.trust.ssh_address import SshAddress
+from rig.trust.remote.ssh_address import SshAddress
 
 #: Where OpenSSH looks, for everybody and for one user.
 USUAL = ("/etc/ssh/ssh_known_hosts", "~/.ssh/known_hosts")

@@ -13,7 +13,7 @@ from rig.errors import Misuse
 from rig.firmware.document import read_document, wrong_field
 from rig.ports import read_address
 from rig.trust.identity import load_chain
-from rig.trust.ssh_address import SshAddress
+from rig.trust.remote.ssh_address import SshAddress
 
 RemotePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*[^/\x00-\x1f]$")]
 

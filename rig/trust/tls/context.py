@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rig.errors import Misuse
-from rig.trust.authority import Identity
+from rig.trust.identity import Identity
 
 VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,

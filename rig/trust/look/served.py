@@ -12,9 +12,9 @@ from OpenSSL import SSL
 
 from rig.formats.tls_records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Alert
 from rig.trust.certificate_errors import UNREADABLE
-from rig.trust.dialling import connect, sni_name, told
-from rig.trust.offer import Noted, Offer
-from rig.trust.refusal import Refusal, RefusalKind
+from rig.trust.look.dialling import connect, sni_name, told
+from rig.trust.look.offer import Noted, Offer
+from rig.trust.look.refusal import Refusal, RefusalKind
 
 #: A server's share of a handshake is never more than this; OpenSSL stops at 100 KiB of certificates.
 MOST_RECEIVED = 256 * 1024

@@ -16,10 +16,10 @@ from itertools import count
 from rig.errors import Misuse
 from rig.formats.tls_records import ClientHello
 from rig.ports import room_for_connections
-from rig.trust.authority import Identity
-from rig.trust.endpoint_connection import TlsConnection
-from rig.trust.endpoint_context import TlsSettings, load_identity
-from rig.trust.endpoint_handshake import Handshake
+from rig.trust.identity import Identity
+from rig.trust.tls.connection import TlsConnection
+from rig.trust.tls.context import TlsSettings, load_identity
+from rig.trust.tls.handshake import Handshake
 
 #: Handshakes that are remembered.
 MOST_REMEMBERED = 10_000

@@ -12,14 +12,14 @@ from typing import Any
 
 from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
-from rig.trust.course import Course
-from rig.trust.lifetimes import ASKED
-from rig.trust.plan import Plan, PlannedEndpoint
-from rig.trust.refusal import Refusal
-from rig.trust.schedule import Chains, Schedule, Seen, schedule
-from rig.trust.served import fetch
+from rig.trust.look.refusal import Refusal
+from rig.trust.look.served import fetch
 from rig.trust.shipped import PinFolder, Shipped, shipped
-from rig.trust.timeline import FirmwareTimeline, Horizon, ServerTimeline, timeline
+from rig.trust.timeline.course import Course
+from rig.trust.timeline.lifetimes import ASKED
+from rig.trust.timeline.plan import Plan, PlannedEndpoint
+from rig.trust.timeline.schedule import Chains, Schedule, Seen, schedule
+from rig.trust.timeline.timeline import FirmwareTimeline, Horizon, ServerTimeline, timeline
 
 #: More than this nobody plans; it bounds the work.
 FARTHEST = timedelta(days=50 * 366)

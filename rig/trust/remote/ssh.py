@@ -18,9 +18,9 @@ from contextlib import contextmanager
 import paramiko  # type: ignore[import-untyped,unused-ignore]
 
 from rig.errors import LabFault, Misuse
-from rig.trust.known_hosts import known_hosts
-from rig.trust.session import COMMAND_SECONDS, Done, Kind
-from rig.trust.ssh_address import SshAddress
+from rig.trust.remote.known_hosts import known_hosts
+from rig.trust.remote.session import COMMAND_SECONDS, Done, Kind
+from rig.trust.remote.ssh_address import SshAddress
 
 #: For each step of a connection.
 CONNECT_SECONDS = 15.0

@@ -3,7 +3,7 @@
 The configuration names two files, and two files cannot be renamed at once: between one rename and the other a restart
 would find a key that is not its certificate's. So both become links through one link, `current`, for good; to rename
 that is the whole swap, and at no time does the configuration lead to half an identity. Who tests, reloads and looks is
-`rig.trust.remote_nginx`.
+`rig.trust.remote.nginx`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 
 from rig.errors import LabFault, Misuse
 from rig.trust.identity import Identity
-from rig.trust.session import Session
+from rig.trust.remote.session import Session
 
 _RELEASE = re.compile(r"\d{4,}-[0-9a-f]{12}")
 _LEFT_BEHIND = re.compile(r"(current|former|swap)\.new")

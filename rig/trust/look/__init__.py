@@ -1,0 +1,1 @@
+"""Looking at what a server shows, by handshakes of any kind, without trusting it."""

@@ -1,0 +1,1 @@
+"""`rig trust swap`: another identity for an nginx elsewhere, over SSH, with a way back."""

@@ -1,0 +1,1 @@
+"""The server's side of TLS: endpoints whose identities are swapped while they run, and a record of each handshake."""
