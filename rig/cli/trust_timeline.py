@@ -95,6 +95,8 @@ def _show(told: dict[str, Any]) -> None:
 
     console = Console()
     console.print(_dates(told))
+    for line in _reasons(told):
+        console.print(f"* {line}", markup=False, highlight=False)
     if told["renewals"]:
         console.print(_renewals(told))
     if told["left_out"]:
@@ -102,44 +104,59 @@ def _show(told: dict[str, Any]) -> None:
 
 
 def _dates(told: dict[str, Any]) -> Any:
+    """Dates are never cut short, however narrow the terminal is: reasons stand below."""
+    from rich import box
     from rich.table import Table
 
-    table = Table(
-        "firmware", "server", "today", "dark from", "last day", "days left", "why", title=f"Dark dates, {told['today']}"
-    )
+    table = Table(title=f"Dark dates, {told['today']}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("firmware", "server"):
+        table.add_column(name, overflow="fold")
+    for name in ("today", "dark from", "last day"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("days left", justify="right")
     for one in told["firmware"]:
         images = len(one["images"])
         name = one["name"] + (f" (+{images - 1})" if images > 1 else "") + (" (written off)" * one["written_off"])
         for number, server in enumerate(one["servers"]):
-            table.add_row(
-                name if number == 0 else "", server["host"], *_row(server), end_section=len(one["servers"]) == 1
-            )
+            table.add_row(name if number == 0 else "", server["host"], *_row(server))
         if len(one["servers"]) > 1:
-            table.add_row("", "[b]the last one[/b]", *_row({**one, "why": ""}), end_section=True)
+            table.add_row("", "[b]the last one[/b]", *_row(one))
     return table
 
 
 def _row(course: dict[str, Any]) -> list[str]:
-    from rich.markup import escape
-
     colours = {"trusted": "green", "at risk": "yellow", "refused": "red", "unplanned": "dim"}
-    gaps = [f"not from {begins[:10]} to {ends[:10]}" for begins, ends in course["gaps"]]
-    risks = course["at_risk"]
-    risk = [f"at risk from {risks[0][:10]} on (renewals: {len(risks)})"] if risks else []
     dark = "-" if course["dark"] is None else course["dark"][:10] if course["ever_works"] else "never worked"
     left = "" if course["days_left"] is None else str(course["days_left"])
-    why = "; ".join([*([course["why"]] if course["why"] else []), *risk, *gaps])
-    return [f"[{colours[course['now']]}]{course['now']}[/]", dark, course["last_day"] or "-", left, escape(why)]
+    return [f"[{colours[course['now']]}]{course['now']}[/]", dark, course["last_day"] or "-", left]
+
+
+def _reasons(told: dict[str, Any]) -> list[str]:
+    """Why each firmware loses each server, and where it is at risk or has gaps."""
+    lines = []
+    for one in told["firmware"]:
+        for server in one["servers"]:
+            risks, gaps = server["at_risk"], server["gaps"]
+            said = [server["why"]] if server["why"] else []
+            said += [f"at risk from {risks[0][:10]} on (renewals: {len(risks)})"] if risks else []
+            said += [f"not from {begins[:10]} to {ends[:10]}" for begins, ends in gaps]
+            if said:
+                lines.append(f"{one['name']} at {server['host']}: {'; '.join(said)}")
+    return lines
 
 
 def _renewals(told: dict[str, Any]) -> Any:
     """Each renewal is a chance to lose firmware that pins less than a root."""
+    from rich import box
     from rich.table import Table
 
-    table = Table(
-        "endpoint", "next", "as planned", "200 days", "100 days", "47 days", "who is at risk at each",
-        title=f"Renewals until {told['until']}, as planned and with lifetimes to come",
-    )  # fmt: skip
+    title = f"Renewals until {told['until']}, as planned and with lifetimes to come"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("endpoint", overflow="fold")
+    table.add_column("next", no_wrap=True)
+    for name in ("as planned", "200 days", "100 days", "47 days"):
+        table.add_column(name, justify="right")
+    table.add_column("at risk at each", overflow="fold")
     for one in told["renewals"]:
         counts = [f"{one[key]:,}" for key in ("planned", "200", "100", "47")]
         table.add_row(one["host"], one["next"][:10], *counts, ", ".join(one["at_risk"]) or "nobody")

@@ -12,9 +12,9 @@ import typer
 from rig.errors import Misuse
 
 if TYPE_CHECKING:
-    from rig.trust.watch import Round
-    from rig.trust.watch_memory import Alert
-    from rig.trust.watch_service import Audience
+    from rig.trust.watch.memory import Alert
+    from rig.trust.watch.service import Audience
+    from rig.trust.watch.watch import Round
 
 STYLES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
 
@@ -49,13 +49,13 @@ def watch(
     1 something is wrong with a server or firmware goes dark, 2 misuse, 3 an address could not be reached.
     """
     if example:
-        from rig.trust.watch_example import EXAMPLE
+        from rig.trust.watch.example import EXAMPLE
 
         print(EXAMPLE, end="")
         return
     if config is None:
         raise Misuse("which config?", hint="rig trust watch --example > watch.toml")
-    from rig.trust import watch_service
+    from rig.trust.watch import service as watch_service
 
     if check_config:
         _print_check(watch_service.check(config), as_json)
@@ -68,7 +68,7 @@ def watch(
 
 
 def _audience(as_json: bool) -> Audience:
-    from rig.trust.watch_service import Audience
+    from rig.trust.watch.service import Audience
 
     def ready(told: Any) -> None:
         if as_json:

@@ -10,10 +10,10 @@ from test_watch_alerts import heard, writing_command
 from tls_servers import talking
 from watch_lab import HOST, TODAY, issued, watch_lab
 
-from rig.trust.watch import Watch
-from rig.trust.watch_channel import WebhookChannel
-from rig.trust.watch_config import WatchedEndpoint, read_watch_config
-from rig.trust.watch_look import Eyes
+from rig.trust.watch.channel import WebhookChannel
+from rig.trust.watch.config import WatchedEndpoint, read_watch_config
+from rig.trust.watch.look import Eyes
+from rig.trust.watch.watch import Watch
 
 R10 = issued(under="lets-encrypt-r10")
 

@@ -7,14 +7,16 @@ import secrets
 
 import checks_watch as check
 
-from rig.trust import watch, watch_look, watch_memory
 from rig.trust.look.offer import Offer
-from rig.trust.watch_channel import WebhookChannel
-from rig.trust.watch_delivery import Deliveries
-from rig.trust.watch_firmware import Fleet
-from rig.trust.watch_judge import Judge
-from rig.trust.watch_look import Eyes, Look
-from rig.trust.watch_state import Outbox, WatchState
+from rig.trust.watch import look as watch_look
+from rig.trust.watch import memory as watch_memory
+from rig.trust.watch import watch
+from rig.trust.watch.channel import WebhookChannel
+from rig.trust.watch.delivery import Deliveries
+from rig.trust.watch.firmware import Fleet
+from rig.trust.watch.judge import Judge
+from rig.trust.watch.look import Eyes, Look
+from rig.trust.watch.state import Outbox, WatchState
 
 REAL_RECONCILE, REAL_ENDS = watch_memory.reconcile, Judge._ends
 REAL_LOOK, REAL_VERDICTS, REAL_SEND = Eyes.look, Fleet.verdicts, WebhookChannel.send

@@ -14,7 +14,7 @@ from rig.lab.checkout import part
 from rig.trust.identity import Identity
 from rig.trust.keys import make_key
 from rig.trust.recipe import IdentityRecipe
-from rig.trust.watch_look import Eyes
+from rig.trust.watch.look import Eyes
 
 R10 = {"under": "lets-encrypt-r10"}
 RENEWED = {"begins": datetime(2024, 6, 30, tzinfo=UTC)}

@@ -12,10 +12,10 @@ import pytest
 from watch_lab import issued, watch_lab
 
 from rig.errors import Misuse
-from rig.trust.watch import Watch
-from rig.trust.watch_config import read_watch_config
-from rig.trust.watch_memory import Alert
-from rig.trust.watch_state import MOST_QUEUED, Outbox
+from rig.trust.watch.config import read_watch_config
+from rig.trust.watch.memory import Alert
+from rig.trust.watch.state import MOST_QUEUED, Outbox
+from rig.trust.watch.watch import Watch
 
 R10 = issued(under="lets-encrypt-r10")
 

@@ -10,9 +10,9 @@ from watch_lab import FIRMWARE, pki
 
 from rig.cli.trust_watch import watch
 from rig.errors import Misuse
-from rig.trust.watch_config import read_watch_config
-from rig.trust.watch_example import EXAMPLE
-from rig.trust.watch_service import Audience, check, watch_once
+from rig.trust.watch.config import read_watch_config
+from rig.trust.watch.example import EXAMPLE
+from rig.trust.watch.service import Audience, check, watch_once
 
 ENDPOINT = '[[endpoint]]\nhost = "ota.rig.test"\n'
 

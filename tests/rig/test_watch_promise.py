@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from watch_lab import FIRMWARE, HOST, LabClock, issued, pki
 
-from rig.trust.watch import Equipment, Watch
-from rig.trust.watch_channel import Undelivered
-from rig.trust.watch_config import read_watch_config
-from rig.trust.watch_fact import FactKind
-from rig.trust.watch_look import Look, Shown
-from rig.trust.watch_state import FILE, WatchState
+from rig.trust.watch.channel import Undelivered
+from rig.trust.watch.config import read_watch_config
+from rig.trust.watch.fact import FactKind
+from rig.trust.watch.look import Look, Shown
+from rig.trust.watch.state import FILE, WatchState
+from rig.trust.watch.watch import Equipment, Watch
 
 #: The first two are accepted by all firmware, the others by 1.0.5 only.
 IDENTITIES = [issued(), issued(days=89), issued(under="lets-encrypt-r10"), issued(under="lets-encrypt-r11")]

@@ -17,11 +17,11 @@ from test_watch_state import start
 from tls_servers import talking
 from watch_lab import HOST, TODAY, issued, watch_lab
 
-from rig.trust import watch_look
 from rig.trust.look.dialling import told
-from rig.trust.watch import Watch
-from rig.trust.watch_config import WatchedEndpoint, read_watch_config
-from rig.trust.watch_look import Eyes
+from rig.trust.watch import look as watch_look
+from rig.trust.watch.config import WatchedEndpoint, read_watch_config
+from rig.trust.watch.look import Eyes
+from rig.trust.watch.watch import Watch
 
 R10 = issued(under="lets-encrypt-r10")
 
@@ -127,7 +127,7 @@ def assert_prometheus(text):
 
 
 def test_labels_are_escaped():
-    from rig.trust.watch_metrics import _Figure
+    from rig.trust.watch.metrics import _Figure
 
     figure = _Figure("x", "gauge", "X.", [({"a": 'q"b\\s\nn'}, 1.0)])
     assert list(figure.text())[-1] == 'rig_trust_x{a="q\\"b\\\\s\\nn"} 1'
@@ -244,7 +244,7 @@ def test_every_address_of_a_name_is_looked_at_once(monkeypatch, lab):
 
 
 def test_a_resolver_that_hangs_is_given_up(monkeypatch):
-    monkeypatch.setattr("rig.trust.watch_look.socket.getaddrinfo", lambda *_, **__: time.sleep(1.5) or [])
+    monkeypatch.setattr("rig.trust.watch.look.socket.getaddrinfo", lambda *_, **__: time.sleep(1.5) or [])
     began = time.monotonic()
     look = asyncio.run(seen_by(Eyes(10, 0.2)))
     assert "no answer in 0.2 s" in look.unknown

@@ -15,9 +15,9 @@ import pytest
 from watch_lab import issued, watch_lab
 
 from rig.errors import LabFault, Misuse
-from rig.trust.watch_journal import Journal
-from rig.trust.watch_memory import Memory
-from rig.trust.watch_state import FILE, WatchState
+from rig.trust.watch.journal import Journal
+from rig.trust.watch.memory import Memory
+from rig.trust.watch.state import FILE, WatchState
 
 R10 = issued(under="lets-encrypt-r10")
 RUN = "import typer; from rig.cli.trust_watch import watch; typer.run(watch)"
@@ -49,7 +49,7 @@ def test_a_torn_line_is_told(lab):
     lab.round()
     with (lab.folder / "state" / FILE).open("ab") as file:
         file.write(b'{"kind": "se')
-    from rig.trust.watch_service import Audience, watch_once
+    from rig.trust.watch.service import Audience, watch_once
 
     watch_once(lab.write_config(), lab.folder / "state", Audience(tell=lab.told.append))
     assert any("torn (12 bytes)" in text for text in lab.told)
@@ -105,7 +105,7 @@ def test_a_full_disk_loses_nothing_and_is_told(lab, monkeypatch):
         return real(handle, content)
 
     with monkeypatch.context() as m:
-        m.setattr("rig.trust.watch_journal.os.write", full)
+        m.setattr("rig.trust.watch.journal.os.write", full)
         done = lab.round()
     assert any("No space left" in text for text in done.errors)
     assert lab.receiver.take() == []
@@ -113,7 +113,7 @@ def test_a_full_disk_loses_nothing_and_is_told(lab, monkeypatch):
 
 
 def test_a_journal_that_grows_is_made_anew_and_says_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr("rig.trust.watch_journal.GROWTH", 2000)
+    monkeypatch.setattr("rig.trust.watch.journal.GROWTH", 2000)
     state = WatchState(tmp_path)
     sizes = []
     for number in range(200):
@@ -171,7 +171,7 @@ def start(config, state):
 
 
 MOMENTS = {
-    "before it is whole": "rig.trust.watch_journal.os.fsync",
+    "before it is whole": "rig.trust.watch.journal.os.fsync",
     "before it takes the place": "pathlib.Path.replace",
 }
 

@@ -22,10 +22,10 @@ from rig.trust.identity import Identity
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.tls.context import TlsSettings
 from rig.trust.tls.endpoint import Endpoint
-from rig.trust.watch import Round, Watch
-from rig.trust.watch_clock import WatchClock
-from rig.trust.watch_config import read_watch_config
-from rig.trust.watch_state import WatchState
+from rig.trust.watch.clock import WatchClock
+from rig.trust.watch.config import read_watch_config
+from rig.trust.watch.state import WatchState
+from rig.trust.watch.watch import Round, Watch
 from rig.trust.web_pki import WebPki
 
 HOST = "ota.rig.test"

@@ -19,9 +19,9 @@ from watch_lab import LabClock
 
 from rig.trust.look.served import fetch
 from rig.trust.probe.clients import ESP32
-from rig.trust.watch import Watch
-from rig.trust.watch_config import read_watch_config
-from rig.trust.watch_state import WatchState
+from rig.trust.watch.config import read_watch_config
+from rig.trust.watch.state import WatchState
+from rig.trust.watch.watch import Watch
 from rig.trust.web_pki import WebPki
 
 ENDPOINTS = int(os.environ.get("RIG_ENDPOINTS", "1000"))

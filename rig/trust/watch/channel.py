@@ -9,8 +9,8 @@ import signal
 from typing import TYPE_CHECKING, Protocol
 
 from rig.errors import LabFault
-from rig.trust.watch_config import Command, Webhook
-from rig.trust.watch_memory import Alert
+from rig.trust.watch.config import Command, Webhook
+from rig.trust.watch.memory import Alert
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

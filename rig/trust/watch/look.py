@@ -16,7 +16,7 @@ from rig.trust.look.dialling import sni_name, told
 from rig.trust.look.refusal import Refusal
 from rig.trust.look.served import Served, fetch
 from rig.trust.probe.clients import ESP32
-from rig.trust.watch_config import WatchedEndpoint
+from rig.trust.watch.config import WatchedEndpoint
 
 #: More addresses of one name are not looked at, and it is said how many.
 MOST_ADDRESSES = 32

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rig.trust.watch_config import Level
+from rig.trust.watch.config import Level
 
 
 class FactKind(enum.StrEnum):

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from rig.trust.watch_config import Level
-from rig.trust.watch_fact import Fact, FactKind
-from rig.trust.watch_identity import KnownIdentity
+from rig.trust.watch.config import Level
+from rig.trust.watch.fact import Fact, FactKind
+from rig.trust.watch.identity import KnownIdentity
 
 #: `raised`: it holds. `resolved`: it holds no more. `happened`: a change, which is never resolved.
 Status = Literal["raised", "resolved", "happened"]

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from rig.errors import LabFault
-from rig.trust.watch_channel import Channel, Undelivered
-from rig.trust.watch_clock import WatchClock
-from rig.trust.watch_state import Outbox, WatchState
+from rig.trust.watch.channel import Channel, Undelivered
+from rig.trust.watch.clock import WatchClock
+from rig.trust.watch.state import Outbox, WatchState
 
 #: Seconds after the first failure; then twice as many each time, up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 900.0

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
-from rig.trust.watch import Equipment, Round, Watch
-from rig.trust.watch_config import WatchConfig, read_watch_config
-from rig.trust.watch_memory import Alert
-from rig.trust.watch_state import WatchState
+from rig.trust.watch.config import WatchConfig, read_watch_config
+from rig.trust.watch.memory import Alert
+from rig.trust.watch.state import WatchState
+from rig.trust.watch.watch import Equipment, Round, Watch
 
 
 @dataclass(frozen=True, slots=True)

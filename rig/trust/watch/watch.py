@@ -13,17 +13,17 @@ from datetime import datetime
 
 from rig.errors import LabFault, Misuse, RigError
 from rig.trust.probe.roots import load_roots
-from rig.trust.watch_channel import Channel, channel
-from rig.trust.watch_clock import WatchClock
-from rig.trust.watch_config import WatchConfig, WatchedEndpoint
-from rig.trust.watch_delivery import Deliveries
-from rig.trust.watch_fact import FactKind
-from rig.trust.watch_firmware import Fleet
-from rig.trust.watch_judge import Judge
-from rig.trust.watch_look import Eyes, Look, Looker
-from rig.trust.watch_memory import Alert, Memory, OpenFact, reconcile, resolved
-from rig.trust.watch_metrics import MetricsPort, metrics_text, write_metrics
-from rig.trust.watch_state import WatchState
+from rig.trust.watch.channel import Channel, channel
+from rig.trust.watch.clock import WatchClock
+from rig.trust.watch.config import WatchConfig, WatchedEndpoint
+from rig.trust.watch.delivery import Deliveries
+from rig.trust.watch.fact import FactKind
+from rig.trust.watch.firmware import Fleet
+from rig.trust.watch.judge import Judge
+from rig.trust.watch.look import Eyes, Look, Looker
+from rig.trust.watch.memory import Alert, Memory, OpenFact, reconcile, resolved
+from rig.trust.watch.metrics import MetricsPort, metrics_text, write_metrics
+from rig.trust.watch.state import WatchState
 
 #: Figures are written so often at most, and at the end.
 METRICS_SECONDS = 5.0

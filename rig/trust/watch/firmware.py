@@ -14,10 +14,10 @@ from rig.firmware.update_attempts import Attempt
 from rig.formats.certificate_chain import Flag, Refusal, signed
 from rig.formats.tls_records import Alert as TlsAlert
 from rig.trust.shipped import PinFolder, Shipped, shipped
-from rig.trust.watch_config import WatchConfig, WatchedEndpoint
-from rig.trust.watch_fact import Fact, FactKind
-from rig.trust.watch_look import Chain, Shown
-from rig.trust.watch_memory import Memory
+from rig.trust.watch.config import WatchConfig, WatchedEndpoint
+from rig.trust.watch.fact import Fact, FactKind
+from rig.trust.watch.look import Chain, Shown
+from rig.trust.watch.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)

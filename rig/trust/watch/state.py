@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from rig.errors import Misuse
-from rig.trust.watch_config import LEVELS, Command, Webhook
-from rig.trust.watch_journal import Journal, Line
-from rig.trust.watch_memory import Alert, Memory
+from rig.trust.watch.config import LEVELS, Command, Webhook
+from rig.trust.watch.journal import Journal, Line
+from rig.trust.watch.memory import Alert, Memory
 
 FILE = "watch.jsonl"
 #: Beyond it a channel that nobody mends loses its oldest alerts; figures and the log say so.

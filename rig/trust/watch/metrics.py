@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from rig.errors import LabFault
 from rig.ports import read_address, taking
-from rig.trust.watch_config import WatchedEndpoint
-from rig.trust.watch_fact import FactKind
-from rig.trust.watch_memory import Memory
-from rig.trust.watch_state import WatchState
+from rig.trust.watch.config import WatchedEndpoint
+from rig.trust.watch.fact import FactKind
+from rig.trust.watch.memory import Memory
+from rig.trust.watch.state import WatchState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Labels = dict[str, str]

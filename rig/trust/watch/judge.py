@@ -11,12 +11,12 @@ from cryptography import x509
 
 from rig.trust.soundness import Defect, flaws, title
 from rig.trust.timeline.lifetimes import SHARE_LEFT
-from rig.trust.watch_config import Level, Thresholds, WatchedEndpoint
-from rig.trust.watch_fact import Fact, FactKind
-from rig.trust.watch_firmware import Fleet, Verdict
-from rig.trust.watch_identity import KnownIdentity, issuer_title, sha256_of
-from rig.trust.watch_look import Chain, Look
-from rig.trust.watch_memory import Memory
+from rig.trust.watch.config import Level, Thresholds, WatchedEndpoint
+from rig.trust.watch.fact import Fact, FactKind
+from rig.trust.watch.firmware import Fleet, Verdict
+from rig.trust.watch.identity import KnownIdentity, issuer_title, sha256_of
+from rig.trust.watch.look import Chain, Look
+from rig.trust.watch.memory import Memory
 
 DAY = timedelta(days=1)
 Accepted = Literal["all", "some", "none"]
