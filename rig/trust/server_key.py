@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -10,11 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
 from rig.trust.core_key import EXPONENT, SERVER_BITS
+from rig.trust.keys import make_key, write_private
 
 
-def make_server_key() -> rsa.RSAPrivateKey:
-    """A new pair."""
-    return rsa.generate_private_key(EXPONENT, SERVER_BITS)
+def make_server_key(seed: int | None = None) -> rsa.RSAPrivateKey:
+    """A new pair; with a seed the same again."""
+    key = make_key("rsa-2048", random.Random(f"Spark server {seed}") if seed is not None else None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
 
 
 def public_der(key: rsa.RSAPrivateKey) -> bytes:
@@ -50,5 +53,4 @@ def store_server_key(path: Path, key: rsa.RSAPrivateKey) -> None:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(pem)
+    write_private(path, pem)

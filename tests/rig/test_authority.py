@@ -13,6 +13,7 @@ from installed import installed
 from rig.errors import Misuse
 from rig.trust.authority import make_root
 from rig.trust.identity import Identity, pem
+from rig.trust.server_key import make_server_key, public_der
 
 NAME = "ota.rig.test"
 KINDS = ["rsa-2048", "rsa-3072", "p256", "p384"]
@@ -130,3 +131,9 @@ def test_what_cannot_be_named_or_made_is_misuse():
         make_root("Root", key="rsa-512")
     with pytest.raises(Misuse, match="cannot read"):
         Identity.load(Path("/nowhere/chain.pem"), Path("/nowhere/key.pem"))
+
+
+def test_a_cloud_s_key_comes_again_with_its_seed():
+    assert public_der(make_server_key(7)) == public_der(make_server_key(7))
+    assert public_der(make_server_key(7)) != public_der(make_server_key(8))
+    assert len(public_der(make_server_key(7))) == 294

@@ -120,11 +120,11 @@ class WorldStage:
 
     def _half_way(self, meanwhile: Callable[[], None]) -> None:
         """Let the board begin to fetch, and do `meanwhile` when half of the image has come, or two pieces of it."""
-        image, pieces, done = built(NEW), serving(built(NEW)), []
+        pieces, done = serving(built(NEW)), []
 
         def answers(asked: Asked) -> Answer:
-            if asked.method == "GET" and "range" not in asked.headers:
-                whole = answer(200, image).data
+            if asked.method == "GET" and asked.headers.get("range", "bytes=0-") == "bytes=0-":
+                whole = pieces(asked).data
                 return Answer(whole[: len(whole) // 2], hangs_up=False, later=whole[len(whole) // 2 :])
             if asked.headers.get("range", "").startswith("bytes=16384-"):
                 meanwhile()
