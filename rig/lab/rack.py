@@ -44,22 +44,24 @@ class RackPlan:
 
     @classmethod
     def for_suites(cls, workers: int, manifest: Path | None, *, every_case: bool) -> RackPlan:
-        """A quick board of each kind for each worker, and one of every other that some suite asks for.
+        """Boards for the suites: quick ones for each worker, and one of every other that some case asks for.
 
         Cuts aimed at a window need a board as slow as a real one. With `every_case` there are as many of each
         generation, and one board more that knows a network, for a cut that costs its radio. Without it few cases ask
-        for generations A and C or for an ESP32, and a board that nobody asks for only takes time to start.
+        for an ESP32 or for generations A and C, and for no slow one of these: a board that nobody asks for only takes
+        time to start.
         """
+        letters = "ABC" if every_case else "B"
         few = workers if every_case else -(-workers // 3)
         counts = {"A": few, "B": workers, "C": few}
-        quick: list[Slot] = [CoreSlot(QUICK, letter) for letter, count in counts.items() for _ in range(count)]
-        real = [CoreSlot(1.0, generation) for generation in "ABC"]
-        others = [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
-        online = [CoreSlot(QUICK, generation, joined=True) for generation in "ABC"]
-        online += [CoreSlot(1.0, generation, joined=True) for generation in ("ABCB" if every_case else "ABC")]
-        esp32s: list[Slot] = [Esp32Slot(QUICK) for _ in range(workers if every_case else 2 * few)]
-        esp32s += [Esp32Slot(1.0), Esp32Slot(QUICK, fed_by_board=True)]
-        return cls([*quick, *real, *others, *online, *esp32s], manifest)
+        slots: list[Slot] = [CoreSlot(QUICK, letter) for letter, count in counts.items() for _ in range(count)]
+        slots += [CoreSlot(1.0, letter) for letter in letters]
+        slots += [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
+        slots += [CoreSlot(QUICK, letter, joined=True) for letter in letters]
+        slots += [CoreSlot(1.0, letter, joined=True) for letter in ("ABCB" if every_case else "B")]
+        slots += [Esp32Slot(QUICK) for _ in range(workers if every_case else 2 * few)]
+        slots += [Esp32Slot(1.0), *([Esp32Slot(QUICK, fed_by_board=True)] if every_case else [])]
+        return cls(slots, manifest)
 
 
 class VirtualRack:

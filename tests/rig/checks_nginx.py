@@ -1,4 +1,4 @@
-"""Named checks of test_remote_nginx: what must hold of a swap at a remote nginx. Each takes a running lab."""
+"""Named checks of test_mutants about a swap at a remote nginx. Each takes a running lab; `on_nginx` gives it one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from installed import installed
-from nginx_lab import HOST, SIZE, NginxLab
+from nginx_lab import HOST, SIZE, NginxLab, nginx_lab
 
 from rig.errors import Misuse, RigError
 from rig.trust.identity import Identity, load_chain
 from rig.trust.remote.nginx import RemoteNginx, SwapFailed
 from rig.trust.remote.ssh import SshSession
+
+
+def on_nginx(check):
+    def checked(folder):
+        with nginx_lab(folder) as lab:
+            check(lab)
+
+    return checked
 
 
 def refused(work) -> RigError | None:
@@ -108,14 +116,14 @@ def a_swap_that_failed_is_rolled_back(lab):
     assert is_as_before(lab), "a swap failed, and what it began was left"
 
 
-def running_downloads_end_undisturbed(lab, **plan):
+def running_downloads_end_undisturbed(lab):
     into, got = lab.folder / "downloaded", []
     address = ["--resolve", f"{HOST}:{lab.port}:127.0.0.1", f"https://{HOST}:{lab.port}/fw.bin"]
     command = [installed("curl"), "-sS", "--max-time", "30", "--cacert", str(lab.ca), "-o", str(into), *address]
     download = threading.Thread(target=lambda: got.append(subprocess.run(command, capture_output=True, text=True)))
     download.start()
     lab.until(lambda: into.exists() and into.stat().st_size > 0, "the download to begin")
-    with lab.remote(**plan) as remote:
+    with lab.remote() as remote:
         remote.swap(lab.issue())
     assert into.stat().st_size < SIZE, "the download was over before the swap was: nothing is proved"
     download.join()

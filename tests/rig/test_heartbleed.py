@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ssl
 
+import checks_heartbleed
 import pytest
+from checks_heartbleed import BEHAVIOURS, IDENTITY, ask
 from hypothesis import given
 from hypothesis import strategies as st
-from leaking_responder import SECRET, LeakingResponder, cuts_short, drops, hello_flight, is_silent, leaks, record
-from tls_servers import HOST, LOOPBACK, endpoint, s_server, talking
+from leaking_responder import SECRET, hello_flight, record
+from tls_servers import HOST, endpoint, s_server, talking
 
-from rig.formats import tls_heartbeat
-from rig.formats.tls_heartbeat import HEARTBEAT_RECORD, Heartbeats, HeartbeatTest, heartbeat, read_server_hello
+from rig.formats.tls_heartbeat import Heartbeats, HeartbeatTest, read_server_hello
 from rig.formats.tls_records import ClientRecords, Malformed, RecordReader
-from rig.trust.authority import make_root
 from rig.trust.look.refusal import Refusal
-from rig.trust.probe.heartbleed import heartbeats
 
-IDENTITY = make_root("Bleeding Root", key="rsa-2048").issue(HOST, key="rsa-2048")
 RANDOM = bytes(range(96))
-
-
-def ask(serving, **how):
-    async def act():
-        async with serving as port:
-            return await heartbeats((LOOPBACK, port), HOST, **{"patience": 0.3, "seconds": 5, **how})
-
-    return asyncio.run(act())
-
-
-BEHAVIOURS = {
-    "leaks": (leaks, "vulnerable"),
-    "drops the wrong request": (drops, "correct"),
-    "answers the wrong request with less": (cuts_short, "correct"),
-    "answers no request": (is_silent, "silent"),
-}
 
 
 @pytest.mark.parametrize("version", [0x0301, 0x0302, 0x0303])
 @pytest.mark.parametrize("case", BEHAVIOURS)
 def test_a_responder_is_told_by_what_it_makes_of_heartbeats(case, version):
-    behaviour, verdict = BEHAVIOURS[case]
-    responder = LeakingResponder(IDENTITY, behaviour)
-    responder.version = version
-    assert ask(responder.serving()) == verdict
+    checks_heartbleed.a_responder_is_told_by_what_it_makes_of_heartbeats(case, version)
 
 
 @pytest.mark.parametrize("case", ["-tls1_2", "-tls1_3"])
@@ -57,27 +35,8 @@ def test_our_endpoint_has_no_heartbeats():
     assert ask(endpoint(IDENTITY)) is Heartbeats.NONE
 
 
-def test_a_leaking_server_gives_nothing_away_but_what_it_was_sent():
-    responder = LeakingResponder(IDENTITY, leaks)
-    assert ask(responder.serving()) is Heartbeats.VULNERABLE
-    assert SECRET[:4] not in responder.sent
-    told = [one.fragment for one in RecordReader().feed(responder.sent) if one.kind == HEARTBEAT_RECORD]
-    assert [int.from_bytes(one[1:3], "big") for one in told] in ([32], [32, 16])
-
-
-def test_it_would_have_leaked_had_more_been_asked(monkeypatch):
-    monkeypatch.setattr(
-        tls_heartbeat, "heartbeat", lambda payload, padding, claimed=0: heartbeat(payload, padding, 900)
-    )
-    responder = LeakingResponder(IDENTITY, leaks)
-    ask(responder.serving())
-    assert SECRET in responder.sent
-
-
-def test_a_probe_that_says_no_heartbeats_of_everybody_is_noticed(monkeypatch):
-    monkeypatch.setattr(tls_heartbeat, "read_server_hello", lambda body: (0x0303, False))
-    with pytest.raises(AssertionError):
-        test_a_responder_is_told_by_what_it_makes_of_heartbeats("leaks", 0x0303)
+def test_a_leaking_server_gives_nothing_away_but_what_it_was_sent(tmp_path):
+    checks_heartbleed.a_leaking_server_gives_nothing_away_but_what_it_was_sent(tmp_path)
 
 
 async def hangs_up(reader, writer):

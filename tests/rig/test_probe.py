@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from datetime import timedelta
 
+import checks_probe
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
-from probe_lab import ECDSA, EXPIRED, MIDDLE, NOW, ROOT, ROOTS, RSA, WRONG_NAME, codes, look, plan
+from probe_lab import ECDSA, MIDDLE, NOW, ROOTS, RSA, codes, look, plan
 from tls_servers import HOST, endpoint, s_server, talking
 
-from rig.trust.authority import make_root
 from rig.trust.certificate_errors import UNREADABLE
 from rig.trust.probe import chain_view
 from rig.trust.probe.probe import ProbePlan, Target, probe
-from rig.trust.revocation import must_staple
 
 
 def test_an_endpoint_as_it_should_be_has_nothing_broken(tmp_path):
@@ -35,32 +33,12 @@ def test_an_endpoint_as_it_should_be_has_nothing_broken(tmp_path):
     assert address.heartbeats == "none"
 
 
-ALMOST = MIDDLE.issue(HOST, begins=NOW - timedelta(days=80), life=timedelta(days=90))
-LATER = MIDDLE.issue(HOST, begins=NOW + timedelta(days=1))
-DEEP = ROOT.intermediate("Upper", key="rsa-2048").intermediate("Lower").issue(HOST)
 DER = ECDSA.leaf.public_bytes(serialization.Encoding.DER)
-CHAINS = {
-    "another's name": (WRONG_NAME, "wrong-name"),
-    "over": (EXPIRED, "expired"),
-    "not yet": (LATER, "not-yet-valid"),
-    "soon over": (ALMOST, "expires-soon"),
-    "the wrong way round": (DEEP.serving(DEEP.chain[2], DEEP.chain[1]), "wrong-order"),
-    "the leaf alone": (ECDSA.serving(), "missing-intermediate"),
-    "a root of nobody's": (make_root("Own").intermediate("Own Intermediate").issue(HOST), "unknown-root"),
-    "a root too": (ECDSA.serving(MIDDLE.certificate, ROOT.certificate), "root-served"),
-    "a small key": (MIDDLE.issue(HOST, key="rsa-1024"), "weak-key"),
-    "an old hash": (MIDDLE.issue(HOST, digest="sha1"), "sha1"),
-    "a promise of a staple": (MIDDLE.issue(HOST, extensions=[must_staple()]), "no-staple"),
-}
 
 
-@pytest.mark.parametrize("case", CHAINS)
+@pytest.mark.parametrize("case", checks_probe.CHAINS)
 def test_what_is_wrong_with_a_chain_is_found(case):
-    identity, code = CHAINS[case]
-    sound = look(endpoint(ECDSA, ciphers="DEFAULT:@SECLEVEL=0"))
-    report = look(endpoint(identity, ciphers="DEFAULT:@SECLEVEL=0"))
-    assert code in codes(report)
-    assert code not in codes(sound)
+    checks_probe.what_is_wrong_with_a_chain_is_found(case)
 
 
 @given(data=st.data())
@@ -74,20 +52,9 @@ def test_a_certificate_with_any_bytes_changed_is_described_or_cannot_be_read(dat
         assert (described.flaws == ()) is (bytes(der) == DER)
 
 
-NAMES = {
-    "the name itself": (("ota.rig.test",), True),
-    "a star for one label": (("*.rig.test",), True),
-    "a star for two labels": (("*.test",), False),
-    "a star for all": (("*",), False),
-    "a star in a label": (("o*.rig.test",), False),
-    "a name below": (("x.ota.rig.test",), False),
-}
-
-
-@pytest.mark.parametrize("case", NAMES)
+@pytest.mark.parametrize("case", checks_probe.NAMES)
 def test_a_star_covers_one_label_and_no_more(case):
-    names, covered = NAMES[case]
-    assert ("wrong-name" not in codes(look(endpoint(MIDDLE.issue(*names))))) is covered
+    checks_probe.a_star_covers_one_label_and_no_more(case)
 
 
 SETTINGS = {

@@ -9,7 +9,9 @@ import socket
 import struct
 import subprocess
 
+import checks_look
 import pytest
+from checks_look import ECDSA, MIDDLE, RSA, look
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,6 @@ from leaking_responder import hello_flight
 from tls_servers import HOST, LOOPBACK, endpoint, s_server, talking
 
 from rig.errors import Misuse
-from rig.trust.authority import make_root
 from rig.trust.look import served as served_module
 from rig.trust.look.offer import Offer
 from rig.trust.look.refusal import Refusal
@@ -28,35 +29,11 @@ from rig.trust.revocation import Revocations
 from rig.trust.tls.endpoint import Endpoint
 from rig.trust.web_pki import WebPki
 
-ROOT = make_root("Look Root")
-MIDDLE = ROOT.intermediate("Look Intermediate")
-ECDSA, RSA = MIDDLE.issue(HOST), MIDDLE.issue(HOST, key="rsa-2048")
-
-
-def look(serving, name=HOST, seconds=5.0, **offer):
-    """What is seen at a server."""
-
-    async def act():
-        async with serving as port:
-            return await fetch((LOOPBACK, port), name, offer=Offer(**offer), seconds=seconds)
-
-    return asyncio.run(act())
-
-
-CHAINS = {
-    "as it should be": ECDSA.chain,
-    "with its root": (*ECDSA.chain, ROOT.certificate),
-    "the wrong way round": (ECDSA.leaf, ROOT.certificate, MIDDLE.certificate),
-    "one certificate twice": (ECDSA.leaf, MIDDLE.certificate, MIDDLE.certificate),
-    "the leaf alone": (ECDSA.leaf,),
-}
-
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"])
-@pytest.mark.parametrize("case", CHAINS)
+@pytest.mark.parametrize("case", checks_look.CHAINS)
 def test_a_chain_is_seen_as_it_is_sent(case, version):
-    seen = look(endpoint(ECDSA.serving(*CHAINS[case][1:]), minimum=version, maximum=version))
-    assert (seen.chain, seen.version, seen.completed, seen.ended) == (CHAINS[case], version, True, "")
+    checks_look.a_chain_is_seen_as_it_is_sent(case, version)
 
 
 def test_a_chain_that_fills_many_records_is_seen_whole():

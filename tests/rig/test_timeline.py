@@ -1,40 +1,19 @@
-"""Dark dates: exact, and right about outages that happened; each rule is noticed by a check when it is broken."""
+"""Dark dates: exact, and right about outages that happened."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from checks_timeline import DST, HISTORY, LEFT_LETS_ENCRYPT, LONG, OWN, SWAPPED_AND_BACK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from timeline_bench import HOST, OWN_HOST, day, device, judged, library, pins, pki, schedules, shows
 
 from rig.trust.recipe import IdentityRecipe
-from rig.trust.shipped import Shipped
-from rig.trust.timeline import course as course_module
-from rig.trust.timeline import plan as plan_module
-from rig.trust.timeline import schedule as schedule_module
-from rig.trust.timeline import timeline as timeline_module
-from rig.trust.timeline.course import Course, Span, State, best
+from rig.trust.timeline.course import Course, Span, State, best, course
 from rig.trust.timeline.schedule import renewed
-from rig.trust.timeline.timeline import Horizon, RootPins, timeline
-
-OWN = {"host": OWN_HOST, "shows": [shows("2024-08-02", "dtf-root-x1", days=3650)]}
-#: Let's Encrypt's chains of these years: reference/esp32.md §7.1, §7.5; from R3 on as its default chains were.
-HISTORY = {
-    "host": HOST,
-    "renewal": {"lifetime": 90, "before_end": 30},
-    "shows": [
-        shows("2020-11-10", "lets-encrypt-x3"),
-        shows("2020-12-02", "lets-encrypt-r3-by-dst", later=True),
-        shows("2021-05-04", "lets-encrypt-r3", later=True, behind=["lets-encrypt-r3", "isrg-root-x1-by-dst"]),
-        shows("2024-02-08", "lets-encrypt-r3", later=True),
-        shows("2024-05-25", "lets-encrypt-r3"),
-        shows("2024-06-06", "lets-encrypt-r10", later=True),
-    ],
-}
-LEFT_LETS_ENCRYPT = {**HISTORY, "shows": [*HISTORY["shows"], shows("2025-01-01", "other-intermediate")]}
+from rig.trust.timeline.timeline import Horizon, timeline
 
 #: Release: the day it went dark by the history, and when the host leaves for an authority nobody knows.
 JULY_2024 = {
@@ -69,8 +48,8 @@ def test_each_server_has_a_dark_date_of_its_own():
 
 
 #: Who pins what, whether it looks at dates, what is served behind the leaf: dark from, or None, or that it never works.
-DST, ISRG, ADDTRUST, USERTRUST = "dst-root-ca-x3", "isrg-root-x1", "addtrust-external", "usertrust-rsa"
-LONG, SHORT = ["lets-encrypt-r3", "isrg-root-x1-by-dst"], ["lets-encrypt-r3"]
+ISRG, ADDTRUST, USERTRUST = "isrg-root-x1", "addtrust-external", "usertrust-rsa"
+SHORT = ["lets-encrypt-r3"]
 CROSS, WRONG_ORDER = ["sectigo-dv", "usertrust-rsa-by-addtrust"], ["usertrust-rsa-by-addtrust", "sectigo-dv"]
 NEVER = "never"
 EXPIRED = {
@@ -139,12 +118,6 @@ def test_a_swap_that_is_taken_back_is_a_gap_and_not_dark():
     assert whole.next_loss(day("2024-07-25")) == day("2024-07-25")
     assert whole.next_loss(day("2024-07-31")) is None
 
-
-SWAPPED_AND_BACK = [
-    ("2024-01-01", "lets-encrypt-r3"),
-    ("2024-07-24", "lets-encrypt-r10"),
-    ("2024-07-31", "lets-encrypt-r3"),
-]
 
 #: Who may issue at renewals, what is pinned: whether each is a risk.
 RISKS = {
@@ -259,113 +232,6 @@ def test_a_certificate_is_shown_only_while_it_is_valid(lifetime, before_end):
         assert one.begins + timedelta(days=1) <= until <= one.chain[0].not_valid_after_utc
 
 
-# What breaks in each rule, and who notices.
-
-
-def check_devices_without_dates_go_on():
-    endpoint = {"host": HOST, "shows": [shows("2025-01-01", "rig-intermediate", days=90)]}
-    assert judged(device("rig-root"), endpoint, today="2025-01-01").course.dark is None
-
-
-def check_the_second_attempt_counts():
-    endpoint = {"host": HOST, "shows": [shows("2025-01-01", "cloudflare-origin-ca", days=900)]}
-    assert judged(library("1.0.6"), endpoint, today="2025-01-01").course.dark is None
-
-
-def check_the_last_server_is_the_last():
-    assert judged(library("1.0.7"), LEFT_LETS_ENCRYPT, OWN, until="2026-01-01").course.dark is None
-
-
-def check_a_certificate_is_valid_in_its_last_second():
-    endpoint = {"host": HOST, "shows": [shows("2021-06-01", "lets-encrypt-r3", behind=LONG, days=3650)]}
-    whole = judged(device(DST, dates=True), endpoint, today="2021-06-01").course
-    assert whole.at(day("2021-09-30")).state is State.TRUSTED
-    assert whole.dark == day("2021-09-30T00:00:01")
-
-
-def check_the_end_of_a_cross_sign_counts():
-    endpoint = {"host": HOST, "shows": [shows("2021-06-01", "lets-encrypt-r3-by-dst", days=3650)]}
-    assert judged(device(DST, dates=True), endpoint, today="2021-06-01").course.dark == day("2021-09-29T00:00:01")
-
-
-def check_a_gap_is_not_the_end():
-    endpoint = {"host": HOST, "shows": [shows(d, u) for d, u in SWAPPED_AND_BACK]}
-    assert judged(device("lets-encrypt-r3"), endpoint, today="2024-01-01").course.dark is None
-
-
-def check_renewals_prolong():
-    endpoint = {"host": HOST, "renewal": {"lifetime": 47}, "shows": [shows("2025-01-01", "rig-intermediate")]}
-    assert judged(device("rig-root", dates=True), endpoint, today="2025-01-01").course.dark is None
-
-
-def check_a_new_issuer_comes_with_a_renewal():
-    assert judged(library("1.0.4"), HISTORY, until="2026-01-01").course.dark == day("2024-07-24")
-
-
-def check_an_intermediate_is_a_risk():
-    endpoint = {"host": HOST, "renewal": {}, "shows": [shows("2025-01-01", "rig-intermediate")]}
-    assert judged(device("rig-intermediate"), endpoint, today="2025-01-01").risks
-
-
-REFUSES = Shipped.refuses
-
-
-def _first_loss(self):
-    return next((span.begins for span in self.spans if not span.state.works), None)
-
-
-def _worst(courses):
-    """Of who can choose, the first that is lost."""
-    return min(courses, key=lambda one: one.dark or day("2999-01-01"))
-
-
-#: Fault: where it is planted, what it is, and the check that notices.
-FAULTS = {
-    "dates are checked for a device that does not": (
-        Shipped, "refuses", lambda self, *told: REFUSES(replace(self, checks_dates=True), *told),
-        check_devices_without_dates_go_on,
-    ),
-    "the second attempt is forgotten": (
-        plan_module, "attempts", lambda *told, real=plan_module.attempts: real(*told)[:1],
-        check_the_second_attempt_counts,
-    ),
-    "the last server is taken for the first": (
-        timeline_module, "best", _worst, check_the_last_server_is_the_last,
-    ),
-    "expiry is off by one": (
-        timeline_module, "SECOND", timedelta(0), check_a_certificate_is_valid_in_its_last_second,
-    ),
-    "the end of what is behind the leaf is not looked at": (
-        timeline_module, "instants",
-        lambda asked, pinned, real=timeline_module.instants: real(
-            replace(asked, shown=tuple(replace(one, chain=one.chain[:1]) for one in asked.shown)), pinned
-        ),
-        check_the_end_of_a_cross_sign_counts,
-    ),
-    "the first loss is taken for the last": (Course, "dark", property(_first_loss), check_a_gap_is_not_the_end),
-    "a renewal leaves the dates": (
-        schedule_module, "renewed", lambda chain, begins, ends: chain, check_renewals_prolong,
-    ),
-    "a change of issuer comes at once": (
-        schedule_module, "_entry",
-        lambda told, real=schedule_module._entry: replace(real(told), at_renewal=False),
-        check_a_new_issuer_comes_with_a_renewal,
-    ),
-    "an intermediate is taken for a root": (
-        RootPins, "certificates", lambda self, names: self._all.certificates(names), check_an_intermediate_is_a_risk,
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_is_noticed(fault, monkeypatch):
-    where, name, broken, check = FAULTS[fault]
-    check()
-    monkeypatch.setattr(where, name, broken)
-    with pytest.raises(AssertionError):
-        check()
-
-
 def test_the_best_of_courses_has_the_reasons_of_all_that_fail():
     first, second, third = day("2024-01-01"), day("2025-01-01"), day("2026-01-01")
     one = Course((Span(first, second, State.TRUSTED), Span(second, third, State.REFUSED, ("a",))))
@@ -373,4 +239,4 @@ def test_the_best_of_courses_has_the_reasons_of_all_that_fail():
     assert best([one, other]).spans == (
         Span(first, second, State.TRUSTED), Span(second, third, State.REFUSED, ("a", "b")),
     )  # fmt: skip
-    assert course_module.course([]).spans == ()
+    assert course([]).spans == ()

@@ -1,0 +1,103 @@
+"""Planted faults of the probe, of its question for heartbeats, and of what it asks authorities."""
+
+from __future__ import annotations
+
+import fnmatch
+
+import checks_heartbleed as of_heartbeats
+import checks_probe as check
+
+from rig.formats import tls_heartbeat
+from rig.trust import soundness
+from rig.trust.probe import chain_view, findings, probe, revocation_check
+
+REAL_FLAWS, REAL_ACROSS, REAL_SINCE = soundness.flaws, findings._across, findings._since
+REAL_LEFT_BEHIND, REAL_HEARTBEAT = findings._left_behind, tls_heartbeat.heartbeat
+
+
+def _all_but_order(*chain, **how):
+    return [flaw for flaw in REAL_FLAWS(*chain, **how) if flaw.defect != "wrong-order"]
+
+
+def _any_star(leaf, name):
+    return any(fnmatch.fnmatch(name, pattern) for pattern in chain_view._names(leaf))
+
+
+def _by_certificate(one):
+    return one.fingerprint(chain_view.hashes.SHA256()).hex()
+
+
+async def _nobody(*_sources):
+    return []
+
+
+def _knows_none(m):
+    m.setattr(tls_heartbeat, "read_server_hello", lambda _body: (0x0303, False))
+
+
+def _greedy(payload, padding, claimed=0):
+    return REAL_HEARTBEAT(payload, padding, 900)
+
+
+def _vulnerable(test, _message):
+    test.verdict = tls_heartbeat.Heartbeats.VULNERABLE
+
+
+MUTANTS = {
+    "probe: chain order is not looked at": (
+        lambda m: m.setattr(chain_view, "flaws", _all_but_order),
+        check.of_a_chain("the wrong way round"),
+    ),
+    "probe: a star is for any name": (
+        lambda m: m.setattr(soundness, "covers", _any_star),
+        check.a_star_for_two_labels_is_for_nobody,
+    ),
+    "probe: a root of nobody's is one": (
+        lambda m: m.setattr(chain_view, "flaws", lambda *chain, at, **_how: REAL_FLAWS(*chain, at=at)),
+        check.of_a_chain("a root of nobody's"),
+    ),
+    "probe: consistency of the first address only": (
+        lambda m: m.setattr(findings, "_across", lambda seen: REAL_ACROSS(seen[:1])),
+        check.two_that_are_not_alike_are_found,
+    ),
+    "probe: who was left behind is not told": (
+        lambda m: m.setattr(findings, "_left_behind", lambda seen, former: REAL_LEFT_BEHIND(seen[:1], former)),
+        check.one_of_two_that_was_left_behind_is_found,
+    ),
+    "probe: keys are compared by certificate": (
+        lambda m: m.setattr(chain_view, "_key_sha256", _by_certificate),
+        check.the_story_of_april_2014,
+    ),
+    "probe: only the last report is compared": (
+        lambda m: m.setattr(findings, "_since", lambda seen, former: REAL_SINCE(seen, former[-1:])),
+        check.the_story_of_april_2014,
+    ),
+    "probe: a key that was exposed is forgotten": (
+        lambda m: m.setattr(findings, "_exposed", lambda _former: set()),
+        check.the_story_of_april_2014,
+    ),
+    "probe: revocation is ignored": (
+        lambda m: m.setattr(probe, "ask_sources", _nobody),
+        check.the_story_of_april_2014,
+    ),
+    "probe: what says whether a certificate is revoked need not be signed": (
+        lambda m: m.setattr(revocation_check, "_is_signed", lambda *_who: True),
+        check.a_source_of_another_authority_is_not_believed,
+    ),
+    "probe: a leak is not told": (
+        lambda m: m.setattr(findings, "_heartbeats", lambda _address: ()),
+        check.the_story_of_april_2014,
+    ),
+    "heartbeats: a server that leaks is one that knows none": (
+        _knows_none,
+        of_heartbeats.of_a_responder("leaks"),
+    ),
+    "heartbeats: whoever answers leaks": (
+        lambda m: m.setattr(tls_heartbeat.HeartbeatTest, "_judge", _vulnerable),
+        of_heartbeats.of_a_responder("drops the wrong request"),
+    ),
+    "heartbeats: more is asked than was sent": (
+        lambda m: m.setattr(tls_heartbeat, "heartbeat", _greedy),
+        of_heartbeats.a_leaking_server_gives_nothing_away_but_what_it_was_sent,
+    ),
+}

@@ -1,0 +1,71 @@
+"""Planted faults of the timeline: one of its rules is broken each time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import checks_timeline as check
+from timeline_bench import day
+
+from rig.trust import shipped
+from rig.trust.timeline import course, plan, schedule, timeline
+
+REAL_REFUSES, REAL_ATTEMPTS = shipped.Shipped.refuses, plan.attempts
+REAL_INSTANTS, REAL_ENTRY = timeline.instants, schedule._entry
+
+
+def _first_loss(self):
+    return next((span.begins for span in self.spans if not span.state.works), None)
+
+
+def _worst(courses):
+    """Of who can choose, the first that is lost."""
+    return min(courses, key=lambda one: one.dark or day("2999-01-01"))
+
+
+def _leaves_alone(asked, pinned):
+    shown = tuple(replace(one, chain=one.chain[:1]) for one in asked.shown)
+    return REAL_INSTANTS(replace(asked, shown=shown), pinned)
+
+
+MUTANTS = {
+    "timeline: dates are checked for a device that does not": (
+        lambda m: m.setattr(
+            shipped.Shipped, "refuses", lambda self, *told: REAL_REFUSES(replace(self, checks_dates=True), *told)
+        ),
+        check.devices_without_dates_go_on,
+    ),
+    "timeline: the second attempt is forgotten": (
+        lambda m: m.setattr(plan, "attempts", lambda *told: REAL_ATTEMPTS(*told)[:1]),
+        check.the_second_attempt_counts,
+    ),
+    "timeline: the last server is taken for the first": (
+        lambda m: m.setattr(timeline, "best", _worst),
+        check.the_last_server_is_the_last,
+    ),
+    "timeline: expiry is off by one": (
+        lambda m: m.setattr(timeline, "SECOND", timedelta(0)),
+        check.a_certificate_is_valid_in_its_last_second,
+    ),
+    "timeline: the end of what is behind the leaf is not looked at": (
+        lambda m: m.setattr(timeline, "instants", _leaves_alone),
+        check.the_end_of_a_cross_sign_counts,
+    ),
+    "timeline: the first loss is taken for the last": (
+        lambda m: m.setattr(course.Course, "dark", property(_first_loss)),
+        check.a_gap_is_not_the_end,
+    ),
+    "timeline: a renewal leaves the dates": (
+        lambda m: m.setattr(schedule, "renewed", lambda chain, _begins, _ends: chain),
+        check.renewals_prolong,
+    ),
+    "timeline: a change of issuer comes at once": (
+        lambda m: m.setattr(schedule, "_entry", lambda told: replace(REAL_ENTRY(told), at_renewal=False)),
+        check.a_new_issuer_comes_with_a_renewal,
+    ),
+    "timeline: an intermediate is taken for a root": (
+        lambda m: m.setattr(timeline.RootPins, "certificates", lambda self, names: self._all.certificates(names)),
+        check.an_intermediate_is_a_risk,
+    ),
+}
