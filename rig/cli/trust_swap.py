@@ -59,6 +59,10 @@ def swap(
     roots: Annotated[
         Path | None, typer.Option(help="PEM: roots the chain is to lead to; this system's otherwise.")
     ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Firmware in the field: what it would refuse is refused; with --pins.")
+    ] = None,
+    pins: Annotated[Path | None, typer.Option(metavar="FOLDER", help="NAME.pem for each certificate it pins.")] = None,
     accept: Annotated[
         list[str] | None, typer.Option(metavar="FLAW", help="A flaw that is wanted, e.g. expired; may be repeated.")
     ] = None,
@@ -83,7 +87,7 @@ def swap(
 
     where servers.toml has a table for each server: ssh, names, live_chain,
     live_key, and if need be addresses, identity_files, known_hosts, host_key,
-    nginx, reload, roots, seconds.
+    nginx, reload, roots, manifest, pins, seconds.
     """
     import shlex
     import signal
@@ -100,6 +104,8 @@ def swap(
         "nginx": shlex.split(nginx) if nginx else None,
         "reload": shlex.split(reload) if reload else None,
         "roots": roots,
+        "manifest": manifest,
+        "pins": pins,
     }
     if restore == (chain is not None or key is not None) or (chain is None) != (key is None):
         raise Misuse("a swap needs --chain and --key, or --restore", hint=EXAMPLE)

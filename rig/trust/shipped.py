@@ -15,6 +15,7 @@ from rig.firmware.manifest import Manifest
 from rig.firmware.update_attempts import Attempt, attempts
 from rig.formats.certificate_chain import Refusal, Trust
 from rig.trust.identity import load_chain
+from rig.trust.soundness import Defect, Flaw
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,17 @@ def shipped(manifest: Manifest) -> list[Shipped]:
         if alike:
             found.setdefault((alike, entry.esp32.skip_name, entry.esp32.checks_dates), []).append(entry.name)
     return [Shipped(names[0], tuple(names), asks, skips, dates) for (asks, skips, dates), names in found.items()]
+
+
+def refused_by(
+    firmware: Sequence[Shipped], chain: Sequence[x509.Certificate], names: Sequence[str], pins: PinFolder, at: datetime
+) -> list[Flaw]:
+    """Which firmware that asks one of `names` would refuse this chain there, at every attempt. Raises Misuse."""
+    found = []
+    for one in firmware:
+        here = [attempt for attempt in one.attempts if attempt.host in names]
+        refusals = [one.refuses(attempt, chain, pins, at) for attempt in here]
+        if here and all(refusals):
+            wanted = ", ".join(dict.fromkeys(pin for attempt in here for pin in attempt.pins))
+            found.append(Flaw(Defect.REFUSED_BY_FIRMWARE, f"{one.name} pins {wanted}, and goes dark at {here[0].host}"))
+    return found

@@ -35,6 +35,8 @@ class Defect(enum.StrEnum):
     SHA1 = "sha1"
     TOO_LONG = "too-long"
     UNREADABLE = "unreadable"
+    #: Of nothing that is wrong with the chain: firmware in the field pins another (rig.trust.shipped).
+    REFUSED_BY_FIRMWARE = "refused-by-firmware"
 
 
 @dataclass(frozen=True, slots=True)

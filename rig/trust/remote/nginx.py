@@ -13,12 +13,14 @@ from datetime import UTC, datetime
 
 from rig.clock import Clock
 from rig.errors import LabFault, Misuse, RigError
+from rig.firmware.manifest import Manifest
 from rig.trust.identity import Identity
 from rig.trust.remote.plan import NginxPlan
 from rig.trust.remote.rehearsal import complaint, rehearsal
 from rig.trust.remote.releases import Releases
 from rig.trust.remote.session import Session
 from rig.trust.remote.shown_chain import Chain, await_chain, fingerprint, look_once, title
+from rig.trust.shipped import PinFolder, refused_by, shipped
 from rig.trust.soundness import flaws, refuse_flaws
 
 #: What is served now is looked at for so long before anything is changed.
@@ -46,12 +48,19 @@ class SwapFailed(LabFault):
 def judge(identity: Identity, plan: NginxPlan, accepted: Sequence[str] = ()) -> None:
     """Raises Misuse for a key of another certificate, or a flaw that nobody accepted; nobody is asked anything.
 
+    That firmware of the plan's manifest would go dark is one.
+
     `accepted` are names of `rig.trust.soundness.Defect`.
     """
     if identity.leaf.public_key() != identity.key.public_key():
         raise Misuse("this key is not the key of the first certificate of this chain")
     roots = [*plan.trusted(), *([identity.pin] if identity.pin is not None else [])]
-    refuse_flaws(flaws(identity.chain, plan.names, at=datetime.now(UTC), roots=roots), accepted)
+    now = datetime.now(UTC)
+    found = flaws(identity.chain, plan.names, at=now, roots=roots)
+    if plan.manifest is not None and plan.pins is not None:
+        firmware = shipped(Manifest.load(plan.manifest))
+        found += refused_by(firmware, identity.chain, plan.names, PinFolder(plan.pins), now)
+    refuse_flaws(found, accepted)
 
 
 class RemoteNginx:

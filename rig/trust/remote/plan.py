@@ -39,6 +39,9 @@ class NginxPlan(BaseModel):
     nginx: tuple[str, ...] = Field(default=("nginx",), min_length=1)
     reload: tuple[str, ...] | None = Field(default=None, min_length=1)
     roots: Path | None = None
+    #: Firmware in the field, and NAME.pem for each of its pins: an identity that it would refuse is refused here.
+    manifest: Path | None = None
+    pins: Path | None = None
     #: How long workers may take to change over.
     seconds: float = Field(default=30, gt=0, le=600)
 
@@ -65,6 +68,12 @@ class NginxPlan(BaseModel):
     def _two_files(self) -> NginxPlan:
         if self.live_chain == self.live_key:
             raise ValueError("live_chain and live_key are one file: give the key a file of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _firmware_has_pins(self) -> NginxPlan:
+        if (self.manifest is None) != (self.pins is None):
+            raise ValueError("manifest and pins go together: firmware is judged by both")
         return self
 
     @property
@@ -102,6 +111,8 @@ def read_plan(path: Path, name: str) -> NginxPlan:
     plan = plans[name]
     beside = {
         "roots": _beside(path, plan.roots),
+        "manifest": _beside(path, plan.manifest),
+        "pins": _beside(path, plan.pins),
         "known_hosts": _beside(path, plan.known_hosts),
         "identity_files": tuple(path.parent / file.expanduser() for file in plan.identity_files),
     }

@@ -1,0 +1,162 @@
+"""Named checks of test_mutants about swaps under boards: how one is played, what servers saw, and what a device does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from https_lab import DEVICE, HOST, https_lab
+from world_stage import WorldStage, scenarios
+
+from rig.boards import servers
+from rig.boards.updates import Updates
+from rig.campaign import swap, swap_stage
+from rig.clock import Clock
+from rig.firmware.manifest import Image
+from rig.formats import sntp
+from rig.servers.time_server import TimeServer
+from rig.trust.authority import make_root
+from rig.trust.scenario import Reach
+from rig.twin.network import Routes
+from rig.twin.network_time import NetworkTime
+
+#: A swap that every firmware which pins its own authority refuses.
+REFUSED = "another-root"
+
+# -- scenarios ---------------------------------------------------------------------------------------------------------
+
+
+def plays_as_expected(name, firmware):
+    scenario = scenarios()[name]
+    expected = scenario.change(firmware)
+    played = swap.play(scenario, WorldStage(firmware))
+    assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
+    if scenario.when in ("mid-download", "between-pieces"):
+        assert played.arrived == (scenario.when == "mid-download" or expected.after.reach is not Reach.DARK)
+    assert played.runs_on
+    assert played.updated
+
+
+def of_a_scenario(name, firmware="default"):
+    return lambda _folder: plays_as_expected(name, firmware)
+
+
+class Dying(WorldStage):
+    """A board whose firmware does not survive it that nobody serves it."""
+
+    def look(self):
+        seen = super().look()
+        if not seen.requests:
+            self.world.put(self.world.slot(0).offset, bytes(4096))
+        return seen
+
+
+def firmware_that_a_swap_killed_does_not_run_on(_folder):
+    played = swap.play(scenarios()[REFUSED], Dying("default"))
+    assert not played.runs_on, "nothing runs, and it is told that the former firmware does"
+
+
+class NoWayBack(WorldStage):
+    """Servers that stay what they were swapped to."""
+
+    def show(self, servers, scenario, *, after):
+        return super().show(servers, scenario, after=after) if after or not self._shown else {}
+
+
+def an_update_that_does_not_come_is_not_told(_folder):
+    played = swap.play(scenarios()[REFUSED], NoWayBack("default"))
+    assert not played.updated, "the board is dark, and it is told that an update came"
+
+
+# -- what servers saw --------------------------------------------------------------------------------------------------
+
+
+def dial_from(lab, address, ca):
+    """One handshake of who comes from there."""
+    context = ssl.create_default_context(cafile=str(ca))
+    sock = socket.create_connection(("127.0.0.1", lab.port), timeout=10, source_address=(address, 0))
+    with sock, contextlib.suppress(ssl.SSLError):
+        context.wrap_socket(sock, server_hostname=HOST).close()
+
+
+def another_boards_failures_are_not_its_own(folder):
+    mine, others = "127.0.0.9", "127.0.0.8"
+    with https_lab(folder) as lab, servers.Servers(lab.client, mine, board="mine").watched() as seen:
+        dial_from(lab, others, lab.trust(make_root("Stranger")))
+        lab.handshakes(1)
+        dial_from(lab, mine, lab.ca)
+        until(lambda: any(shook["client"] == mine for shook in seen.handshakes))
+        assert seen.failures == (), "what another board refused is told of this one"
+
+
+class LateBoard:
+    """Looks for updates a while after its start, as every board does that has to boot first."""
+
+    name, timing, clock = "late", SimpleNamespace(start=5.0, joins=0.0), Clock()
+
+    def __init__(self, lab):
+        self.servers = servers.Servers(lab.client, "127.0.0.9", board=self.name)
+        self.updates = Updates(lab.client, DEVICE, board=self.name)
+        self.looking = threading.Timer(0.5, dial_from, (lab, "127.0.0.9", lab.ca))
+
+    def start(self):
+        self.looking.start()
+
+
+def a_look_lasts_until_the_board_has_looked(folder):
+    image = Image("old", "esp32", "1.0.0", b"", "ok")
+    with https_lab(folder) as lab, pytest.MonkeyPatch.context() as m:
+        m.setattr(swap_stage, "QUIET_SECONDS", 0.1)
+        board = LateBoard(lab)
+        seen = swap_stage.BoardStage(board, {"old": image}, image).look()
+        board.looking.join()
+        assert len(seen.handshakes) == 1, "the look was over before the board had looked"
+
+
+# -- a device's clock --------------------------------------------------------------------------------------------------
+
+
+class SlowTimeServer(TimeServer):
+    """Answers the first question, with a time of 1970, when the next is asked; and that one only a while later."""
+
+    held: tuple[bytes, tuple[str, int]] | None = None
+
+    def datagram_received(self, data, addr):
+        if self.held is None:
+            self.held = data, addr
+            return
+        self._transport.sendto(sntp.reply(self.held[0], 0.0), self.held[1])
+        asyncio.get_running_loop().call_later(0.2, super().datagram_received, data, addr)
+
+
+def an_answer_from_before_a_restart_is_nobodys(_folder):
+    async def ask():
+        server = SlowTimeServer()
+        port = await server.start("127.0.0.1", 0)
+        device = NetworkTime(Routes(named={"pool.ntp.org": ("127.0.0.1", port)}), None)
+        device()()  # asked, and then the supply fails
+        while server.held is None:
+            await asyncio.sleep(0.01)
+        told = device()
+        while (now := told()) is None:
+            await asyncio.sleep(0.01)
+        device.close()
+        await server.close()
+        return now
+
+    now = asyncio.run(asyncio.wait_for(ask(), 10))
+    assert now > 1_000_000_000, "it took the answer to a question of another life"
+
+
+def until(look: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"waited {seconds} s"
+        time.sleep(0.01)

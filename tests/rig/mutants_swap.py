@@ -1,0 +1,142 @@
+"""Planted faults of swaps under boards: of the player, of what servers saw of a board, of devices and their clocks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import checks_swap as check
+from checks_swap import of_a_scenario
+
+from rig.boards import servers
+from rig.campaign import swap, swap_stage
+from rig.formats import sntp
+from rig.twin import network_time
+from rig.twin.esp32.app import deploy_the_fleet, update_client
+
+REAL_PLAY, REAL_PLAYED, REAL_SWAP_WHEN = swap.play, swap.Played, swap._swap_when
+REAL_TRUSTING, REAL_ATTEMPTS = update_client.trusting, deploy_the_fleet.attempts_1
+
+
+# -- the player, and what servers saw ----------------------------------------------------------------------------------
+
+
+def _believing(m, **told):
+    m.setattr(swap, "Played", lambda *played: replace(REAL_PLAYED(*played), **told))
+
+
+class _WithoutAWayBack:
+    def __init__(self, stage):
+        self._stage, self._was_shown = stage, False
+
+    def __getattr__(self, name):
+        return getattr(self._stage, name)
+
+    def show(self, shown, scenario, *, after):
+        if not after and self._was_shown:
+            return {}
+        self._was_shown = True
+        return self._stage.show(shown, scenario, after=after)
+
+
+def _by_failures_alone(seen):
+    return swap.Expected(swap.Reach.DARK if seen.failures else swap.Reach.SERVED, seen.failures)
+
+
+def _at_once(scenario, stage, change):
+    return REAL_SWAP_WHEN(scenario.model_copy(update={"when": "idle"}), stage, change)
+
+
+def _over_when_it_is_quiet(_stage, seen):
+    return (time.monotonic_ns() - seen.last_ns) / 1e9 > swap_stage.QUIET_SECONDS
+
+
+PLAYER = {
+    "swap: nobody looks whether firmware runs on": (
+        lambda m: _believing(m, runs_on=True),
+        check.firmware_that_a_swap_killed_does_not_run_on,
+    ),
+    "swap: that an update came is believed": (
+        lambda m: _believing(m, updated=True),
+        check.an_update_that_does_not_come_is_not_told,
+    ),
+    "swap: the way back is forgotten": (
+        lambda m: m.setattr(swap, "play", lambda scenario, stage: REAL_PLAY(scenario, _WithoutAWayBack(stage))),
+        of_a_scenario(check.REFUSED),
+    ),
+    "swap: who was refused once is dark": (
+        lambda m: m.setattr(swap, "observed", _by_failures_alone),
+        of_a_scenario("both-public-roots-lost", "fleet-2.0.2"),
+    ),
+    "swap: it comes when nothing is on its way": (
+        lambda m: m.setattr(swap, "_swap_when", _at_once),
+        of_a_scenario("swapped-in-the-middle-of-a-download"),
+    ),
+    "swap: another board's handshakes count": (
+        lambda m: m.setattr(servers.Servers, "_is_mine", lambda _self, event, _seen: event["event"] == "handshake"),
+        check.another_boards_failures_are_not_its_own,
+    ),
+    "swap: a look ends before the board looks": (
+        lambda m: m.setattr(swap_stage.BoardStage, "_is_over", _over_when_it_is_quiet),
+        check.a_look_lasts_until_the_board_has_looked,
+    ),
+}
+
+
+# -- devices -----------------------------------------------------------------------------------------------------------
+
+
+def _trusting(m, **how):
+    m.setattr(update_client, "trusting", lambda *whom, **told: REAL_TRUSTING(*whom, **{**told, **how}))
+
+
+def _anybody_on_the_shelf(board, _pins, **how):
+    return REAL_TRUSTING(board, ("rig-root", "other-root"), **how)
+
+
+class _Whatever(dict):
+    """One answer to every question."""
+
+    def get(self, _question, _else=None):
+        return next(iter(self.values()), None)
+
+
+def _any_answer(device, data, _addr):
+    now = sntp.read_reply(data)
+    if now is not None:
+        device._answers = _Whatever({b"": now})
+
+
+DEVICES = {
+    "device: it takes a certificate for another name": (
+        lambda m: _trusting(m, skip_name=True),
+        of_a_scenario("for-another-name"),
+    ),
+    "device: it takes whoever anybody pins": (
+        lambda m: m.setattr(update_client, "trusting", _anybody_on_the_shelf),
+        of_a_scenario(check.REFUSED),
+    ),
+    "device: it looks at dates that it does not know": (
+        lambda m: _trusting(m, dates=lambda: datetime.now(UTC).timestamp()),
+        of_a_scenario("the-certificate-has-ended"),
+    ),
+    "device: it never learns the time": (
+        lambda m: m.setattr(update_client.UpdateClient, "prepare", lambda _self: iter(())),
+        of_a_scenario("the-clock-is-ten-years-on", "dates"),
+    ),
+    "device: it asks the failover host though nothing failed": (
+        lambda m: m.setattr(deploy_the_fleet, "attempts_1", lambda *release: REAL_ATTEMPTS(*release)[::-1]),
+        of_a_scenario("only-the-failover-host-moved", "fleet-1.0.7"),
+    ),
+    "device: it never asks the failover host": (
+        lambda m: m.setattr(deploy_the_fleet, "attempts_1", lambda *release: REAL_ATTEMPTS(*release)[:-1]),
+        of_a_scenario("both-public-roots-lost", "fleet-1.0.7"),
+    ),
+    "device: any answer tells the time": (
+        lambda m: m.setattr(network_time.NetworkTime, "datagram_received", _any_answer),
+        check.an_answer_from_before_a_restart_is_nobodys,
+    ),
+}
+
+MUTANTS = PLAYER | DEVICES
