@@ -78,6 +78,24 @@ def self_signed() -> Identity:
     return Identity((OTHER.certificate,), OTHER.key)
 
 
+def ended(authority: Authority, above: Authority) -> x509.Certificate:
+    """A certificate of the same name and key whose time is over."""
+    return above.cross_sign(authority, begins=NOW - 90 * DAY, life=30 * DAY).certificate
+
+
+def without_a_license() -> Authority:
+    """An authority whose key, as its certificate says, is not for certificates."""
+    is_authority = x509.BasicConstraints(ca=True, path_length=None)
+    extensions = [x509.Extension(one.oid, True, one) for one in (is_authority, usable_for("crl_sign"))]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Unlicensed")])
+    return Authority(ROOT._certify(subject, EC_KEY, None, 30 * DAY, extensions, "sha256"), EC_KEY, ROOT)
+
+
+def after_a_namesake() -> Identity:
+    """Its intermediate stands behind another of the same name and another key."""
+    return LEAF.serving(ROOT.intermediate("A").certificate, A.certificate)
+
+
 #: What a server shows, whom the device trusts: taken (None), or mbedTLS's error and what the server is told.
 VERDICTS: dict[str, tuple[Identity, Trust, tuple[int, str] | None]] = {
     "the root is pinned": (LEAF, trusting(ROOT), None),
@@ -97,6 +115,13 @@ VERDICTS: dict[str, tuple[Identity, Trust, tuple[int, str] | None]] = {
     "dates are checked, and it is 1970": (
         LEAF, trusting(ROOT, at=datetime.fromtimestamp(5, UTC)), (-0x2700, CERTIFICATE_UNKNOWN),
     ),
+    "dates are checked, and a namesake of the root has ended": (
+        LEAF, Trust((ended(ROOT, ROOT), ROOT.certificate), name=HOST, at=NOW), None,
+    ),
+    "an intermediate whose key may not certify": (
+        without_a_license().issue(HOST), trusting(ROOT), (-0x2700, UNKNOWN_CA),
+    ),
+    "a namesake of the intermediate is sent before it": (after_a_namesake(), trusting(ROOT), (-0x2700, UNKNOWN_CA)),
     "dates are checked, and they are right": (A.issue(HOST), trusting(ROOT, at=NOW), None),
     "the root is in the bundle": (LEAF, bundle(OTHER, ROOT), None),
     "no root of it is in the bundle": (LEAF, bundle(OTHER), (-0x3000, ACCESS_DENIED)),

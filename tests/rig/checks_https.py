@@ -13,7 +13,7 @@ import threading
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from https_lab import DEVICE, HOST, IMAGE, OTHER_HOST, publishing_lab, read_all
-from tls_clients import V12, V13, python
+from tls_clients import V12, V13, python, python_from
 
 from rig.servers.https.faults import Fault
 from rig.servers.https.policy import Policy, Release
@@ -41,7 +41,11 @@ def shown(lab, host=HOST, **settings):
 
 
 def served(lab, host=HOST):
-    return lab.server.endpoint.host(host).identity.leaf.public_bytes(Encoding.DER)
+    return der(lab.server.endpoint.host(host).identity)
+
+
+def der(identity):
+    return identity.leaf.public_bytes(Encoding.DER)
 
 
 def new_handshakes_see_the_new_chain(lab):
@@ -91,6 +95,26 @@ def hosts_are_chosen_by_name(lab):
     assert shown(lab, OTHER_HOST, check_hostname=False) == served(lab, OTHER_HOST)
     names = [(told["server_name"], told["host"]) for told in lab.handshakes(2)]
     assert names == [(HOST, HOST), (OTHER_HOST, OTHER_HOST)]
+
+
+def a_record_tells_which_certificate_was_shown(lab):
+    lab.swap(lab.intermediate, OTHER_HOST)
+    leaf = shown(lab, OTHER_HOST)
+    (told,) = lab.handshakes(1)
+    assert told["identity"] == hashlib.sha256(leaf).hexdigest(), "the record names another certificate"
+
+
+def what_one_client_meets_is_its_own(lab):
+    """Until it is forgotten, whatever everybody else meets meanwhile."""
+    alone, others = "127.0.0.9", "127.0.0.1"
+    first, own, new = served(lab), lab.intermediate.issue(HOST), lab.intermediate.issue(HOST)
+    lab.call(lab.server.swap, HOST, own, alone)
+    assert python_from(lab, others, lab.ca) == first, "what one client is to meet was shown to another"
+    assert python_from(lab, alone, lab.ca) == der(own)
+    lab.call(lab.server.swap, HOST, new)
+    assert python_from(lab, alone, lab.ca) == der(own), "it was forgotten too early"
+    lab.call(lab.server.endpoint.forget, alone)
+    assert python_from(lab, alone, lab.ca) == python_from(lab, others, lab.ca) == der(new)
 
 
 # -- files, check-ins, releases ----------------------------------------------------------------------------------------

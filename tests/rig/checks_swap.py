@@ -1,19 +1,18 @@
-"""Named checks of test_mutants about swaps under boards: how one is played, what servers saw, and what a device does."""
+"""Named checks of test_mutants about swaps under boards: how one is played, what servers saw, what a device does."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from https_lab import DEVICE, HOST, https_lab
-from world_stage import WorldStage, scenarios
+from esp_app_board import NEW
+from https_lab import DEVICE, https_lab
+from tls_clients import python_from
+from world_stage import WorldStage, behaviour_of, scenarios
 
 from rig.boards import servers
 from rig.boards.updates import Updates
@@ -21,6 +20,7 @@ from rig.campaign import swap, swap_stage
 from rig.clock import Clock
 from rig.firmware.manifest import Image
 from rig.formats import sntp
+from rig.formats.otadata import Record, State
 from rig.servers.time_server import TimeServer
 from rig.trust.authority import make_root
 from rig.trust.scenario import Reach
@@ -48,19 +48,20 @@ def of_a_scenario(name, firmware="default"):
     return lambda _folder: plays_as_expected(name, firmware)
 
 
-class Dying(WorldStage):
-    """A board whose firmware does not survive it that nobody serves it."""
+class Mixed(WorldStage):
+    """A board that starts what lies in its other slot once nobody serves it."""
 
     def look(self):
         seen = super().look()
         if not seen.requests:
-            self.world.put(self.world.slot(0).offset, bytes(4096))
+            self.world.install(1, NEW, behaviour_of("default", "new"))
+            self.world.record(1, Record.of(2, State.VALID))
         return seen
 
 
-def firmware_that_a_swap_killed_does_not_run_on(_folder):
-    played = swap.play(scenarios()[REFUSED], Dying("default"))
-    assert not played.runs_on, "nothing runs, and it is told that the former firmware does"
+def a_board_that_starts_something_else_does_not_run_on(_folder):
+    played = swap.play(scenarios()[REFUSED], Mixed("default"))
+    assert not played.runs_on, "other firmware runs, and it is told that the former one does"
 
 
 class NoWayBack(WorldStage):
@@ -78,21 +79,13 @@ def an_update_that_does_not_come_is_not_told(_folder):
 # -- what servers saw --------------------------------------------------------------------------------------------------
 
 
-def dial_from(lab, address, ca):
-    """One handshake of who comes from there."""
-    context = ssl.create_default_context(cafile=str(ca))
-    sock = socket.create_connection(("127.0.0.1", lab.port), timeout=10, source_address=(address, 0))
-    with sock, contextlib.suppress(ssl.SSLError):
-        context.wrap_socket(sock, server_hostname=HOST).close()
-
-
 def another_boards_failures_are_not_its_own(folder):
     mine, others = "127.0.0.9", "127.0.0.8"
     with https_lab(folder) as lab, servers.Servers(lab.client, mine, board="mine").watched() as seen:
-        dial_from(lab, others, lab.trust(make_root("Stranger")))
+        python_from(lab, others, lab.trust(make_root("Stranger")))
         lab.handshakes(1)
-        dial_from(lab, mine, lab.ca)
-        until(lambda: any(shook["client"] == mine for shook in seen.handshakes))
+        python_from(lab, mine, lab.ca)
+        until(lambda: any(shook["peer"].startswith(f"{mine}:") for shook in seen.handshakes))
         assert seen.failures == (), "what another board refused is told of this one"
 
 
@@ -104,7 +97,7 @@ class LateBoard:
     def __init__(self, lab):
         self.servers = servers.Servers(lab.client, "127.0.0.9", board=self.name)
         self.updates = Updates(lab.client, DEVICE, board=self.name)
-        self.looking = threading.Timer(0.5, dial_from, (lab, "127.0.0.9", lab.ca))
+        self.looking = threading.Timer(0.5, python_from, (lab, "127.0.0.9", lab.ca))
 
     def start(self):
         self.looking.start()

@@ -55,7 +55,7 @@ def _over_when_it_is_quiet(_stage, seen):
 PLAYER = {
     "swap: nobody looks whether firmware runs on": (
         lambda m: _believing(m, runs_on=True),
-        check.firmware_that_a_swap_killed_does_not_run_on,
+        check.a_board_that_starts_something_else_does_not_run_on,
     ),
     "swap: that an update came is believed": (
         lambda m: _believing(m, updated=True),

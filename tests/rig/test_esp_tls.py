@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 import checks_esp_tls
 import pytest
 from checks_esp_tls import (
-    DAY,
     EXPIRED,
     LEAF,
-    NOW,
     OTHER,
     PURPOSES,
     ROOT,
@@ -21,6 +19,7 @@ from checks_esp_tls import (
     VERDICTS,
     A,
     B,
+    ended,
     issued_with,
     serve,
     server,
@@ -35,7 +34,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.formats.certificate_chain import Trust
-from rig.trust.authority import Authority, make_root
+from rig.trust.authority import make_root
 from rig.trust.identity import pem
 
 mbedtls = pytest.importorskip("mbedtls.tls", reason="python-mbedtls is not installed")
@@ -89,11 +88,6 @@ def test_mbedtls_judges_alike_whatever_is_sent_and_whatever_is_pinned(leaf, behi
         store.add(anchor_of(anchor))
     shaken = shake_hands(Trust(tuple(anchors), name=HOST), context(shown))
     assert (shaken.code, shaken.server_error) == by_mbedtls(store, context(shown), HOST)
-
-
-def ended(authority: Authority, above: Authority) -> x509.Certificate:
-    """A certificate of the same name and key whose time is over."""
-    return above.cross_sign(authority, begins=NOW - 90 * DAY, life=30 * DAY).certificate
 
 
 #: The same, and of some a twin that ended: with dates looked at, one that is valid is preferred.

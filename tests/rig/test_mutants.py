@@ -15,7 +15,13 @@ import mutants_esp_app
 import mutants_esp_hostile
 import mutants_esp_rack
 import mutants_https
+import mutants_probe
+import mutants_remote
 import mutants_spark
+import mutants_swap
+import mutants_timeline
+import mutants_trust
+import mutants_watch
 import pytest
 from models import ROLES
 
@@ -229,6 +235,12 @@ TABLES = [
             mutants_esp_hostile,
             mutants_esp_rack,
             mutants_https,
+            mutants_trust,
+            mutants_swap,
+            mutants_probe,
+            mutants_timeline,
+            mutants_remote,
+            mutants_watch,
         )
     ),
 ]

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import checks_swap
 import pytest
 from swap_pairs import CASTS, CLOCKS, FAILOVERS, SWAPS, WHENS, rows, scenario
 from world_stage import WorldStage, scenarios
 
 from rig.campaign.swap import play
-from rig.trust.scenario import Reach
 
 CASES = [(name, firmware) for name in scenarios().names for firmware in scenarios()[name].expects]
 
 
 @pytest.mark.parametrize(("name", "firmware"), CASES, ids=[f"{name}-{firmware}" for name, firmware in CASES])
 def test_firmware_does_what_is_expected_of_it_and_is_brought_back(name, firmware):
-    scenario = scenarios()[name]
-    expected = scenario.change(firmware)
-    played = play(scenario, WorldStage(firmware))
-    assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
-    if scenario.when in ("mid-download", "between-pieces"):
-        assert played.arrived == (scenario.when == "mid-download" or expected.after.reach is not Reach.DARK)
-    assert played.runs_on
-    assert played.updated
+    checks_swap.plays_as_expected(name, firmware)
 
 
 def test_every_pair_of_swap_moment_failover_clock_and_firmware_meets():

@@ -29,6 +29,15 @@ def python(lab, ca, version):
         lab.dial(ca=ca, minimum_version=version, maximum_version=version).close()
 
 
+def python_from(lab, address, ca, host=HOST):
+    """What is shown to who comes from an address of this machine, DER; nothing where that is not trusted."""
+    context = ssl.create_default_context(cafile=str(ca))
+    sock = socket.create_connection(("127.0.0.1", lab.port), timeout=10, source_address=(address, 0))
+    with sock, contextlib.suppress(ssl.SSLError), context.wrap_socket(sock, server_hostname=host) as tls:
+        return tls.getpeercert(binary_form=True)
+    return b""
+
+
 def mbedtls(lab, ca):
     tls = pytest.importorskip("mbedtls.tls")
     x509 = pytest.importorskip("mbedtls.x509")

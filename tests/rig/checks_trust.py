@@ -1,0 +1,73 @@
+"""Named checks of test_mutants about identities: who issues them, what is refused of them, how they are taken back."""
+
+from __future__ import annotations
+
+from checks_nginx import refused
+from cryptography import x509
+from cryptography.x509 import ocsp
+from test_soundness import FLAWED, HOST, NOW, found, pki
+
+from rig.trust import soundness, web_pki
+from rig.trust.authority import make_root
+from rig.trust.identity import Identity
+from rig.trust.recipe import IdentityRecipe
+from rig.trust.revocation import Revocations
+
+# -- what is refused before it is deployed -----------------------------------------------------------------------------
+
+
+def of_a_flaw(case):
+    """A flaw of test_soundness's table is found, and no other."""
+    recipe, defect = FLAWED[case]
+
+    def the_flaw_is_found(_folder):
+        assert found(**recipe) == [defect]
+
+    return the_flaw_is_found
+
+
+def who_accepts_one_flaw_accepts_no_other(_folder):
+    identity = pki().issue("other.test", IdentityRecipe(under="lets-encrypt-r3", behind=()))
+    flaws = soundness.flaws(identity.chain, (HOST,), at=NOW, roots=pki().bundle)
+    assert {flaw.defect for flaw in flaws} > {"wrong-name", "missing-intermediate"}
+    told = refused(lambda: soundness.refuse_flaws(flaws, ["wrong-name"]))
+    assert told is not None, "one flaw was accepted, and all were"
+    assert "wrong-name" not in told.message
+
+
+def a_key_of_another_certificate_is_no_identity(folder):
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    identity = make_root("Root").issue(HOST)
+    Identity(identity.chain, make_root("Other").key).store(chain, key)
+    told = refused(lambda: Identity.load(chain, key))
+    assert told is not None, "a key was taken that does not fit"
+    assert "is not the key of" in told.message
+
+
+# -- authorities -------------------------------------------------------------------------------------------------------
+
+
+def an_authority_that_is_broken_verifies_nowhere(_folder):
+    made = web_pki.WebPki.make()
+    for name in ("broken-ca-2014", "rig-intermediate-broken"):
+        chain = made.issue(HOST, IdentityRecipe(under=name, begins=NOW)).chain
+        flaws = [flaw.defect for flaw in soundness.flaws(chain, [HOST], at=NOW, roots=made.bundle)]
+        assert flaws == ["broken-authority"], f"{name} issues what verifies"
+
+
+def a_key_that_is_kept_is_the_former_one(_folder):
+    former = pki().issue(HOST, IdentityRecipe())
+    kept = pki().issue(HOST, IdentityRecipe(key="kept"), former)
+    assert kept.leaf.public_key() == former.leaf.public_key(), "the key was to be kept"
+    assert kept.leaf != former.leaf
+
+
+def what_is_taken_back_is_told_by_list_and_by_answer(_folder):
+    authority = make_root("Root").intermediate("Intermediate")
+    known, taken, good = Revocations(authority), authority.issue(HOST).leaf, authority.issue(HOST).leaf
+    known.revoke(taken)
+    listed = x509.load_der_x509_crl(known.crl())
+    assert listed.get_revoked_certificate_by_serial_number(taken.serial_number) is not None, "it is not on the list"
+    assert listed.get_revoked_certificate_by_serial_number(good.serial_number) is None
+    answers = [ocsp.load_der_ocsp_response(known.response(leaf)).certificate_status for leaf in (taken, good)]
+    assert answers == [ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.GOOD]
