@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rig.drivers.control_client import ControlClient, Told
-from rig.errors import RigError
+from rig.errors import LabFault, RigError
 
 
 @contextmanager
@@ -25,16 +24,29 @@ def named(board: str) -> Iterator[None]:
 def heard(client: ControlClient, use: Callable[[Told], None], *, board: str, **of: str) -> Iterator[None]:
     """Hand every event of a board to `use`, on a thread of its own, from before this is entered.
 
-    `of` says whose events the cloud is asked for.
+    `of` says whose events the cloud is asked for. Raises LabFault at the end when events were lost meanwhile.
     """
+    lost: list[RigError] = []
+    is_over = threading.Event()
 
     def listen() -> None:
-        with contextlib.suppress(RigError):  # closed, or the cloud is gone
+        try:
             for event in told:
                 use(event)
+            if not is_over.is_set():
+                lost.append(LabFault("its cloud hung up", hint="was it ended?"))
+        except RigError as error:
+            if not is_over.is_set():  # else it is we who hung up
+                lost.append(error)
 
     with named(board), client.events(patience=None, **of) as told:
         thread = threading.Thread(target=listen, name=f"events of {board}", daemon=True)
         thread.start()
-        yield
+        try:
+            yield
+        finally:
+            is_over.set()
     thread.join()
+    if lost:
+        lost[0].board = board
+        raise lost[0]

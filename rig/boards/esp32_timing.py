@@ -68,6 +68,11 @@ class Esp32Timing:
         return (WATCHDOG_SECONDS + 0.5) * self.scale + 0.5
 
     @property
+    def between_attempts(self) -> float:
+        """Longest silence between two handshakes of one look for updates: a chip computes, and looks up a name."""
+        return 1.0 + 4.0 * self.scale
+
+    @property
     def joins(self) -> float:
         """From the application's start until it is in the network."""
         return JOIN_SECONDS * self.scale + MARGIN_SECONDS

@@ -39,6 +39,12 @@ class Online:
         #: Told of every update that is over: what came of it.
         self.on_update: Callable[[dict[str, Any]], None] = lambda _told: None
 
+    def clear(self) -> None:
+        """The cloud does nothing special for this Core any more: faults are forgotten, its key is its own again."""
+        with named(self._board):
+            self.client.ask("clear-faults", core=self.core_id)
+            self.client.ask("restore-key", core=self.core_id)
+
     def forget(self) -> None:
         """What is online now does not count: the board is about to lose its power."""
         with contextlib.suppress(LabFault):  # a cloud that is away keeps no board from being switched

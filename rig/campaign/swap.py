@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rig.boards.servers import Seen
+from rig.errors import LabFault
 from rig.trust.scenario import Expected, Reach, Scenario, Servers
 
 
@@ -58,6 +59,8 @@ class Played:
     runs_on: bool
     #: Whether an update reaches the board in the end: by itself, or by the scenario's way back.
     updated: bool
+    #: How a board that went dark was brought back: `swap-back` or `cable`; empty where nobody had to.
+    route: str
     #: sha256 of the leaves shown before and after, by host.
     identities: dict[str, dict[str, str]]
 
@@ -70,31 +73,49 @@ class Played:
             "arrived": self.arrived,
             "runs_on": self.runs_on,
             "updated": self.updated,
+            "route": self.route,
             "identities": self.identities,
         }
 
 
 def play(scenario: Scenario, stage: Stage) -> Played:
-    """Play a scenario on a board that is in its known state, and bring it back by the scenario's way."""
+    """Play a scenario on a board that is in its known state, and bring it back by the scenario's way.
+
+    Raises LabFault when a server did not show what it was to show: then nothing is known of the board.
+    """
     identities = {"before": stage.show(scenario.before, scenario, after=False)}
     seen_before = stage.look()
-    before = observed(seen_before)
+    before = _reached(seen_before, identities["before"])
 
     def swap() -> None:
-        identities["after"] = stage.show(scenario.after, scenario, after=True)
+        identities["after"] = {**identities["before"], **stage.show(scenario.after, scenario, after=True)}
 
     arrived = _swap_when(scenario, stage, swap)
     seen_after = stage.look()
-    after = observed(seen_after)
+    after = _reached(seen_after, identities["after"])
     runs_on = True if arrived else stage.runs()
+    route = ""
     if after.reach is Reach.DARK:
         if scenario.back == "cable" or before.reach is Reach.DARK:  # whom nothing over the air ever reached
+            route = "cable"
             stage.rescue_by_cable()
         else:
+            route = "swap-back"
             stage.show(scenario.before, scenario, after=False)
     updated = stage.update()
     check_ins = (seen_before.check_ins, seen_after.check_ins)
-    return Played(before, after, check_ins, arrived, runs_on, updated, identities)
+    return Played(before, after, check_ins, arrived, runs_on, updated, route, identities)
+
+
+def _reached(seen: Seen, shown: dict[str, str]) -> Expected:
+    """How far a board came, at servers that showed what they were to show. Raises LabFault where they did not."""
+    for shook in seen.handshakes:
+        host, identity = shook["host"], shook["identity"]
+        if identity is not None and identity != shown.get(host, identity):
+            raise LabFault(
+                f"{host} showed sha256 {identity[:16]}…, not {shown[host][:16]}…", hint="the swap did not take place"
+            )
+    return observed(seen)
 
 
 def observed(seen: Seen) -> Expected:

@@ -12,11 +12,12 @@ from rig.boards.servers import Seen, Servers
 from rig.clock import look_for
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.manifest import Image
+from rig.formats import otadata
+from rig.formats.esp_image import DESCRIPTION_OFFSET, DESCRIPTION_SIZE, AppDescription
+from rig.formats.otadata import read_records
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.scenario import Scenario
 
-#: How long servers must see nothing more of a board for its look to be over.
-QUIET_SECONDS = 1.0
 #: For how long a download stands still half-way: less than a client's patience of 5 s (reference/esp32.md §6.1).
 HELD_SECONDS = 3.0
 
@@ -68,9 +69,9 @@ class BoardStage:
     def fetch(self, meanwhile: Callable[[], None]) -> bool:
         """Let the board fetch the new image, and do `meanwhile` while the server holds the second half back."""
         new = self._roles["new"]
-        with self._offered(new), self._held_half_way(new):
+        with self._offered(new), self._held_half_way(new) as seen:
             meanwhile()
-            return self._comes_to_run(new)
+            return self._comes_to_run(new, seen)
 
     def cut_fetch(self) -> None:
         """The same, and take the supply away."""
@@ -85,9 +86,9 @@ class BoardStage:
     def update(self) -> bool:
         """Offer an image that does not run yet. Whether it comes to run."""
         other = self._roles["new"] if self._runs is not self._roles["new"] else self._roles["old"]
-        with self._offered(other):
+        with self._offered(other), self._servers.watched() as seen:
             self._board.start()
-            return self._comes_to_run(other)
+            return self._comes_to_run(other, seen)
 
     def rescue_by_cable(self) -> None:
         """Write the image that was brought, and see it run."""
@@ -104,7 +105,9 @@ class BoardStage:
         if not board.is_alive(board.timing.start):
             return False
         board.clock.sleep(board.timing.settles)
-        return board.log.version() == self._runs.version and board.log.starts() == 1
+        if board.log.version() != self._runs.version or board.log.starts() != 1:
+            return False
+        return self._chosen() == self._runs.version
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -115,22 +118,39 @@ class BoardStage:
 
     def _is_over(self, seen: Seen) -> bool:
         idle = (time.monotonic_ns() - seen.last_ns) / 1e9
-        return bool(seen.handshakes) and idle > QUIET_SECONDS
+        return bool(seen.handshakes) and idle > self._board.timing.between_attempts
 
-    def _comes_to_run(self, image: Image) -> bool:
+    def _comes_to_run(self, image: Image, seen: Seen) -> bool:
+        """Whether servers saw the whole image leave, the board says that it runs, and flash says so, too."""
         board = self._board
         came = look_for(lambda: board.log.version() == image.version, seconds=self._longest, clock=board.clock)
-        if came:
-            self._runs = image
-            self._let_it_look()
-        return bool(came) and board.log.version() == image.version
+        if not came or not seen.sent == seen.of == len(image):
+            return False
+        self._runs = image
+        self._let_it_look()
+        return board.log.version() == image.version and self._chosen() == image.version
+
+    def _chosen(self) -> str | None:
+        """Version of the application that the second stage will choose, read back with GPIO0 held; None for none."""
+        board, table = self._board, golden_set(self._roles).table
+        assert table.otadata is not None, "updates need otadata"
+        board.enter_reader()
+        where = table.otadata.offset
+        records = read_records(board.read_flash([(where, otadata.SIZE)])[where])
+        newest = otadata.active(records)
+        slot = table.slot(0 if newest is None else records[newest].slot(table.slots))
+        assert slot is not None, "slots are numbered without gaps"
+        offset = slot.offset + DESCRIPTION_OFFSET
+        found = AppDescription.unpack(board.read_flash([(offset, DESCRIPTION_SIZE)])[offset])
+        return None if found is None else found.version
 
     def _let_it_look(self) -> None:
         """Wait until a board that has just started has confirmed itself, and looked for updates if it does."""
         board = self._board
         with self._servers.watched() as seen:
             board.log.wait_for(rb"connected to the network", board.timing.joins)
-            look_for(lambda: self._is_over(seen), seconds=2 * QUIET_SECONDS, clock=board.clock)
+            quiet = 2 * board.timing.between_attempts
+            look_for(lambda: self._is_over(seen), seconds=quiet, clock=board.clock)
         board.clock.sleep(board.timing.settles)
 
     @contextmanager
@@ -147,7 +167,7 @@ class BoardStage:
             updates.withdraw()
 
     @contextmanager
-    def _held_half_way(self, image: Image) -> Iterator[None]:
+    def _held_half_way(self, image: Image) -> Iterator[Seen]:
         """Start the board; inside, half of what it fetches at a time has come, and the rest waits."""
         behaviour = self._runs.esp32
         half = (behaviour.partial if behaviour is not None and behaviour.partial else len(image)) // 2
@@ -156,4 +176,4 @@ class BoardStage:
             self._board.start()
             if not look_for(lambda: seen.sent >= half, seconds=self._longest, clock=self._board.clock):
                 raise LabFault("the download did not come half-way", board=self._board.name, phase="download")
-            yield
+            yield seen

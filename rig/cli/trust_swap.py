@@ -76,8 +76,10 @@ def swap(
     do not see exactly the new chain, it is undone.
 
     The live files become links into LIVE_CHAIN.releases at the first swap, so
-    that chain and key change at once; the former identity stays there for
-    --restore. What a swap that died was at is ended by the next one.
+    that chain and key change at once; who could read them still can, and a first
+    swap that fails puts them back. The former identity stays for --restore.
+    What a swap that died was at is ended by the next one. A certificate that is
+    for fewer names than the live one needs --accept fewer-names.
 
       rig trust swap deploy@ota.example --name ota.example
         --live-chain /etc/nginx/tls/ota.pem --live-key /etc/nginx/tls/ota.key
@@ -89,7 +91,6 @@ def swap(
     live_key, and if need be addresses, identity_files, known_hosts, host_key,
     nginx, reload, roots, manifest, pins, seconds.
     """
-    import shlex
     import signal
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is half done is undone first
@@ -101,8 +102,8 @@ def swap(
         "identity_files": identity_file,
         "known_hosts": known_hosts,
         "host_key": host_key,
-        "nginx": shlex.split(nginx) if nginx else None,
-        "reload": shlex.split(reload) if reload else None,
+        "nginx": _words(nginx, "--nginx"),
+        "reload": _words(reload, "--reload"),
         "roots": roots,
         "manifest": manifest,
         "pins": pins,
@@ -124,6 +125,23 @@ def swap(
         _print(plan, steps, changed=not dry_run, **shown)
     elif not dry_run:
         print(f"{', '.join(plan.names)}: sha256 {shown['shown']} is shown, until now it was {shown['former']}")
+
+
+def _words(command: str | None, option: str) -> list[str] | None:
+    """A command as a shell reads it. Raises Misuse."""
+    import shlex
+
+    if command is None:
+        return None
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise Misuse(
+            f"{option} {command!r} is no command: {str(error).lower()}", hint="quotes come in pairs"
+        ) from error
+    if not words:
+        raise Misuse(f"{option} names no command")
+    return words
 
 
 def _plan(server: str, entry: str | None, told: dict[str, Any]) -> NginxPlan:
@@ -151,7 +169,8 @@ def _act(
     as_json: bool,
 ) -> dict[str, str]:
     from rig.trust.identity import Identity
-    from rig.trust.remote.nginx import RemoteNginx, judge
+    from rig.trust.remote.judgement import judge
+    from rig.trust.remote.nginx import RemoteNginx
     from rig.trust.remote.ssh import SshSession
 
     def tell(step: Step) -> None:
@@ -165,7 +184,7 @@ def _act(
     with SshSession.connect(plan.address) as session:
         remote = RemoteNginx(session, plan, tell=tell)
         if dry_run:
-            remote.look()
+            remote.look(identity, accepted=accepted)
             return {}
         former = remote.restore() if identity is None else remote.swap(identity, accepted=accepted)
         return {"former": former, "shown": remote.shown()}

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 DAY = "YYYY-MM-DD"
+#: Of all that have a date.
+LAST_YEAR = 9999
 
 
 def timeline(
@@ -40,7 +42,8 @@ def timeline(
     2 for misuse, 3 if an endpoint could not be seen with --live, else 0.
     """
     from rig.lab.checkout import manifest_path, part
-    from rig.trust.timeline.dark_dates import dark_dates, look
+    from rig.trust.timeline.dark_dates import dark_dates
+    from rig.trust.timeline.live import look
     from rig.trust.timeline.plan import read_plan
 
     path = plan if plan is not None else part("firmware-fixtures", "trust-plan.toml")
@@ -56,18 +59,19 @@ def timeline(
         pins=pins,
         seen=look(read.endpoint, now) if live else None,
     )
+    status = found.status(warn)
     if picture is not None:
         from rig.trust.timeline.picture import draw_timeline
 
         draw_timeline(found, picture)
     for reason in found.unseen.values():
         print(f"rig: not seen: {reason}", file=sys.stderr)
-    told = {"plan": str(path), **found.told(), "exit_status": found.status(warn)}
+    told = {"plan": str(path), **found.told(), "exit_status": status}
     if as_json:
         print(json.dumps(told))
     else:
         _show(told)
-    raise typer.Exit(found.status(warn))
+    raise typer.Exit(status)
 
 
 def _day(text: str | None, option: str) -> Any:
@@ -84,10 +88,11 @@ def _day(text: str | None, option: str) -> Any:
 
 
 def _ten_years_after(now: Any) -> Any:
+    year = min(now.year + 10, LAST_YEAR)
     try:
-        return now.replace(year=now.year + 10)
+        return now.replace(year=year)
     except ValueError:  # the 29th of February
-        return now.replace(year=now.year + 10, day=28)
+        return now.replace(year=year, day=28)
 
 
 def _show(told: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""The ledger: one JSON line for every cut, append-only, flushed to the disk line by line, each chained to the last.
+"""The ledger: one JSON line for every cut and swap, append-only, on the disk line by line, each chained to the last.
 
-A line is an `intent` (before the relay opens) or a `cut` (when the outcome is known); a reader tells a torn last line
-from a damaged one. One segment a worker; the run's manifest names segments and heads.
+A line is an `intent` (before the relay opens) or a `cut` (when the outcome is known), a `swap-intent` or a `swap`; a
+reader tells a torn last line from a damaged one. One segment a worker; the run's manifest names segments and heads.
 """
 
 from __future__ import annotations
@@ -115,11 +115,11 @@ def _drop_torn_end(path: Path) -> None:
 
 
 def unfinished(path: Path) -> list[dict[str, Any]]:
-    """Intents without a cut: what a run was doing when it was killed. Raises Misuse."""
+    """Intents without a cut or a swap: what a run was doing when it was killed. Raises Misuse."""
     pending: dict[str, dict[str, Any]] = {}
     for line in read_ledger(path):
-        if line["kind"] == "intent":
+        if line["kind"] in ("intent", "swap-intent"):
             pending[line["trial"]] = line
-        elif line["kind"] == "cut":
+        elif line["kind"] in ("cut", "swap"):
             pending.pop(line["trial"], None)
     return list(pending.values())

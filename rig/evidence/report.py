@@ -52,18 +52,17 @@ def _head(run_id: str, results: Sequence[TestResult], verdict: RunVerdict) -> li
 
 
 def _unfinished(intents: Sequence[dict[str, Any]]) -> list[str]:
-    """Cuts of which nobody knows what became of the board: the run was killed, or the lab broke meanwhile."""
+    """Cuts and swaps of which nobody knows what became of the board: the run was killed, or the lab broke meanwhile."""
     if not intents:
         return []
-    rows = [f"* `{line['trial']}` at {line['place']}, aimed at {line['phase']} over {line['path']}" for line in intents]
-    return [
-        "",
-        "## Cuts without an end",
-        "",
-        f"{len(intents)} were begun, and what came of them is unknown:",
-        "",
-        *rows,
-    ]
+    rows = [f"* `{line['trial']}` at {line['place']}, {_meant(line)}" for line in intents]
+    return ["", "## Without an end", "", f"{len(intents)} were begun, and what came of them is unknown:", "", *rows]
+
+
+def _meant(line: dict[str, Any]) -> str:
+    if line["kind"] == "swap-intent":
+        return f"a swap of identities: {line['scenario']}"
+    return f"a cut aimed at {line['phase']} over {line['path']}"
 
 
 def _tests(results: Sequence[TestResult]) -> list[str]:
@@ -121,4 +120,5 @@ def _log(check_ins: dict[str, list[tuple[str, int]]]) -> str:
 def _brought_back(line: dict[str, Any]) -> str:
     arrived = {True: "the image arrived; ", False: "the image did not arrive; ", None: ""}[line["arrived"]]
     runs = "runs on" if line["runs_on"] else "**does not run on**"
-    return f"{arrived}{runs}; {'updated' if line['updated'] else '**not updated**'} ({line['back']})"
+    route = {"swap-back": ", its server being swapped back", "cable": ", by cable", "": ""}[line["route"]]
+    return f"{arrived}{runs}; {'updated' if line['updated'] else '**not updated**'}{route}"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MOST_INTERMEDIATES = 8
 SHORTEST_RSA = 2048
 GOOD_HASHES = ("sha224", "sha256", "sha384", "sha512")
+#: Of keys in certificates, as ESP-IDF builds it: 25519 is for exchanges only (reference/esp32.md §6.2).
+KNOWN_CURVES = ("secp256r1", "secp384r1")
 
 
 class Flag(enum.IntFlag):
@@ -117,14 +119,14 @@ class Trust:
         found = {certificate: Flag(0) for certificate in path}
         if self.name is not None and not _is_for(chain[0], self.name):
             found[chain[0]] |= Flag.CN_MISMATCH
-        found[chain[0]] |= _usage(chain[0], exchange) | _key_size(chain[0])
+        found[chain[0]] |= _usage(chain[0], exchange) | _key(chain[0])
         for at, certificate in enumerate(path):
             if self.at is not None:
                 found[certificate] |= _dates(certificate, self.at)
             if at == 0 or at < len(path) - 1 or not is_anchored:  # how an anchor itself is signed is not looked at
                 found[certificate] |= _digest(certificate)
             if at < len(path) - 1:
-                found[certificate] |= _key_size(path[at + 1])
+                found[certificate] |= _key(path[at + 1])
         for certificate in untrusted:
             found[certificate] |= Flag.NOT_TRUSTED
         return found
@@ -260,12 +262,15 @@ def _usage(leaf: Certificate, exchange: KeyExchange) -> Flag:
     return flags
 
 
-def _key_size(certificate: Certificate) -> Flag:
-    """mbedTLS's default profile wants RSA keys of 2048 bits."""
-    from cryptography.hazmat.primitives.asymmetric import rsa
+def _key(certificate: Certificate) -> Flag:
+    """mbedTLS's default profile wants RSA keys of 2048 bits; of the others, those on curves that the build knows."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     key = certificate.public_key()
-    return Flag.BAD_KEY if isinstance(key, rsa.RSAPublicKey) and key.key_size < SHORTEST_RSA else Flag(0)
+    if isinstance(key, rsa.RSAPublicKey):
+        return Flag(0) if key.key_size >= SHORTEST_RSA else Flag.BAD_KEY
+    is_known = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in KNOWN_CURVES
+    return Flag(0) if is_known else Flag.BAD_KEY
 
 
 def _digest(certificate: Certificate) -> Flag:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import grpc
-from labgrid.remote.client import ClientSession, Error, start_session
+from labgrid.remote.client import ClientSession, Error, ensure_event_loop, start_session
 from labgrid.remote.generated import labgrid_coordinator_pb2 as pb
 
 from rig.errors import LabFault, Misuse
@@ -27,8 +27,10 @@ class Coordinator:
     def __enter__(self) -> Coordinator:
         noisy = logging.getLogger().level
         logging.getLogger().setLevel(logging.CRITICAL)
+        loop = ensure_event_loop()
+        asyncio.set_event_loop(loop)  # gRPC asks for the current one, and whoever used asyncio.run left none
         try:
-            self._session = start_session(self.address)
+            self._session = start_session(self.address, loop=loop)
         except (Error, OSError) as error:
             raise LabFault(
                 f"no labgrid coordinator answers at {self.address}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,9 +150,12 @@ def bench(
 def _clear_servers(board: AnyBoard) -> None:
     """What a test let a server do for this board ends with the test."""
     from rig.boards.esp32 import Esp32
+    from rig.boards.spark_core import SparkCore
 
     if isinstance(board, Esp32) and board.updates is not None:
         board.updates.clear()
+    elif isinstance(board, SparkCore) and board.online is not None:
+        board.online.clear()
 
 
 @contextmanager
@@ -217,13 +221,14 @@ def swap(bench: Bench[Any], firmware: Manifest, request: pytest.FixtureRequest) 
 
     def on_this_board(scenario: Scenario) -> Played:
         bench.timeline.note("rig", f"scenario: {scenario.name}")
-        with BoardStage(board, bench.roles, cable) as stage:
-            played = play(scenario, stage)
         told = {"run": request.config.stash[RUN_ID], "place": board.name, "board": board.kind}
         told |= {"tier": board.tags.get("tier", "unknown"), "firmware": bench.golden.sha256}
+        told |= {"trial": f"{told['run']}-{board.name}-{scenario.name}-{time.monotonic_ns()}"}
         told |= {"firmware_name": bench.golden.name, "scenario": scenario.name, "when": scenario.when}
-        told |= {"back": scenario.back, "remark": scenario.remark}
-        bench.ledger.append("swap", {**told, **played.told()})
+        bench.ledger.append("swap-intent", told)
+        with BoardStage(board, bench.roles, cable) as stage:
+            played = play(scenario, stage)
+        bench.ledger.append("swap", {**told, "remark": scenario.remark, **played.told()})
         return played
 
     return on_this_board

@@ -15,7 +15,17 @@ from rig.firmware.manifest import Manifest
 from rig.firmware.update_attempts import Attempt, attempts
 from rig.formats.certificate_chain import Refusal, Trust
 from rig.trust.identity import load_chain
-from rig.trust.soundness import Defect, Flaw
+from rig.trust.soundness import LONGEST_CHAIN, Defect, Flaw, message_size
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A chain of so many bytes is refused by whoever has no room for it: it hangs up, and sends no alert."""
+
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes of certificates are shown, and an ESP32 has room for {LONGEST_CHAIN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +43,10 @@ class Shipped:
 
     def refuses(
         self, attempt: Attempt, chain: Sequence[x509.Certificate], pins: PinFolder, at: datetime
-    ) -> Refusal | None:
+    ) -> Refusal | TooLong | None:
         """Why it refuses a server that shows `chain` (leaf first) at a time; None if it does not. Raises Misuse."""
+        if (size := message_size(chain)) > LONGEST_CHAIN:
+            return TooLong(size)
         trusted = pins.certificates(attempt.pins)
         name = None if self.skips_name else attempt.host
         date = at if self.checks_dates else None
@@ -88,5 +100,6 @@ def refused_by(
         refusals = [one.refuses(attempt, chain, pins, at) for attempt in here]
         if here and all(refusals):
             wanted = ", ".join(dict.fromkeys(pin for attempt in here for pin in attempt.pins))
-            found.append(Flaw(Defect.REFUSED_BY_FIRMWARE, f"{one.name} pins {wanted}, and goes dark at {here[0].host}"))
+            why = f"has no room for {refusals[0].size} bytes" if isinstance(refusals[0], TooLong) else f"pins {wanted}"
+            found.append(Flaw(Defect.REFUSED_BY_FIRMWARE, f"{one.name} {why}, and goes dark at {here[0].host}"))
     return found

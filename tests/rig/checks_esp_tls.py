@@ -150,6 +150,10 @@ VERDICTS: dict[str, tuple[Identity, Trust, tuple[int, str] | None]] = {
         issued_with(usable_for("crl_sign"), key=RSA_KEY), trusting(OTHER), (-0x2700, UNSUPPORTED),
     ),
     "an RSA leaf": (ROOT.issue(HOST, key="rsa-2048"), trusting(ROOT), None),
+    "an intermediate with a key on P-521": (
+        ROOT.intermediate("Wide", key=ec.generate_private_key(ec.SECP521R1())).issue(HOST), trusting(ROOT),
+        (-0x2700, UNSUPPORTED),
+    ),
     "a P-384 leaf": (ROOT.issue(HOST, key="p384"), trusting(ROOT), None),
 }  # fmt: skip
 

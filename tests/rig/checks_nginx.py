@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 from installed import installed
-from nginx_lab import HOST, SIZE, NginxLab, nginx_lab
+from nginx_lab import HOST, OTHER_HOST, SIZE, NginxLab, nginx_lab, nobodys_nginx_lab
 
 from rig.errors import Misuse, RigError
 from rig.trust.identity import Identity, load_chain
@@ -19,6 +20,14 @@ from rig.trust.remote.ssh import SshSession
 def on_nginx(check):
     def checked(folder):
         with nginx_lab(folder) as lab:
+            check(lab)
+
+    return checked
+
+
+def on_nobodys_nginx(check):
+    def checked(_folder):
+        with nobodys_nginx_lab() as lab:
             check(lab)
 
     return checked
@@ -51,6 +60,10 @@ class WithChanges:
     def put(self, path: str, content: bytes, mode: int) -> None:
         self._session.put(path, self._change(path, content), mode)
 
+    def give(self, path: str, rights) -> None:
+        self._change(path, b"")  # a look at it, as it is between one and the other
+        self._session.give(path, rights)
+
 
 @contextmanager
 def changed_remote(lab: NginxLab, change, **plan):
@@ -74,6 +87,21 @@ def is_as_before(lab: NginxLab) -> bool:
     return lab.leaf() == der(lab.first[HOST]) and load_chain(chain) == lab.first[HOST].chain and left == kept
 
 
+def whose(lab) -> list[tuple[int, int, int]]:
+    """Owner, group and mode of what the configuration leads to."""
+    return [(seen.st_uid, seen.st_gid, seen.st_mode & 0o7777) for seen in map(os.stat, lab.live())]
+
+
+def plain_files(lab) -> list[tuple[object, ...]]:
+    """All there is to know of the live files themselves; links tell only where they lead."""
+    told = []
+    for path in lab.live():
+        seen = path.lstat()
+        what = os.readlink(path) if path.is_symlink() else path.read_bytes()
+        told.append((what, seen.st_uid, seen.st_gid, seen.st_mode, int(seen.st_mtime)))
+    return told
+
+
 def links(lab) -> dict[str, str]:
     return {name: (lab.releases() / name).readlink().name for name in ("current", "former")}
 
@@ -91,8 +119,6 @@ def the_next_handshake_shows_the_new_identity(lab):
         former = remote.swap(new)
     assert lab.leaf() == der(new), "a handshake after the swap saw another certificate"
     assert former == lab.first[HOST].fingerprint
-    release = (lab.releases() / "current").readlink().name
-    assert not Path(f"/tmp/rehearsal-{release}.sock").exists()
 
 
 def a_reload_that_did_nothing_is_noticed(lab):
@@ -149,9 +175,62 @@ def nobody_else_can_read_a_key(lab):
     with changed_remote(lab, look) as remote:
         remote.swap(lab.issue())
     modes += [mode_of(path) for path in (lab.releases(), *lab.releases().rglob("*")) if not path.is_symlink()]
-    wrong = {(name, oct(mode)) for name, kind, mode in modes if mode & (0o077 if kind or name == "key.pem" else 0o022)}
+    allowed = {"key.pem": 0o600, "chain.pem": 0o644, "nginx.conf": 0o644}
+    wrong = {(name, oct(mode)) for name, kind, mode in modes if mode & ~(0o711 if kind else allowed.get(name, 0o600))}
     assert [name for name, _, _ in modes].count("key.pem") >= 2
     assert not wrong, "others can read what is the owner's"
+
+
+def who_read_a_key_still_does(lab):
+    before = whose(lab)
+    for called in (lab.called_by_root, lab.called):  # a test by root notices nothing
+        new = lab.issue()
+        with lab.remote(nginx=called) as remote:
+            error = refused(lambda remote=remote, new=new: remote.swap(new))
+        assert error is None, f"an nginx that is not root's was not swapped: {error}"
+        assert whose(lab) == before
+        assert lab.leaf() == der(new)
+    tested = subprocess.run([*lab.called, "-t"], capture_output=True, text=True)
+    assert tested.returncode == 0, f"nginx cannot start again: {tested.stderr}"
+
+
+def a_first_swap_that_failed_leaves_the_files_as_they_were(lab):
+    before = plain_files(lab)
+    with lab.remote(reload=["false"]) as remote:
+        error = refused(lambda: remote.swap(lab.issue()))
+    assert isinstance(error, SwapFailed)
+    assert error.is_rolled_back
+    assert plain_files(lab) == before, "a swap failed, and the live files are not what they were"
+    assert is_as_before(lab)
+    assert subprocess.run([*lab.called, "-t"], capture_output=True).returncode == 0
+
+
+def nothing_leads_to_a_copy_that_nginx_does_not_take(lab):
+    before, seen = plain_files(lab), []
+    refusing = 'case "$*" in */0001-*) echo "[emerg] not this one" >&2; exit 1;; esac; exec "$@"'
+
+    def look(_path: str, content: bytes) -> bytes:
+        seen.append(plain_files(lab))
+        return content
+
+    with changed_remote(lab, look, nginx=["sh", "-c", refusing, "sh", *lab.called]) as remote:
+        error = refused(lambda: remote.swap(lab.issue()))
+    assert error is not None, "a copy that nginx does not take went live"
+    assert "does not take a copy of what is live: not this one" in error.message
+    assert "adopted" not in {step.what for step in lab.steps}
+    assert [*seen, plain_files(lab)] == [before] * 2
+    assert is_as_before(lab)
+
+
+def fewer_names_are_refused_unless_that_is_wanted(lab):
+    both = lab.intermediate.issue(HOST, OTHER_HOST)
+    with lab.remote() as remote:
+        remote.swap(both)
+        error = refused(lambda: remote.swap(lab.issue()))
+        assert isinstance(error, Misuse), "who dials another name of the same files is lost, and nobody was asked"
+        assert f"fewer-names: {HOST} is not for {OTHER_HOST}" in error.message
+        assert lab.leaf() == der(both)
+        assert refused(lambda: remote.swap(lab.issue(), accepted=["fewer-names"])) is None
 
 
 def mode_of(path: Path) -> tuple[str, bool, int]:

@@ -6,12 +6,18 @@ import asyncio
 import contextlib
 from datetime import timedelta
 
-from leaking_responder import LeakingResponder, drops, leaks
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from leaking_responder import LeakingResponder, drops, is_silent, leaks
 from probe_lab import ECDSA, EXPIRED, MIDDLE, NOW, ROOT, RSA, WRONG_NAME, codes, look, place, plan
 from revocation_server import RevocationServer
 from tls_servers import HOST, LOOPBACK, endpoint, s_server
 
 from rig.trust.authority import make_root
+from rig.trust.identity import Identity
+from rig.trust.keys import make_key
 from rig.trust.probe import revocation_check
 from rig.trust.probe.probe import Target, probe
 from rig.trust.probe.report import HostReport
@@ -22,6 +28,10 @@ from rig.trust.revocation import must_staple
 ALMOST = MIDDLE.issue(HOST, begins=NOW - timedelta(days=80), life=timedelta(days=90))
 LATER = MIDDLE.issue(HOST, begins=NOW + timedelta(days=1))
 DEEP = ROOT.intermediate("Upper", key="rsa-2048").intermediate("Lower").issue(HOST)
+OLD = make_root("Old Root")
+OLD_CROSS = OLD.cross_sign(ROOT, begins=NOW - timedelta(days=100), life=timedelta(days=90)).certificate
+#: What is clumsy, and keeps nobody out.
+CLUMSY = ("the leaf twice", "the root before the intermediate", "one too many, and ended")
 #: A chain that is served, and what is found of it and not of one that is as it should be.
 CHAINS = {
     "another's name": (WRONG_NAME, "wrong-name"),
@@ -34,6 +44,9 @@ CHAINS = {
     "a root too": (ECDSA.serving(MIDDLE.certificate, ROOT.certificate), "root-served"),
     "a small key": (MIDDLE.issue(HOST, key="rsa-1024"), "weak-key"),
     "an old hash": (MIDDLE.issue(HOST, digest="sha1"), "sha1"),
+    "the leaf twice": (ECDSA.serving(ECDSA.leaf, MIDDLE.certificate), "loose-order"),
+    "the root before the intermediate": (ECDSA.serving(ROOT.certificate, MIDDLE.certificate), "loose-order"),
+    "one too many, and ended": (ECDSA.serving(MIDDLE.certificate, OLD_CROSS), "extra-certificate"),
     "a promise of a staple": (MIDDLE.issue(HOST, extensions=[must_staple()]), "no-staple"),
 }
 
@@ -44,6 +57,54 @@ def what_is_wrong_with_a_chain_is_found(case):
     report = look(endpoint(identity, ciphers="DEFAULT:@SECLEVEL=0"))
     assert code in codes(report), f"{case}: nobody found it"
     assert code not in codes(sound)
+
+
+def what_is_clumsy_is_a_warning(case):
+    identity, code = CHAINS[case]
+    report = look(endpoint(identity))
+    assert {finding.level for finding in report.found(code)} == {"warning"}
+    assert codes(report, "broken") == set(), f"{case}: what every client takes was called broken"
+
+
+def of_a_clumsy_chain(case):
+    return lambda _folder: what_is_clumsy_is_a_warning(case)
+
+
+def silence_to_heartbeats_is_not_known(_folder):
+    async def act():
+        responder = LeakingResponder(RSA, is_silent)
+        async with endpoint(RSA, maximum="TLSv1.2") as responder.behind, responder.serving() as port:
+            (report,) = await probe([Target(HOST)], plan((LOOPBACK, port), asks_heartbeats=True))
+            return report
+
+    report = asyncio.run(act())
+    (finding,) = report.found("heartbeats-silent")
+    assert (finding.level, report.exit_status) == ("unknown", 3), "silence was taken for an answer"
+
+
+def a_deputy_is_believed_while_its_certificate_lasts(_folder):
+    """Who answers for the issuer is certified to; its answers themselves last longer here."""
+    for days, status in {(-1, 30): "good", (-90, -1): "invalid", (1, 30): "invalid"}.items():
+        deputy = deputy_of(MIDDLE, *(NOW + timedelta(days=day) for day in days))
+        said = revocation_check.judge_ocsp(answer_by(deputy, MIDDLE, RSA.leaf), RSA.leaf, MIDDLE.certificate, NOW)
+        assert said[0] == status, f"a deputy from day {days[0]} to {days[1]}: {said}"
+
+
+def deputy_of(authority, begins, ends):
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING])
+    extended = [x509.Extension(usage.oid, False, usage)]
+    key, subject = make_key("p256"), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Deputy")])
+    return Identity((authority._certify(subject, key, begins, ends - begins, extended, "sha256"),), key)
+
+
+def answer_by(deputy, authority, leaf):
+    """That a leaf is good, as a deputy says; DER."""
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        leaf, authority.certificate, hashes.SHA1(), ocsp.OCSPCertStatus.GOOD,
+        NOW - timedelta(days=2), NOW + timedelta(days=2), None, None,
+    )  # fmt: skip
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, deputy.leaf).certificates([deputy.leaf])
+    return builder.sign(deputy.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 def of_a_chain(case):

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
-import pytest
 from esp_app_board import NEW
 from https_lab import DEVICE, https_lab
 from tls_clients import python_from
@@ -18,6 +17,7 @@ from rig.boards import servers
 from rig.boards.updates import Updates
 from rig.campaign import swap, swap_stage
 from rig.clock import Clock
+from rig.errors import LabFault
 from rig.firmware.manifest import Image
 from rig.formats import sntp
 from rig.formats.otadata import Record, State
@@ -76,6 +76,33 @@ def an_update_that_does_not_come_is_not_told(_folder):
     assert not played.updated, "the board is dark, and it is told that an update came"
 
 
+class Unmoved(WorldStage):
+    """Servers that say they were swapped, and were not."""
+
+    def show(self, servers, scenario, *, after):
+        if not after:
+            return super().show(servers, scenario, after=after)
+        former = dict(self.world.hosts)
+        told = super().show(servers, scenario, after=after)
+        self.world.hosts.update(former)
+        return told
+
+
+def a_swap_that_did_not_take_place_proves_nothing(_folder):
+    told = ""
+    try:
+        swap.play(scenarios()["new-key"], Unmoved("default"))
+    except LabFault as fault:
+        told = str(fault)
+    assert "the swap did not take place" in told, "nothing was swapped, and the board is told to have gone on"
+
+
+def how_a_board_was_brought_back_is_told_as_it_happened(_folder):
+    assert swap.play(scenarios()["new-intermediate-and-a-cable"], WorldStage("fleet-1.0.4")).route == "cable"
+    assert swap.play(scenarios()[REFUSED], WorldStage("default")).route == "swap-back"
+    assert swap.play(scenarios()["new-key"], WorldStage("default")).route == ""
+
+
 # -- what servers saw --------------------------------------------------------------------------------------------------
 
 
@@ -92,7 +119,7 @@ def another_boards_failures_are_not_its_own(folder):
 class LateBoard:
     """Looks for updates a while after its start, as every board does that has to boot first."""
 
-    name, timing, clock = "late", SimpleNamespace(start=5.0, joins=0.0), Clock()
+    name, timing, clock = "late", SimpleNamespace(start=5.0, joins=0.0, between_attempts=0.1), Clock()
 
     def __init__(self, lab):
         self.servers = servers.Servers(lab.client, "127.0.0.9", board=self.name)
@@ -105,8 +132,7 @@ class LateBoard:
 
 def a_look_lasts_until_the_board_has_looked(folder):
     image = Image("old", "esp32", "1.0.0", b"", "ok")
-    with https_lab(folder) as lab, pytest.MonkeyPatch.context() as m:
-        m.setattr(swap_stage, "QUIET_SECONDS", 0.1)
+    with https_lab(folder) as lab:
         board = LateBoard(lab)
         seen = swap_stage.BoardStage(board, {"old": image}, image).look()
         board.looking.join()

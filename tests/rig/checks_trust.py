@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
+import checks_esp_tls as of_tls
 from checks_nginx import refused
 from cryptography import x509
 from cryptography.x509 import ocsp
-from test_soundness import FLAWED, HOST, NOW, found, pki
+from test_soundness import FLAWED, HOST, MADE, NOW, found, pki
 
+from rig.firmware.update_attempts import Attempt
+from rig.formats.certificate_chain import Trust
 from rig.trust import soundness, web_pki
 from rig.trust.authority import make_root
 from rig.trust.identity import Identity
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.revocation import Revocations
+from rig.trust.shipped import PinFolder, Shipped, refused_by
 
 # -- what is refused before it is deployed -----------------------------------------------------------------------------
 
@@ -24,6 +31,35 @@ def of_a_flaw(case):
         assert found(**recipe) == [defect]
 
     return the_flaw_is_found
+
+
+def of_a_made_flaw(case):
+    """A flaw of what no recipe makes is found, and no other."""
+    identity, roots, defect = MADE[case]
+
+    def the_flaw_is_found(_folder):
+        told = soundness.flaws(identity.chain, [HOST], at=datetime.now(UTC), roots=roots)
+        assert [flaw.defect for flaw in told] == [defect]
+
+    return the_flaw_is_found
+
+
+def firmware_has_no_room_for_a_huge_chain(_folder):
+    """As its own TLS client has none: the server is hung up on without an alert."""
+    at, identity = datetime.now(UTC), pki().issue(HOST, IdentityRecipe(under="lets-encrypt-r10"))
+    stranger = make_root("Stranger").certificate
+    huge = identity.serving(*identity.chain[1:], *[stranger] * 40)
+    root = pki().certificate("isrg-root-x1")
+    shaken = of_tls.shake_hands(Trust((root,), name=HOST), of_tls.context(huge), HOST)
+    assert (shaken.cipher, shaken.server_error) == ("", "")
+    pins = PinFolder(Path("nowhere"), {"isrg-root-x1": (root,)})
+    one = Shipped("lamp", ("lamp",), (Attempt(f"https://{HOST}/", ("isrg-root-x1",)),))
+    assert one.refuses(one.attempts[0], identity.chain, pins, at) is None
+    refusal = one.refuses(one.attempts[0], huge.chain, pins, at)
+    assert refusal is not None, "a chain was taken that is longer than a device's buffer"
+    assert "an ESP32 has room for 16384" in str(refusal)
+    (flaw,) = refused_by([one], huge.chain, [HOST], pins, at)
+    assert "has no room" in flaw.text
 
 
 def who_accepts_one_flaw_accepts_no_other(_folder):

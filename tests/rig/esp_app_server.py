@@ -89,6 +89,7 @@ class Peer:
         settings: TlsSettings | None = None,
     ):
         self.host, self.error = host, ""
+        self._shown = identity.fingerprint if identity is not None else None
         self.failed: ssl.SSLError | None = None
         self._answers, self._asked = answers, asked
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -123,12 +124,13 @@ class Peer:
 
     def told(self) -> dict[str, Any]:
         """Its handshake, as an endpoint tells of one."""
+        shown = {"host": self.host, "identity": self._shown}
         if self._shaken:
-            return {"outcome": "completed", "alert": None}
+            return {**shown, "outcome": "completed", "alert": None}
         if self.failed is None:
-            return {"outcome": "hung up", "alert": None}
+            return {**shown, "outcome": "hung up", "alert": None}
         alert = received_alert(self.failed)
-        return {"outcome": "refused" if alert is None else "aborted", "alert": alert and alert.name}
+        return {**shown, "outcome": "refused" if alert is None else "aborted", "alert": alert and alert.name}
 
     def late(self) -> bytes:
         """What it had kept for later."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,13 @@ SERVERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 def installed(program: str) -> str:
-    """Its name where PATH knows it, else where it lies."""
+    """Where it lies beside this Python (programs of our own packages), else its name where PATH knows it, else where.
+
+    An environment need not be on PATH for its Python to run these tests.
+    """
+    ours = shutil.which(program, path=str(Path(sys.executable).parent))
+    if ours is not None:
+        return ours
     if shutil.which(program) is not None:
         return program
     found = shutil.which(program, path=os.pathsep.join(SERVERS))

@@ -13,6 +13,7 @@ from rig.trust.probe import chain_view, findings, probe, revocation_check
 
 REAL_FLAWS, REAL_ACROSS, REAL_SINCE = soundness.flaws, findings._across, findings._since
 REAL_LEFT_BEHIND, REAL_HEARTBEAT = findings._left_behind, tls_heartbeat.heartbeat
+REAL_MAY_ANSWER = revocation_check._may_answer
 
 
 def _all_but_order(*chain, **how):
@@ -41,6 +42,10 @@ def _greedy(payload, padding, claimed=0):
 
 def _vulnerable(test, _message):
     test.verdict = tls_heartbeat.Heartbeats.VULNERABLE
+
+
+def _all_well(address):
+    yield findings._finding("note", "heartbeats-silent", "takes heartbeats, and leaks nothing", address)
 
 
 MUTANTS = {
@@ -87,6 +92,20 @@ MUTANTS = {
     "probe: a leak is not told": (
         lambda m: m.setattr(findings, "_heartbeats", lambda _address: ()),
         check.the_story_of_april_2014,
+    ),
+    "probe: what is clumsy is broken": (
+        lambda m: m.setattr(findings, "_FLAW_LEVELS", {}),
+        check.of_a_clumsy_chain("one too many, and ended"),
+    ),
+    "probe: silence to heartbeats is an answer": (
+        lambda m: m.setattr(findings, "_heartbeats", _all_well),
+        check.silence_to_heartbeats_is_not_known,
+    ),
+    "probe: a deputy is believed for good": (
+        lambda m: m.setattr(
+            revocation_check, "_may_answer", lambda one, _at: REAL_MAY_ANSWER(one, one.not_valid_before_utc)
+        ),
+        check.a_deputy_is_believed_while_its_certificate_lasts,
     ),
     "heartbeats: a server that leaks is one that knows none": (
         _knows_none,

@@ -6,14 +6,14 @@ import checks_endpoint as contract
 import checks_look as of_looks
 import checks_nginx as of_nginx
 import mutants_https
-from checks_nginx import on_nginx
+from checks_nginx import on_nginx, on_nobodys_nginx
 from endpoint_adapters import IMPLEMENTATIONS
 
 from rig.servers.spark import cloud
 from rig.trust import identity, server_key
 from rig.trust.authority import make_root
 from rig.trust.look import served
-from rig.trust.remote import nginx, shown_chain, ssh
+from rig.trust.remote import live_files, nginx, releases, shown_chain, ssh
 from rig.trust.tls import endpoint
 
 REAL_PUT, REAL_SERVED, REAL_SWAP = ssh.SshSession.put, served.Served, endpoint.Endpoint.swap
@@ -45,6 +45,16 @@ def _certificates_alone(seen, chain):
 
 def _put_for_all(session, path, content, _mode):
     REAL_PUT(session, path, content, 0o644)
+
+
+def _copy_for_its_owner(live, path, copied, _rights):
+    live._session.run(["cp", "--", path, copied])
+    live._session.run(["chmod", "600", copied])
+
+
+def _link_at_once(remote):
+    if not remote._live.is_adopted():
+        remote._live.lead_to(remote._live.copy())
 
 
 def _restart(remote):
@@ -83,6 +93,30 @@ NGINX = {
     "remote nginx: a key file is for everybody": (
         lambda m: m.setattr(ssh.SshSession, "put", _put_for_all),
         on_nginx(of_nginx.nobody_else_can_read_a_key),
+    ),
+    "remote nginx: what is uploaded is its owner's alone": (
+        lambda m: m.setattr(ssh.SshSession, "give", lambda *_what: None),
+        on_nobodys_nginx(of_nginx.who_read_a_key_still_does),
+    ),
+    "remote nginx: what takes a live file's place is its owner's alone": (
+        lambda m: m.setattr(live_files.LiveFiles, "_copy", _copy_for_its_owner),
+        on_nobodys_nginx(of_nginx.who_read_a_key_still_does),
+    ),
+    "remote nginx: nobody but its owner gets to a release": (
+        lambda m: m.setattr(releases, "PASSABLE", 0o700),
+        on_nobodys_nginx(of_nginx.who_read_a_key_still_does),
+    ),
+    "remote nginx: links stay when a first swap failed": (
+        lambda m: m.setattr(live_files.LiveFiles, "put_back", lambda _live: None),
+        on_nginx(of_nginx.a_first_swap_that_failed_leaves_the_files_as_they_were),
+    ),
+    "remote nginx: live files lead to a copy that nobody tried": (
+        lambda m: m.setattr(nginx.RemoteNginx, "_adopt", _link_at_once),
+        on_nginx(of_nginx.nothing_leads_to_a_copy_that_nginx_does_not_take),
+    ),
+    "remote nginx: a narrower certificate is as good": (
+        lambda m: m.setattr(nginx, "refuse_fewer_names", lambda *_what: None),
+        on_nginx(of_nginx.fewer_names_are_refused_unless_that_is_wanted),
     ),
     "remote nginx: only the leaf is compared": (
         lambda m: m.setattr(shown_chain, "difference", _leaf_alone),

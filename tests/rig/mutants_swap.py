@@ -48,11 +48,19 @@ def _at_once(scenario, stage, change):
     return REAL_SWAP_WHEN(scenario.model_copy(update={"when": "idle"}), stage, change)
 
 
-def _over_when_it_is_quiet(_stage, seen):
-    return (time.monotonic_ns() - seen.last_ns) / 1e9 > swap_stage.QUIET_SECONDS
+def _over_when_it_is_quiet(stage, seen):
+    return (time.monotonic_ns() - seen.last_ns) / 1e9 > stage._board.timing.between_attempts
 
 
 PLAYER = {
+    "swap: what servers show is not looked at": (
+        lambda m: m.setattr(swap, "_reached", lambda seen, _shown: swap.observed(seen)),
+        check.a_swap_that_did_not_take_place_proves_nothing,
+    ),
+    "swap: a cable is told where there was none": (
+        lambda m: _believing(m, route="cable"),
+        check.how_a_board_was_brought_back_is_told_as_it_happened,
+    ),
     "swap: nobody looks whether firmware runs on": (
         lambda m: _believing(m, runs_on=True),
         check.a_board_that_starts_something_else_does_not_run_on,

@@ -9,7 +9,8 @@ import checks_timeline as check
 from timeline_bench import day
 
 from rig.trust import shipped
-from rig.trust.timeline import course, plan, schedule, timeline
+from rig.trust.look.offer import Offer
+from rig.trust.timeline import course, dark_dates, live, plan, schedule, timeline
 
 REAL_REFUSES, REAL_ATTEMPTS = shipped.Shipped.refuses, plan.attempts
 REAL_INSTANTS, REAL_ENTRY = timeline.instants, schedule._entry
@@ -27,6 +28,14 @@ def _worst(courses):
 def _leaves_alone(asked, pinned):
     shown = tuple(replace(one, chain=one.chain[:1]) for one in asked.shown)
     return REAL_INSTANTS(replace(asked, shown=shown), pinned)
+
+
+def _first_image(self, one):
+    return one.firmware.name in self.written_off
+
+
+def _in_the_plans_order(schedules, host, port):
+    return [one for one in schedules if one.host == host and one.port in (None, port)][:1]
 
 
 MUTANTS = {
@@ -63,6 +72,26 @@ MUTANTS = {
     "timeline: a change of issuer comes at once": (
         lambda m: m.setattr(schedule, "_entry", lambda told: replace(REAL_ENTRY(told), at_renewal=False)),
         check.a_new_issuer_comes_with_a_renewal,
+    ),
+    "timeline: a device has room for any chain": (
+        lambda m: m.setattr(shipped, "LONGEST_CHAIN", 10**9),
+        check.a_chain_that_a_device_has_no_room_for_darkens_it,
+    ),
+    "timeline: a group is written off with its first image": (
+        lambda m: m.setattr(dark_dates.DarkDates, "_is_written_off", _first_image),
+        check.half_a_group_that_is_written_off_alarms,
+    ),
+    "timeline: an endpoint of any port comes first": (
+        lambda m: m.setattr(timeline, "answering", _in_the_plans_order),
+        check.the_endpoint_of_the_very_port_answers,
+    ),
+    "timeline: a look offers all that there is": (
+        lambda m: m.setattr(live, "ESP32", Offer()),
+        check.of_a_look("shut out"),
+    ),
+    "timeline: the first address is taken for all": (
+        lambda m: m.setattr(timeline, "worst", lambda courses: courses[0]),
+        check.of_a_look("another at the second address"),
     ),
     "timeline: an intermediate is taken for a root": (
         lambda m: m.setattr(timeline.RootPins, "certificates", lambda self, names: self._all.certificates(names)),

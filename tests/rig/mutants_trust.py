@@ -12,11 +12,12 @@ import checks_trust as check
 import test_authority as of_authority
 import test_soundness as of_soundness
 from checks_https import on_lab
-from checks_trust import of_a_flaw
+from checks_trust import of_a_flaw, of_a_made_flaw
+from cryptography import x509
 from tls_clients import V13
 
 from rig.formats import certificate_chain
-from rig.trust import authority, identity, revocation, soundness, web_pki
+from rig.trust import authority, identity, revocation, shipped, soundness, web_pki
 from rig.trust.tls import context, endpoint
 
 # -- soundness ---------------------------------------------------------------------------------------------------------
@@ -33,8 +34,17 @@ def _but(real, defect):
     return lambda *what: (flaw for flaw in real(*what) if flaw.defect != defect)
 
 
-def _of_leaves(certificate, at):
-    return () if soundness._may_issue(certificate) else REAL_DATES(certificate, at)
+def _in_any_order(chain, roots, at):
+    path, found = REAL_LINKS(chain, roots, at)
+    return path, [flaw for flaw in found if flaw.defect != "loose-order"]
+
+
+def _of_leaves(certificate, at, **how):
+    return () if soundness._may_issue(certificate) else REAL_DATES(certificate, at, **how)
+
+
+def _all_needed(certificate, at, **_how):
+    return REAL_DATES(certificate, at)
 
 
 def _all_or_nothing(found, accepted=()):
@@ -47,12 +57,28 @@ SOUNDNESS = {
         of_a_flaw("an authority that is itself broken"),
     ),
     "soundness: order is not looked at": (
-        lambda m: m.setattr(soundness, "_links", _but(REAL_LINKS, "wrong-order")),
+        lambda m: m.setattr(soundness, "_links", _in_any_order),
         of_a_flaw("the wrong way round"),
     ),
     "soundness: SHA-1 passes": (
         lambda m: m.setattr(soundness, "_weakness", _but(REAL_WEAKNESS, "sha1")),
         of_a_flaw("an old hash"),
+    ),
+    "soundness: a certificate may be for anything": (
+        lambda m: m.setattr(soundness, "_usage", lambda _leaf: ()),
+        of_a_made_flaw("for clients alone"),
+    ),
+    "soundness: an authority has as many below it as it likes": (
+        lambda m: m.setattr(soundness, "_path_lengths", lambda _path, _roots: ()),
+        of_a_made_flaw("more authorities than the upper one allows"),
+    ),
+    "soundness: any curve will do": (
+        lambda m: m.setattr(soundness, "_weakness", _but(REAL_WEAKNESS, "unknown-curve")),
+        of_a_made_flaw("a key on P-521"),
+    ),
+    "soundness: what nobody needs must not have ended": (
+        lambda m: m.setattr(soundness, "_dates", _all_needed),
+        of_a_made_flaw("a cross-sign that ended, and today's root"),
     ),
     "soundness: only the leaf ends": (
         lambda m: m.setattr(soundness, "_dates", _of_leaves),
@@ -151,7 +177,7 @@ def _as_they_come(_trust, candidates):
 
 
 def _whoever_is_an_authority(certificate, _intermediates):
-    return soundness._may_issue(certificate)
+    return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
 def _who_signed(child, among, height):
@@ -159,6 +185,14 @@ def _who_signed(child, among, height):
 
 
 CHAINS = {
+    "esp32 tls: any curve will do": (
+        lambda m: m.setattr(certificate_chain, "KNOWN_CURVES", ("secp256r1", "secp384r1", "secp521r1")),
+        of_tls.verdict("an intermediate with a key on P-521"),
+    ),
+    "firmware has room for any chain": (
+        lambda m: m.setattr(shipped, "LONGEST_CHAIN", 10**9),
+        check.firmware_has_no_room_for_a_huge_chain,
+    ),
     "esp32 tls: a namesake that ended is as good as one that has not": (
         lambda m: m.setattr(certificate_chain.Trust, "_in_date", _as_they_come),
         of_tls.verdict("dates are checked, and a namesake of the root has ended"),

@@ -9,12 +9,14 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import paramiko
+import pytest
 from installed import installed, whole_path
 
 from rig.ports import free_port
@@ -40,6 +42,9 @@ def private_key(path: Path) -> str:
 
 class NginxLab:
     """nginx serves HOST and OTHER_HOST, each with files of its own; sshd lets the current user in by one key."""
+
+    #: As whom a master of root's has its workers run.
+    user = "root"
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -86,7 +91,7 @@ class NginxLab:
 
     def configure(self, extra: str = "") -> None:
         """Write the configuration; `extra` is for the servers."""
-        user = f"user {pwd.getpwuid(0).pw_name};" if os.getuid() == 0 else ""
+        user = f"user {self.user};" if os.getuid() == 0 else ""
         buffers = "\n".join(
             f"    {name}_temp_path {self.web}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
@@ -229,6 +234,43 @@ SetEnv HOME={folder}
             os.kill(int(pid.read_text()), signal.SIGTERM)  # by -s stop it would read its configuration first
             until(lambda: not pid.exists(), "nginx to end")
         self.stop_sshd()
+
+
+class NobodysNginxLab(NginxLab):
+    """The same with an nginx of nobody's, who reads the keys by their group; who logs in to swap them is root."""
+
+    user = "nobody nogroup"
+
+    @property
+    def called(self) -> list[str]:
+        return [installed("runuser"), "-u", "nobody", "--", *super().called]
+
+    @property
+    def called_by_root(self) -> list[str]:
+        return super().called
+
+    def _configure(self, extra: str = "") -> None:
+        super()._configure(extra)
+        nobody = pwd.getpwnam("nobody")
+        os.chown(self.web, nobody.pw_uid, nobody.pw_gid)
+        for host in self.first:
+            _chain, key = self.live(host)
+            os.chown(key, 0, nobody.pw_gid)
+            key.chmod(0o640)
+
+
+@contextmanager
+def nobodys_nginx_lab() -> Iterator[NobodysNginxLab]:
+    """In a folder where nobody gets to, since that of a test is its owner's alone."""
+    if os.getuid() != 0:
+        pytest.skip("only root can start an nginx of nobody's")
+    with tempfile.TemporaryDirectory(prefix="nobodys-nginx-") as folder:
+        Path(folder).chmod(0o711)
+        lab = NobodysNginxLab(Path(folder))
+        try:
+            yield lab
+        finally:
+            lab.close()
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_a_cut_without_an_end_is_told_in_the_runs_summary(bench, tmp_path):
         bench.run(TRIAL)
     (lost,) = unfinished(bench.ledger.path)
     told = write_report(tmp_path, "r", [], judge([])).read_text()
-    assert "Cuts without an end" in told
+    assert "Without an end" in told
     assert f"`{lost['trial']}` at {bench.board.name}" in told
 
 

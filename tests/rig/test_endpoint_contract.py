@@ -17,7 +17,7 @@ from rig.trust.remote import shown_chain
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_the_contract_holds(tmp_path, monkeypatch, implementation, check):
     installed("curl")
-    if check is contract.a_hundred_swaps_leave_no_litter:
+    if check is contract.twenty_swaps_leave_no_litter:
         monkeypatch.setattr(shown_chain, "IN_A_ROW", 1)
     with IMPLEMENTATIONS[implementation](tmp_path) as endpoint:
         if CONTRACT[check] in endpoint.lacks:

@@ -33,6 +33,15 @@ def test_an_endpoint_as_it_should_be_has_nothing_broken(tmp_path):
     assert address.heartbeats == "none"
 
 
+@pytest.mark.parametrize("case", checks_probe.CLUMSY)
+def test_what_is_clumsy_is_a_warning(case):
+    checks_probe.what_is_clumsy_is_a_warning(case)
+
+
+def test_silence_to_heartbeats_is_not_known():
+    checks_probe.silence_to_heartbeats_is_not_known(None)
+
+
 DER = ECDSA.leaf.public_bytes(serialization.Encoding.DER)
 
 

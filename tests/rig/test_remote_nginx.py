@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import checks_nginx as checks
 import pytest
-from checks_nginx import changed_remote, der, is_as_before, links, refused
+from checks_nginx import changed_remote, der, is_as_before, links, plain_files, refused
 from installed import installed, sslyze
-from nginx_lab import HOST, OTHER_HOST, nginx_lab
+from nginx_lab import HOST, OTHER_HOST, nginx_lab, nobodys_nginx_lab
 
 from rig.errors import LabFault, Misuse
+from rig.trust.authority import make_root
 from rig.trust.identity import Identity, pem
 from rig.trust.keys import make_key
-from rig.trust.remote.nginx import SwapFailed
+from rig.trust.remote.judgement import refuse_fewer_names
+from rig.trust.remote.nginx import RemoteNginx, SwapFailed
 
 
 @pytest.fixture
@@ -32,12 +36,49 @@ CHECKS = [
     checks.running_downloads_end_undisturbed,
     checks.an_unknown_host_key_is_refused,
     checks.nobody_else_can_read_a_key,
+    checks.a_first_swap_that_failed_leaves_the_files_as_they_were,
+    checks.nothing_leads_to_a_copy_that_nginx_does_not_take,
+    checks.fewer_names_are_refused_unless_that_is_wanted,
 ]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_it_holds(lab, check):
     check(lab)
+
+
+OF_NOBODYS = [checks.who_read_a_key_still_does, checks.a_first_swap_that_failed_leaves_the_files_as_they_were]
+
+
+@pytest.mark.parametrize("check", OF_NOBODYS, ids=lambda check: check.__name__)
+def test_it_holds_of_an_nginx_that_is_not_whose_who_logs_in(check):
+    with nobodys_nginx_lab() as lab:
+        check(lab)
+
+
+def test_who_is_in_the_group_of_a_key_reads_the_next_one_and_nobody_else_does():
+    with nobodys_nginx_lab() as lab:
+        with lab.remote() as remote:
+            remote.swap(new := lab.issue())
+        _chain, key = lab.live()
+        words = ["cat", str(key)]
+        assert subprocess.check_output(words, user="nobody", group="nogroup", extra_groups=[]) == new.key_pem
+        assert subprocess.run(words, user="daemon", group="daemon", extra_groups=[], capture_output=True).returncode
+
+
+def test_the_socket_of_a_rehearsal_has_another_name_each_time_and_does_not_stay(lab):
+    sockets = []
+
+    def look(path, content):
+        sockets.extend(re.findall(r"unix:(\S+)", content.decode()) if path.endswith(".conf") else [])
+        return content
+
+    for _ in range(2):
+        with changed_remote(lab, look) as remote:
+            remote.swap(lab.issue())
+    assert len(set(sockets)) == len(sockets) == 3
+    assert not any(Path(socket).exists() for socket in sockets)
+    assert Path("/dev/null").is_char_device()
 
 
 # -- foreign clients ---------------------------------------------------------------------------------------------------
@@ -150,7 +191,12 @@ def take_away(lab):
     lab.live()[1].unlink()
 
 
+def let_everybody_read(lab):
+    lab.live()[1].chmod(0o644)
+
+
 BEFORE = {
+    "a key that everybody may read": (let_everybody_read, "is a private key for everybody ("),
     "a configuration that is broken already": (break_configuration, "broken before anything was changed"),
     "files that are not what is served": (change_the_file, "what is served is not what lies on the server"),
     "a file that somebody else's tool renews": (link_elsewhere, "which somebody else keeps"),
@@ -167,6 +213,53 @@ def test_a_server_that_is_not_in_order_is_left_alone(lab, case):
         error = refused(lambda: remote.swap(lab.issue()))
     assert message in str(error)
     assert not {"uploaded", "renamed", "reloaded"} & {step.what for step in lab.steps}
+
+
+class OfAnother:
+    """A session of somebody whose copies cannot be as the files are."""
+
+    def __init__(self, session):
+        self._session = session
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+    def rights(self, path):
+        return replace(self._session.rights(path), **({"group": 4711} if ".releases/" in path else {}))
+
+
+def test_a_copy_that_somebody_could_not_read_is_not_made_live(lab):
+    before = plain_files(lab)
+    with lab.session() as session:
+        error = refused(lambda: RemoteNginx(OfAnother(session), lab.plan()).swap(lab.issue()))
+    assert "a copy would be 0:4711 0644: somebody may not be able to read it (hint: log in as root" in str(error)
+    assert plain_files(lab) == before
+    assert is_as_before(lab)
+
+
+FORMER_NAMES = {
+    "a star that covers it": (["ota.x"], ["*.x"], ""),
+    "no star any more": (["*.x", "ota.x"], ["ota.x"], "*.x"),
+    "an address": (["ota.x", "192.0.2.1"], ["ota.x"], "192.0.2.1"),
+    "more than before, in capitals": (["ota.x"], ["OTA.X", "b.x"], ""),
+    "one of two": (["ota.x", "b.x"], ["ota.x", "c.x"], "b.x"),
+}
+
+
+@pytest.mark.parametrize("case", FORMER_NAMES)
+def test_names_that_the_live_certificate_is_for_are_missed(case):
+    former, new, lost = FORMER_NAMES[case]
+    root = make_root("Names")
+    error = refused(lambda: refuse_fewer_names(root.issue(*former).leaf, root.issue(*new).leaf))
+    assert (f"is not for {lost}, as" in str(error)) if lost else error is None, error
+
+
+def test_a_dry_run_misses_names_too(lab):
+    both = lab.intermediate.issue(HOST, OTHER_HOST)
+    with lab.remote() as remote:
+        remote.swap(both)
+        assert "fewer-names" in str(refused(lambda: remote.look(lab.issue())))
+        assert refused(lambda: remote.look(lab.issue(), accepted=["fewer-names"])) is None
 
 
 def test_an_nginx_that_is_not_on_the_servers_path_is_told(lab):

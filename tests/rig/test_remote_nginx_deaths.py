@@ -5,13 +5,15 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from checks_nginx import der, is_as_before, links, refused, store
+from checks_nginx import der, is_as_before, links, plain_files, refused, store
 from nginx_lab import HOST, nginx_lab
 
 from rig.errors import LabFault
 from rig.trust.identity import Identity
 from rig.trust.remote import shown_chain
+from rig.trust.remote.live_files import LiveFiles
 from rig.trust.remote.nginx import RemoteNginx, SwapFailed
+from rig.trust.remote.releases import Releases
 
 
 @pytest.fixture
@@ -38,7 +40,9 @@ class Dying:
 
 #: Where a call dies, and whether the next one goes forward.
 DEATHS = {
-    "when the first file was copied": (lambda do, what: do == "run" and "'chmod'" in what, False),
+    "when the first file was copied": (lambda do, what: do == "run" and "'cp'" in what and "key.pem" in what, False),
+    "before the copies are rehearsed": (lambda do, what: do == "run" and "'-c', '" in what and "0001" in what, False),
+    "with none of the live files a link": (lambda do, what: do == "link" and f"{HOST}.pem /" in what, False),
     "with one live file a link": (lambda do, what: do == "link" and f"{HOST}.key" in what, False),
     "before the key comes": (lambda do, what: do == "put" and "/key.pem" in what, False),
     "between key and chain": (lambda do, what: do == "put" and "/chain.pem" in what, False),
@@ -86,6 +90,44 @@ def test_wherever_calls_die_one_after_another_the_live_pair_is_whole(lab, monkey
     assert last > 30
     assert lab.leaf() == der(new)
     assert store(lab) == {"lock", "current", "former", *links(lab).values()}
+
+
+HALF_ADOPTED = ("with none of the live files a link", "with one live file a link", "before the key comes")
+
+
+@pytest.mark.parametrize("case", HALF_ADOPTED)
+def test_half_an_adoption_is_undone_by_the_next_call_whatever_else_that_one_does(lab, case):
+    before = plain_files(lab)
+    with lab.session() as session:
+        assert refused(lambda: RemoteNginx(Dying(session, DEATHS[case][0]), lab.plan()).swap(lab.issue()))
+    with lab.remote(nginx=["false"]) as remote:
+        assert "broken before anything was changed" in str(refused(lambda: remote.swap(lab.issue())))
+    assert plain_files(lab) == before
+    assert is_as_before(lab)
+
+
+def live_files(session, lab) -> LiveFiles:
+    chain, key = map(str, lab.live())
+    return LiveFiles(session, Releases(session, chain), chain, key)
+
+
+def test_wherever_putting_files_back_dies_the_next_call_ends_it(lab):
+    before, is_dead = plain_files(lab), True
+    with lab.session() as session:
+        live = live_files(session, lab)
+        Releases(session, str(lab.live()[0])).prepare()
+        for last in count(1):
+            live.lead_to(live.copy())
+            steps = count(1)
+            dying = Dying(session, lambda _do, _what, steps=steps, last=last: next(steps) >= last)
+            is_dead = refused(live_files(dying, lab).put_back) is not None
+            Identity.load(*lab.live())
+            live.put_back()
+            assert plain_files(lab) == before, f"cut off after {last} steps"
+            assert not live.is_half_way()
+            if not is_dead:
+                break
+    assert last > 15
 
 
 def test_a_line_that_breaks_leaves_a_note_and_the_next_call_ends_it(lab):

@@ -110,3 +110,7 @@ def test_no_bytes_are_a_source(case, body):
 
 def test_a_source_of_another_authority_is_not_believed(tmp_path):
     checks_probe.a_source_of_another_authority_is_not_believed(tmp_path)
+
+
+def test_a_deputy_is_believed_while_its_certificate_lasts():
+    checks_probe.a_deputy_is_believed_while_its_certificate_lasts(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -127,3 +128,9 @@ def test_a_run_shows_whom_it_waits_for(up, tmp_path):
     assert next(event for event in events if event["event"] == "waiting")["holders"] == ""
     out, err = run.communicate(timeout=60)
     assert (run.returncode, err) == (0, ""), out
+
+
+def test_whoever_ran_an_event_loop_before_can_acquire_a_board_all_the_same(up):
+    asyncio.run(asyncio.sleep(0))
+    with Boards(up.coordinator, PLACES) as boards:
+        assert boards.get("spark-core", {}).name == "core-01"

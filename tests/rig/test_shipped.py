@@ -11,7 +11,7 @@ from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
 from rig.lab.checkout import part
 from rig.trust.recipe import IdentityRecipe
-from rig.trust.remote.nginx import judge
+from rig.trust.remote.judgement import judge
 from rig.trust.remote.plan import make_plan
 from rig.trust.shipped import PinFolder, refused_by, shipped
 from rig.trust.web_pki import WebPki

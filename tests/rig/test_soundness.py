@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID as OID
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rig.errors import Misuse
+from rig.formats.certificate_chain import Trust
+from rig.trust.authority import Authority, make_root
+from rig.trust.identity import Identity
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.soundness import Defect, covers, flaws, refuse_flaws
 from rig.trust.web_pki import AUTHORITIES, WebPki
@@ -42,13 +51,92 @@ FLAWED = {
     "not begun": ({"begins": datetime(2024, 8, 1, tzinfo=UTC)}, "not-yet-valid"),
     "no intermediate": ({"behind": ()}, "missing-intermediate"),
     "another intermediate": ({"behind": ("lets-encrypt-r10",)}, "missing-intermediate"),
-    "the wrong way round": ({"behind": ("isrg-root-x1-by-dst", "lets-encrypt-r3")}, "wrong-order"),
+    "the wrong way round": ({"behind": ("isrg-root-x1-by-dst", "lets-encrypt-r3")}, "loose-order"),
     "an authority nobody knows": ({"under": "other-intermediate"}, "unknown-root"),
     "an authority that is itself broken": ({"under": "broken-ca-2014"}, "broken-authority"),
     "a short key": ({"key": "rsa-1024"}, "weak-key"),
     "an old hash": ({"digest": "sha1"}, "sha1"),
     "far too much": ({"padding": 32}, "too-long"),
 }
+
+ROOT, OLD = make_root("Root"), make_root("Old Root")
+MIDDLE = ROOT.intermediate("Middle")
+LEAF = MIDDLE.issue(HOST)
+ROOTS = (ROOT.certificate,)
+LAST_YEAR = datetime.now(UTC) - timedelta(days=365)
+ENDED = OLD.cross_sign(ROOT, begins=LAST_YEAR, life=timedelta(days=30)).certificate
+ENDED_ROOT = make_root("Ended Root", begins=LAST_YEAR, life=timedelta(days=30))
+
+
+def below(authority: Authority, name: str, *extensions: x509.ExtensionType, key=None) -> Authority:
+    """An authority with these extensions alone."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    extended = [x509.Extension(one.oid, True, one) for one in extensions]
+    return Authority(authority._certify(subject, key, None, timedelta(days=90), extended, "sha256"), key, authority)
+
+
+def with_extension(extension: x509.ExtensionType) -> Identity:
+    """A leaf that has this, and HOST for a name."""
+    names = x509.SubjectAlternativeName([x509.DNSName(HOST)])
+    one = below(MIDDLE, HOST, names, extension)
+    return Identity((one.certificate, MIDDLE.certificate), one.key)
+
+
+P521, ED25519 = ec.generate_private_key(ec.SECP521R1()), ed25519.Ed25519PrivateKey.generate()
+NO_MORE = below(ROOT, "Upper", x509.BasicConstraints(ca=True, path_length=0))
+MAY_NOT = x509.KeyUsage(False, False, True, False, False, False, True, False, False)
+#: What no recipe makes: an identity, the roots that are known, and what is wrong with it.
+MADE = {
+    "for clients alone": (with_extension(x509.ExtendedKeyUsage([OID.CLIENT_AUTH])), ROOTS, "wrong-usage"),
+    "a key that may not sign": (with_extension(MAY_NOT), ROOTS, "wrong-usage"),
+    "more authorities than the upper one allows": (NO_MORE.intermediate("Lower").issue(HOST), ROOTS, "path-length"),
+    "an authority whose key may not certify": (
+        below(ROOT, "Unlicensed", x509.BasicConstraints(ca=True, path_length=None), MAY_NOT).issue(HOST), ROOTS,
+        "broken-authority",
+    ),
+    "a key on P-521": (MIDDLE.issue(HOST, key=P521), ROOTS, "unknown-curve"),
+    "an intermediate on P-521": (ROOT.intermediate("Wide", key=P521).issue(HOST), ROOTS, "unknown-curve"),
+    "a key on Ed25519": (MIDDLE.issue(HOST, key=ED25519), ROOTS, "weak-key"),
+    "a cross-sign that ended, and today's root": (LEAF.serving(MIDDLE.certificate, ENDED), ROOTS, "extra-certificate"),
+    "a cross-sign that ended, and the old root": (
+        LEAF.serving(MIDDLE.certificate, ENDED), (OLD.certificate,), "expired",
+    ),
+    "a root that ended": (ENDED_ROOT.issue(HOST), (ENDED_ROOT.certificate,), "expired"),
+    "the leaf twice": (LEAF.serving(LEAF.leaf, MIDDLE.certificate), ROOTS, "loose-order"),
+    "the root before the intermediate": (LEAF.serving(ROOT.certificate, MIDDLE.certificate), ROOTS, "loose-order"),
+    "a namesake before the intermediate": (
+        LEAF.serving(ROOT.intermediate("Middle").certificate, MIDDLE.certificate), ROOTS, "wrong-order",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_what_esp32s_refuse_and_what_is_clumsy_is_told_apart(case):
+    identity, roots, defect = MADE[case]
+    assert [flaw.defect for flaw in flaws(identity.chain, [HOST], at=datetime.now(UTC), roots=roots)] == [defect]
+
+
+POOL = [one.certificate for one in (ROOT, OLD, MIDDLE, ROOT.intermediate("Middle"), OLD.cross_sign(ROOT))]
+DEEP = MIDDLE.intermediate("Lower")
+FATAL = {"wrong-order", "broken-authority", "missing-intermediate", "unknown-root"}
+
+
+@given(
+    st.sampled_from([LEAF, DEEP.issue(HOST), ROOT.issue(HOST), make_root("Root").issue(HOST)]),
+    st.lists(st.sampled_from([*POOL, DEEP.certificate]), max_size=5),
+    st.sampled_from([(ROOT.certificate,), (OLD.certificate,), (OLD.certificate, ROOT.certificate)]),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_chain_of_today_is_followed_as_a_device_follows_it(leaf, behind, roots):
+    chain = (leaf.leaf, *behind)
+    told = {flaw.defect for flaw in flaws(chain, [HOST], at=datetime.now(UTC), roots=roots)}
+    assert bool(told & FATAL) == (Trust(roots, name=HOST).refuses(chain) is not None), told
+
+
+def test_what_is_clumsy_and_harmless_is_not_refused():
+    identity, roots, _ = MADE["a cross-sign that ended, and today's root"]
+    refuse_flaws(flaws(identity.chain, [HOST], at=datetime.now(UTC), roots=roots))
 
 
 @pytest.mark.parametrize("case", SOUND)

@@ -162,21 +162,41 @@ def test_a_file_is_new_whole_and_for_its_owner(lab, tmp_path):
     path, content = str(tmp_path / "new"), os.urandom(100_000)
     with lab.session() as session:
         session.put(path, content, 0o600)
-        assert (session.read(path), session.mode(path), session.kind(path)) == (content, 0o600, "file")
+        assert (session.read(path), session.rights(path).mode, session.kind(path)) == (content, 0o600, "file")
         assert "cannot write" in str(refused(lambda: session.put(path, b"", 0o600)))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder with room for 16 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = [installed("mount"), "-t", "tmpfs", "-o", "size=16k", "none", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("nobody may mount anything here")
+    yield folder
+    subprocess.run([installed("umount"), str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_with_what_was_written_and_where(lab, small_disk):
+    with lab.session() as session:
+        error = refused(lambda: session.put(f"{small_disk}/new", bytes(100_000), 0o600))
+        assert f"cannot write {small_disk}/new: the disk is full: nothing is left at {small_disk}" in str(error)
+        session.remove(f"{small_disk}/new")
+        session.put(f"{small_disk}/new", bytes(1000), 0o600)
 
 
 def test_links_are_renamed_over_and_folders_removed(lab, tmp_path):
     link = str(tmp_path / "link")
     with lab.session() as session:
-        session.make_folder(str(tmp_path / "folder"))
+        session.make_folder(str(tmp_path / "folder"), 0o711)
         session.put(str(tmp_path / "folder" / "file"), b"x", 0o644)
         for target in ("one", "two"):
             session.link(link, target)
-        assert (session.target(link), session.kind(link), session.mode(str(tmp_path / "folder"))) == (
+        assert (session.target(link), session.kind(link), session.rights(str(tmp_path / "folder")).mode) == (
             "two",
             "link",
-            0o700,
+            0o711,
         )
         assert session.names(str(tmp_path)) == ["folder", "link"]
         for name in ("folder", "link", "nothing"):

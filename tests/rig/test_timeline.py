@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import checks_timeline
 import pytest
 from checks_timeline import DST, HISTORY, LEFT_LETS_ENCRYPT, LONG, OWN, SWAPPED_AND_BACK
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from timeline_bench import HOST, OWN_HOST, day, device, judged, library, pins, p
 
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.timeline.course import Course, Span, State, best, course
+from rig.trust.timeline.plan import FieldFirmware
 from rig.trust.timeline.schedule import renewed
 from rig.trust.timeline.timeline import Horizon, timeline
 
@@ -108,6 +110,28 @@ def test_another_name_and_a_server_that_is_switched_off_have_their_reasons():
         (day("2025-01-01"), State.REFUSED, f"it is not for {HOST}"),
         (day("2026-01-01"), State.REFUSED, f"{HOST} is switched off"),
     ]
+
+
+def test_a_chain_that_a_device_has_no_room_for_darkens_it():
+    checks_timeline.a_chain_that_a_device_has_no_room_for_darkens_it(None)
+
+
+def test_the_endpoint_of_the_very_port_answers():
+    checks_timeline.the_endpoint_of_the_very_port_answers(None)
+
+
+def test_servers_are_told_apart_by_their_ports():
+    url = f"https://{HOST}:8443/app.bin"
+    far = FieldFirmware.model_validate(
+        {"name": "far", "esp32": {"client": "https-ota", "url": url, "pins": ["rig-root"]}}
+    )
+    shown = [shows("2025-01-01", "rig-intermediate")]
+    (one,) = judged(far, {"host": HOST, "shows": shown}, today="2025-01-01").servers
+    assert (one.name, one.course.dark) == (f"{HOST}:8443", None)
+
+
+def test_a_pin_that_is_served_and_ended_is_named():
+    checks_timeline.a_pin_that_is_served_and_ended_is_named(None)
 
 
 def test_a_swap_that_is_taken_back_is_a_gap_and_not_dark():

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import checks_timeline
 import pytest
 import typer
 from https_lab import https_lab
@@ -17,8 +18,8 @@ from rig.errors import Misuse
 from rig.ports import free_port
 from rig.trust.identity import pem
 from rig.trust.look.refusal import Refusal
-from rig.trust.timeline.dark_dates import look
 from rig.trust.timeline.lifetimes import Renewal, longest
+from rig.trust.timeline.live import look
 from rig.trust.timeline.picture import draw_timeline
 from rig.trust.timeline.plan import Plan, read_plan
 from rig.trust.timeline.schedule import Seen
@@ -153,7 +154,7 @@ def test_what_is_seen_takes_the_place_of_what_was_planned():
     }
     plan = {"endpoint": [endpoint], "firmware": [library("1.0.4"), library("1.0.6")]}
     planned = [one.course.dark for one in found(plan).firmware]
-    live = [one.course.dark for one in found(plan, seen={HOST: seen}).firmware]
+    live = [one.course.dark for one in found(plan, seen={HOST: (seen,)}).firmware]
     assert planned == [day("2027-01-01"), day("2027-01-01")]
     assert live == [day("2026-01-01"), day("2027-01-01")]
 
@@ -173,8 +174,19 @@ def test_the_exit_status_warns_in_time(case):
     plan = {"endpoint": [endpoint], "firmware": [device("rig-root")], "written_off": written_off}
     assert found(plan, today="2026-01-01").status(warn) == status
     assert found(plan, today="2026-02-01").status(warn) == (0 if written_off else 1)
-    unseen = {HOST: Refusal("refused", "nobody listens")}
+    unseen = {HOST: (Refusal("refused", "nobody listens"),)}
     assert found(plan, today="2026-01-01", seen=unseen).status(warn) == (status or 3)
+
+
+def test_a_warning_is_for_days_that_somebody_plans():
+    with pytest.raises(Misuse, match="a warning 99999999999 days ahead"):
+        run("--warn", 99999999999)
+
+
+@pytest.mark.parametrize("until", ["--until=9999-12-31", ""])
+def test_the_end_of_all_dates_is_misuse(until):
+    with pytest.raises(Misuse, match="a timeline until 9999"):
+        run("--today", "9998-01-01", *until.split())
 
 
 def run(*words: object) -> tuple[int, dict]:
@@ -227,6 +239,22 @@ def test_with_live_the_plan_begins_with_what_is_served(tmp_path):
         assert run(path)[1]["firmware"][0]["now"] == "refused"
         status, told = run(path, "--live")
     assert (status, told["firmware"][0]["now"], told["unseen"]) == (0, "trusted", {})
+
+
+@pytest.mark.parametrize("case", checks_timeline.LIVE)
+def test_a_look_is_an_esp32s_at_every_address(case):
+    checks_timeline.what_is_live_is_what_an_esp32_meets(case)
+
+
+def test_an_address_that_is_not_seen_is_told_and_the_others_are_planned_from():
+    seen = (Seen(day("2026-01-01"), checks_timeline.R10.chain), Refusal("refused", "nobody listens"))
+    endpoint = {"host": HOST, "shows": [shows("2025-01-01", "rig-intermediate")]}
+    dates = found({"endpoint": [endpoint], "firmware": [device("rig-root")]}, seen={HOST: seen})
+    assert (dates.unseen, dates.firmware[0].course.dark) == ({HOST: "nobody listens"}, day("2026-01-01"))
+
+
+def test_a_group_is_written_off_when_all_of_it_is():
+    checks_timeline.half_a_group_that_is_written_off_alarms(None)
 
 
 def test_an_endpoint_that_cannot_be_seen_is_named_and_planned_on():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from checks_nginx import der, is_as_before, refused
+from installed import installed
 from nginx_lab import HOST, nginx_lab
 
 from rig.errors import Misuse
@@ -82,10 +84,19 @@ def test_a_failure_is_one_line_or_one_object_with_its_steps(lab):
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
     told = json.loads(rig(config, "ota", "--chain", chain, "--key", key, "--json").stdout)
     assert told["rolled_back"] is True
-    assert [step["what"] for step in told["steps"]][-2:] == ["failed", "rolled back"]
+    assert [step["what"] for step in told["steps"]][-3:] == ["failed", "put back", "rolled back"]
     assert is_as_before(lab)
 
 
+@pytest.fixture
+def interruptible():
+    """What a shell starts in the background ignores SIGINT, and so does all that it starts: tests there, too."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_told_to_end_rolls_back_first(lab, tmp_path, number):
     flag = tmp_path / "reloading"
@@ -160,6 +171,12 @@ WRONG_WORDS = {
     "both": (["a@b", "--chain", "x", "--key", "y", "--restore"], "--chain and --key, or --restore"),
     "no name": (["a@b", "--restore"], "needs --name"),
     "a file and no entry": (["servers.toml", "--restore"], "of a file of servers one is to be named"),
+    "nginx in half a quote": (
+        ["a@b", "--restore", "--nginx", "'"],
+        """--nginx "'" is no command: no closing quotation""",
+    ),
+    "a reload that ends in an escape": (["a@b", "--restore", "--reload", "x \\"], "is no command: no escaped"),
+    "an nginx of no word": (["a@b", "--restore", "--nginx", " "], "--nginx names no command"),
     "a file that is not there": (["nowhere.toml", "x", "--restore"], "cannot read the servers nowhere.toml"),
 }
 
@@ -170,6 +187,21 @@ def test_a_wrong_command_line_is_one_line_with_a_hint(case):
     done = rig(*words)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert message in done.stderr
+
+
+def test_roots_that_break_rules_are_nobodys_business(lab, tmp_path):
+    """Systems still have roots with a serial number of 0, of which the library warns."""
+    command = [installed("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Old", "-keyout"]
+    old = tmp_path / "old.pem"
+    subprocess.run([*command, "/dev/null", "-set_serial", "0", "-out", str(old)], check=True, capture_output=True)
+    bundle = tmp_path / "roots.pem"
+    bundle.write_bytes(old.read_bytes() + lab.ca.read_bytes())
+    chain, key = lab.store(lab.issue())
+    words = [servers(lab, roots=None), "ota", "--chain", chain, "--key", key, "--dry-run"]
+    system = {**os.environ, "SSL_CERT_FILE": str(bundle)}
+    done = subprocess.run(rig_command(*words), capture_output=True, text=True, cwd=ROOT, env=system)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert rig(servers(lab, roots=bundle), *words[1:]).stderr == ""
 
 
 def test_a_killed_command_is_ended_by_the_next(lab, tmp_path):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
-from watch_lab import issued, watch_lab
+from watch_lab import issued, pki, watch_lab
 
 from rig.errors import Misuse
 from rig.trust.watch.config import read_watch_config
@@ -197,3 +197,25 @@ async def until(holds):
     async with asyncio.timeout(20):
         while not holds():
             await asyncio.sleep(0.01)
+
+
+def test_without_roots_of_its_own_a_watch_takes_this_systems(tmp_path, monkeypatch):
+    monkeypatch.setattr("rig.trust.watch.watch.system_roots", lambda: pki().bundle)
+    with watch_lab(tmp_path) as lab:
+        lab.serve(issued(behind=()))
+        written = lab.write_config()
+        written.write_text(written.read_text().replace('roots = "pins/bundle.pem"\n', ""))
+        lab.write_config = lambda: written
+        lab.round()
+        flaws = [told["text"] for told in lab.receiver.got if told["kind"] == "flaw"]
+    assert len(flaws) == 1
+    assert flaws[0].startswith("missing-intermediate")
+
+
+def test_a_chain_that_a_device_has_no_room_for_is_told_by_its_size(tmp_path):
+    with watch_lab(tmp_path) as lab:
+        lab.serve(issued(padding=20))
+        lab.round()
+        refused = [told["text"] for told in lab.receiver.got if told["kind"] == "refused"]
+    assert len(refused) == 2
+    assert all("an ESP32 has room for 16384" in text for text in refused)

@@ -33,6 +33,7 @@ ADDRESSES = ("192.0.2.1:443", "192.0.2.2:443")
 SOME = st.sampled_from([ADDRESSES[:1], ADDRESSES[1:], ADDRESSES])
 CONFIG = f"""
 pins = "pins"
+roots = "pins/bundle.pem"
 [[endpoint]]
 host = "{HOST}"
 addresses = {list(ADDRESSES)}

@@ -32,6 +32,8 @@ class UpdateServerControl(ControlPort):
 
     def __init__(self, server: UpdateServer, made: HostIdentities | None = None, clock: TimeServer | None = None):
         self._served, self._made, self._clock = server, made, clock
+        #: Names of identities that one client alone was to meet: they end with that.
+        self._issued_for: dict[str, list[str]] = {}
         super().__init__(
             {
                 "list": (Request, self._list),
@@ -75,6 +77,10 @@ class UpdateServerControl(ControlPort):
 
     async def _forget(self, request: requests.Forget) -> AsyncIterator[Told]:
         self._served.endpoint.forget(request.client)
+        for name in self._issued_for.pop(request.client, []):
+            self._served.identities.pop(name, None)
+            if self._made is not None:
+                self._made.drop(name)
         yield {"done": True}
 
     async def _set_clock(self, request: requests.Clock) -> AsyncIterator[Told]:
@@ -97,6 +103,8 @@ class UpdateServerControl(ControlPort):
         recipe = read_recipe(request.recipe)
         identity = self._made.issue(request.host, request.name, recipe, former)
         self._served.identities[request.name.lower()] = identity
+        if request.client is not None:
+            self._issued_for.setdefault(request.client, []).append(request.name.lower())
         yield {"done": True, "identity": _identity(identity)}
 
     async def _tls(self, request: requests.Tls) -> AsyncIterator[Told]:

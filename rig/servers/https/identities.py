@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from rig.errors import Misuse
@@ -62,6 +63,10 @@ class HostIdentities:
         """All that were ever issued, by name. Raises Misuse for files that are damaged."""
         folders = sorted(path.parent for path in self.folder.glob(f"{ISSUED}/*/chain.pem"))
         return {folder.name: Identity.load(folder / "chain.pem", folder / "key.pem") for folder in folders}
+
+    def drop(self, name: str) -> None:
+        """Remove an identity that was issued, with its key."""
+        shutil.rmtree(self._folder(name, ISSUED), ignore_errors=True)
 
     def holds(self, file: Path) -> bool:
         """Whether a file is one of ours: nobody is to be served our keys."""

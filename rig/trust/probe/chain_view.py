@@ -14,6 +14,7 @@ from rig.trust.probe.report import CertificateView, ChainView, FlawView
 from rig.trust.soundness import Defect, flaws, title
 
 _CURVES = {"secp256r1": "p256", "secp384r1": "p384", "secp521r1": "p521"}
+_OUT_OF_ORDER = (Defect.WRONG_ORDER, Defect.LOOSE_ORDER)
 _OPEN_ENDS = (Defect.MISSING_INTERMEDIATE, Defect.UNKNOWN_ROOT, Defect.BROKEN_AUTHORITY)
 
 
@@ -35,7 +36,7 @@ def view_chain(
     return ChainView(
         certificates=views,
         clients=tuple(clients),
-        in_order=Defect.WRONG_ORDER not in defects,
+        in_order=not defects.intersection(_OUT_OF_ORDER),
         complete=not defects.intersection(_OPEN_ENDS),
         has_root=any(one.subject == one.issuer for one in chain),
         roots=tuple(sorted({title(root) for root in roots_of(chain, roots)})),

@@ -10,8 +10,10 @@ from rig.trust.soundness import Defect
 
 #: Fewer days left than this is soon.
 WARN_DAYS = 14.0
-#: A root that nobody knows may be pinned; what else is wrong with a chain keeps clients out.
-_FLAW_LEVELS: Mapping[str, Level] = {Defect.UNKNOWN_ROOT: "warning"}
+#: A root that nobody knows may be pinned, and some chains are clumsy; what else is wrong with one keeps clients out.
+_FLAW_LEVELS: Mapping[str, Level] = dict.fromkeys(
+    (Defect.UNKNOWN_ROOT, Defect.LOOSE_ORDER, Defect.EXTRA_CERTIFICATE), "warning"
+)
 _OLD_VERSIONS = ("TLSv1", "TLSv1.1")
 
 
@@ -70,8 +72,11 @@ def _heartbeats(address: AddressView) -> Iterator[Finding]:
     elif address.heartbeats_refused is not None:
         text = f"whether it leaks its memory was not seen: {address.heartbeats_refused}"
         yield _finding("unknown", "heartbeats-not-seen", text, address)
-    elif address.heartbeats in (Heartbeats.CORRECT, Heartbeats.SILENT):
-        yield _finding("note", "heartbeats", f"takes heartbeats, and leaks nothing ({address.heartbeats})", address)
+    elif address.heartbeats is Heartbeats.SILENT:
+        text = "says that it takes heartbeats, and answered neither of two: whether it leaks its memory is not known"
+        yield _finding("unknown", "heartbeats-silent", text, address)
+    elif address.heartbeats is Heartbeats.CORRECT:
+        yield _finding("note", "heartbeats", "takes heartbeats, and leaks nothing", address)
 
 
 def _chain(address: AddressView, chain: ChainView, warn_days: float) -> Iterator[Finding]:

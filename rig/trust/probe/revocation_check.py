@@ -56,7 +56,7 @@ def judge_ocsp(der: bytes, leaf: x509.Certificate, issuer: x509.Certificate | No
         response = ocsp.load_der_ocsp_response(der)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             return "invalid", None, f"the responder refuses: {response.response_status.name.lower().replace('_', ' ')}"
-        if issuer is None or not _is_signed(response, issuer):
+        if issuer is None or not _is_signed(response, issuer, at):
             return "invalid", None, "not signed by the certificate's issuer" if issuer else "the issuer is not known"
         for one in response.responses:
             if one.serial_number == leaf.serial_number and _is_of(one, issuer):
@@ -150,13 +150,15 @@ def _is_of(one: ocsp.OCSPSingleResponse, issuer: x509.Certificate) -> bool:
     return one.issuer_name_hash == digest.finalize()
 
 
-def _is_signed(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> bool:
-    """By the issuer, or by whom the issuer lets answer (RFC 6960 §4.2.2.2)."""
-    deputies = [one for one in response.certificates if signed(one, issuer) and _may_answer(one)]
+def _is_signed(response: ocsp.OCSPResponse, issuer: x509.Certificate, at: datetime) -> bool:
+    """By the issuer, or by whom the issuer lets answer at this time (RFC 6960 §4.2.2.2)."""
+    deputies = [one for one in response.certificates if signed(one, issuer) and _may_answer(one, at)]
     return any(_has_signed(one, response) for one in (issuer, *deputies))
 
 
-def _may_answer(certificate: x509.Certificate) -> bool:
+def _may_answer(certificate: x509.Certificate, at: datetime) -> bool:
+    if not certificate.not_valid_before_utc - SKEW <= at <= certificate.not_valid_after_utc + SKEW:
+        return False
     try:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:

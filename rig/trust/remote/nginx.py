@@ -1,7 +1,7 @@
 """Another identity for an nginx on another machine: tested before it is live, looked at afterwards, undone by itself.
 
-What a swap is on disk, and why it is one rename, is `rig.trust.remote.releases`'s; what clients then see,
-`rig.trust.remote.shown_chain`'s.
+What a swap is on disk, and why it is one rename, is `rig.trust.remote.releases`'s; how the files that nginx names come
+to lead there, `rig.trust.remote.live_files`'s; what clients then see, `rig.trust.remote.shown_chain`'s.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from rig.clock import Clock
 from rig.errors import LabFault, Misuse, RigError
-from rig.firmware.manifest import Manifest
 from rig.trust.identity import Identity
+from rig.trust.remote.judgement import judge, refuse_fewer_names
+from rig.trust.remote.live_files import LiveFiles
 from rig.trust.remote.plan import NginxPlan
-from rig.trust.remote.rehearsal import complaint, rehearsal
-from rig.trust.remote.releases import Releases
+from rig.trust.remote.rehearsal import complaint, rehearsal, temporary_folders
+from rig.trust.remote.releases import PASSABLE, Releases
 from rig.trust.remote.session import Session
 from rig.trust.remote.shown_chain import Chain, await_chain, fingerprint, look_once, title
-from rig.trust.shipped import PinFolder, refused_by, shipped
-from rig.trust.soundness import flaws, refuse_flaws
 
 #: What is served now is looked at for so long before anything is changed.
 SETTLED_SECONDS = 5.0
@@ -45,24 +43,6 @@ class SwapFailed(LabFault):
         self.is_rolled_back = is_rolled_back
 
 
-def judge(identity: Identity, plan: NginxPlan, accepted: Sequence[str] = ()) -> None:
-    """Raises Misuse for a key of another certificate, or a flaw that nobody accepted; nobody is asked anything.
-
-    That firmware of the plan's manifest would go dark is one.
-
-    `accepted` are names of `rig.trust.soundness.Defect`.
-    """
-    if identity.leaf.public_key() != identity.key.public_key():
-        raise Misuse("this key is not the key of the first certificate of this chain")
-    roots = [*plan.trusted(), *([identity.pin] if identity.pin is not None else [])]
-    now = datetime.now(UTC)
-    found = flaws(identity.chain, plan.names, at=now, roots=roots)
-    if plan.manifest is not None and plan.pins is not None:
-        firmware = shipped(Manifest.load(plan.manifest))
-        found += refused_by(firmware, identity.chain, plan.names, PinFolder(plan.pins), now)
-    refuse_flaws(found, accepted)
-
-
 class RemoteNginx:
     """An nginx as `plan` describes it, through a `session` on its machine; `tell` hears of each step when it is done.
 
@@ -79,20 +59,25 @@ class RemoteNginx:
     ):
         self._session, self._plan, self._clock = session, plan, clock or Clock()
         self._listener = tell
-        self._releases = Releases(session, plan.live_chain, plan.live_key)
+        self._releases = Releases(session, plan.live_chain)
+        self._live = LiveFiles(session, self._releases, plan.live_chain, plan.live_key)
 
     def shown(self) -> str:
         """The SHA-256 of the leaf that a client sees, hexadecimal. Raises LabFault where none is shown."""
         return fingerprint(look_once(self._plan.endpoints[0], self._plan.names[0]))
 
-    def look(self) -> None:
+    def look(self, identity: Identity | None = None, *, accepted: Sequence[str] = ()) -> None:
         """All that can be found out without changing anything. Raises what a swap would raise before it begins."""
         pending = self._releases.pending()
         if pending is not None:
             self._tell("found", f"a swap from {pending[0]} to {pending[1]} that the next one would end first")
             return
-        self._settled()
-        if not self._releases.is_adopted():
+        if self._live.is_half_way():
+            self._tell("found", "half a first swap, which the next one would undo first")
+        former = self._settled()
+        if identity is not None:
+            refuse_fewer_names(former[0], identity.leaf, accepted)
+        if not self._live.is_adopted():
             self._tell("plain files", f"the live files would become links into {self._releases.folder}")
 
     def swap(self, identity: Identity, *, accepted: Sequence[str] = ()) -> str:
@@ -109,15 +94,11 @@ class RemoteNginx:
             if former == identity.chain:
                 self._tell("nothing to do", "this chain is live already")
                 return fingerprint(former)
-            self._releases.adopt()
-            release = self._releases.add(identity)
-            self._tell("uploaded", f"chain and key (0600) as {release}, beside the live ones")
-            try:
-                self._rehearse(release)
-            except BaseException:
-                with suppress(LabFault):
-                    self._releases.remove(release)
-                raise
+            refuse_fewer_names(former[0], identity.leaf, accepted)
+            self._adopt()
+            release = self._releases.add(identity, self._live.rights())
+            self._tell("uploaded", f"chain and key as {release}, beside the live ones, for the same readers")
+            self._rehearse(release, "it")
             self._go_live(release, identity.chain)
         return fingerprint(former)
 
@@ -141,19 +122,26 @@ class RemoteNginx:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """While nobody else swaps there; the server itself lets go of us when we die."""
+        """While nobody else swaps there; the server itself lets go of us when we die. What fails leaves nothing."""
         self._releases.prepare()
         lock = f"{self._releases.folder}/lock"
-        with self._session.held(["flock", "-n", lock, "sh", "-c", "echo held; exec cat"]) as is_held:
+        held = 'umask 077; exec flock -n "$0" sh -c "echo held; exec cat"'  # or anybody might hold it
+        with self._session.held(["sh", "-c", held, lock]) as is_held:
             if not is_held:
                 hint = "wait for it to end; the server needs `flock`, of util-linux"
                 raise LabFault(f"somebody else swaps here now, or {lock} cannot be locked", hint=hint)
-            yield
+            try:
+                yield
+            except BaseException:
+                with suppress(LabFault):  # then the next call does it
+                    self._tidy()
+                raise
 
     def _settled(self) -> Chain:
         """The live chain, once it is sure that it is what clients see and that nginx takes its configuration."""
-        chain = self._releases.live_chain()
-        self._releases.is_adopted()
+        chain = self._live.chain()
+        self._live.is_adopted()
+        self._live.rights()
         self._test("the configuration was broken before anything was changed")
         try:
             self._await(chain, SETTLED_SECONDS)
@@ -163,32 +151,44 @@ class RemoteNginx:
         self._tell("looked", f"live is {title(chain)}, and it is served at {self._where}")
         return chain
 
-    def _rehearse(self, release: str) -> None:
-        """Let the server's own nginx load the pair, in a configuration that has nothing else, before it is live.
+    def _adopt(self) -> None:
+        """Have the live files lead to a release of the same content, which nginx has loaded before they do."""
+        if self._live.is_adopted():
+            return
+        release = self._live.copy()
+        self._rehearse(release, "a copy of what is live")
+        try:
+            self._live.lead_to(release)
+            self._test("the whole configuration does not take links to what was live")
+        except BaseException:
+            with suppress(LabFault):
+                self._live.put_back()
+            raise
+        self._tell("adopted", f"the live files are links to {release}, a copy of them for the same readers")
+
+    def _rehearse(self, release: str, what: str) -> None:
+        """Let the server's own nginx load a pair, in a configuration that has nothing else, before it is live.
 
         A key that does not fit or a file that cannot be read is found here. The whole configuration with the new pair
         is tested when the link has been renamed, and reloaded only then.
         """
-        folder = f"{self._releases.path(release)}/rehearsal"
-        self._session.make_folder(folder)
-        configuration = rehearsal(self._releases.path(release), self._session.run([*self._plan.nginx, "-V"]).err)
-        self._session.put(f"{folder}/nginx.conf", configuration.encode(), 0o600)
-        done = self._session.run([*self._plan.nginx, "-t", "-c", f"{folder}/nginx.conf"])
+        folder = self._releases.path(release)
+        temporary = temporary_folders(folder, self._session.run([*self._plan.nginx, "-V"]).err)
+        for path in (f"{folder}/rehearsal", *temporary):
+            self._session.make_folder(path, PASSABLE)
+        file = f"{folder}/rehearsal/nginx.conf"
+        self._session.put(file, rehearsal(folder, temporary).encode(), 0o644)
+        done = self._session.run([*self._plan.nginx, "-t", "-c", file])
         if done.status:
-            raise SwapFailed(f"the server's nginx does not take it: {complaint(done.err)}", is_rolled_back=True)
-        self._session.remove(folder)
-        self._tell("rehearsed", "the server's own nginx loads chain and key")
+            raise SwapFailed(f"the server's nginx does not take {what}: {complaint(done.err)}", is_rolled_back=True)
+        self._session.remove(f"{folder}/rehearsal")
+        self._tell("rehearsed", f"the server's own nginx loads chain and key of {release}")
 
     def _go_live(self, release: str, chain: Chain) -> None:
         former = self._releases.linked("current")
         if former is None:
             raise LabFault(f"{self._releases.folder} has no `current`", hint="somebody took it away")
-        try:
-            self._releases.begin(former, release)
-        except BaseException:
-            with suppress(LabFault):
-                self._releases.prune()
-            raise
+        self._releases.begin(former, release)
         try:
             self._releases.point("current", release)
             self._tell("renamed", f"current is {release}")
@@ -220,18 +220,18 @@ class RemoteNginx:
                 self._reload()
             self._await(self._releases.chain(former), self._plan.seconds)
             self._releases.end()
-            self._releases.prune()
+            self._tidy()
         except BaseException as error:
             text = f"{_told(why)}; and rolling back failed: {_told(error)}"
             hint = "the same command again ends this; the former identity is kept on the server"
             raise SwapFailed(text, is_rolled_back=False, hint=hint) from why
-        self._tell("rolled back", f"current is {former}, and it is served at {self._where}")
+        self._tell("rolled back", f"the identity of {former} is served at {self._where}")
 
     def _recover(self) -> None:
         """End what a call that died was at: forward when it is live already and holds, else back."""
         pending = self._releases.pending()
         if pending is None:
-            self._releases.prune()
+            self._tidy()
             return
         former, release = pending
         self._tell("found", f"a swap from {former} to {release} that nobody ended")
@@ -244,6 +244,15 @@ class RemoteNginx:
                 self._settle(former)
         else:
             self._roll_back(former, LabFault("it had not been renamed yet"))
+
+    def _tidy(self) -> None:
+        """What no swap is at any more: the files of a first one that did not come about are plain again."""
+        if self._releases.pending() is not None:
+            return
+        if self._live.is_half_way():
+            self._live.put_back()
+            self._tell("put back", "the live files are plain ones again, as before the first swap")
+        self._releases.prune()
 
     def _tell(self, what: str, text: str) -> None:
         with suppress(OSError):  # who listens may be gone; what is half done is still to be undone

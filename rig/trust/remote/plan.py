@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, f
 from rig.errors import Misuse
 from rig.firmware.document import read_document, wrong_field
 from rig.ports import read_address
-from rig.trust.identity import load_chain
+from rig.trust.probe.roots import load_roots, system_roots
 from rig.trust.remote.ssh_address import SshAddress
 
 RemotePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*[^/\x00-\x1f]$")]
@@ -23,7 +23,7 @@ class NginxPlan(BaseModel):
 
     `live_chain` and `live_key` are paths on the server, absolute, as `ssl_certificate` and `ssl_certificate_key` name
     them. `nginx` is how the program is called there, for example through sudo; `reload` where it is not `nginx -s
-    reload`. `roots` (PEM) are what a chain has to lead to; the system's where it is not told.
+    reload`. `roots` (PEM, or a folder of it) are what a chain has to lead to; the system's where it is not told.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,10 +89,12 @@ class NginxPlan(BaseModel):
 
     def trusted(self) -> tuple[x509.Certificate, ...]:
         """The roots a chain has to lead to. Raises Misuse where there are none."""
-        file = self.roots or ssl.get_default_verify_paths().cafile
-        if file is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old roots break rules that no client minds
+            roots = system_roots() if self.roots is None else load_roots(self.roots.expanduser())
+        if not roots:
             raise Misuse("this system keeps no roots to judge a chain by", hint="--roots FILE")
-        return load_chain(Path(file).expanduser())
+        return roots
 
 
 def make_plan(**fields: object) -> NginxPlan:

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import secrets
+from collections.abc import Sequence
 
 from rig.trust.remote.releases import CHAIN, KEY
 
-#: Modules with a folder for temporary files, which a test makes: not where the live ones are.
+#: Modules with a folder for temporary files, which a test wants: not where the live ones are.
 _BUFFERING = ("proxy", "fastcgi", "uwsgi", "scgi")
 
 
-def rehearsal(release: str, built: str) -> str:
-    """A configuration for the pair in the folder `release`; `built` is what `nginx -V` says.
+def temporary_folders(release: str, built: str) -> list[str]:
+    """Folders that are to be there before the rehearsal; `built` is what `nginx -V` says.
 
-    Suites of any strength are allowed, so that only the whole configuration judges what is too weak for it. The socket
-    is one that nobody uses, since a test opens what is listened on; its path may have 107 bytes only, so it is short.
+    A test makes those that are missing, and may not be allowed to: nginx need not run as who logs in.
     """
-    folder = f"{release}/rehearsal"
     modules = ["client_body", *(name for name in _BUFFERING if f"--without-http_{name}_module" not in built)]
-    temporary = "\n".join(f"    {name}_temp_path {quoted(f'{folder}/{name}')};" for name in modules)
-    return f"""pid {quoted(f"{folder}/pid")};
+    return [f"{release}/rehearsal/{name}" for name in modules]
+
+
+def rehearsal(release: str, temporary: Sequence[str]) -> str:
+    """A configuration for the pair in the folder `release`, with `temporary_folders`.
+
+    Suites of any strength are allowed, so that only the whole configuration judges what is too weak for it. A test
+    opens what is listened on: a socket where everybody may make one, and so by a name that nobody can know before; its
+    path may have 107 bytes only. It opens the file of the process's number, too, and leaves this one as it is.
+    """
+    paths = "\n".join(f"    {path.rpartition('/')[2]}_temp_path {quoted(path)};" for path in temporary)
+    return f"""pid /dev/null;
 error_log stderr;
 events {{}}
 http {{
     access_log off;
-{temporary}
+{paths}
     server {{
-        listen unix:/tmp/rehearsal-{PurePosixPath(release).name}.sock ssl;
+        listen unix:/tmp/rehearsal-{secrets.token_hex(16)}.sock ssl;
         ssl_ciphers ALL:@SECLEVEL=0;
         ssl_certificate {quoted(f"{release}/{CHAIN}")};
         ssl_certificate_key {quoted(f"{release}/{KEY}")};

@@ -2,75 +2,39 @@
 
 The configuration names two files, and two files cannot be renamed at once: between one rename and the other a restart
 would find a key that is not its certificate's. So both become links through one link, `current`, for good; to rename
-that is the whole swap, and at no time does the configuration lead to half an identity. Who tests, reloads and looks is
-`rig.trust.remote.nginx`.
+that is the whole swap, and at no time does the configuration lead to half an identity. How the files become links is
+`rig.trust.remote.live_files`'s; who tests, reloads and looks is `rig.trust.remote.nginx`.
 """
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Mapping
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from rig.errors import LabFault, Misuse
 from rig.trust.identity import Identity
-from rig.trust.remote.session import Session
+from rig.trust.remote.session import Rights, Session
 
 _RELEASE = re.compile(r"\d{4,}-[0-9a-f]{12}")
-_LEFT_BEHIND = re.compile(r"(current|former|swap)\.new")
+_LEFT_BEHIND = re.compile(r"(current|former|swap)\.rig-new")
 CHAIN, KEY = "chain.pem", "key.pem"
+#: Folders: who may read a file in them is said by the file. Not 0700, since nginx need not run as who logs in.
+PASSABLE = 0o711
 
 
 class Releases:
-    """The identities beside `live_chain`, in `live_chain`.releases, for the owner only (0700, keys 0600).
+    """The identities beside `live_chain`, in `live_chain`.releases: each for whom the live files are for.
 
     `current` links to the live one, `former` to the one before it; `swap` is there while one is under way, and names
     both, so that who finds it knows what a call that died was at.
     """
 
-    def __init__(self, session: Session, live_chain: str, live_key: str):
+    def __init__(self, session: Session, live_chain: str):
         self._session = session
-        self._live = {live_chain: CHAIN, live_key: KEY}
         self.folder = f"{live_chain}.releases"
-
-    # -- the live files ------------------------------------------------------------------------------------------------
-
-    def is_adopted(self) -> bool:
-        """Whether the live files are links of ours. Raises Misuse for files that are not there, or somebody else's."""
-        ours = [self._is_ours(path, name) for path, name in self._live.items()]
-        return all(ours)
-
-    def adopt(self) -> None:
-        """Make the live files links of ours, with what is in them now: each step on the way shows the same identity."""
-        if self.is_adopted():
-            return
-        chain = self.live_chain()
-        release = self._make(chain[0])
-        for path, name in self._live.items():
-            copy = self._file(release, name)
-            self._do(["cp", "--", path, copy])
-            self._do(["chmod", "600", copy])
-        self._keep(release)
-        self.point("current", release)
-        for path, name in self._live.items():
-            self._session.link(path, f"{self.folder}/current/{name}")
-
-    def live_chain(self) -> tuple[x509.Certificate, ...]:
-        """The certificates that lie where the configuration looks."""
-        return self._read_chain(next(iter(self._live)))
-
-    def _is_ours(self, path: str, name: str) -> bool:
-        kind = self._session.kind(path)
-        if kind == "file":
-            return False
-        if kind is None:
-            raise Misuse(f"the server has no {path}", hint="as ssl_certificate and ssl_certificate_key name them")
-        if kind == "link" and self._session.target(path) == f"{self.folder}/current/{name}":
-            return True
-        told = f"a link to {self._session.target(path)}" if kind == "link" else f"a {kind}"
-        raise Misuse(f"{path} is {told}, which somebody else keeps", hint="let nginx name a file that nobody renews")
 
     # -- releases ------------------------------------------------------------------------------------------------------
 
@@ -78,33 +42,38 @@ class Releases:
         """Make the folder where there is none. Raises LabFault, and Misuse for what is no folder."""
         if self._session.kind(self.folder) is None:
             try:
-                self._session.make_folder(self.folder)
+                self._session.make_folder(self.folder, PASSABLE)
             except LabFault:
                 if self._session.kind(self.folder) is None:  # else somebody made it meanwhile
                     raise
         if self._session.kind(self.folder) != "folder":
             raise Misuse(f"{self.folder} on the server is no folder")
 
-    def add(self, identity: Identity) -> str:
-        """Upload an identity beside the others; returns its name. Nothing of it stays when that fails."""
-        release = self._make(identity.leaf)
-        try:
-            self._session.put(self._file(release, KEY), identity.key_pem, 0o600)
-            self._session.put(self._file(release, CHAIN), identity.chain_pem, 0o644)
-            self._keep(release)
-        except BaseException:
-            with suppress(LabFault):
-                self.remove(release)
-            raise
+    def add(self, identity: Identity, rights: Mapping[str, Rights]) -> str:
+        """Upload an identity beside the others, each file for whom `rights` says; returns its name."""
+        release = self.make(identity.leaf)
+        for name, content in ((KEY, identity.key_pem), (CHAIN, identity.chain_pem)):
+            self._session.put(self._file(release, name), content, 0o600)
+            self._session.give(self._file(release, name), rights[name])
+        self.keep(release)
         return release
 
-    def remove(self, release: str) -> None:
-        """Take one away."""
-        self._session.remove(f"{self.folder}/{release}")
+    def make(self, leaf: x509.Certificate) -> str:
+        """A folder for another one; returns its name."""
+        numbers = [int(name.partition("-")[0]) for name in self._session.names(self.folder) if _RELEASE.fullmatch(name)]
+        release = f"{max(numbers, default=0) + 1:04}-{leaf.fingerprint(hashes.SHA256()).hex()[:12]}"
+        self._session.make_folder(self.path(release), PASSABLE)
+        return release
+
+    def keep(self, release: str) -> None:
+        """Have its files on the disk before a link leads to them: a server may lose power too."""
+        done = self._session.run(["sync", self._file(release, KEY), self._file(release, CHAIN), self.path(release)])
+        if done.status:
+            raise LabFault(f"sync failed on the server: {done.last_words}")
 
     def chain(self, release: str) -> tuple[x509.Certificate, ...]:
         """The certificates of one."""
-        return self._read_chain(self._file(release, CHAIN))
+        return self.read_chain(self._file(release, CHAIN))
 
     def path(self, release: str) -> str:
         """Its folder."""
@@ -118,6 +87,10 @@ class Releases:
     def point(self, link: str, release: str) -> None:
         """Let `current` or `former` be another one, in one step."""
         self._session.link(f"{self.folder}/{link}", release)
+
+    def unlink(self, link: str) -> None:
+        """Take `current` or `former` away."""
+        self._session.remove(f"{self.folder}/{link}")
 
     def prune(self) -> None:
         """Take away all that is neither current nor former: of calls that died, and older ones. Others' files stay."""
@@ -133,9 +106,9 @@ class Releases:
     def begin(self, former: str, release: str) -> None:
         """Note what is about to be done, before anything is."""
         note = f"{self.folder}/swap"
-        self._session.remove(f"{note}.new")
-        self._session.put(f"{note}.new", f"{former} {release}\n".encode(), 0o600)
-        self._session.rename(f"{note}.new", note)
+        self._session.remove(f"{note}.rig-new")
+        self._session.put(f"{note}.rig-new", f"{former} {release}\n".encode(), 0o600)
+        self._session.rename(f"{note}.rig-new", note)
 
     def pending(self) -> tuple[str, str] | None:
         """From which to which one a swap was under way that nobody ended; None for none. Raises LabFault."""
@@ -153,25 +126,11 @@ class Releases:
 
     # -- files ---------------------------------------------------------------------------------------------------------
 
-    def _make(self, leaf: x509.Certificate) -> str:
-        numbers = [int(name.partition("-")[0]) for name in self._session.names(self.folder) if _RELEASE.fullmatch(name)]
-        release = f"{max(numbers, default=0) + 1:04}-{leaf.fingerprint(hashes.SHA256()).hex()[:12]}"
-        self._session.make_folder(f"{self.folder}/{release}")
-        return release
-
     def _file(self, release: str, name: str) -> str:
         return f"{self.folder}/{release}/{name}"
 
-    def _keep(self, release: str) -> None:
-        """Have the files on the disk before a link leads to them: a server may lose power too."""
-        self._do(["sync", self._file(release, KEY), self._file(release, CHAIN), self.path(release)])
-
-    def _do(self, argv: list[str]) -> None:
-        done = self._session.run(argv)
-        if done.status:
-            raise LabFault(f"{argv[0]} failed on the server: {done.last_words}")
-
-    def _read_chain(self, path: str) -> tuple[x509.Certificate, ...]:
+    def read_chain(self, path: str) -> tuple[x509.Certificate, ...]:
+        """The certificates of a PEM file on the server. Raises LabFault for what is none."""
         try:
             return tuple(x509.load_pem_x509_certificates(self._session.read(path)))
         except ValueError as error:

@@ -27,6 +27,18 @@ class Done:
         return lines[-1] if lines else f"exit status {self.status}"
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Whose a file is and who may do what with it: user and group as the server numbers them, and its mode (0o640)."""
+
+    user: int
+    group: int
+    mode: int
+
+    def __str__(self) -> str:
+        return f"{self.user}:{self.group} {self.mode:04o}"
+
+
 class Session(Protocol):
     """What is needed of a server. Paths are absolute; whatever fails raises LabFault."""
 
@@ -39,8 +51,11 @@ class Session(Protocol):
     def kind(self, path: str) -> Kind | None:
         """What is there itself (a link is not followed); None for nothing."""
 
-    def mode(self, path: str) -> int:
-        """Its permissions, such as 0o600."""
+    def rights(self, path: str) -> Rights:
+        """Whose it is, and who may do what; a link is followed."""
+
+    def give(self, path: str, rights: Rights) -> None:
+        """Let it have these, and nobody any of it before its owner is the one that is told."""
 
     def names(self, folder: str) -> list[str]:
         """What is in a folder, sorted."""
@@ -51,8 +66,8 @@ class Session(Protocol):
     def put(self, path: str, content: bytes, mode: int) -> None:
         """A new file that nobody else may read before its mode allows it; fails when there is one."""
 
-    def make_folder(self, path: str) -> None:
-        """A new folder for its owner only (0700); fails when there is one."""
+    def make_folder(self, path: str, mode: int) -> None:
+        """A new folder; fails when there is one."""
 
     def link(self, path: str, target: str) -> None:
         """Make a symbolic link, in one step in place of whatever link or file was there."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import posixpath
 import shlex
 import socket
 import stat
@@ -19,7 +20,7 @@ import paramiko  # type: ignore[import-untyped,unused-ignore]
 
 from rig.errors import LabFault, Misuse
 from rig.trust.remote.known_hosts import known_hosts
-from rig.trust.remote.session import COMMAND_SECONDS, Done, Kind
+from rig.trust.remote.session import COMMAND_SECONDS, Done, Kind, Rights
 from rig.trust.remote.ssh_address import SshAddress
 
 #: For each step of a connection.
@@ -142,10 +143,17 @@ class SshSession:
         kinds: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
         return kinds.get(stat.S_IFMT(mode), "other")
 
-    def mode(self, path: str) -> int:
-        """Its permissions, such as 0o600."""
+    def rights(self, path: str) -> Rights:
+        """Whose it is, and who may do what; a link is followed."""
         with self._doing("look at", path):
-            return stat.S_IMODE(self._files.stat(path).st_mode or 0)
+            seen = self._files.stat(path)
+        return Rights(seen.st_uid or 0, seen.st_gid or 0, stat.S_IMODE(seen.st_mode or 0))
+
+    def give(self, path: str, rights: Rights) -> None:
+        """Let it have these, and nobody any of it before its owner is the one that is told."""
+        with self._doing(f"give to {rights}", path):
+            self._files.chown(path, rights.user, rights.group)
+            self._files.chmod(path, rights.mode)
 
     def names(self, folder: str) -> list[str]:
         """What is in a folder, sorted."""
@@ -169,14 +177,15 @@ class SshSession:
             if self._files.stat(path).st_size != len(content):
                 raise self._fault(f"{path} is not whole: is the disk full?")
 
-    def make_folder(self, path: str) -> None:
-        """A new folder for its owner only (0700); fails when there is one."""
+    def make_folder(self, path: str, mode: int) -> None:
+        """A new folder; fails when there is one."""
         with self._doing("make", path):
             self._files.mkdir(path, 0o700)
+            self._files.chmod(path, mode)  # whatever the umask is there
 
     def link(self, path: str, target: str) -> None:
         """Make a symbolic link, in one step in place of whatever link or file was there."""
-        beside = f"{path}.new"
+        beside = f"{path}.rig-new"
         self.remove(beside)
         with self._doing("link", beside):
             self._files.symlink(target, beside)
@@ -210,7 +219,18 @@ class SshSession:
             yield
         except (paramiko.SSHException, OSError, EOFError) as error:
             reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+            if reason == "failure":  # all that SFTP has to say of a full disk, among others
+                reason = self._room(posixpath.dirname(path)) or "the server says no more than failure"
             raise self._fault(f"cannot {what} {path}: {reason}") from error
+
+    def _room(self, folder: str) -> str | None:
+        """That a folder's disk is full, and which one that is; None when it is not, or nobody knows."""
+        with contextlib.suppress(LabFault):
+            *_, last = self.run(["df", "-Pk", "--", folder]).out.splitlines() or [""]
+            _disk, *_sizes, left, _percent, where = last.split(maxsplit=5) if last.count(" ") > 4 else [""] * 6
+            if left == "0":
+                return f"the disk is full: nothing is left at {where}"
+        return None
 
     def _fault(self, message: str) -> LabFault:
         return LabFault(f"{self._address}: {message}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -127,8 +127,25 @@ def course(spans: Sequence[Span]) -> Course:
 
 def best(courses: Sequence[Course]) -> Course:
     """The course of who can choose: at each time the best of all; where none works, why each does not."""
+    return course([_best(spans, begins, ends) for spans, begins, ends in _together(courses)])
+
+
+def worst(courses: Sequence[Course]) -> Course:
+    """The course of who cannot choose: at each time the worst of all, and why."""
+    return course([_worst(spans, begins, ends) for spans, begins, ends in _together(courses)])
+
+
+def _together(courses: Sequence[Course]) -> Iterator[tuple[list[Span], datetime, datetime]]:
+    """The spans of all, from each time at which any changes to the next."""
     times = sorted({time for one in courses for span in one.spans for time in (span.begins, span.ends)})
-    return course([_best([one.at(begins) for one in courses], begins, ends) for begins, ends in pairwise(times)])
+    for begins, ends in pairwise(times):
+        yield [one.at(begins) for one in courses], begins, ends
+
+
+def _worst(spans: Sequence[Span], begins: datetime, ends: datetime) -> Span:
+    state = max((span.state for span in spans), key=_ORDER.index)
+    facts = dict.fromkeys(fact for span in spans if span.state is state for fact in span.facts)
+    return Span(begins, ends, state, tuple(facts))
 
 
 def _best(spans: Sequence[Span], begins: datetime, ends: datetime) -> Span:

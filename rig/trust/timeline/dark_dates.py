@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Any
 from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
 from rig.trust.look.refusal import Refusal
-from rig.trust.look.served import fetch
 from rig.trust.shipped import PinFolder, Shipped, shipped
 from rig.trust.timeline.course import Course
 from rig.trust.timeline.lifetimes import ASKED
-from rig.trust.timeline.plan import Plan, PlannedEndpoint
-from rig.trust.timeline.schedule import Chains, Schedule, Seen, schedule
+from rig.trust.timeline.live import Looked
+from rig.trust.timeline.plan import Plan
+from rig.trust.timeline.schedule import Chains, Schedule, Seen, answering, schedule
 from rig.trust.timeline.timeline import FirmwareTimeline, Horizon, ServerTimeline, timeline
 
 #: More than this nobody plans; it bounds the work.
@@ -38,20 +37,33 @@ class DarkDates:
     written_off: tuple[str, ...] = ()
 
     def status(self, warn: int) -> int:
-        """Exit status: 1 if firmware is dark today or will be within `warn` days, 3 if a server was not seen, or 0."""
-        last = self.horizon.today + timedelta(days=warn)
-        minded = [one for one in self.firmware if one.firmware.name not in self.written_off]
+        """Exit status: 1 if firmware is dark today or will be within `warn` days, 3 if a server was not seen, or 0.
+
+        Raises Misuse for more days than anybody plans.
+        """
+        if not 0 <= warn <= FARTHEST.days:
+            raise Misuse(f"a warning {warn} days ahead", hint=f"{FARTHEST.days} at most")
+        # What is later than all that was looked at is not known anyway.
+        last = self.horizon.today + min(timedelta(days=warn), self.horizon.until - self.horizon.today)
+        minded = [one for one in self.firmware if not self._is_written_off(one)]
         losses = [one.course.next_loss(self.horizon.today) for one in minded]
         if any(loss is not None and loss <= last for loss in losses):
             return 1
         return 3 if self.unseen else 0
 
+    def _is_written_off(self, one: FirmwareTimeline) -> bool:
+        """Of a group that is alike to servers, all must be: the others are still wanted."""
+        return set(one.firmware.images) <= set(self.written_off)
+
     def renewals(self) -> list[dict[str, Any]]:
         """Of each endpoint that is renewed: how often until the end, as planned and with the lifetimes to come, and
         who could be darkened by each.
         """
-        told = []
+        told, known = [], set()
         for one in self.schedules:
+            if (one.host, one.port) in known:  # another address of the same endpoint
+                continue
+            known.add((one.host, one.port))
             planned = one.renewals(self.horizon.today)
             if one.renewal is None or not planned:
                 continue
@@ -61,10 +73,14 @@ class DarkDates:
                     "next": _iso(planned[0]),
                     "planned": len(planned),
                     **{str(days): one.renewal.count(days, planned[0], self.horizon.until) for days in ASKED},
-                    "at_risk": [at.firmware.name for at in self.firmware if _is_at_risk(at, one.host)],
+                    "at_risk": [at.firmware.name for at in self.firmware if self._is_at_risk(at, one)],
                 }
             )
         return told
+
+    def _is_at_risk(self, one: FirmwareTimeline, asked: Schedule) -> bool:
+        at_risk = [server for server in one.servers if server.risks]
+        return any(asked is there for one in at_risk for there in answering(self.schedules, one.host, one.port))
 
     def told(self) -> dict[str, Any]:
         """All of it for JSON; times are UTC, days are ISO."""
@@ -82,7 +98,7 @@ class DarkDates:
             "name": one.firmware.name,
             "images": list(one.firmware.images),
             "checks_dates": one.firmware.checks_dates,
-            "written_off": one.firmware.name in self.written_off,
+            "written_off": self._is_written_off(one),
             **self._course(one.course),
             "at_risk": [_iso(time) for time in one.risks],
             "servers": [self._server(server) for server in one.servers],
@@ -90,7 +106,7 @@ class DarkDates:
 
     def _server(self, server: ServerTimeline) -> dict[str, Any]:
         risks = [_iso(time) for time in server.risks]
-        return {"host": server.host, **self._course(server.course), "at_risk": risks}
+        return {"host": server.name, **self._course(server.course), "at_risk": risks}
 
     def _course(self, course: Course) -> dict[str, Any]:
         """Days left count from today to the last day; 0 is today, None none or no end."""
@@ -115,18 +131,25 @@ def dark_dates(
     until: datetime,
     manifest: Path | None = None,
     pins: Path | None = None,
-    seen: Mapping[str, Seen | Refusal] | None = None,
+    seen: Mapping[str, Looked] | None = None,
     chains: Chains | None = None,
 ) -> DarkDates:
     """Judge all firmware of a manifest (else of the plan's) and of the plan itself; `chains` else of its authorities.
 
     What was `seen` at endpoints (`look`) takes the place of what was planned. Raises Misuse.
     """
-    if not today < until <= today + FARTHEST:
+    if not timedelta(0) < until - today <= FARTHEST:
         raise Misuse(f"a timeline from {today:%Y-%m-%d} until {until:%Y-%m-%d}", hint="50 years at most")
+    told = [one.since for endpoint in plan.endpoint for one in endpoint.shows if one.since is not None]
+    if told and until - min(told) > 2 * FARTHEST:
+        raise Misuse(
+            f"a timeline until {until:%Y-%m-%d} of a plan from {min(told):%Y-%m-%d} on", hint="100 years at most"
+        )
     seen = seen or {}
     chains = chains or Chains(plan.authorities)
-    schedules = [schedule(one, chains, until, _seen(seen.get(one.name))) for one in plan.endpoint]
+    schedules = [
+        schedule(one, chains, until, address) for one in plan.endpoint for address in _seen(seen.get(one.name, ()))
+    ]
     begins = [one.shown[0].begins for one in schedules if one.shown]
     horizon = Horizon(min([today, *begins]), today, until)
     firmware = _firmware(plan, manifest)
@@ -143,28 +166,18 @@ def dark_dates(
         tuple(one for one in found if one.is_planned),
         tuple(name for one in found if not one.is_planned for name in one.firmware.images),
         tuple(schedules),
-        {name: str(one) for name, one in seen.items() if isinstance(one, Refusal)},
+        {name: text for name, looked in seen.items() if (text := _unseen(looked))},
         plan.written_off,
     )
 
 
-def look(endpoints: Sequence[PlannedEndpoint], at: datetime) -> dict[str, Seen | Refusal]:
-    """What endpoints serve now, all looked at together; it counts as seen at `at`."""
-
-    async def one(endpoint: PlannedEndpoint) -> Seen | Refusal:
-        try:
-            return Seen(at, (await fetch(endpoint.dialled, endpoint.host)).chain)
-        except Refusal as refusal:
-            return refusal
-
-    async def everyone() -> list[Seen | Refusal]:
-        return await asyncio.gather(*map(one, endpoints))
-
-    return dict(zip([endpoint.name for endpoint in endpoints], asyncio.run(everyone()), strict=True))
+def _seen(looked: Looked) -> list[Seen] | list[None]:
+    """What was seen at each address; where nothing was, once nothing: all is as planned."""
+    return [one for one in looked if isinstance(one, Seen)] or [None]
 
 
-def _seen(looked: Seen | Refusal | None) -> Seen | None:
-    return looked if isinstance(looked, Seen) else None
+def _unseen(looked: Looked) -> str:
+    return "; ".join(str(one) for one in looked if isinstance(one, Refusal))
 
 
 def _firmware(plan: Plan, manifest: Path | None) -> list[tuple[Shipped, datetime | None]]:
@@ -195,10 +208,6 @@ def _listed(plan: Plan, path: Path) -> list[tuple[Shipped, datetime | None]]:
         for one, names in chosen
         if names
     ]
-
-
-def _is_at_risk(one: FirmwareTimeline, host: str) -> bool:
-    return any(server.host.lower() == host.lower() and server.risks for server in one.servers)
 
 
 def _iso(time: datetime | None) -> str | None:

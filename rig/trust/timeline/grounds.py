@@ -10,13 +10,13 @@ from cryptography import x509
 from rig.firmware.esp_behaviour import BUNDLE
 from rig.firmware.update_attempts import Attempt
 from rig.formats.certificate_chain import BUNDLE_REFUSED, Flag, Refusal, signed
-from rig.trust.shipped import PinFolder, Shipped
+from rig.trust.shipped import PinFolder, Shipped, TooLong
 from rig.trust.soundness import title
 
 _OTHER = {
     Flag.KEY_USAGE | Flag.EXT_KEY_USAGE: "it is no certificate for servers",
     Flag.BAD_MD: "it is signed with a hash that is not taken any more",
-    Flag.BAD_KEY: "a key in it is too short",
+    Flag.BAD_KEY: "a key in it is too short, or on a curve that it does not know",
 }
 
 
@@ -26,9 +26,11 @@ def grounds(
     chain: Sequence[x509.Certificate],
     pins: PinFolder,
     at: datetime,
-    refusal: Refusal,
+    refusal: Refusal | TooLong,
 ) -> tuple[str, ...]:
     """Everything that `refusal` says of a chain at a time, fact by fact."""
+    if isinstance(refusal, TooLong):
+        return (str(refusal),)
     if refusal.code == BUNDLE_REFUSED:
         return _issuers(chain), "not by a public root"
     told = []
@@ -37,9 +39,9 @@ def grounds(
     if refusal.flags & Flag.NOT_TRUSTED:
         told += [_issuers(chain), f"not by {_trusted(attempt, pins)}"]
     if refusal.flags & (Flag.EXPIRED | Flag.FUTURE):
-        told += _out_of_date(firmware, attempt, chain, pins, at, refusal)
+        told += dict.fromkeys(_out_of_date(firmware, attempt, chain, pins, at, refusal))
     told += [text for flags, text in _OTHER.items() if refusal.flags & flags]
-    return tuple(told) or (str(refusal.flags),)
+    return tuple(told) or (" and ".join(str(flag.name).lower().replace("_", " ") for flag in refusal.flags),)
 
 
 def _issuers(chain: Sequence[x509.Certificate]) -> str:
@@ -70,7 +72,7 @@ def _out_of_date(
     if BUNDLE in attempt.pins:
         return  # its callback looks at keys only
     for anchor in pins.certificates(attempt.pins):
-        if _dated(anchor, at) and anchor not in chain and any(signed(child, anchor) for child in chain):
+        if _dated(anchor, at) and any(signed(child, anchor) for child in chain):
             yield _dated(anchor, at)
 
 

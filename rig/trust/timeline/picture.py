@@ -86,7 +86,7 @@ def _draw_axes(axes: Axes, found: DarkDates, rows: int) -> None:
 
 
 def _row_label(one: FirmwareTimeline, number: int) -> str:
-    host = one.servers[number].host
+    host = one.servers[number].name
     if number > 0:
         return host
     more = f" (+{len(one.firmware.images) - 1})" if len(one.firmware.images) > 1 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -35,20 +35,19 @@ class Shown:
     chain: Chain = field(repr=False)
     cause: Cause
     rivals: tuple[Chain, ...] | None = field(default=(), repr=False)
+    #: Why an ESP32 is not shown it: server and device share no version or suite.
+    shut_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Everything an endpoint is to show, in the order of time."""
+    """Everything an endpoint is to show, in the order of time; at one `address` of several where it was looked at."""
 
     host: str
     port: int | None
     shown: tuple[Shown, ...]
     renewal: Renewal | None = None
-
-    def is_for(self, host: str, port: int) -> bool:
-        """Whether this is who answers there."""
-        return self.host.lower() == host.lower() and self.port in (None, port)
+    address: str = ""
 
     def at(self, when: datetime) -> Shown | None:
         """What is shown at a time; None before all of it."""
@@ -58,6 +57,12 @@ class Schedule:
     def renewals(self, since: datetime) -> list[datetime]:
         """When it is renewed from a time on."""
         return [one.begins for one in self.shown if one.cause == "renewal" and one.begins >= since]
+
+
+def answering(schedules: Sequence[Schedule], host: str, port: int) -> list[Schedule]:
+    """Who answers there, at each address: an endpoint of this very port, else one of any port."""
+    there = [one for one in schedules if one.host.lower() == host.lower()]
+    return [one for one in there if one.port == port] or [one for one in there if one.port is None]
 
 
 class RenewedLeaf:
@@ -103,10 +108,15 @@ class Chains:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What an endpoint served when somebody looked: it takes the place of all that was planned up to then."""
+    """What an endpoint served when somebody looked: it takes the place of all that was planned up to then.
+
+    `shut_out` says why an ESP32 is not served there; the chain is then what others see, and its like is never served.
+    """
 
     at: datetime
     chain: Chain
+    address: str = ""
+    shut_out: str = ""
 
 
 def schedule(endpoint: PlannedEndpoint, chains: Chains, until: datetime, seen: Seen | None = None) -> Schedule:
@@ -117,7 +127,10 @@ def schedule(endpoint: PlannedEndpoint, chains: Chains, until: datetime, seen: S
     shown = list(_course(endpoint, entries, chains, min(until, endpoint.ends or until)))
     if endpoint.ends is not None and endpoint.ends < until:
         shown.append(Shown(endpoint.ends, (), "end"))
-    return Schedule(endpoint.host, endpoint.port, tuple(shown), endpoint.renewal)
+    if seen is not None and seen.shut_out:
+        shown = [replace(one, shut_out=seen.shut_out) if one.begins >= seen.at else one for one in shown]
+    address = "" if seen is None else seen.address
+    return Schedule(endpoint.host, endpoint.port, tuple(shown), endpoint.renewal, address)
 
 
 @dataclass(frozen=True, slots=True)

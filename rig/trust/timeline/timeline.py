@@ -7,7 +7,7 @@ exact to the second. What firmware refuses is `rig.trust.shipped`'s matter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -15,9 +15,11 @@ from cryptography import x509
 
 from rig.firmware.update_attempts import Attempt
 from rig.trust.shipped import PinFolder, Shipped
-from rig.trust.timeline.course import SECOND, Course, Span, State, best, course
+from rig.trust.timeline.course import SECOND, Course, Span, State, best, course, worst
 from rig.trust.timeline.grounds import grounds
-from rig.trust.timeline.schedule import Schedule, Shown
+from rig.trust.timeline.schedule import Schedule, Shown, answering
+
+HTTPS = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class ServerTimeline:
     host: str
     course: Course
     risks: tuple[datetime, ...]
+    port: int = HTTPS
+
+    @property
+    def name(self) -> str:
+        """What it is called: its host, and its port where it is not the usual one."""
+        return self.host if self.port == HTTPS else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +69,13 @@ def timeline(
     released: datetime | None = None,
 ) -> FirmwareTimeline:
     """How firmware stands with all its servers, from its release on. Raises Misuse for a pin without a file."""
-    by_host: dict[str, list[tuple[Schedule | None, Course]]] = {}
+    by_server: dict[tuple[str, int], list[tuple[Sequence[Schedule], Course]]] = {}
     for attempt in firmware.attempts:
-        asked = next((one for one in schedules if one.is_for(attempt.host, attempt.port)), None)
+        asked = answering(schedules, attempt.host, attempt.port)
         found = _attempt_course(firmware, attempt, asked, pins, horizon)
-        by_host.setdefault(attempt.host, []).append((asked, found if released is None else found.since(released)))
-    servers = [_server(host, tried, horizon) for host, tried in by_host.items()]
+        tried = (asked, found if released is None else found.since(released))
+        by_server.setdefault((attempt.host.lower(), attempt.port), []).append(tried)
+    servers = [_server(host, port, tried, horizon) for (host, port), tried in by_server.items()]
     whole = servers[0].course if len(servers) == 1 else best([_named(server) for server in servers])
     risks = {time for server in servers for time in server.risks if whole.at(time).state is State.AT_RISK}
     return FirmwareTimeline(firmware, tuple(servers), whole, tuple(sorted(risks)))
@@ -74,23 +83,39 @@ def timeline(
 
 def _named(server: ServerTimeline) -> Course:
     """Its course, each reason with its name."""
-    told = [(span, (f"{server.host}: {span.why}",) if span.facts else ()) for span in server.course.spans]
+    told = [(span, (f"{server.name}: {span.why}",) if span.facts else ()) for span in server.course.spans]
     return Course(tuple(Span(span.begins, span.ends, span.state, facts) for span, facts in told))
 
 
-def _server(host: str, tried: Sequence[tuple[Schedule | None, Course]], horizon: Horizon) -> ServerTimeline:
+def _server(
+    host: str, port: int, tried: Sequence[tuple[Sequence[Schedule], Course]], horizon: Horizon
+) -> ServerTimeline:
     whole = best([found for _, found in tried])
-    renewals = {time for asked, _ in tried if asked is not None for time in asked.renewals(horizon.today)}
+    renewals = {time for asked, _ in tried for one in asked for time in one.renewals(horizon.today)}
     risks = (time for time in sorted(renewals) if time < horizon.until and whole.at(time).state is State.AT_RISK)
-    return ServerTimeline(host, whole, tuple(risks))
+    return ServerTimeline(host, whole, tuple(risks), port)
 
 
 def _attempt_course(
-    firmware: Shipped, attempt: Attempt, asked: Schedule | None, pins: PinFolder, horizon: Horizon
+    firmware: Shipped, attempt: Attempt, asked: Sequence[Schedule], pins: PinFolder, horizon: Horizon
 ) -> Course:
-    if asked is None:
+    """Nobody knows which of several addresses a device meets: it counts as lost where it is lost at one."""
+    if not asked:
         unknown = f"the plan has no endpoint {attempt.host}"
         return Course((Span(horizon.since, horizon.until, State.UNPLANNED, (unknown,)),))
+    courses = [_address_course(firmware, attempt, one, pins, horizon) for one in asked]
+    if courses.count(courses[0]) == len(courses):
+        return courses[0]
+    return worst([_placed(found, one.address) for one, found in zip(asked, courses, strict=True)])
+
+
+def _placed(found: Course, address: str) -> Course:
+    """Its facts with the address at which they hold."""
+    told = [replace(span, facts=tuple(f"{fact} at {address}" for fact in span.facts)) for span in found.spans]
+    return Course(tuple(told))
+
+
+def _address_course(firmware: Shipped, attempt: Attempt, asked: Schedule, pins: PinFolder, horizon: Horizon) -> Course:
     spans = []
     times = [horizon.since, *instants(asked, pins.certificates(attempt.pins)), horizon.until]
     times = sorted({min(max(time, horizon.since), horizon.until) for time in times})
@@ -117,6 +142,8 @@ def _judge(
         return State.UNPLANNED, (f"{attempt.host} is planned later",)
     if not shown.chain:
         return State.REFUSED, (f"{attempt.host} is switched off",)
+    if shown.shut_out:
+        return State.REFUSED, (f"it shares no TLS version or suite with an ESP32 ({shown.shut_out})",)
     refusal = firmware.refuses(attempt, shown.chain, pins, at)
     if refusal is not None:
         return State.REFUSED, grounds(firmware, attempt, shown.chain, pins, at, refusal)

@@ -12,7 +12,7 @@ state = "watch-state"   # what was seen and told; it survives kill -9
 # Firmware in the field. `pins` has NAME.pem for each pin, bundle.pem for the public roots.
 manifest = "manifest.toml"
 pins = "pins"
-# roots = "roots.pem"   # chains must lead to one of these (file or folder); without it, anywhere
+# roots = "roots.pem"   # chains must lead to one of these (file or folder); without it, this system's
 
 [thresholds]
 ends = [14, 7, 1]             # days before a server's certificate ends, each told once

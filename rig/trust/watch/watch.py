@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rig.errors import LabFault, Misuse, RigError
-from rig.trust.probe.roots import load_roots
+from rig.trust.probe.roots import load_roots, system_roots
 from rig.trust.watch.channel import Channel, channel
 from rig.trust.watch.clock import WatchClock
 from rig.trust.watch.config import WatchConfig, WatchedEndpoint
@@ -62,7 +62,7 @@ class Equipment:
     def of(cls, config: WatchConfig) -> Equipment:
         """Raises Misuse for what is not there: the manifest, a pin, roots, a variable of the environment."""
         fleet = Fleet.of(config)
-        roots = load_roots(config.roots) if config.roots is not None else ()
+        roots = load_roots(config.roots) if config.roots is not None else system_roots()
         if config.metrics.file is not None and not config.metrics.file.parent.is_dir():
             raise Misuse(f"metrics.file: {config.metrics.file.parent} is no folder", hint="make it")
         channels = tuple(map(channel, config.alert.channels))
