@@ -20,26 +20,27 @@ class CutUntilLanded:
         self._bench = bench
         self._record = record
 
-    def __call__(self, trial: Trial[Any], *, lands: str, tries: int = DEFAULT_TRIES) -> Verdict:
-        """The first verdict whose landing is in phase `lands`. Raises LabFault after `tries` that were not.
+    def __call__(self, trial: Trial[Any], *, lands: str | tuple[str, ...], tries: int = DEFAULT_TRIES) -> Verdict:
+        """The first verdict whose landing is in phase `lands`, or one of them. Raises LabFault after `tries` others.
 
         Raises DeviceFault for a board that such a cut killed.
         """
-        missed = []
+        wanted = (lands,) if isinstance(lands, str) else lands
+        aimed, missed = " or ".join(wanted), []
         for number in range(1, tries + 1):
             verdict = self._bench.run(trial)
             attach_cut(verdict.line)
-            if verdict.landing.landed and verdict.landing.phase == lands:
+            if verdict.landing.landed and verdict.landing.phase in wanted:
                 self._record("hit_rate", f"1/{number}")
-                self._record("became", f"{lands} → {verdict.outcome.name}")
+                self._record("became", f"{verdict.landing.phase} → {verdict.outcome.name}")
                 return verdict
             if verdict.outcome.dead:
                 raise DeviceFault(
-                    f"dead after a cut aimed at {lands}: {verdict.landing.detail}", board=self._bench.board.name
+                    f"dead after a cut aimed at {aimed}: {verdict.landing.detail}", board=self._bench.board.name
                 )
             missed.append(f"{verdict.landing.phase} ({verdict.landing.known_by})")
         raise LabFault(
-            f"{tries} cuts aimed at {lands} landed in {', '.join(missed)}",
+            f"{tries} cuts aimed at {aimed} landed in {', '.join(missed)}",
             board=self._bench.board.name,
             hint="is the relay's delay right? See rig lab calibrate",
         )

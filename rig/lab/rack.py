@@ -178,24 +178,25 @@ class VirtualRack:
         """The rack's one Spark cloud, on the port that Cores know where that is free."""
         if not any(slot.kind == "spark-core" for slot in self.plan.slots):
             return
-        port = PORT if is_free(HOST, PORT) else free_port(HOST)
+        port = PORT if is_free(HOST, PORT) else 0
         site.core_keys.mkdir(exist_ok=True)
         keys = ("--server-key", str(site.state / "spark-server.pem"), "--core-keys", str(site.core_keys))
-        addresses = ("--listen", f"{HOST}:{port}", "--control", f"{HOST}:{free_port(HOST)}")
+        addresses = ("--listen", f"{HOST}:{port}", "--control", f"{HOST}:0")
         cloud = children.start("cloud", [*_rig(), "cloud", "spark", *addresses, *keys, "--json"])
         self.cloud = site.cloud = {key: value for key, value in cloud.ready(deadline).items() if key != "ready"}
+        cloud.again_by += _at(self.cloud, "listen", "control")
         site.cloud_record = ServerRecord(bytes.fromhex(self.cloud["public_key"]), None).pack()
 
     def _start_updates(self, children: Children, site: Site, deadline: float) -> None:
         """The rack's one HTTPS update server."""
         if not any(slot.kind == "esp32" for slot in self.plan.slots):
             return
-        addresses = ("--listen", f"{HOST}:{free_port(HOST)}", "--control", f"{HOST}:{free_port(HOST)}")
-        clock = ("--time", f"{HOST}:{free_port(HOST)}")
+        ports = ("--listen", f"{HOST}:0", "--control", f"{HOST}:0", "--time", f"{HOST}:0")
         names = [f"--host={name}={authority}" for name, authority in UPDATE_HOSTS.items()]
         state = ("--state", str(site.state / "updates"))
-        server = children.start("updates", [*_rig(), "cloud", "https", *addresses, *clock, *names, *state, "--json"])
+        server = children.start("updates", [*_rig(), "cloud", "https", *ports, *names, *state, "--json"])
         self.updates = site.updates = {key: value for key, value in server.ready(deadline).items() if key != "ready"}
+        server.again_by += _at(self.updates, "listen", "control", "time")
 
     def _start_boards(self, children: Children, site: Site, deadline: float) -> None:
         twins = {}
@@ -244,6 +245,11 @@ def _keep_logs(folder: Path) -> None:
             path.rmdir()
         elif path.is_file() and path.name != LOG:
             path.unlink()
+
+
+def _at(told: Told, *ports: str) -> list[str]:
+    """Options that have a server listen where it said that it does, whatever is told before."""
+    return [word for port in ports for word in (f"--{port}", f"{told[port]['host']}:{told[port]['port']}")]
 
 
 def _rig() -> list[str]:

@@ -29,10 +29,9 @@ def test_what_was_written_reads_back_by_its_digest_and_byte_by_byte(bench, image
 
 
 @pytest.mark.board("esp32", boot="wired", bridge="always")
-def test_an_application_that_was_cut_half_way_is_rescued_over_the_serial_port(bench, image, known_defect):
+def test_an_application_that_was_cut_half_way_is_rescued_over_the_serial_port(bench, cut, image, known_defect):
     """Between two blocks of a loader that erases as it goes: whether in erasing or programming is not aimed at."""
-    verdict = bench.run(SerialFlash(image("new"), SLOT_0, Aim("program", share=0.5)))
-    assert verdict.landing.phase in ("erase", "program")
+    verdict = cut(SerialFlash(image("new"), SLOT_0, Aim("program", share=0.25)), lands=("erase", "program"))
     assert (verdict.outcome.name, verdict.outcome.rung) == ("stranded", "reflash")
     known_defect("serial-flash-cut-strands")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -35,3 +36,9 @@ def blank(tmp_path):
 @pytest.fixture
 def backend(blank):
     return UsbipBackend(blank.host, blank.usbip_port)
+
+
+def pytest_configure():
+    """What a shell starts in the background ignores Ctrl-C, and so does all that it starts: tests do not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

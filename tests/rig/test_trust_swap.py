@@ -88,15 +88,6 @@ def test_a_failure_is_one_line_or_one_object_with_its_steps(lab):
     assert is_as_before(lab)
 
 
-@pytest.fixture
-def interruptible():
-    """What a shell starts in the background ignores SIGINT, and so does all that it starts: tests there, too."""
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, former)
-
-
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_told_to_end_rolls_back_first(lab, tmp_path, number):
     flag = tmp_path / "reloading"
