@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from long_cases import some_always
 
 from rig.boards.golden import BOOTLOADER_OFFSET, golden_set
 from rig.campaign.esp32_trial import SerialFlash
@@ -28,14 +29,6 @@ def test_what_was_written_reads_back_by_its_digest_and_byte_by_byte(bench, image
         assert rom.read(SLOT_0, len(image("new"))) == image("new").data
 
 
-@pytest.mark.board("esp32", boot="wired", bridge="always")
-def test_an_application_that_was_cut_half_way_is_rescued_over_the_serial_port(bench, cut, image, known_defect):
-    """Between two blocks of a loader that erases as it goes: whether in erasing or programming is not aimed at."""
-    verdict = cut(SerialFlash(image("new"), SLOT_0, Aim("program", share=0.25)), lands=("erase", "program"))
-    assert (verdict.outcome.name, verdict.outcome.rung) == ("stranded", "reflash")
-    known_defect("serial-flash-cut-strands")
-
-
 #: What is written when the supply goes: the image, where, when, and the phase that lands in.
 CUTS = {
     "the application": ("new", SLOT_0, Aim("program", delay_ms=240), "program"),
@@ -44,8 +37,7 @@ CUTS = {
 }
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("case", CUTS)
+@pytest.mark.parametrize("case", some_always(CUTS, "the application"))
 @pytest.mark.board("esp32", boot="wired", bridge="always", timing="real")
 def test_flashing_that_was_cut_is_rescued_over_the_serial_port(bench, cut, image, known_defect, case):
     role, address, aim, phase = CUTS[case]
