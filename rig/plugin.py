@@ -16,7 +16,7 @@ import pytest
 
 from rig.errors import DeviceFault, Misuse, RigError
 from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, MISUSE
-from rig.lab.chosen import RUN_ID, chosen_rack, is_engineers_own, virtual_rack
+from rig.lab.chosen import BOARDS, RUN_ID, chosen_firmware, chosen_rack, is_engineers_own, virtual_rack
 
 pytest_plugins = ["rig.lab.fixtures"]
 
@@ -61,10 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kinds = board_kinds(metafunc.definition)
     if "image" not in metafunc.fixturenames or not kinds:
         return
-    from rig.firmware.manifest import Manifest
-    from rig.lab.checkout import manifest_path
-
-    releases = Manifest.load(manifest_path(metafunc.config.option.rig_manifest)).releases(kinds[0])
+    releases = chosen_firmware(metafunc.config).releases(kinds[0])
     if releases:
         metafunc.parametrize(
             "firmware", [None, *releases], ids=["synthetic", *releases], indirect=True, scope="session"
@@ -84,15 +81,14 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that ask for the same rare board share a worker; those on boards of real timing come first, being slow."""
-    from rig.lab.scheduling import rare_board, write_groups
+    """Tests that ask for the same rare board share a worker; slow ones come first, so that none is waited for last."""
+    from rig.lab.scheduling import slowness, write_groups
 
     if not config.getoption("--long"):
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    group = {item: rare_board(item) for item in items}
-    items.sort(key=lambda item: ("timing=real" not in group[item], not group[item]))
+    items.sort(key=slowness, reverse=True)
     if hasattr(config, "workerinput"):
         write_groups(config.option.rig_report, items)
 
@@ -105,6 +101,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from rig.lab.scheduling import BoardScheduling
 
     return BoardScheduling(config, log, config.option.rig_report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """A board goes back with its test, unless the next one asks for the same: others may wait for it."""
+    try:
+        yield
+    finally:
+        boards = item.config.stash.get(BOARDS, None)
+        if boards is not None and (nextitem is None or _asks_for(nextitem) != _asks_for(item)):
+            boards.give_back()
+
+
+def _asks_for(item: pytest.Item) -> object:
+    marker = item.get_closest_marker("board")
+    return marker and (marker.args, marker.kwargs)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -22,7 +22,7 @@ def run(
         Path | None, typer.Option(help="Report folder, new or empty; reports/DATE-TIME if not given.")
     ] = None,
     keyword: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only tests whose names match.")] = None,
-    workers: Annotated[int, typer.Option("-n", min=1, max=64, help="How many boards work at once.")] = 6,
+    workers: Annotated[int, typer.Option("-n", min=1, max=64, help="How many boards work at once.")] = 8,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line an event, the last with the verdict.")
     ] = False,

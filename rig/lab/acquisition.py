@@ -53,14 +53,20 @@ class Boards:
         return self
 
     def __exit__(self, *exc: Any) -> None:
+        try:
+            self.give_back()
+        finally:
+            self._coordinator.__exit__(*exc)
+            forget_session()
+
+    def give_back(self) -> None:
+        """Give back everything that is held, powered. Raises the first fault when all have been tried."""
         failed: list[RigError] = []
         for name in list(self._held):
             try:
                 self._give_back(name)
             except RigError as error:
                 failed.append(error)
-        self._coordinator.__exit__(*exc)
-        forget_session()
         if failed:
             raise failed[0]
 

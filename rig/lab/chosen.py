@@ -1,4 +1,4 @@
-"""Which rack a pytest run was told to use, and the virtual one where it is that."""
+"""What a pytest run was told to use: which rack, and the virtual one where it is that, and which firmware."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from rig.firmware.manifest import Manifest
+    from rig.lab.acquisition import Boards
     from rig.lab.rack import VirtualRack
 
 #: Id of the run, the same in all its workers.
 RUN_ID = pytest.StashKey[str]()
 #: The virtual rack of a run, where its controller has started one.
-RACK = pytest.StashKey["VirtualRack"]()
+RACK: pytest.StashKey[VirtualRack] = pytest.StashKey()
+#: The boards that a process of a run has acquired, once one was asked for.
+BOARDS: pytest.StashKey[Boards] = pytest.StashKey()
+_FIRMWARE: pytest.StashKey[Manifest] = pytest.StashKey()
 
 
 def chosen_rack(config: pytest.Config) -> str:
@@ -44,3 +49,13 @@ def virtual_rack(config: pytest.Config) -> VirtualRack:
         config.stash[RACK] = rack
         config.add_cleanup(rack.stop)
     return config.stash[RACK]
+
+
+def chosen_firmware(config: pytest.Config) -> Manifest:
+    """The manifest of the firmware under test, read once. Raises Misuse."""
+    from rig.firmware.manifest import Manifest
+    from rig.lab.checkout import manifest_path
+
+    if _FIRMWARE not in config.stash:
+        config.stash[_FIRMWARE] = Manifest.load(manifest_path(config.option.rig_manifest))
+    return config.stash[_FIRMWARE]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rig.errors import Misuse, RigError
-from rig.lab.chosen import RUN_ID, chosen_rack, is_engineers_own, virtual_coordinator
+from rig.lab.chosen import BOARDS, RUN_ID, chosen_firmware, chosen_rack, is_engineers_own, virtual_coordinator
 
 if TYPE_CHECKING:
     from rig.boards.online import Online
@@ -41,10 +41,7 @@ def report_folder(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def firmware(request: pytest.FixtureRequest) -> Manifest:
     """The manifest of known images."""
-    from rig.firmware.manifest import Manifest
-    from rig.lab.checkout import manifest_path
-
-    known = Manifest.load(manifest_path(request.config.option.rig_manifest))
+    known = chosen_firmware(request.config)
     release: str | None = getattr(request, "param", None)
     return known if release is None else known.trying(release)
 
@@ -76,7 +73,9 @@ def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
         chosen = request.config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
         coordinator, environment = chosen or DEFAULT_COORDINATOR, Path(rack)
     with Boards(coordinator, environment) as acquired:
+        request.config.stash[BOARDS] = acquired
         yield acquired
+        del request.config.stash[BOARDS]
 
 
 @pytest.fixture

@@ -33,6 +33,13 @@ def rare_board(item: pytest.Item) -> str:
     return rare(marker.kwargs) if marker else ""
 
 
+def slowness(item: pytest.Item) -> tuple[bool, bool, bool]:
+    """How slow a test is likely to be: on boards of real timing, of a group that waits for one board, with trials."""
+    board = rare_board(item)
+    trials = {"cut", "swap"} & set(getattr(item, "fixturenames", ()))
+    return "timing=real" in board, bool(board), bool(trials)
+
+
 def _group(item: pytest.Item) -> str:
     return rare_board(item) if item.get_closest_marker("board") else item.nodeid.partition("::")[0]
 

@@ -22,6 +22,8 @@ from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
 from rig.lab.chosen import RACK
 from rig.lab.waiting import WaitingWatch
 
+#: pytest's plugins that no board suite needs; each worker would take a second to load them.
+UNUSED_PLUGINS = ("cacheprovider", "hypothesispytest", "benchmark")
 #: Told as it happens: ("collected", count), ("started", name), ("finished", TestResult), or ("waiting", who has what is
 #: waited for; empty when nothing is any more), the last on a thread of its own.
 Listener = Callable[[str, Any], None]
@@ -154,7 +156,8 @@ def run_suites(
     arguments = [
         str(part("tests", "boards")),
         *("--rootdir", str(ROOT), "-c", str(part("pyproject.toml"))),
-        *("-p", "no:cacheprovider", "-o", "addopts=--strict-markers"),
+        *(word for plugin in UNUSED_PLUGINS for word in ("-p", f"no:{plugin}")),
+        *("-o", "addopts=--strict-markers"),
         *("--rack", rack, "--rig-report", str(folder), "--rig-manifest", str(firmware.path)),
         *("--junitxml", str(folder / "junit.xml"), "--alluredir", str(folder / "allure-results")),
         *(["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []),

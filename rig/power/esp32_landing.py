@@ -57,7 +57,7 @@ class SerialWrite:
         begin, end = written // SECTOR * SECTOR, (written // SECTOR + 1) * SECTOR
         if written == begin and now[begin:end] == self.before[begin:end]:
             return True  # its turn has not come: each is erased just before it is written
-        behind = now[-(-written // PAGE) * PAGE : end]  # in the page itself a write may be torn
+        behind = now[(written // PAGE + 1) * PAGE : end]  # in the page itself a write may be torn
         return behind == b"\xff" * len(behind)
 
 

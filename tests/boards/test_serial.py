@@ -31,7 +31,7 @@ def test_what_was_written_reads_back_by_its_digest_and_byte_by_byte(bench, image
 
 #: What is written when the supply goes: the image, where, when, and the phase that lands in.
 CUTS = {
-    "the application": ("new", SLOT_0, Aim("program", delay_ms=240), "program"),
+    "the application": ("new", SLOT_0, Aim("program", delay_ms=320), "program"),
     "the second stage": ("plain_bootloader", BOOTLOADER_OFFSET, Aim("program", share=0.99), "program"),
     "the partition table": ("other_table", TABLE_OFFSET, Aim("erase", share=0.0, delay_ms=30), "erase"),
 }

@@ -6,7 +6,7 @@ from rig.campaign.esp32_trial import HttpsUpdate
 from rig.firmware.manifest import Image
 from rig.formats.otadata import SECTOR, Record, State
 from rig.formats.partition_table import LAYOUTS
-from rig.power.esp32_landing import WITH_ROLLBACK, WITHOUT_ROLLBACK, Download, Probation, SerialWrite
+from rig.power.esp32_landing import PAGE, WITH_ROLLBACK, WITHOUT_ROLLBACK, Download, Probation, SerialWrite
 from rig.power.landing import OUTSIDE, Landing
 from rig.power.trigger import Aim
 
@@ -153,9 +153,10 @@ def a_sector_that_is_half_erased_is_not_written_yet(_folder):
         half = alike[:kept] + b"\xff" * (SECTOR - kept) + alike[SECTOR:]
         found = SerialWrite(0x10000, alike, DATA).locate(half)
         assert (found.phase, found.address) == ("erase", 0x10000), kept
-    torn = DATA[:0x1210] + b"\x5a" * 0x40  # in the page that was being written
-    found = SerialWrite(0x10000, alike, DATA).locate(torn.ljust(len(DATA), b"\xff"))
-    assert (found.phase, found.address) == ("program", 0x11210)
+    for whole in (0x1210, 0x1300, 0x1F00):  # the rest of the page that was being written is torn, or all of it
+        torn = DATA[:whole] + b"\x5a" * (PAGE - whole % PAGE)
+        found = SerialWrite(0x10000, alike, DATA).locate(torn.ljust(len(DATA), b"\xff"))
+        assert (found.phase, found.address) == ("program", 0x10000 + whole)
     as_it_goes = SerialWrite(0x10000, OLD_SLOT, DATA).locate(DATA[:SECTOR] + OLD_SLOT[SECTOR:])
     assert (as_it_goes.phase, as_it_goes.address) == ("program", 0x11000)
 

@@ -40,7 +40,7 @@ def tags(slot: Slot) -> dict[str, str]:
 
 @pytest.mark.parametrize(("words", "every_case"), [((), False), (("--long",), True)], ids=["ordinary", "long"])
 def test_every_case_finds_a_board(words, every_case):
-    places = [tags(slot) for slot in RackPlan.for_suites(6, None, every_case=every_case).slots]
+    places = [tags(slot) for slot in RackPlan.for_suites(8, None, every_case=every_case).slots]
     cases = asked(*words)
     assert len(cases) > (400 if every_case else 40)
     for kind, wanted in cases:

@@ -16,7 +16,32 @@ from rig.errors import LabFault
 from rig.lab.acquisition import Boards, NotHere
 from rig.lab.checkout import part
 
+pytest_plugins = ["pytester"]
+
 PLACES = part("places", "virtual.yaml")
+#: Tests of a run; each knows what those before it were given, and who holds what while it runs.
+RUN = """
+import subprocess, pytest
+given = []
+
+@pytest.mark.board("spark-core")
+@pytest.mark.parametrize("time", [1, 2])
+def test_the_same_board_is_kept(board, time):
+    given.append(board)
+    assert board is given[0]
+
+@pytest.mark.board("spark-core", mode="wired")
+def test_another_may_be_the_same_again(board, who):
+    assert who().count("core-0") == 1
+
+def test_nobody_waits_for_what_is_not_needed(who):
+    assert "core-0" not in who()
+
+@pytest.fixture
+def who(request):
+    client = ["labgrid-client", "-x", request.config.getoption("lg_coordinator"), "who"]
+    return lambda: subprocess.run(client, capture_output=True, text=True, check=True).stdout
+"""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +77,12 @@ def test_of_several_boards_none_is_kept_when_one_is_missing(up, capfd):
             boards.get_several("spark-core", {}, 2)
         assert "core-03" not in up.client("who")
     assert "waiting for a board: core-01 by" in capfd.readouterr().err
+
+
+def test_a_run_gives_a_board_back_when_its_next_test_needs_another(up, pytester):
+    pytester.makepyfile(RUN)
+    done = pytester.runpytest_subprocess("-p", "rig.plugin", f"--rack={PLACES}", f"--lg-coordinator={up.coordinator}")
+    done.assert_outcomes(passed=4)
 
 
 def test_more_boards_than_there_are_is_not_here(up):
