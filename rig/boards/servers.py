@@ -28,9 +28,9 @@ class Seen:
     #: Versions that the board reported to a fleet's operator, and what it was answered.
     check_ins: list[tuple[str, int]] = field(default_factory=list)
     last_ns: int = 0
-    #: Bytes of bodies that left, and of how many.
+    #: Bytes that left of the body that is on its way, and the sizes of those that left whole.
     sent: int = 0
-    of: int = 0
+    whole: set[int] = field(default_factory=set)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -47,7 +47,9 @@ class Seen:
         elif event["event"] == "check-in":
             self.check_ins.append((event["version"], event["status"]))
         elif event["event"] == "progress":
-            self.sent, self.of = event["start"] + event["sent"], event["start"] + event["of"]
+            self.sent = event["start"] + event["sent"]
+            if event["sent"] == event["of"]:
+                self.whole.add(self.sent)
 
 
 class Servers:

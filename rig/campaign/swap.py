@@ -1,26 +1,30 @@
 """A swap of servers' identities under a board that runs: how a scenario is played, and what comes of it.
 
-Where it is played is a Stage: a board on a rack (rig.campaign.swap_stage), or a model in memory.
+Where it is played is a Stage: an ESP32 on a rack (rig.campaign.swap_stage), a Core (rig.campaign.key_swap_stage), or a
+model in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rig.boards.servers import Seen
 from rig.errors import LabFault
-from rig.trust.scenario import Expected, Reach, Scenario, Servers
+from rig.trust.expectation import AnyScenario, Expected, Reach
+
+Kind = TypeVar("Kind", bound=AnyScenario)
+Playable = TypeVar("Playable", bound=AnyScenario, contravariant=True)
 
 
-class Stage(Protocol):
+class Stage(Protocol[Playable]):
     """One board that looks for updates when it is told to, and servers that show it what it is to meet."""
 
-    def show(self, servers: Servers, scenario: Scenario, *, after: bool) -> dict[str, str]:
-        """Show these identities from now on, with the scenario's clock; after the swap with its TLS settings, too.
+    def show(self, scenario: Playable, *, after: bool) -> dict[str, str]:
+        """Show the identities of before the swap from now on, or those of after it, and what else it says of servers.
 
-        Returns the sha256 of the leaves by host.
+        Returns the sha256 of what is shown, by host: of a leaf, or of a public key.
         """
 
     def look(self) -> Seen:
@@ -61,7 +65,7 @@ class Played:
     updated: bool
     #: How a board that went dark was brought back: `swap-back` or `cable`; empty where nobody had to.
     route: str
-    #: sha256 of the leaves shown before and after, by host.
+    #: sha256 of what was shown before and after, by host.
     identities: dict[str, dict[str, str]]
 
     def told(self) -> dict[str, Any]:
@@ -78,17 +82,17 @@ class Played:
         }
 
 
-def play(scenario: Scenario, stage: Stage) -> Played:
+def play(scenario: Kind, stage: Stage[Kind]) -> Played:
     """Play a scenario on a board that is in its known state, and bring it back by the scenario's way.
 
     Raises LabFault when a server did not show what it was to show: then nothing is known of the board.
     """
-    identities = {"before": stage.show(scenario.before, scenario, after=False)}
+    identities = {"before": stage.show(scenario, after=False)}
     seen_before = stage.look()
     before = _reached(seen_before, identities["before"])
 
     def swap() -> None:
-        identities["after"] = {**identities["before"], **stage.show(scenario.after, scenario, after=True)}
+        identities["after"] = {**identities["before"], **stage.show(scenario, after=True)}
 
     arrived = _swap_when(scenario, stage, swap)
     seen_after = stage.look()
@@ -101,7 +105,7 @@ def play(scenario: Scenario, stage: Stage) -> Played:
             stage.rescue_by_cable()
         else:
             route = "swap-back"
-            stage.show(scenario.before, scenario, after=False)
+            stage.show(scenario, after=False)
     updated = stage.update()
     check_ins = (seen_before.check_ins, seen_after.check_ins)
     return Played(before, after, check_ins, arrived, runs_on, updated, route, identities)
@@ -125,7 +129,7 @@ def observed(seen: Seen) -> Expected:
     return Expected(Reach.FAILS_OVER if seen.failures else Reach.SERVED, seen.failures)
 
 
-def _swap_when(scenario: Scenario, stage: Stage, swap: Callable[[], None]) -> bool | None:
+def _swap_when(scenario: Kind, stage: Stage[Kind], swap: Callable[[], None]) -> bool | None:
     """Swap at the scenario's moment; whether an image that was on its way arrived."""
     match scenario.when:
         case "mid-download" | "between-pieces":

@@ -15,7 +15,6 @@ from rig.firmware.manifest import Image
 from rig.formats import otadata
 from rig.formats.esp_image import DESCRIPTION_OFFSET, DESCRIPTION_SIZE, AppDescription
 from rig.formats.otadata import read_records
-from rig.trust.recipe import IdentityRecipe
 from rig.trust.scenario import Scenario
 
 #: For how long a download stands still half-way: less than a client's patience of 5 s (reference/esp32.md §6.1).
@@ -45,8 +44,9 @@ class BoardStage:
 
     # -- what servers show -------------------------------------------------------------------------------------------
 
-    def show(self, servers: Mapping[str, IdentityRecipe], scenario: Scenario, *, after: bool) -> dict[str, str]:
-        """Show these identities from now on, and tell the scenario's time."""
+    def show(self, scenario: Scenario, *, after: bool) -> dict[str, str]:
+        """The same, with the time that the scenario tells; TLS settings come with the swap."""
+        servers = scenario.after if after else scenario.before
         if not after:
             self._servers.forget()
         recipes = {host: recipe.model_dump(mode="json") for host, recipe in servers.items()}
@@ -124,7 +124,7 @@ class BoardStage:
         """Whether servers saw the whole image leave, the board says that it runs, and flash says so, too."""
         board = self._board
         came = look_for(lambda: board.log.version() == image.version, seconds=self._longest, clock=board.clock)
-        if not came or not seen.sent == seen.of == len(image):
+        if not came or len(image) not in seen.whole:
             return False
         self._runs = image
         self._let_it_look()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rig.firmware.manifest import Image, Manifest
     from rig.lab.acquisition import Boards
     from rig.lab.targets import AnyBoard
-    from rig.trust.scenario import Scenario
+    from rig.trust.expectation import AnyScenario
 
 #: The cast whose firmware comes by cable: it has a root of its own on a second host to turn to.
 CABLE = "fleet-1.0.7"
@@ -210,22 +210,28 @@ def cut(bench: Bench[Any], record_property: Any) -> CutUntilLanded:
 
 
 @pytest.fixture
-def swap(bench: Bench[Any], firmware: Manifest, request: pytest.FixtureRequest) -> Callable[[Scenario], Played]:
+def swap(bench: Bench[Any], firmware: Manifest, request: pytest.FixtureRequest) -> Callable[[AnyScenario], Played]:
     """Play a scenario of servers' identities on the bench's board; what came of it goes into the ledger."""
+    from rig.boards.esp32 import Esp32
+    from rig.campaign.key_swap_stage import CoreStage
     from rig.campaign.swap import play
     from rig.campaign.swap_stage import BoardStage
 
     board = bench.board
-    cable = firmware.roles(board.kind, CABLE)["old"]
 
-    def on_this_board(scenario: Scenario) -> Played:
+    def stage_of_it() -> Any:
+        if isinstance(board, Esp32):
+            return BoardStage(board, bench.roles, firmware.roles(board.kind, CABLE)["old"])
+        return CoreStage(board, bench.roles)
+
+    def on_this_board(scenario: AnyScenario) -> Played:
         bench.timeline.note("rig", f"scenario: {scenario.name}")
         told = {"run": request.config.stash[RUN_ID], "place": board.name, "board": board.kind}
         told |= {"tier": board.tags.get("tier", "unknown"), "firmware": bench.golden.sha256}
         told |= {"trial": f"{told['run']}-{board.name}-{scenario.name}-{time.monotonic_ns()}"}
         told |= {"firmware_name": bench.golden.name, "scenario": scenario.name, "when": scenario.when}
         bench.ledger.append("swap-intent", told)
-        with BoardStage(board, bench.roles, cable) as stage:
+        with stage_of_it() as stage:
             played = play(scenario, stage)
         bench.ledger.append("swap", {**told, "remark": scenario.remark, **played.told()})
         return played

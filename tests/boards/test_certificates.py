@@ -10,7 +10,8 @@ from __future__ import annotations
 import pytest
 
 from rig.lab.checkout import part
-from rig.trust.scenario import Reach, Scenarios
+from rig.trust.expectation import Reach
+from rig.trust.scenario import Scenarios
 
 SCENARIOS = Scenarios.load(part("firmware-fixtures", "scenarios.toml"))
 #: What runs every time: the outage of July 2024, and a swap under a download that runs.

@@ -1,21 +1,23 @@
-"""The server's key is changed under a Core that pinned the old one: who is locked out, and how it comes back (§7.3)."""
+"""Keys are swapped between a Core and its cloud: who is locked out, and how it comes back (§7.3).
+
+Every scenario of firmware-fixtures/key-scenarios.toml, told by the cloud alone; and what no scenario can say.
+"""
 
 from __future__ import annotations
+
+from itertools import product
 
 import pytest
 from generations import on_generations
 
-from rig.boards.core_keys import read_core_key, read_server_record, write_core_key, write_server_record
+from rig.boards.core_keys import read_core_key, write_core_key
 from rig.boards.provisioning import read_core_id
-from rig.formats.spark_keys import ServerRecord
+from rig.lab.checkout import part
+from rig.trust.expectation import Reach
+from rig.trust.key_scenario import load_key_scenarios
 
-
-@pytest.fixture
-def swapped(online):
-    """A cloud that is another server to this Core from the next handshake on; afterwards it is the old one again."""
-    swapped = online.client.ask("swap-key", core=online.core_id)
-    yield bytes.fromhex(swapped["public_key"])
-    online.client.ask("restore-key", core=online.core_id)
+SCENARIOS = load_key_scenarios(part("firmware-fixtures", "key-scenarios.toml"))
+ALWAYS = ("b", "a-new-server-key-while-idle")
 
 
 def is_offline(board) -> bool:
@@ -26,51 +28,27 @@ def is_offline(board) -> bool:
     return not board.online.is_back()
 
 
-@on_generations("b", always="b", wifi="joined")
-def test_a_key_swapped_while_idle_locks_a_core_out_from_its_next_start_on(bench, online, swapped, generation):
-    assert online.describe()["f"], "whoever is online stays so"
-    bench.board.start()
-    assert is_offline(bench.board)
-    online.client.ask("restore-key", core=online.core_id)
-    bench.board.start()
-    assert bench.board.go_online()["online"], "swapped back, it comes back by itself"
+def cases(generations: str) -> list[object]:
+    """Each scenario on a Core of each generation; one of them runs every time."""
+    found = []
+    for letter, name in product(generations, SCENARIOS):
+        board = pytest.mark.board("spark-core", mode="wired", generation=letter, wifi="joined")
+        marks = [board] if (letter, name) == ALWAYS else [board, pytest.mark.long]
+        found.append(pytest.param(name, marks=marks, id=f"{name}-{letter}"))
+    return found
 
 
-@on_generations("b", always="", wifi="joined")
-def test_a_key_swapped_while_the_core_is_off_locks_it_out(bench, online, generation):
-    bench.board.power_off()
-    online.client.ask("swap-key", core=online.core_id)
-    bench.board.power_on()
-    assert is_offline(bench.board)
-    online.client.ask("restore-key", core=online.core_id)
-
-
-@on_generations("b", always="", wifi="joined")
-def test_a_key_swapped_in_the_middle_of_an_update_installs_it_and_then_locks_the_core_out(
-    bench, online, image, known_defect, generation
-):
-    update = online.begin_update(image("full"))
-    online.forget()
-    online.client.ask("swap-key", core=online.core_id)
-    assert not bench.board.is_alive(bench.board.timing.ota_copy)
-    assert bench.board.read_application(len(image("full"))) == image("full").data
-    online.client.ask("restore-key", core=online.core_id)
-    bench.board.start()
-    bench.board.go_online()
-    assert update.result()["ok"], "the flag waited for the server to come back"
-    known_defect("key-swap-locks-core-out")
-
-
-@on_generations("b", always="", wifi="joined")
-def test_key_and_address_written_over_dfu_bring_a_core_to_the_new_server(bench, online, swapped, generation):
-    bench.board.enter_dfu()
-    before = read_server_record(bench.board)
-    write_server_record(bench.board, ServerRecord(swapped, "10.20.30.40"))
-    bench.board.start()
-    assert bench.board.go_online()["online"]
-    bench.board.enter_dfu()
-    assert read_server_record(bench.board) == ServerRecord(swapped, "10.20.30.40")
-    write_server_record(bench.board, before)
+@pytest.mark.parametrize("name", cases("bc"))
+def test_a_core_does_what_is_expected_of_it_and_is_brought_back(swap, known_defect, name):
+    scenario = SCENARIOS[name]
+    expected = scenario.change("default")
+    played = swap(scenario)
+    assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
+    assert played.arrived == (True if scenario.when == "mid-download" else None)
+    assert played.runs_on, "what ran before runs on, and answers: nothing is bricked, and no update applied by halves"
+    assert played.updated, "in the end an update reaches it"
+    if expected.after.reach is Reach.DARK:
+        known_defect("key-swap-locks-core-out")
 
 
 @on_generations("b", always="", wifi="joined")
@@ -89,7 +67,7 @@ def test_a_damaged_device_key_is_offline_and_not_bricked(bench, online, generati
 
 
 @on_generations("b", always="", wifi="joined")
-@pytest.mark.parametrize("kind", ["wrong-signature", "wrong-key", "close-after-handshake"])
+@pytest.mark.parametrize("kind", ["wrong-key", "close-after-handshake"])
 def test_a_man_in_the_middle_keeps_a_core_offline_only_while_he_is_there(bench, online, kind, generation):
     online.fault(kind, times=1_000_000)
     try:

@@ -23,7 +23,7 @@ from rig.formats import sntp
 from rig.formats.otadata import Record, State
 from rig.servers.time_server import TimeServer
 from rig.trust.authority import make_root
-from rig.trust.scenario import Reach
+from rig.trust.expectation import Reach
 from rig.twin.network import Routes
 from rig.twin.network_time import NetworkTime
 
@@ -67,8 +67,8 @@ def a_board_that_starts_something_else_does_not_run_on(_folder):
 class NoWayBack(WorldStage):
     """Servers that stay what they were swapped to."""
 
-    def show(self, servers, scenario, *, after):
-        return super().show(servers, scenario, after=after) if after or not self._shown else {}
+    def show(self, scenario, *, after):
+        return super().show(scenario, after=after) if after or not self._shown else {}
 
 
 def an_update_that_does_not_come_is_not_told(_folder):
@@ -79,11 +79,11 @@ def an_update_that_does_not_come_is_not_told(_folder):
 class Unmoved(WorldStage):
     """Servers that say they were swapped, and were not."""
 
-    def show(self, servers, scenario, *, after):
+    def show(self, scenario, *, after):
         if not after:
-            return super().show(servers, scenario, after=after)
+            return super().show(scenario, after=after)
         former = dict(self.world.hosts)
-        told = super().show(servers, scenario, after=after)
+        told = super().show(scenario, after=after)
         self.world.hosts.update(former)
         return told
 
@@ -114,6 +114,14 @@ def another_boards_failures_are_not_its_own(folder):
         python_from(lab, mine, lab.ca)
         until(lambda: any(shook["peer"].startswith(f"{mine}:") for shook in seen.handshakes))
         assert seen.failures == (), "what another board refused is told of this one"
+
+
+def what_an_updated_board_asks_next_hides_no_image_that_left(_folder):
+    seen = servers.Seen()
+    for sent, of in ((40_000, 71_616), (71_616, 71_616), (14, 14)):
+        seen.use({"event": "progress", "start": 0, "sent": sent, "of": of})
+    assert 71_616 in seen.whole, "the image left, and counts as lost since the new firmware asked for something else"
+    assert 40_000 not in seen.whole
 
 
 class LateBoard:

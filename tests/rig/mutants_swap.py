@@ -33,11 +33,11 @@ class _WithoutAWayBack:
     def __getattr__(self, name):
         return getattr(self._stage, name)
 
-    def show(self, shown, scenario, *, after):
+    def show(self, scenario, *, after):
         if not after and self._was_shown:
             return {}
         self._was_shown = True
-        return self._stage.show(shown, scenario, after=after)
+        return self._stage.show(scenario, after=after)
 
 
 def _by_failures_alone(seen):
@@ -84,6 +84,10 @@ PLAYER = {
     "swap: another board's handshakes count": (
         lambda m: m.setattr(servers.Servers, "_is_mine", lambda _self, event, _seen: event["event"] == "handshake"),
         check.another_boards_failures_are_not_its_own,
+    ),
+    "swap: only the last body that left counts": (
+        lambda m: m.setattr(servers.Seen, "whole", property(lambda seen: {seen.sent}, lambda _seen, _value: None)),
+        check.what_an_updated_board_asks_next_hides_no_image_that_left,
     ),
     "swap: a look ends before the board looks": (
         lambda m: m.setattr(swap_stage.BoardStage, "_is_over", _over_when_it_is_quiet),

@@ -17,7 +17,7 @@ from rig.firmware.manifest import Manifest
 from rig.formats.otadata import Record, State
 from rig.lab.checkout import part
 from rig.trust.identity import Identity, pem
-from rig.trust.scenario import Scenario, Scenarios, Servers
+from rig.trust.scenario import Scenario, Scenarios
 from rig.trust.tls.context import TlsSettings
 from rig.trust.web_pki import WebPki
 
@@ -59,7 +59,8 @@ class WorldStage:
 
     # -- what servers show -------------------------------------------------------------------------------------------
 
-    def show(self, servers: Servers, scenario: Scenario, *, after: bool) -> dict[str, str]:
+    def show(self, scenario: Scenario, *, after: bool) -> dict[str, str]:
+        servers = scenario.after if after else scenario.before
         told: dict[str, str] = {}
         for host, recipe in servers.items():
             self._shown[host] = pki().issue(host, recipe, self._shown.get(host))

@@ -147,6 +147,7 @@ class SparkCloud:
             core_id = told.core_id.hex()
             meant = self._own_keys.get(core_id, self.key)
             if meant.public_key() != key.public_key():
+                self.bus.tell("other-key", core_id)
                 continue
             return None if self._is_due("wrong-key", core_id) else told
         return None
@@ -197,6 +198,10 @@ class SparkCloud:
             if not arrival.done():
                 arrival.set_result(session)
         return session
+
+    def answered(self, core_id: str) -> None:
+        """A Core was sent its credentials."""
+        self.bus.tell("answered", core_id)
 
     def refused(self, connection: Connection, reason: str) -> None:
         """A handshake failed."""

@@ -53,6 +53,9 @@ class Host(Protocol):
     def introduced(self, connection: Connection, hello: Hello, first_mid: int) -> Receiver | None:
         """A Core is who it says it is; returns who takes its messages, None to hang up."""
 
+    def answered(self, core_id: str) -> None:
+        """A Core was sent its credentials: it is for the Core to go on."""
+
     def refused(self, connection: Connection, reason: str) -> None:
         """A handshake failed."""
 
@@ -175,6 +178,7 @@ class Connection(asyncio.Protocol):
         assert len(reply) == SEALED_SIZE + BLOCK_SIZE
         assert self.transport is not None
         self.transport.write(reply)
+        self._host.answered(core_id)
         self._restart_step()
 
     def _restart_step(self) -> None:

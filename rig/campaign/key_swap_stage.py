@@ -1,0 +1,190 @@
+"""The stage of a scenario of keys on a rack: a Core in its place, and the Spark cloud that is somebody else to it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rig.boards.cloud_events import heard, named
+from rig.boards.core_keys import read_core_key, read_server_record, write_server_record
+from rig.boards.online import UpdateUnderWay
+from rig.boards.provisioning import read_core_id
+from rig.boards.servers import Seen
+from rig.boards.spark_core import SparkCore
+from rig.clock import look_for
+from rig.drivers.dfu_host import Progress
+from rig.errors import DeviceFault, LabFault, Misuse
+from rig.firmware.manifest import Image
+from rig.formats.spark_keys import ServerRecord
+from rig.trust.core_key import core_public_key, make_core_key
+from rig.trust.key_scenario import NO_HELLO, OTHER_KEY, CloudKeys, KeyScenario
+
+#: What is told of the one server that a Core has.
+HOST = "cloud"
+#: So many failed handshakes in a row, and a Core counts as locked out: it tries with the same keys for ever (§7.3).
+LOCKED_OUT = 3
+FOR_EVER = 1_000_000
+#: Events of the cloud after which nothing came, and how such a handshake failed.
+OUTCOMES = {"other-key": OTHER_KEY, "answered": NO_HELLO}
+
+
+class CoreStage:
+    """A Core in its known state, online by its place's cloud.
+
+    Use it as a context: afterwards cloud and Core know each other's keys again. Raises Misuse where it has no cloud.
+    """
+
+    def __init__(self, board: SparkCore, roles: Mapping[str, Image]):
+        if board.online is None:
+            raise Misuse("has no cloud here", board=board.name, hint="ask for a place with the tag wifi=joined")
+        self._board, self._online = board, board.online
+        self._roles, self._runs = dict(roles), roles["old"]
+        self._under_way: UpdateUnderWay | None = None
+
+    def __enter__(self) -> CoreStage:
+        """Read what the Core was shipped with."""
+        self._board.enter_dfu()
+        self._record = read_server_record(self._board)
+        pem = core_public_key(read_core_key(self._board))
+        if pem is None:
+            raise LabFault("holds no key of its own that it reads right", board=self._board.name)
+        self._pem, self._shown = pem, self._record.key
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._be(CloudKeys())
+        self._board.enter_dfu()
+        if read_server_record(self._board) != self._record:
+            write_server_record(self._board, self._record)
+        if self._under_way is not None:
+            self._board.start()  # its cloud waits for it
+            self._under_way.join(self._board.timing.start)
+
+    # -- what the cloud is -------------------------------------------------------------------------------------------
+
+    def show(self, scenario: KeyScenario, *, after: bool) -> dict[str, str]:
+        """Be this server to the Core from the next handshake on."""
+        self._be(scenario.after if after else scenario.before)
+        return {HOST: hashlib.sha256(self._shown).hexdigest()}
+
+    def _be(self, keys: CloudKeys) -> None:
+        self._online.clear()
+        self._shown = self._record.key
+        if keys.server == "new":
+            self._shown = bytes.fromhex(self._ask("swap-key")["public_key"])
+        self._ask("add-core", pem=self._pem if keys.core == "its-own" else make_core_key().public_pem)
+        if keys.signs == "another":
+            self._online.fault("wrong-signature", times=FOR_EVER)
+
+    def _ask(self, do: str, **content: Any) -> dict[str, Any]:
+        with named(self._board.name):
+            return self._online.client.ask(do, core=self._online.core_id, **content)
+
+    # -- what the Core does ------------------------------------------------------------------------------------------
+
+    def look(self) -> Seen:
+        """Start the Core, which goes online then; returns what its cloud saw until it was, or was locked out."""
+        with self._watched() as (seen, told):
+            self._board.start()
+            look_for(
+                lambda: self._online.is_back() or told.count("other-key") >= LOCKED_OUT,
+                seconds=self._board.timing.start,
+                clock=self._board.clock,
+            )
+        for event, outcome in OUTCOMES.items():
+            if event in told:
+                seen.handshakes.append({"host": HOST, "identity": None, "outcome": outcome})
+        return seen
+
+    def fetch(self, meanwhile: Callable[[], None]) -> bool:
+        """Update over the air, and do `meanwhile` when half of it has come. Whether it is what the Core runs then."""
+        self._send_half(self._roles["full"])
+        meanwhile()
+        self._board.clock.sleep(self._board.timing.ota_copy)
+        if not self._holds(self._roles["full"]):
+            return False
+        self._runs = self._roles["full"]
+        return True
+
+    def cut_fetch(self) -> None:
+        """Update over the air, and take the supply away when half of it has come."""
+        self._send_half(self._roles["full"])
+        self.power_off()
+        self._online.hang_up()
+
+    def power_off(self) -> None:
+        """Take the supply away."""
+        self._board.power_off()
+
+    def update(self) -> bool:
+        """Update over the air to an image that does not run yet. Whether the Core says so, and its flash."""
+        other = self._roles["new"] if self._runs is not self._roles["new"] else self._roles["old"]
+        self._board.start()
+        try:
+            self._board.go_online()
+            if self._under_way is not None:
+                self._under_way.result()  # a cloud that was left alone waits for its Core
+                self._under_way = None
+            return bool(self._online.update(other)["ok"]) and self._holds(other)
+        except DeviceFault:
+            return False
+
+    def rescue_by_cable(self) -> None:
+        """Write the key of the server as it is now; its address stays."""
+        self._board.enter_dfu()
+        write_server_record(self._board, ServerRecord(self._shown, self._record.address))
+
+    def runs(self) -> bool:
+        """Whether the firmware that ran before runs still: it answers on its console, and flash holds nothing else."""
+        board = self._board
+        assert board.console is not None, "a place with MODE and a console"
+        board.start()
+        board.is_alive(board.timing.start)  # one that is locked out shows nothing, and MODE is read by what runs
+        try:
+            board.make_listen()
+        except DeviceFault:
+            return False
+        answered = read_core_id(board.console, board=board.name, seconds=board.timing.start)
+        return answered == self._online.core_id and self._holds(self._runs)
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _holds(self, image: Image) -> bool:
+        return self._board.read_application(len(image)) == image.data
+
+    def _send_half(self, image: Image) -> None:
+        """Begin an update, and come back when half of it has left. Raises LabFault when it does not come that far."""
+        half_way, over = threading.Event(), threading.Event()
+
+        def watch(progress: Progress) -> None:
+            if progress.phase == "download" and progress.done >= progress.total / 2:
+                half_way.set()
+            elif progress.phase in ("done", "copy"):
+                over.set()
+
+        self._board.start()
+        self._board.go_online()
+        with self._online.watched(watch):
+            self._under_way = self._online.begin_update(image)
+            came = half_way.wait(self._board.timing.ota_copy)
+        if not came or over.is_set():
+            raise LabFault("was not met in the middle of a download", board=self._board.name, phase="download")
+
+    @contextmanager
+    def _watched(self) -> Iterator[tuple[Seen, list[str]]]:
+        """While inside, what the cloud sees of this Core: that it is online, and handshakes that came to nothing."""
+        seen, told = Seen(), list[str]()
+
+        def use(event: dict[str, Any]) -> None:
+            name, is_mine = event["event"], event["core"] == self._online.core_id
+            if is_mine and name == "online":
+                seen.requests.append(event)
+                told[:] = [earlier for earlier in told if earlier != "answered"]
+            elif is_mine and name in OUTCOMES:
+                told.append(name)
+
+        with heard(self._online.client, use, board=self._board.name, core=self._online.core_id):
+            yield seen, told
