@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from rig.boards.board import Contents
 from rig.boards.online import UpdateUnderWay
 from rig.boards.spark_core import SparkCore
-from rig.campaign.trial import APP, COPY_SHOWN_BY, FLAGS
+from rig.campaign.trial import APP, COPY_SHOWN_BY, FLAGS, mark_sectors
 from rig.drivers.dfu_host import EraseOrder, Watcher
 from rig.errors import LabFault
 from rig.firmware.manifest import Image
@@ -20,8 +20,6 @@ from rig.power.trigger import Aim
 
 SLOT = (layout.OTA_ADDRESS, layout.SLOT_SIZE)
 SHOWN = (APP[0], FLAGS[0], layout.BACKUP_ADDRESS, SLOT[0])
-#: What lies at the beginning of each sector of the slot before a trial, so that an erase shows.
-MARK = b"before the update"
 LOOK_EVERY_SECONDS = 0.05
 #: How long a thread takes to see that nobody waits any more; one whose update has begun waits for the cloud.
 GIVES_UP_WITHIN_SECONDS = 2.0
@@ -54,10 +52,7 @@ class CloudUpdate:
 
     def prepare(self, board: SparkCore) -> None:
         """Mark the slot, sector by sector."""
-        with board.dfu() as host:
-            for address in range(SLOT[0], SLOT[0] + SLOT[1], layout.EXTERNAL_SECTOR):
-                if host.read(address, len(MARK)) != MARK:
-                    host.write(address, MARK)
+        mark_sectors(board, *SLOT)
 
     def start(self, board: SparkCore, watch: Watcher) -> None:
         """Bring the Core online and update it, until that is over or the supply is gone. Raises LabFault."""

@@ -22,9 +22,9 @@ from rig.power.trigger import Aim
 
 B_contra = TypeVar("B_contra", bound=Board, contravariant=True)
 APP, FLAGS = (layout.APP_ADDRESS, layout.APP_SIZE), (layout.FLAGS_ADDRESS, SystemFlags.SIZE)
-
-
 COPY_SHOWN_BY = (APP, FLAGS, (layout.BACKUP_ADDRESS, layout.APP_SIZE))
+#: What lies at the beginning of each sector that a trial is to erase.
+MARK = b"before the trial"
 
 
 class Trial(Protocol[B_contra]):
@@ -85,6 +85,14 @@ class DfuTrial:
         return write.locate(after[APP[0]], after[FLAGS[0]])
 
 
+def mark_sectors(board: SparkCore, address: int, length: int) -> None:
+    """Lay something at the beginning of each sector of the external flash there, so that an erase shows."""
+    with board.dfu() as host:
+        for sector in range(address, address + length, layout.EXTERNAL_SECTOR):
+            if host.read(sector, len(MARK)) != MARK:
+                host.write(sector, MARK)
+
+
 class _ExternalWrite:
     """Write over DFU to the external flash, where nothing is ever restored."""
 
@@ -128,6 +136,10 @@ class FactoryImageWrite(_ExternalWrite):
     aim: Aim
     order: EraseOrder = EraseOrder.ALL_FIRST
     roles: Mapping[str, Image] = field(default_factory=dict)
+
+    def prepare(self, board: SparkCore) -> None:
+        """Mark the slot: what was tried before may have left it blank."""
+        mark_sectors(board, layout.FACTORY_ADDRESS, len(self.target))
 
 
 class _Copying:

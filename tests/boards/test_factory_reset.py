@@ -36,7 +36,7 @@ def test_a_corrupted_factory_image_is_installed_all_the_same(bench, image, known
 @pytest.mark.parametrize("phase", ["erase", "program"])
 @pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
 def test_a_cut_while_the_factory_image_is_written_leaves_the_application_alone(cut, image, phase, order, generation):
-    aim = Aim(phase, 0.5 if phase == "program" or order is EraseOrder.INTERLEAVED else 0.0, 1)
+    aim = Aim(phase, 0.5 if phase == "program" or order is EraseOrder.INTERLEAVED else 0.0, delay_ms=1)
     verdict = cut(FactoryImageWrite(image("full"), aim, order), lands=phase)
     assert (verdict.outcome.image, verdict.outcome.rung) == ("old", "self")
 
