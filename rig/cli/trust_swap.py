@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
     from rig.trust.remote.plan import NginxPlan
 
 EXAMPLE = "rig trust swap deploy@ota.example --name ota.example --chain chain.pem --key key.pem"
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be shown: an identity in files here, chain and key; without files the former one again."""
+
+    files: tuple[Path, Path] | None
+    accepted: list[str]
+    is_look_only: bool
 
 
 def swap(
@@ -91,9 +102,7 @@ def swap(
     live_key, and if need be addresses, identity_files, known_hosts, host_key,
     nginx, reload, roots, manifest, pins, seconds.
     """
-    import signal
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is half done is undone first
+    _undo_on_sigterm()
     told = {
         "names": name,
         "live_chain": live_chain,
@@ -108,23 +117,28 @@ def swap(
         "manifest": manifest,
         "pins": pins,
     }
-    if restore == (chain is not None or key is not None) or (chain is None) != (key is None):
-        raise Misuse("a swap needs --chain and --key, or --restore", hint=EXAMPLE)
+    wanted = _Wanted(_files(chain, key, restore), accept or [], dry_run)
     plan = _plan(server, entry, {field: value for field, value in told.items() if value})
-    steps: list[Step] = []
-    try:
-        shown = _act(plan, chain, key, accept or [], dry_run, steps, as_json)
-    except RigError as error:
-        if as_json:
-            _print(
-                plan, steps, error=error.message, hint=error.hint, rolled_back=getattr(error, "is_rolled_back", None)
-            )
-            sys.exit(error.exit_status)
-        raise
     if as_json:
-        _print(plan, steps, changed=not dry_run, **shown)
-    elif not dry_run:
-        print(f"{', '.join(plan.names)}: sha256 {shown['shown']} is shown, until now it was {shown['former']}")
+        _tell_in_json(plan, wanted)
+    else:
+        _tell_in_words(plan, wanted)
+
+
+def _undo_on_sigterm() -> None:
+    """What is half done when the command is told to end is undone first, as at Ctrl-C."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _files(chain: Path | None, key: Path | None, restore: bool) -> tuple[Path, Path] | None:
+    """Chain and key of the new identity; None where the former one is to be restored. Raises Misuse."""
+    if restore and chain is None and key is None:
+        return None
+    if restore or chain is None or key is None:
+        raise Misuse("a swap needs --chain and --key, or --restore", hint=EXAMPLE)
+    return chain, key
 
 
 def _words(command: str | None, option: str) -> list[str] | None:
@@ -159,34 +173,41 @@ def _plan(server: str, entry: str | None, told: dict[str, Any]) -> NginxPlan:
     return make_plan(**{**plan.model_dump(), **told}) if told else plan
 
 
-def _act(
-    plan: NginxPlan,
-    chain: Path | None,
-    key: Path | None,
-    accepted: list[str],
-    dry_run: bool,
-    steps: list[Step],
-    as_json: bool,
-) -> dict[str, str]:
+def _tell_in_words(plan: NginxPlan, wanted: _Wanted) -> None:
+    """A line for each step, when it is done; an error is the caller's to tell."""
+    shown = _act(plan, wanted, lambda step: print(f"{step.what:14} {step.text}", flush=True))
+    if shown:
+        print(f"{', '.join(plan.names)}: sha256 {shown['shown']} is shown, until now it was {shown['former']}")
+
+
+def _tell_in_json(plan: NginxPlan, wanted: _Wanted) -> None:
+    """One object with all steps, of an error too."""
+    steps: list[Step] = []
+    try:
+        shown = _act(plan, wanted, steps.append)
+    except RigError as error:
+        undone = getattr(error, "is_rolled_back", None)
+        _print(plan, steps, error=error.message, hint=error.hint, rolled_back=undone)
+        sys.exit(error.exit_status)
+    _print(plan, steps, changed=not wanted.is_look_only, **shown)
+
+
+def _act(plan: NginxPlan, wanted: _Wanted, tell: Callable[[Step], None]) -> dict[str, str]:
+    """The fingerprints that were and are shown; nothing of a look. Raises RigError."""
     from rig.trust.identity import Identity
     from rig.trust.remote.judgement import judge
     from rig.trust.remote.nginx import RemoteNginx
     from rig.trust.remote.ssh import SshSession
 
-    def tell(step: Step) -> None:
-        steps.append(step)
-        if not as_json:
-            print(f"{step.what:14} {step.text}", flush=True)
-
-    identity = Identity.load(chain, key) if chain is not None and key is not None else None
+    identity = Identity.load(*wanted.files) if wanted.files is not None else None
     if identity is not None:
-        judge(identity, plan, accepted)  # before anybody is called
+        judge(identity, plan, wanted.accepted)  # before anybody is called
     with SshSession.connect(plan.address) as session:
         remote = RemoteNginx(session, plan, tell=tell)
-        if dry_run:
-            remote.look(identity, accepted=accepted)
+        if wanted.is_look_only:
+            remote.look(identity, accepted=wanted.accepted)
             return {}
-        former = remote.restore() if identity is None else remote.swap(identity, accepted=accepted)
+        former = remote.restore() if identity is None else remote.swap(identity, accepted=wanted.accepted)
         return {"former": former, "shown": remote.shown()}
 
 

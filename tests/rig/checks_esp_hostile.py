@@ -61,18 +61,17 @@ HOSTILE: dict[str, tuple[Answers, dict[str, object]]] = {
 }  # fmt: skip
 
 
-def said_by(case: str) -> World:
-    """A board that has asked such a server twice."""
+def an_update_fails_and_the_next_one_is_tried(case: str) -> None:
+    """By a board that asks such a server twice."""
     answers, fields = HOSTILE[case]
     world = outlived(world_of(https(url=f"http://{HOST}/image.bin", **fields), answers))
     world.hosts[HOST] = None
     assert [checked(world, 4000), checked(world, 4000)] == ["failed", "failed"]
-    return world
 
 
 def no_server_breaks_a_twin(_folder):
     for case in HOSTILE:
-        said_by(case)
+        an_update_fails_and_the_next_one_is_tried(case)
 
 
 def with_slot(world: World, number: int, offset: int, size: int) -> World:
@@ -91,7 +90,7 @@ BEYOND: dict[str, tuple[EspBehaviour, Answers, int, str]] = {
 }
 
 
-def the_end_of_flash(case: str) -> None:
+def an_update_fails_at_the_end_of_flash(case: str) -> None:
     behaviour, answers, offset, said = BEYOND[case]
     world = outlived(with_slot(world_of(behaviour, answers), 1, offset, WRAPPED))
     assert checked(world) == "failed"
@@ -101,7 +100,7 @@ def the_end_of_flash(case: str) -> None:
 
 def work_beyond_the_end_of_flash_fails_on_the_board(_folder):
     for case in BEYOND:
-        the_end_of_flash(case)
+        an_update_fails_at_the_end_of_flash(case)
 
 
 def https_without_anybody_to_trust_is_not_asked_for(_folder):

@@ -203,7 +203,7 @@ def serve(peer: ssl.SSLObject) -> str:
     return ""
 
 
-def the_verdict(case: str) -> None:
+def a_chain_is_judged_as_the_table_says(case: str) -> None:
     identity, trust, expected = VERDICTS[case]
     shaken = shake_hands(trust, context(identity), trust.name or HOST)
     assert (shaken.code, shaken.server_error) == (expected or (0, ""))
@@ -211,7 +211,7 @@ def the_verdict(case: str) -> None:
 
 
 def verdict(case: str):
-    return lambda _folder: the_verdict(case)
+    return lambda _folder: a_chain_is_judged_as_the_table_says(case)
 
 
 def a_namesake_of_the_root_is_not_it(_folder):

@@ -197,7 +197,8 @@ def at_each(report, code):
     return len({finding.address for finding in report.found(code)})
 
 
-async def april(folder, behind):
+async def april(folder, behind) -> list[HostReport]:
+    """The reports of its six steps."""
     story = April(folder, behind)
     async with story.server.serving() as server:
         first = story.issue(story.rsa, "rsa-2048")
@@ -228,6 +229,7 @@ async def april(folder, behind):
         assert codes(report, "broken") == {"revoked"}
         assert {finding.address for finding in report.found("revoked")} == {place(report, 1)}
         assert {"inconsistent", "old-again"} <= codes(report)
+    return story.reports
 
 
 def the_story_of_april_2014(folder):

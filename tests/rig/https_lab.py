@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,13 +155,9 @@ def ssl_hash() -> Any:
     return hashes.SHA256()
 
 
-@contextmanager
-def https_lab(folder: Path) -> Iterator[HttpsLab]:
-    lab = HttpsLab(folder)
-    try:
-        yield lab
-    finally:
-        lab.close()
+def https_lab(folder: Path) -> closing[HttpsLab]:
+    """One that ends with the block."""
+    return closing(HttpsLab(folder))
 
 
 @contextmanager

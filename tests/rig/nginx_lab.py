@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import paramiko
@@ -266,20 +266,13 @@ def nobodys_nginx_lab() -> Iterator[NobodysNginxLab]:
         pytest.skip("only root can start an nginx of nobody's")
     with tempfile.TemporaryDirectory(prefix="nobodys-nginx-") as folder:
         Path(folder).chmod(0o711)
-        lab = NobodysNginxLab(Path(folder))
-        try:
+        with closing(NobodysNginxLab(Path(folder))) as lab:
             yield lab
-        finally:
-            lab.close()
 
 
-@contextmanager
-def nginx_lab(folder: Path) -> Iterator[NginxLab]:
-    lab = NginxLab(folder)
-    try:
-        yield lab
-    finally:
-        lab.close()
+def nginx_lab(folder: Path) -> closing[NginxLab]:
+    """One that ends with the block."""
+    return closing(NginxLab(folder))
 
 
 def _answers(port: int) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-import checks_esp_hostile as hostile
+import checks_esp_hostile as assert_that
 import pytest
-from checks_esp_hostile import BEYOND, HOSTILE, crashing, said_by, the_end_of_flash
+from checks_esp_hostile import BEYOND, HOSTILE, a_version_without_room, crashing
 from esp_app_board import BOOTLOADER, OLD, World, arduino, built, checked, https, world_of
 from esp_app_server import serving
 from esp_models import served_board
@@ -27,7 +27,7 @@ from rig.twin.esp32.chip import Chip
 
 
 def test_a_restart_takes_a_time_that_nothing_scales(tmp_path):
-    hostile.a_restart_takes_a_time_that_nothing_scales(tmp_path)
+    assert_that.a_restart_takes_a_time_that_nothing_scales(tmp_path)
 
 
 def test_a_board_with_more_to_do_than_time_gives_the_loop_back(monkeypatch):
@@ -72,15 +72,15 @@ def test_a_board_remembers_only_so_much(monkeypatch):
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_whatever_a_server_says_an_update_fails_and_the_next_one_is_tried(case):
-    said_by(case)
+    assert_that.an_update_fails_and_the_next_one_is_tried(case)
 
 
 def test_not_modified_has_no_error_of_its_own_before_5_5(tmp_path):
-    hostile.not_modified_has_no_error_of_its_own_before_5_5(tmp_path)
+    assert_that.not_modified_has_no_error_of_its_own_before_5_5(tmp_path)
 
 
 def test_https_without_anybody_to_trust_is_not_asked_for(tmp_path):
-    hostile.https_without_anybody_to_trust_is_not_asked_for(tmp_path)
+    assert_that.https_without_anybody_to_trust_is_not_asked_for(tmp_path)
 
 
 def test_the_access_point_s_address_is_the_next_one_by_its_last_byte():
@@ -104,7 +104,7 @@ def test_a_certificate_that_is_no_pem_trusts_nobody(tmp_path, contents):
 
 @pytest.mark.parametrize("case", BEYOND)
 def test_work_beyond_the_end_of_flash_fails_on_the_board(case):
-    the_end_of_flash(case)
+    assert_that.an_update_fails_at_the_end_of_flash(case)
 
 
 def test_otadata_that_nothing_can_map_ends_in_a_restart():
@@ -132,11 +132,11 @@ def test_a_header_that_promises_more_flash_than_there_is_breaks_nothing():
 
 
 def test_a_secure_version_without_room_is_told_and_not_burned(tmp_path):
-    hostile.a_secure_version_without_room_is_told_and_not_burned(tmp_path)
+    assert_that.a_secure_version_without_room_is_told_and_not_burned(tmp_path)
 
 
 def test_the_second_stage_goes_on_when_a_secure_version_has_no_room():
-    world = hostile.a_version_without_room()
+    world = a_version_without_room()
     burned: list[int] = []
     fuse = SecureVersion(lambda: 0, burned.append)
     told = boot_once(bytearray(world.memory.flash.dump()), BootConfig(secure_version=fuse))

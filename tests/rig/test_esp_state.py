@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import checks_esp_state as of_state
+import checks_esp_state as assert_that
 import pytest
 from checks_esp_state import MAC, patched, process_kind, second_stage
 from installed import installed
@@ -34,7 +34,7 @@ def core(state: Path) -> CoreProcess:
 
 
 def test_nothing_is_half_written(tmp_path):
-    of_state.nothing_is_half_written(tmp_path)
+    assert_that.nothing_is_half_written(tmp_path)
 
 
 def test_what_a_core_first_booted_by_is_noted_whole(tmp_path):
@@ -64,7 +64,7 @@ def test_what_is_burned_is_the_same_chip_s_in_the_next_process(tmp_path):
 
 
 def test_kept_efuses_are_the_chip(tmp_path):
-    of_state.kept_efuses_are_the_chip(tmp_path)
+    assert_that.kept_efuses_are_the_chip(tmp_path)
 
 
 CONTRADICTIONS = {
@@ -125,8 +125,8 @@ def test_an_option_that_cannot_be_is_refused_in_a_line_that_names_it(tmp_path, c
 
 
 def test_a_second_stage_is_known_by_whatever_parameters(tmp_path):
-    of_state.a_second_stage_is_known_by_whatever_parameters(tmp_path)
-    of_state.a_second_stage_with_a_byte_wrong_is_none(tmp_path)
+    assert_that.a_second_stage_is_known_by_whatever_parameters(tmp_path)
+    assert_that.a_second_stage_with_a_byte_wrong_is_none(tmp_path)
 
 
 def test_esptool_itself_writes_what_is_known(tmp_path):
@@ -174,4 +174,4 @@ def known_esp32():
 
 
 def test_flash_keeps_its_supply_when_en_is_pulled(tmp_path):
-    of_state.flash_keeps_its_supply_when_en_is_pulled(tmp_path)
+    assert_that.flash_keeps_its_supply_when_en_is_pulled(tmp_path)

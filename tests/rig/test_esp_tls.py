@@ -6,7 +6,7 @@ import ssl
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import checks_esp_tls
+import checks_esp_tls as assert_that
 import pytest
 from checks_esp_tls import (
     EXPIRED,
@@ -25,7 +25,6 @@ from checks_esp_tls import (
     server,
     shake_hands,
     the_purpose,
-    the_verdict,
     usable_for,
 )
 from cryptography import x509
@@ -46,7 +45,7 @@ OURS_ALONE = [case for case in VERDICTS if any(word in case for word in ("bundle
 
 @pytest.mark.parametrize("case", VERDICTS)
 def test_a_chain_is_taken_or_refused_with_an_alert_that_the_server_sees(case):
-    the_verdict(case)
+    assert_that.a_chain_is_judged_as_the_table_says(case)
 
 
 @pytest.mark.parametrize("case", [case for case in VERDICTS if case not in OURS_ALONE])
@@ -144,4 +143,4 @@ def by_mbedtls(store, server: ssl.SSLContext, name: str | None) -> tuple[int, st
 
 
 def test_a_namesake_of_the_root_is_not_it(tmp_path):
-    checks_esp_tls.a_namesake_of_the_root_is_not_it(tmp_path)
+    assert_that.a_namesake_of_the_root_is_not_it(tmp_path)

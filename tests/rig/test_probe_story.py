@@ -10,10 +10,16 @@ from checks_probe import BEHIND, april
 from probe_lab import MIDDLE, ROOT, RSA, WRONG_NAME, codes, look
 from tls_servers import HOST, endpoint
 
+#: What is broken when the bug is there, the key was kept, there is a new key, only ECDSA is spoken, RSA is again, and
+#: an identity that was revoked is back.
+BROKEN = [{"heartbleed"}, {"key-exposed"}, set(), {"client-lost"}, set(), {"revoked"}]
+
 
 @pytest.mark.parametrize("behind", BEHIND)
 def test_the_story_of_april_2014_is_found_step_by_step_at_each_endpoint(behind, tmp_path):
-    asyncio.run(april(tmp_path, BEHIND[behind]))
+    reports = asyncio.run(april(tmp_path, BEHIND[behind]))
+    assert [codes(report, "broken") for report in reports] == BROKEN
+    assert [report.exit_status for report in reports] == [1 if broken else 0 for broken in BROKEN]
 
 
 CHECKS = [checks_probe.one_of_two_that_was_left_behind_is_found, checks_probe.two_that_are_not_alike_are_found]

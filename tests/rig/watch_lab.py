@@ -12,10 +12,11 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from rig.trust.identity import Identity
@@ -31,6 +32,9 @@ from rig.trust.web_pki import WebPki
 HOST = "ota.rig.test"
 #: A leaf of the days before the swap of July 2024 (reference/esp32.md §7.5), and when the lab begins.
 BEGINS, TODAY = datetime(2024, 5, 25, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC)
+#: What `line` makes of alerts that often come: what everybody is told of a swap, and of one that 1.0.4 does not take.
+CHANGED = "happened identity-changed"
+DARK = ["raised dark critical", "raised refused critical"]
 FIRMWARE = """
 [[firmware]]
 name = "lamp-1.0.4"
@@ -206,10 +210,18 @@ def line(told: dict) -> str:
     return f"{told['status']} {told['kind']}{' ' + told['level'] if told['status'] == 'raised' else ''}"
 
 
-@contextmanager
-def watch_lab(folder: Path) -> Iterator[WatchLab]:
-    lab = WatchLab(folder)
-    try:
+def day(text: str) -> datetime:
+    """A day, or a time of one, as ISO 8601 has it; it is UTC's."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def watch_lab(folder: Path) -> closing[WatchLab]:
+    """One that ends with the block."""
+    return closing(WatchLab(folder))
+
+
+@pytest.fixture
+def fresh_lab(tmp_path: Path) -> Iterator[WatchLab]:
+    """A lab for one test, in which nothing is served yet; who uses it calls it `lab`."""
+    with watch_lab(tmp_path) as lab:
         yield lab
-    finally:
-        lab.close()

@@ -1,0 +1,124 @@
+"""The update server as a process: how it ends, whose its keys are, whom it shows which identity, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+from https_lab import HOST, IMAGE
+from installed import installed
+
+from rig.drivers.https_cloud import HttpsCloudClient
+from rig.errors import LabFault, Misuse
+from rig.lab.https_cloud import HttpsCloudPlan, serve_https_cloud
+from rig.servers.https.identities import HostIdentities
+from rig.trust.recipe import IdentityRecipe
+
+
+@pytest.fixture
+def process(tmp_path):
+    (tmp_path / "fw.bin").write_bytes(IMAGE)
+    words = ["--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--control", "127.0.0.1:0", "--host", HOST]
+    words += ["--state", str(tmp_path / "state"), "--publish", str(tmp_path / "fw.bin"), "--json"]
+    command = [sys.executable, "-m", "rig", "cloud", "https", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.told = json.loads(running.stdout.readline())
+        yield running
+        running.kill()
+
+
+def download(told, *words):
+    port = told["listen"]["port"]
+    address = ["--resolve", f"{HOST}:{port}:127.0.0.1", f"https://{HOST}:{port}/fw.bin"]
+    return subprocess.run(
+        [installed("curl"), "-sS", "--cacert", told["ca"], *words, *address], capture_output=True, timeout=30
+    )
+
+
+def test_the_command_serves_and_ends_on_sigterm_in_the_middle_of_a_download(process, tmp_path):
+    assert process.told["hosts"] == [HOST]
+    assert download(process.told).stdout == IMAGE
+    control = process.told["control"]
+    client = HttpsCloudClient(control["host"], control["port"])
+    client.fault("stall", at=4096)
+    with client.events() as events:
+        under_way = threading.Thread(target=download, args=(process.told,))
+        under_way.start()
+        next(event for event in events if event["event"] == "progress")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    under_way.join()
+    assert process.stderr.read() == ""
+
+
+def test_no_private_key_can_be_read_by_others(process, tmp_path):
+    files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    private = [path for path in files if b"PRIVATE" in path.read_bytes()]
+    assert {"rig-root.key.pem", "key.pem"} <= {path.name for path in private}
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
+
+
+def test_another_issuer_is_made_and_swapped_to(process):
+    control = process.told["control"]
+    client = HttpsCloudClient(control["host"], control["port"])
+    under = {"rig-intermediate": "CN=Rig Intermediate 1", "rig-intermediate-2": "CN=Rig Intermediate 2"}
+    under["other-intermediate"] = "CN=Other Intermediate 1"
+    for name, issuer in under.items():
+        assert client.issue(HOST, name, {"under": name})["issuer"] == issuer
+        client.swap(HOST, name)
+        assert download(process.told).returncode == (60 if name == "other-intermediate" else 0)
+    assert download({**process.told, "ca": f"{process.told['trust']}/other-root.pem"}).returncode == 0
+
+
+def test_one_client_can_meet_another_identity_than_everybody(process):
+    control = process.told["control"]
+    client = HttpsCloudClient(control["host"], control["port"])
+    client.issue(HOST, "other", {"under": "other-intermediate"})
+    client.swap(HOST, "other", client="127.0.77.1")
+    assert download(process.told).returncode == 0
+    assert download(process.told, "--interface", "127.0.77.1").returncode == 60
+    client.forget("127.0.77.1")
+    assert download(process.told, "--interface", "127.0.77.1").returncode == 0
+
+
+def test_a_recipe_that_cannot_be_is_refused_by_its_field(process):
+    client = HttpsCloudClient(process.told["control"]["host"], process.told["control"]["port"])
+    wrong = {"under": ({"under": "nobody"}, "no authority is called nobody"), "key": ({"key": "dsa"}, "recipe: key")}
+    wrong["days"] = ({"days": -1}, "recipe: days")
+    for recipe, told in wrong.values():
+        with pytest.raises(Misuse, match=told):
+            client.issue(HOST, "wrong", recipe)
+
+
+def test_a_server_that_is_started_again_is_who_it_was(tmp_path):
+    first = HostIdentities(tmp_path).of(HOST)
+    again = HostIdentities(tmp_path)
+    assert again.of(HOST).fingerprint == first.fingerprint
+    assert again.issue(HOST, "b", IdentityRecipe()).chain[1] == first.chain[1]
+    assert again.issue(HOST, "c", IdentityRecipe(key="kept"), first).leaf.public_key() == first.leaf.public_key()
+
+
+REFUSED = {
+    "an address": ({"listen": "nowhere"}, Misuse, "--listen nowhere is not HOST:PORT"),
+    "a port that is taken": ({"listen": "127.0.0.1:{taken}"}, LabFault, "cannot listen on"),
+    "a name that is a path": ({"hosts": ["../etc"]}, Misuse, "is no name"),
+    "no name": ({"hosts": []}, Misuse, "needs a name"),
+    "a file that is not there": ({"publish": ["/nowhere"]}, Misuse, "cannot read /nowhere"),
+    "a fault that is none": ({"faults": ["explode"]}, Misuse, "no fault is called"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_served_is_refused_in_one_line(tmp_path, case):
+    changes, error, message = REFUSED[case]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        plan = {"listen": "127.0.0.1:0", "control": "127.0.0.1:0", "state": tmp_path / "state", "hosts": [HOST]}
+        plan |= changes
+        plan["listen"] = plan["listen"].format(taken=taken.getsockname()[1])
+        with pytest.raises(error, match=message):
+            serve_https_cloud(HttpsCloudPlan(**plan), lambda _ready: None)
