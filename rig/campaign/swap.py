@@ -126,7 +126,10 @@ def observed(seen: Seen) -> Expected:
     """How far a board came when it looked for updates, by what its servers saw: no word of its console counts."""
     if not seen.requests:
         return Expected(Reach.DARK, seen.failures)
-    return Expected(Reach.FAILS_OVER if seen.failures else Reach.SERVED, seen.failures)
+    if not seen.failures:
+        return Expected(Reach.SERVED)
+    hosts = [str(shook["host"]) for shook in seen.handshakes if shook["outcome"] == "completed"]
+    return Expected(Reach.FAILS_OVER, seen.failures, hosts[-1] if hosts else "nobody")
 
 
 def _swap_when(scenario: Kind, stage: Stage[Kind], swap: Callable[[], None]) -> bool | None:

@@ -5,6 +5,7 @@ It is the `esp32` table of an image in the manifest. What real clients do with i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,6 +22,18 @@ PinName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Release = tuple[int, int]
 #: Since when esp_ota_begin invalidates the rollback record, a download is resumed, and 304 has an error of its own.
 IDF_5_5: Release = (5, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsBuild:
+    """How mbedTLS was built: the release of ESP-IDF, and whether with the suites of ECDSA certificates."""
+
+    release: Release = IDF_5_5
+    ecdsa: bool = True
+
+
+#: As ESP-IDF comes today.
+DEFAULT_TLS = TlsBuild()
 
 
 class EspBehaviour(BaseModel):
@@ -50,6 +63,8 @@ class EspBehaviour(BaseModel):
     resumption: bool = False
     skip_name: bool = False
     checks_dates: bool = False
+    #: False: built without ECDHE-ECDSA (CONFIG_MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA), it takes RSA certificates only.
+    ecdsa: bool = True
     #: Looks at the version in the image offered before it begins; without it the same image is installed once more.
     compares_version: bool = True
     #: The application's own limit of a whole update; without one a stalled server is waited for, for ever.
@@ -64,6 +79,11 @@ class EspBehaviour(BaseModel):
         """The release as numbers, so that 5.10 comes after 5.5."""
         major, minor = self.idf.split(".")
         return int(major), int(minor)
+
+    @property
+    def tls_build(self) -> TlsBuild:
+        """How its TLS was built."""
+        return TlsBuild(self.idf_release, self.ecdsa)
 
     @property
     def invalidates_at_begin(self) -> bool:

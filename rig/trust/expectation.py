@@ -38,20 +38,25 @@ class Expected:
 
     reach: Reach
     alerts: tuple[str, ...] = ()
+    #: Who served it, where others had failed before.
+    host: str = ""
 
     def __str__(self) -> str:
-        return f"{self.reach} ({', '.join(self.alerts)})" if self.alerts else str(self.reach)
+        told = f"{self.reach} ({', '.join(self.alerts)})" if self.alerts else str(self.reach)
+        return f"{told} to {self.host}" if self.host else told
 
     @classmethod
     def parse(cls, text: str) -> Expected:
-        """From its text, such as `served`, `dark (unknown_ca)`. Raises ValueError."""
-        found = re.fullmatch(r"([a-z-]+)(?: \(([a-z0-9_, -]+)\))?", text.strip())
+        """From its text, such as `dark (unknown_ca)`, `fails-over (unknown_ca) to ota9.rig.test`. Raises ValueError."""
+        found = re.fullmatch(r"([a-z-]+)(?: \(([a-z0-9_, -]+)\))?(?: to ([a-z0-9.-]+))?", text.strip())
         if found is None or found.group(1) not in set(Reach):
             raise ValueError(f"{text!r} is none of {', '.join(Reach)}, and in brackets how handshakes failed")
         alerts = tuple(alert.strip() for alert in (found.group(2) or "").split(",") if alert.strip())
         if (found.group(1) == Reach.SERVED) != (not alerts):
             raise ValueError(f"{text!r}: handshakes fail where firmware is not served by the first, and only there")
-        return cls(Reach(found.group(1)), alerts)
+        if (found.group(1) == Reach.FAILS_OVER) != bool(found.group(3)):
+            raise ValueError(f"{text!r}: it is `to` a host that firmware fails over, and only then")
+        return cls(Reach(found.group(1)), alerts, found.group(3) or "")
 
 
 def _change(text: str) -> str:

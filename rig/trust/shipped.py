@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from rig.errors import Misuse
 from rig.firmware.esp_behaviour import BUNDLE
@@ -29,6 +30,18 @@ class TooLong:
 
 
 @dataclass(frozen=True, slots=True)
+class NoSuite:
+    """An ECDSA certificate at whoever was built without its suites: the server ends the handshake, with an alert."""
+
+    def __str__(self) -> str:
+        return "its key is ECDSA, and the firmware was built for RSA only"
+
+
+#: What keeps a chain from being judged at all.
+Unread = TooLong | NoSuite
+
+
+@dataclass(frozen=True, slots=True)
 class Shipped:
     """Images that ask the same servers and trust the same certificates there: to an identity they are one firmware."""
 
@@ -40,11 +53,15 @@ class Shipped:
     skips_name: bool = False
     #: Most do not: ESP-IDF and Arduino ignore validity unless they are built otherwise (reference/esp32.md §6.2).
     checks_dates: bool = False
+    #: Some are built without the suites of ECDSA certificates.
+    takes_ecdsa: bool = True
 
     def refuses(
         self, attempt: Attempt, chain: Sequence[x509.Certificate], pins: PinFolder, at: datetime
-    ) -> Refusal | TooLong | None:
+    ) -> Refusal | Unread | None:
         """Why it refuses a server that shows `chain` (leaf first) at a time; None if it does not. Raises Misuse."""
+        if not self.takes_ecdsa and isinstance(chain[0].public_key(), ec.EllipticCurvePublicKey):
+            return NoSuite()
         if (size := message_size(chain)) > LONGEST_CHAIN:
             return TooLong(size)
         trusted = pins.certificates(attempt.pins)
@@ -78,7 +95,7 @@ class PinFolder:
 
 def shipped(manifest: Manifest) -> list[Shipped]:
     """Every firmware of a manifest that looks for updates over TLS, in the manifest's order."""
-    found: dict[tuple[tuple[Attempt, ...], bool, bool], list[str]] = {}
+    found: dict[tuple[tuple[Attempt, ...], bool, bool, bool], list[str]] = {}
     for entry in manifest.entries.values():
         if entry.esp32 is None:
             continue
@@ -86,8 +103,9 @@ def shipped(manifest: Manifest) -> list[Shipped]:
         # What a release tells its server is no part of what it trusts.
         alike = tuple(Attempt(one.url.partition("?")[0], one.pins) for one in over_tls)
         if alike:
-            found.setdefault((alike, entry.esp32.skip_name, entry.esp32.checks_dates), []).append(entry.name)
-    return [Shipped(names[0], tuple(names), asks, skips, dates) for (asks, skips, dates), names in found.items()]
+            does = entry.esp32
+            found.setdefault((alike, does.skip_name, does.checks_dates, does.ecdsa), []).append(entry.name)
+    return [Shipped(names[0], tuple(names), *what) for what, names in found.items()]
 
 
 def refused_by(
@@ -100,6 +118,6 @@ def refused_by(
         refusals = [one.refuses(attempt, chain, pins, at) for attempt in here]
         if here and all(refusals):
             wanted = ", ".join(dict.fromkeys(pin for attempt in here for pin in attempt.pins))
-            why = f"has no room for {refusals[0].size} bytes" if isinstance(refusals[0], TooLong) else f"pins {wanted}"
+            why = f"refuses it ({refusals[0]})" if isinstance(refusals[0], Unread) else f"pins {wanted}"
             found.append(Flaw(Defect.REFUSED_BY_FIRMWARE, f"{one.name} {why}, and goes dark at {here[0].host}"))
     return found

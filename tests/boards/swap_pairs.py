@@ -79,7 +79,7 @@ def scenario(row: Row) -> Scenario:
         before=BEFORE,
         after=dict(_after(changes)),
         clock_after=CLOCKS[clock],
-        expects={CAST: _expected(list(changes.values()), clock)},
+        expects={CAST: _expected(changes, clock)},
     )
 
 
@@ -89,11 +89,11 @@ def _after(changes: Mapping[str, str]) -> Iterator[tuple[str, IdentityRecipe]]:
             yield host, BEFORE[host].model_copy(update=SWAPS[change])
 
 
-def _expected(changes: Sequence[str], clock: str) -> str:
+def _expected(changes: Mapping[str, str], clock: str) -> str:
     failures = []
-    for change, table in zip(changes, (BY_BUNDLE, BY_PIN), strict=True):
+    for (host, change), table in zip(changes.items(), (BY_BUNDLE, BY_PIN), strict=True):
         failure = table["renewed" if change == "kept" else change][clock]
         if failure is None:
-            return f"fails-over ({', '.join(failures)})" if failures else "served"
+            return f"fails-over ({', '.join(failures)}) to {host}" if failures else "served"
         failures.append(failure)
     return f"dark ({', '.join(failures)})"

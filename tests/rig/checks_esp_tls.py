@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from esp_app_server import HOST, context
 
+from rig.firmware.esp_behaviour import DEFAULT_TLS, TlsBuild
 from rig.formats.certificate_chain import Trust
 from rig.trust.authority import Authority, make_root
 from rig.trust.identity import Identity
@@ -168,11 +169,11 @@ class Shaken:
     version: str = ""
 
 
-def shake_hands(trust: Trust, server: ssl.SSLContext, name: str = HOST, release: tuple[int, int] = (5, 5)) -> Shaken:
+def shake_hands(trust: Trust, server: ssl.SSLContext, name: str = HOST, build: TlsBuild = DEFAULT_TLS) -> Shaken:
     """A device against OpenSSL, byte for byte in memory; then a word each way."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     peer, shaken = server.wrap_bio(incoming, outgoing, server_side=True), Shaken()
-    client = TlsClient(name, trust, release)
+    client = TlsClient(name, trust, build)
     for _ in range(20):
         incoming.write(bytes(client.outgoing))
         client.outgoing.clear()

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 from test_soundness import FLAWED, HOST, MADE, NOW, found, pki
 
+from rig.firmware.esp_behaviour import TlsBuild
 from rig.firmware.update_attempts import Attempt
 from rig.formats.certificate_chain import Trust
 from rig.trust import soundness, web_pki
@@ -59,7 +60,22 @@ def firmware_has_no_room_for_a_huge_chain(_folder):
     assert refusal is not None, "a chain was taken that is longer than a device's buffer"
     assert "an ESP32 has room for 16384" in str(refusal)
     (flaw,) = refused_by([one], huge.chain, [HOST], pins, at)
-    assert "has no room" in flaw.text
+    assert "an ESP32 has room for 16384" in flaw.text
+
+
+def firmware_built_for_rsa_has_no_suite_for_ecdsa(_folder):
+    """As its own TLS client has none: the server ends the handshake."""
+    at, root = datetime.now(UTC), pki().certificate("isrg-root-x1")
+    pins = PinFolder(Path("nowhere"), {"isrg-root-x1": (root,)})
+    attempts = (Attempt(f"https://{HOST}/", ("isrg-root-x1",)),)
+    one, other = Shipped("lamp", ("lamp",), attempts, takes_ecdsa=False), Shipped("lamp", ("lamp",), attempts)
+    for key, is_taken in (("rsa-2048", True), ("p256", False)):
+        identity = pki().issue(HOST, IdentityRecipe(under="lets-encrypt-r10", key=key))
+        server, build = of_tls.server(identity), TlsBuild(ecdsa=one.takes_ecdsa)
+        shaken = of_tls.shake_hands(Trust((root,), name=HOST), server, HOST, build)
+        assert bool(shaken.cipher) == is_taken
+        assert (one.refuses(attempts[0], identity.chain, pins, at) is None) == is_taken, "as the device itself does"
+        assert other.refuses(attempts[0], identity.chain, pins, at) is None
 
 
 def who_accepts_one_flaw_accepts_no_other(_folder):

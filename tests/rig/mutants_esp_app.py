@@ -117,7 +117,7 @@ def _forget_the_error(self):
 def _every_suite(m):
     from mbedtls.tls import ciphers_available
 
-    m.setattr(tls, "suites", lambda _release: tuple(ciphers_available()))
+    m.setattr(tls, "suites", lambda _build: tuple(ciphers_available()))
     m.setattr(tls, "_context", cache(tls._context.__wrapped__))
 
 

@@ -15,7 +15,7 @@ from rig.formats import sntp
 from rig.twin import network_time
 from rig.twin.esp32.app import deploy_the_fleet, update_client
 
-REAL_PLAY, REAL_PLAYED, REAL_SWAP_WHEN = swap.play, swap.Played, swap._swap_when
+REAL_PLAY, REAL_PLAYED, REAL_SWAP_WHEN, REAL_OBSERVED = swap.play, swap.Played, swap._swap_when, swap.observed
 REAL_TRUSTING, REAL_ATTEMPTS = update_client.trusting, deploy_the_fleet.attempts_1
 
 
@@ -42,6 +42,11 @@ class _WithoutAWayBack:
 
 def _by_failures_alone(seen):
     return swap.Expected(swap.Reach.DARK if seen.failures else swap.Reach.SERVED, seen.failures)
+
+
+def _at_the_first_host(seen):
+    found = REAL_OBSERVED(seen)
+    return replace(found, host=str(seen.handshakes[0]["host"])) if found.host else found
 
 
 def _at_once(scenario, stage, change):
@@ -75,6 +80,10 @@ PLAYER = {
     ),
     "swap: who was refused once is dark": (
         lambda m: m.setattr(swap, "observed", _by_failures_alone),
+        of_a_scenario("both-public-roots-lost", "fleet-2.0.2"),
+    ),
+    "swap: whoever was asked first has served": (
+        lambda m: m.setattr(swap, "observed", _at_the_first_host),
         of_a_scenario("both-public-roots-lost", "fleet-2.0.2"),
     ),
     "swap: it comes when nothing is on its way": (

@@ -189,6 +189,10 @@ CHAINS = {
         lambda m: m.setattr(certificate_chain, "KNOWN_CURVES", ("secp256r1", "secp384r1", "secp521r1")),
         of_tls.verdict("an intermediate with a key on P-521"),
     ),
+    "firmware built for RSA takes ECDSA": (
+        lambda m: m.setattr(shipped, "NoSuite", lambda: None),
+        check.firmware_built_for_rsa_has_no_suite_for_ecdsa,
+    ),
     "firmware has room for any chain": (
         lambda m: m.setattr(shipped, "LONGEST_CHAIN", 10**9),
         check.firmware_has_no_room_for_a_huge_chain,

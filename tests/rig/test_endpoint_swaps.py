@@ -8,7 +8,10 @@ from pathlib import Path
 import checks_https
 import pytest
 from checks_https import served, shown
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from https_lab import HOST, OTHER_HOST, https_lab
+from test_remote_nginx import SEEN_BY
 from tls_clients import V12, V13, mbedtls
 
 from rig.errors import Misuse
@@ -63,6 +66,22 @@ def test_hosts_are_swapped_one_by_one_and_names_choose_them(lab):
 @pytest.mark.parametrize("version", [V12, V13])
 def test_no_session_is_resumed(lab, version):
     checks_https.no_session_is_resumed(lab, version)
+
+
+@pytest.mark.parametrize("client", SEEN_BY)
+def test_a_foreign_client_sees_exactly_what_is_shown_before_a_swap_and_after_it(lab, client):
+    first = lab.server.endpoint.host(HOST).identity
+    new = lab.root.intermediate("Rotated", key="rsa-2048").issue(HOST, key="rsa-2048")
+    assert seen_by(client, lab) == (first.fingerprint, first.chain)
+    new.store(chain := lab.folder / "new.pem", key := lab.folder / "new.key")
+    lab.client.swap_files(HOST, chain, key)
+    assert seen_by(client, lab) == (new.fingerprint, new.chain)
+
+
+def seen_by(client, lab):
+    """sha256 of the leaf, and the chain, as a client says that it was served."""
+    chain = tuple(x509.load_pem_x509_certificate(text.encode()) for text in SEEN_BY[client](lab))
+    return chain[0].fingerprint(hashes.SHA256()).hex(), chain
 
 
 def test_a_swap_to_nonsense_changes_nothing(lab):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import Misuse
+from rig.firmware.esp_behaviour import TlsBuild
 from rig.formats.certificate_chain import read_pem
 from rig.formats.tls_records import ClientRecords
 from rig.twin.esp32.app.tls import TlsClient, TlsFailed
@@ -66,13 +67,27 @@ RELEASES: dict[str, tuple[dict[str, object], tuple[int, int], tuple[str, str] | 
 @pytest.mark.parametrize("case", RELEASES)
 def test_older_releases_speak_older_tls(case):
     knobs, release, expected = RELEASES[case]
-    shaken = shake_hands(trusting(ROOT), server(**knobs), release=release)
+    shaken = shake_hands(trusting(ROOT), server(**knobs), build=TlsBuild(release))
     assert (shaken.version, shaken.cipher) == (expected or ("", ""))
+
+
+#: The key of a server's certificate, and what a device makes of it that was built without ECDSA.
+RSA_ONLY = {
+    "an ECDSA certificate": ("p256", (-0x7780, "NO_SHARED_CIPHER")),
+    "an RSA certificate": ("rsa-2048", (0, "")),
+}
+
+
+@pytest.mark.parametrize("case", RSA_ONLY)
+def test_a_build_without_ecdsa_shares_no_suite_with_an_ecdsa_server(case):
+    key, expected = RSA_ONLY[case]
+    shaken = shake_hands(trusting(ROOT), server(ROOT.issue(HOST, key=key)), build=TlsBuild(ecdsa=False))
+    assert (shaken.code, shaken.server_error) == expected
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_an_alert_is_of_the_version_that_is_spoken():
-    shaken = shake_hands(trusting(), server(**OLD_TLS), release=(4, 4))
+    shaken = shake_hands(trusting(), server(**OLD_TLS), build=TlsBuild((4, 4)))
     assert (shaken.code, shaken.server_error) == (-0x7680, "TLSV1_ALERT_UNKNOWN_CA")
 
 

@@ -10,7 +10,7 @@ from cryptography import x509
 from rig.firmware.esp_behaviour import BUNDLE
 from rig.firmware.update_attempts import Attempt
 from rig.formats.certificate_chain import BUNDLE_REFUSED, Flag, Refusal, signed
-from rig.trust.shipped import PinFolder, Shipped, TooLong
+from rig.trust.shipped import PinFolder, Shipped, Unread
 from rig.trust.soundness import title
 
 _OTHER = {
@@ -26,10 +26,10 @@ def grounds(
     chain: Sequence[x509.Certificate],
     pins: PinFolder,
     at: datetime,
-    refusal: Refusal | TooLong,
+    refusal: Refusal | Unread,
 ) -> tuple[str, ...]:
     """Everything that `refusal` says of a chain at a time, fact by fact."""
-    if isinstance(refusal, TooLong):
+    if isinstance(refusal, Unread):
         return (str(refusal),)
     if refusal.code == BUNDLE_REFUSED:
         return _issuers(chain), "not by a public root"

@@ -117,7 +117,8 @@ class FieldFirmware(BaseModel):
     @property
     def shipped(self) -> Shipped:
         """It as servers' identities concern it."""
-        return Shipped(self.name, (self.name,), self._attempts(), self.esp32.skip_name, self.esp32.checks_dates)
+        does = self.esp32
+        return Shipped(self.name, (self.name,), self._attempts(), does.skip_name, does.checks_dates, does.ecdsa)
 
     def _attempts(self) -> tuple[Attempt, ...]:
         asked = attempts(self.esp32, self.version)

@@ -13,7 +13,7 @@ from rig.firmware.manifest import Manifest
 from rig.firmware.update_attempts import Attempt
 from rig.formats.certificate_chain import Flag, Refusal, signed
 from rig.formats.tls_records import Alert as TlsAlert
-from rig.trust.shipped import PinFolder, Shipped, TooLong, shipped
+from rig.trust.shipped import PinFolder, Shipped, Unread, shipped
 from rig.trust.watch.config import WatchConfig, WatchedEndpoint
 from rig.trust.watch.fact import Fact, FactKind
 from rig.trust.watch.look import Chain, Shown
@@ -116,8 +116,8 @@ def _name(attempt: Attempt) -> str:
     return f"{attempt.host.lower()}:{attempt.port}"
 
 
-def _told(refusal: Refusal | TooLong, there: Sequence[Attempt]) -> str:
-    if isinstance(refusal, TooLong):
+def _told(refusal: Refusal | Unread, there: Sequence[Attempt]) -> str:
+    if isinstance(refusal, Unread):
         return str(refusal)
     pins = ", ".join(dict.fromkeys(pin for attempt in there for pin in attempt.pins))
     if refusal.flags & Flag.OTHER:

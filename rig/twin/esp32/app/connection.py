@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from rig.firmware.esp_behaviour import IDF_5_5, Release
+from rig.firmware.esp_behaviour import DEFAULT_TLS, TlsBuild
 from rig.formats.certificate_chain import Trust
 from rig.twin.esp32.app import esp_error
 from rig.twin.esp32.app.tls import CONNECTION_ENDED, TlsClient, TlsFailed
@@ -73,11 +73,11 @@ class Connection:
             self._flush(self._tls)
         self._tcp.close()
 
-    def secure(self, trust: Trust, release: Release) -> Generator[Step, bool, None]:
-        """Shake hands by the TLS of ESP-IDF's `release`. Raises ConnectionFailed."""
+    def secure(self, trust: Trust, build: TlsBuild) -> Generator[Step, bool, None]:
+        """Shake hands by the TLS of such a build. Raises ConnectionFailed."""
         until = self._board.time + self.seconds
         try:
-            self._tls = tls = TlsClient(self.name, trust, release)
+            self._tls = tls = TlsClient(self.name, trust, build)
         except TlsFailed as failure:
             raise _refused(failure) from failure
         self._flush(tls)
@@ -124,10 +124,10 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """How a program secures its connections: whom it trusts for a host's name, and the release of its TLS."""
+    """How a program secures its connections: whom it trusts for a host's name, and how its TLS was built."""
 
     trust: Callable[[str], Trust]
-    release: Release = IDF_5_5
+    build: TlsBuild = DEFAULT_TLS
 
 
 def connect(
@@ -147,7 +147,7 @@ def connect(
         if tcp.link is not Link.OPEN:
             raise _not_open(name, tcp.link, tcp.why)
         if security is not None:
-            yield from connection.secure(security.trust(name), security.release)
+            yield from connection.secure(security.trust(name), security.build)
     except ConnectionFailed as failure:
         tcp.close()
         board.event(f"no-connection:{name}:0x{failure.code:x}")

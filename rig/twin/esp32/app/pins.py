@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
-from rig.firmware.esp_behaviour import BUNDLE, IDF_5_5, Release
+from rig.firmware.esp_behaviour import BUNDLE, DEFAULT_TLS, TlsBuild
 from rig.formats.certificate_chain import Trust, read_pem
 from rig.twin.esp32.app.connection import Security
 from rig.twin.esp32.steps import Board
@@ -25,7 +25,7 @@ def trusting(
     *,
     skip_name: bool = False,
     dates: Clock | None = None,
-    release: Release = IDF_5_5,
+    build: TlsBuild = DEFAULT_TLS,
 ) -> Security | None:
     """Whom `pins` trust; None without any. With `dates` validity is checked, by that clock.
 
@@ -48,4 +48,4 @@ def trusting(
         name = None if skip_name else host
         return Trust(bundle=known, name=name, at=at) if BUNDLE in pins else Trust(known, name=name, at=at)
 
-    return Security(trust, release)
+    return Security(trust, build)

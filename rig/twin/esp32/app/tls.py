@@ -13,14 +13,14 @@ from functools import cache
 from typing import Any
 
 from rig.errors import LabFault
-from rig.firmware.esp_behaviour import IDF_5_5, Release
+from rig.firmware.esp_behaviour import DEFAULT_TLS, IDF_5_5, Release, TlsBuild
 from rig.formats.certificate_chain import BUNDLE_REFUSED, Refusal, Trust
 from rig.formats.tls_records import ALERT, ALERTS
 from rig.twin.esp32.app.server_flight import ServerFlight
 
 #: Key exchanges and ciphers of ESP-IDF's default configuration (reference/esp32.md §6.2): no ChaCha, DHE before 5.5.
-KEY_EXCHANGES = ("TLS-ECDHE-ECDSA-", "TLS-ECDHE-RSA-", "TLS-RSA-")
-DHE = "TLS-DHE-RSA-"
+ECDSA, DHE = "TLS-ECDHE-ECDSA-", "TLS-DHE-RSA-"
+KEY_EXCHANGES = (ECDSA, "TLS-ECDHE-RSA-", "TLS-RSA-")
 #: Up to this release TLS 1.0 and 1.1 were on.
 LAST_WITH_TLS_1_0: Release = (4, 4)
 CIPHERS = ("WITH-AES-256-GCM-", "WITH-AES-256-CCM", "WITH-AES-256-CBC-", "WITH-AES-128-GCM-", "WITH-AES-128-CCM",
@@ -69,8 +69,8 @@ class TlsFailed(Exception):
 class TlsClient:
     """One connection's TLS. `outgoing` is what has to be sent, `plain` what the server said."""
 
-    def __init__(self, name: str, trust: Trust, release: Release = IDF_5_5):
-        """`release` is ESP-IDF's. Raises TlsFailed for a name that mbedTLS does not take."""
+    def __init__(self, name: str, trust: Trust, build: TlsBuild = DEFAULT_TLS):
+        """Raises TlsFailed for a name that mbedTLS does not take."""
         self.outgoing = bytearray()
         self.plain = bytearray()
         self.established = False
@@ -79,7 +79,7 @@ class TlsClient:
         self._trust = trust
         self._seen = ServerFlight()
         self._verified = False
-        self._engine = _engine(name, release)
+        self._engine = _engine(name, build)
         self._step()
 
     @property
@@ -199,11 +199,13 @@ def _code(error: Exception) -> int:
 
 
 @cache
-def suites(release: Release = IDF_5_5) -> tuple[str, ...]:
+def suites(build: TlsBuild = DEFAULT_TLS) -> tuple[str, ...]:
     """The cipher suites a device offers, best first, by mbedTLS's names."""
     from mbedtls.tls import ciphers_available
 
-    exchanges = (*KEY_EXCHANGES, DHE) if release < IDF_5_5 else KEY_EXCHANGES
+    exchanges = tuple(one for one in KEY_EXCHANGES if build.ecdsa or one != ECDSA)
+    if build.release < IDF_5_5:
+        exchanges += (DHE,)
     return tuple(
         name
         for name in ciphers_available()
@@ -212,7 +214,7 @@ def suites(release: Release = IDF_5_5) -> tuple[str, ...]:
 
 
 @cache
-def _context(release: Release) -> Any:
+def _context(build: TlsBuild) -> Any:
     try:
         from mbedtls.tls import ClientContext, TLSConfiguration, TLSVersion
     except ImportError as error:
@@ -220,15 +222,15 @@ def _context(release: Release) -> Any:
     return ClientContext(
         TLSConfiguration(
             validate_certificates=False,
-            ciphers=suites(release),
-            lowest_supported_version=TLSVersion.TLSv1 if release <= LAST_WITH_TLS_1_0 else TLSVersion.TLSv1_2,
+            ciphers=suites(build),
+            lowest_supported_version=TLSVersion.TLSv1 if build.release <= LAST_WITH_TLS_1_0 else TLSVersion.TLSv1_2,
             highest_supported_version=TLSVersion.TLSv1_2,
         )
     )
 
 
-def _engine(name: str, release: Release) -> Any:
-    context = _context(release)
+def _engine(name: str, build: TlsBuild) -> Any:
+    context = _context(build)
     try:
         return context.wrap_buffers(name)
     except Exception as error:

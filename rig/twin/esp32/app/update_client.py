@@ -60,8 +60,8 @@ class UpdateClient:
 
     def _trusting(self, pins: Sequence[str]) -> Security | None:
         dates = self._clock if self._behaviour.checks_dates else None
-        release = self._behaviour.idf_release
-        return trusting(self._board, pins, skip_name=self._behaviour.skip_name, dates=dates, release=release)
+        skip_name, build = self._behaviour.skip_name, self._behaviour.tls_build
+        return trusting(self._board, pins, skip_name=skip_name, dates=dates, build=build)
 
     def _https_ota(self) -> Generator[Step, bool, Checked]:
         behaviour, attempt = self._behaviour, Attempt()
