@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rig.firmware.recipe import stream
+from rig.firmware.noise import stream
 
 #: Addresses of genuine second stages: data, and code from where it is entered (reference/esp32.md §1.9).
 _DRAM, _IRAM = 0x3FFF_0030, 0x4007_8000

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rig.errors import Misuse
-from rig.firmware.recipe import stream
+from rig.firmware.noise import stream
 from rig.formats.esp_image import DESCRIPTION_MAGIC, DESCRIPTION_SIZE
 
 #: Addresses of DROM, DRAM, IRAM (where it is entered) and IROM.

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rig.errors import Misuse
+from rig.firmware.noise import stream
 from rig.formats.partition_table import LAYOUTS
-
-
-def stream(seed: str, length: int) -> bytes:
-    """The first `length` bytes of SHA-256(seed ‖ LE32(0)) ‖ SHA-256(seed ‖ LE32(1)) ‖ …."""
-    blocks = (hashlib.sha256(seed.encode() + at.to_bytes(4, "little")).digest() for at in range(-(-length // 32)))
-    return b"".join(blocks)[:length]
 
 
 class _Recipe(BaseModel):
