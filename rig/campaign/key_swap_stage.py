@@ -42,6 +42,8 @@ class CoreStage:
             raise Misuse("has no cloud here", board=board.name, hint="ask for a place with the tag wifi=joined")
         self._board, self._online = board, board.online
         self._roles, self._runs = dict(roles), roles["old"]
+        #: What is on its way when something happens meanwhile: the longest there is.
+        self._long = roles.get("full", roles["new"])
         self._under_way: UpdateUnderWay | None = None
 
     def __enter__(self) -> CoreStage:
@@ -101,17 +103,17 @@ class CoreStage:
 
     def fetch(self, meanwhile: Callable[[], None]) -> bool:
         """Update over the air, and do `meanwhile` when half of it has come. Whether it is what the Core runs then."""
-        self._send_half(self._roles["full"])
+        self._send_half(self._long)
         meanwhile()
         self._board.clock.sleep(self._board.timing.ota_copy)
-        if not self._holds(self._roles["full"]):
+        if not self._holds(self._long):
             return False
-        self._runs = self._roles["full"]
+        self._runs = self._long
         return True
 
     def cut_fetch(self) -> None:
         """Update over the air, and take the supply away when half of it has come."""
-        self._send_half(self._roles["full"])
+        self._send_half(self._long)
         self.power_off()
         self._online.hang_up()
 
