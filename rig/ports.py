@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import resource
 import socket
@@ -15,6 +16,11 @@ from rig.errors import LabFault, Misuse
 SERVER_PORTS = (20_500, 32_000)
 #: A server refuses more connections than this at once, and keeps so many open files for other things.
 MOST_CONNECTIONS, FILES_KEPT = 4096, 128
+#: What to try where a port cannot be listened on.
+HINTS = {
+    errno.EADDRINUSE: "somebody listens there: port 0 takes a free one",
+    errno.EACCES: "ports below 1024 are the administrator's: port 0 takes a free one",
+}
 
 
 def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tuple[str, int]:
@@ -35,7 +41,8 @@ def taking(host: str, port: int) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise LabFault(f"cannot listen on {host}:{port}: {reason}", hint="port 0 takes a free one") from error
+        hint = HINTS.get(error.errno or 0, "is it an address of this machine?")
+        raise LabFault(f"cannot listen on {host}:{port}: {reason}", hint=hint) from error
 
 
 def free_port(host: str) -> int:

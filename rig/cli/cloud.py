@@ -64,6 +64,8 @@ def _serve(
 def _say_ready(ready: Any) -> None:
     print(f"A Spark cloud listens on {ready['listen']['host']}:{ready['listen']['port']}")
     print(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
+    if ready["public_key_file"]:
+        print(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
     address = f"{ready['control']['host']}:{ready['control']['port']}"
     print(f"  ask it:   rig cloud spark list --control {address}", flush=True)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rig.cli.asked import JSON
+from rig.errors import Misuse
 
 if TYPE_CHECKING:
     from rig.drivers.https_cloud import HttpsCloudClient
@@ -182,11 +183,21 @@ def issue(
 ) -> None:
     """Make another identity for a host, to be swapped to by its name."""
     recipe: dict[str, Any] = {"under": under, "key": key, "names": names or [], "days": days, "digest": digest}
-    recipe |= {"begins": begins, "must_staple": must_staple, "padding": padding}
+    recipe |= {"begins": _begins(begins), "must_staple": must_staple, "padding": padding}
     if behind:
         recipe["behind"] = [one for one in behind if one != "none"]
     told = client_at(control).ask("issue", "identity", host=host, name=name, recipe=recipe, client=client)["identity"]
     print(json.dumps(told) if as_json else f"{name}: by {told['issuer']}, until {told['not_after']}")
+
+
+def _begins(text: str | None) -> str | None:
+    """A time as requests have it. Raises Misuse."""
+    from rig.cli.asked import read_time
+
+    try:
+        return read_time(text).isoformat() if text is not None else None
+    except Misuse as error:
+        raise Misuse(f"--begins {error.message}", hint=error.hint) from None
 
 
 @https.command("add-identity")

@@ -26,9 +26,10 @@ def lab_of(coordinator: str | None, rack: Path | None) -> Any:
     """The lab that was named: its coordinator, and the environment of its places."""
     from rig.lab.bring_up import Lab
     from rig.lab.checkout import DEFAULT_COORDINATOR, part
+    from rig.lab.environment import rack_environment
 
     address = coordinator or os.environ.get("LG_COORDINATOR") or DEFAULT_COORDINATOR
-    return Lab(address, rack.resolve() if rack is not None else part("places", "virtual.yaml"))
+    return Lab(address, rack_environment(rack) if rack is not None else part("places", "virtual.yaml"))
 
 
 @app.command("bring-up")
@@ -151,7 +152,9 @@ def _print_table(results: list[Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("place", "serial", "bootloader", "application", "factory", "server", "key", title="Bring-up")
+    table = Table(
+        "place", "result", "serial", "bootloader", "application", "factory", "server", "key", title="Bring-up"
+    )
     for result in sorted(results, key=lambda result: str(result.place)):
         board = result.board
         if board is None:
@@ -159,6 +162,13 @@ def _print_table(results: list[Any]) -> None:
         else:
             key = "new" if board.new_key else "kept"
             table.add_row(
-                result.place, board.serial, board.generation, board.application, board.factory, board.server, key
+                result.place,
+                "brought up",
+                board.serial,
+                board.generation,
+                board.application,
+                board.factory,
+                board.server,
+                key,
             )
     Console().print(table)

@@ -70,7 +70,10 @@ def read(
 def write(
     file: Annotated[Path, typer.Argument(help="What to write.")],
     port: PORT,
-    address: ADDRESS = EXAMPLE,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", "-s", help="Offset in flash; where the application lies that starts next if none."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write what no ESP32 could run.")] = False,
     waits: WAITS = False,
     as_json: JSON = False,
@@ -78,9 +81,9 @@ def write(
     """Erase, write, and compare digests; then let the board start."""
     from rig.lab.serial_by_hand import write_flash
 
-    first = number(address, "--address", EXAMPLE)
+    wanted = number(address, "--address", EXAMPLE) if address is not None else None
     with progress_bar(as_json) as watch:
-        size, seconds = write_flash(port, first, file, watch, say, force=force, waits=waits)
+        first, size, seconds = write_flash(port, wanted, file, watch, say, force=force, waits=waits)
     told = {"written": size, "address": first, "seconds": round(seconds, 3)}
     tell(as_json, told, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
 

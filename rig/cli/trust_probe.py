@@ -72,7 +72,7 @@ def probe(
         family=_family(family),
         asks_revocation=revocation,
         asks_heartbeats=heartbleed,
-        before=load_reports(before) if before is not None else (),
+        before=load_reports(before) if before is not None else None,
         warn_days=warn_days,
         seconds=seconds,
     )
@@ -111,7 +111,8 @@ def _show(report: HostReport) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(Text(f"{report.host}:{report.port}", "bold"))
+    elsewhere = all(address.port != report.port for address in report.addresses)
+    console.print(Text(report.host if elsewhere else f"{report.host}:{report.port}", "bold"))
     for address in report.addresses:
         if address.error is None:
             console.print(_chains(address), _clients(address), sep="\n")

@@ -20,7 +20,8 @@ def timeline(
         typer.Argument(metavar="[PLAN]", help="Plan of the endpoints, TOML; the rig's example if not given."),
     ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="Manifest of firmware; the plan's if not given, else the rig's.")
+        Path | None,
+        typer.Option(help="Manifest of firmware; the plan's if not given, the rig's for a plan without any."),
     ] = None,
     pins: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="NAME.pem for each pin; the plan's own if not given.")
@@ -104,6 +105,9 @@ def _show(told: dict[str, Any]) -> None:
         console.print(f"* {line}", markup=False, highlight=False)
     if told["renewals"]:
         console.print(_renewals(told))
+        for one in told["renewals"]:
+            if one["at_risk"]:
+                console.print(f"* at risk at each renewal of {one['host']}: {', '.join(one['at_risk'])}", markup=False)
     if told["left_out"]:
         console.print(f"The plan has none of the servers of {', '.join(told['left_out'])}.")
 
@@ -114,18 +118,18 @@ def _dates(told: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table(title=f"Dark dates, {told['today']}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("firmware", "server"):
-        table.add_column(name, overflow="fold")
+    table.add_column("firmware, its servers", overflow="fold")
     for name in ("today", "dark from", "last day"):
         table.add_column(name, no_wrap=True)
     table.add_column("days left", justify="right")
     for one in told["firmware"]:
         images = len(one["images"])
         name = one["name"] + (f" (+{images - 1})" if images > 1 else "") + (" (written off)" * one["written_off"])
-        for number, server in enumerate(one["servers"]):
-            table.add_row(name if number == 0 else "", server["host"], *_row(server))
+        table.add_row(f"[b]{name}[/b]")
+        for server in one["servers"]:
+            table.add_row(f"  {server['host']}", *_row(server))
         if len(one["servers"]) > 1:
-            table.add_row("", "[b]the last one[/b]", *_row(one))
+            table.add_row("  [b]the last one[/b]", *_row(one))
     return table
 
 
@@ -161,8 +165,7 @@ def _renewals(told: dict[str, Any]) -> Any:
     table.add_column("next", no_wrap=True)
     for name in ("as planned", "200 days", "100 days", "47 days"):
         table.add_column(name, justify="right")
-    table.add_column("at risk at each", overflow="fold")
     for one in told["renewals"]:
         counts = [f"{one[key]:,}" for key in ("planned", "200", "100", "47")]
-        table.add_row(one["host"], one["next"][:10], *counts, ", ".join(one["at_risk"]) or "nobody")
+        table.add_row(one["host"], one["next"][:10], *counts)
     return table

@@ -75,12 +75,20 @@ def _audience(as_json: bool) -> Audience:
             print(json.dumps(told), flush=True)
             return
         port = f", figures at port {told['metrics']}" if told["metrics"] else ""
-        print(f"Watching {told['endpoints']} endpoints for {len(told['firmware'])} kinds of firmware{port}", flush=True)
+        print(f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}", flush=True)
 
     def hear(alert: Alert) -> None:
         print(alert.model_dump_json() if as_json else alert, flush=True)
 
     return Audience(hear, ready, _complain)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _kinds(firmware: list[str]) -> str:
+    return f"{_count(len(firmware), 'kind')} of firmware" if firmware else "no firmware"
 
 
 def _complain(text: str) -> None:
@@ -91,8 +99,12 @@ def _print_check(told: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(told))
         return
-    firmware = ", ".join(told["firmware"]) or "no firmware"
-    print(f"{told['config']} is right: {len(told['endpoints'])} endpoints, {firmware}, state in {told['state']}")
+    import textwrap
+
+    endpoints, firmware = _count(len(told["endpoints"]), "endpoint"), _kinds(told["firmware"])
+    print(f"{told['config']} is right: {endpoints}, {firmware}, state in {told['state']}")
+    for line in textwrap.wrap(", ".join(told["firmware"]), 100, break_on_hyphens=False):
+        print(f"  {line}")
     for server, names in told["unwatched"].items():
         print(f"  not watched: {server}, which {', '.join(names)} asks")
     if not told["channels"]:

@@ -52,7 +52,6 @@ class ControlClient:
                 yield entry
                 if entry.get("done"):
                     return
-        raise self._fault("hung up")
 
     def subscription(self, do: str, *, patience: float | None = None, **content: Any) -> Subscription:
         """Ask for something that goes on; close it to end that."""
@@ -71,9 +70,12 @@ class ControlClient:
     def events(self, *, patience: float | None = ANSWER_SECONDS, **of: str | None) -> Subscription:
         """What happens from now on; returns when nothing can be missed any more. Close it to end that."""
         subscription = self.subscription("events", patience=patience, **of)
-        if not next(iter(subscription), {}).get("subscribed"):
+        try:
+            if not next(iter(subscription)).get("subscribed"):
+                raise self._fault("says what no such server says")
+        except BaseException:
             subscription.close()
-            raise self._fault("hung up")
+            raise
         return subscription
 
     def fault(self, kind: str, **how: Any) -> Told:
@@ -86,11 +88,15 @@ class ControlClient:
 
 
 class Subscription:
-    """What a control port tells, line by line. Use as a context manager; closing it wakes whoever reads."""
+    """What a control port tells, line by line. Use as a context manager; closing it wakes whoever reads.
+
+    Who reads it gets LabFault where the server ends it: that it is gone is not the end of what happens.
+    """
 
     def __init__(self, sock: socket.socket, fault: Callable[[str], LabFault]):
         self._sock, self._fault = sock, fault
         self._lines = sock.makefile("rb")
+        self._is_closed = False
 
     def __enter__(self) -> Subscription:
         return self
@@ -100,6 +106,7 @@ class Subscription:
 
     def close(self) -> None:
         """End it, from any thread."""
+        self._is_closed = True
         with contextlib.suppress(OSError):  # the other end was faster
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
@@ -112,8 +119,10 @@ class Subscription:
                 raise self._fault("does not answer") from None
             except OSError as error:
                 raise self._fault(f"broke: {error}") from error
-            if not line:
+            if not line and self._is_closed:
                 return
+            if not line:
+                raise self._fault("hung up")
             try:
                 told = json.loads(line)
             except ValueError:

@@ -121,15 +121,19 @@ class _Document(BaseModel):
 
     @model_validator(mode="after")
     def _names(self) -> _Document:
-        names = [entry.name for entry in self.image] + [entry.name for entry in self.bootloader]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"image {sorted(twice)[0]!r} is there twice")
+        names = [entry.name for entry in self.image]
+        loaders = [entry.name for entry in self.bootloader]
+        for what, known in (("image", names), ("bootloader", loaders)):
+            if twice := {name for name in known if known.count(name) > 1}:
+                raise ValueError(f"{what} {min(twice)!r} is there twice")
+        if both := set(names) & set(loaders):
+            raise ValueError(f"bootloader {min(both)!r} is called as an image is")
         others = [cast for casts in self.variants.values() for cast in casts.values()]
         for cast in [*self.roles.values(), *others]:
             for role, name in cast.items():
                 if role not in ROLES:
                     raise ValueError(f"there is no role {role}")
-                if name not in names[: len(self.image)]:
+                if name not in names:
                     raise ValueError(f"role {role} names {name!r}, which is no image")
         for board, cast in self.roles.items():
             if lacking := {"old", "new"} - set(cast):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import LabFault, Misuse
+from rig.firmware.esp_refusal import refused_by_esp32
 from rig.firmware.manifest import Entry, Manifest
 from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import ANY, split_suffix
@@ -85,6 +86,8 @@ def _refuse(release: Release, data: bytes) -> None:
             f"{release.name} is nothing a Core could run: {len(data):,} bytes, beginning with {data[:4].hex()}",
             hint=f"at most {layout.APP_SIZE:,} bytes, a stack pointer in RAM first",
         )
+    if release.board == "esp32" and (refused := refused_by_esp32(data)):
+        raise Misuse(f"{release.name} is nothing an ESP32 would start: {refused}", hint="an application's .bin file")
 
 
 def _read(path: Path) -> bytes:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
 from rig.lab.serving import serve
@@ -12,14 +16,20 @@ from rig.ports import read_address, taking
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.control import CloudControl
 from rig.servers.spark.core_keys import CoreKeys
+from rig.servers.spark.events import Event
 from rig.servers.spark.faults import Fault
 from rig.trust.server_key import load_server_key, make_server_key, public_der, store_server_key
+from rig.twin.state_folder import keep, kept
 
 
 def serve_spark_cloud(
     *, listen: str, control: str, server_key: Path, core_keys: Path, faults: list[str], announce: Any
 ) -> None:
-    """Serve a Spark cloud until a signal; a key that is not there is made. Raises Misuse, LabFault."""
+    """Serve a Spark cloud until a signal; a key that is not there is made. Raises Misuse, LabFault.
+
+    The key's public half is kept beside it, for Cores to know. The log names each Core once that has no key in
+    `core_keys` and tries all the same.
+    """
     addresses = [
         read_address(text, option, "127.0.0.1:5683", lowest=0)
         for option, text in (("--listen", listen), ("--control", control))
@@ -33,10 +43,12 @@ def serve_spark_cloud(
             raise Misuse(f"cannot write {server_key}: {error.strerror}") from error
     keys = CoreKeys(core_keys)
     key = load_server_key(server_key)
+    public = _keep_public_half(server_key, key)
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
         cloud = SparkCloud(key, keys)
+        cloud.bus.subscribe(_Strangers(core_keys).hear)
         for fault in planned:
             cloud.faults.add(fault)
         remote = CloudControl(cloud)
@@ -51,6 +63,7 @@ def serve_spark_cloud(
             "control": {"host": addresses[1][0], "port": ports[1]},
             "server_key": str(server_key),
             "public_key": public_der(key).hex(),
+            "public_key_file": str(public) if public is not None else None,
             "core_keys": str(core_keys),
         }
 
@@ -61,3 +74,37 @@ def serve_spark_cloud(
                 await closing
 
     serve(start, close, announce)
+
+
+def _keep_public_half(server_key: Path, key: rsa.RSAPrivateKey) -> Path | None:
+    """Write the public half beside a key; None where that folder takes no file, as one of secrets may not."""
+    path = server_key.with_suffix(".pub.pem")
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM, form)
+    try:
+        if kept(path) != pem:
+            keep(path, pem)
+    except Misuse:
+        return None
+    return path
+
+
+class _Strangers:
+    """Names Cores on the log that try without a key of theirs being known, each once."""
+
+    #: Whoever has the server's public half can make ids up.
+    MOST = 1000
+
+    def __init__(self, core_keys: Path):
+        self._core_keys = core_keys
+        self._named: set[str] = set()
+
+    def hear(self, event: Event) -> None:
+        """Something happened in the cloud."""
+        core_id = event["core"]
+        if event["event"] != "unknown-core" or core_id in self._named or len(self._named) >= self.MOST:
+            return
+        self._named.add(core_id)
+        where = self._core_keys / f"{core_id}.pub.pem"
+        told = f"rig: Core {core_id} keeps trying, and its key is not known (hint: put its public key in {where})"
+        print(told, file=sys.stderr, flush=True)

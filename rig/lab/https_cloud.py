@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import sys
@@ -23,6 +24,7 @@ from rig.servers.https.shelf import MOST_BYTES
 from rig.servers.time_server import TimeServer
 from rig.trust.identity import Identity
 from rig.trust.recipe import IdentityRecipe, read_recipe
+from rig.twin.state_folder import FolderLock, state_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     files = [_published(text) for text in plan.publish]
     if not plan.hosts:
         raise Misuse("an update server needs a name", hint="--host ota.rig.test")
+    asyncio.run(_check_ports(addresses))
+    lock = _hold(plan.state)
     made = HostIdentities(plan.state)
     identities = dict(_identified(text, made) for text in plan.hosts)
     issued = made.issued()
@@ -88,8 +92,32 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     async def close() -> None:
         for server in reversed(started):
             await server.close()
+        lock.close()
 
     serve(start, close, announce)
+
+
+async def _check_ports(addresses: Mapping[str, tuple[str, int]]) -> None:
+    """Raises LabFault for a port that cannot be had, before anything is written for who would listen there."""
+    loop = asyncio.get_running_loop()
+    for option, (host, port) in addresses.items():
+        with taking(host, port):
+            if option == "--time":
+                transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, (host, port))
+                transport.close()
+            else:
+                (await loop.create_server(asyncio.Protocol, host, port)).close()
+
+
+def _hold(folder: Path) -> FolderLock:
+    """Keep a state folder from other servers until this one ends. Raises Misuse."""
+    state_folder(folder)
+    try:
+        return FolderLock(folder)
+    except Misuse:
+        raise Misuse(
+            f"another server has the state folder {folder}", hint="stop that one, or name another with --state"
+        ) from None
 
 
 def _warn_of_an_open_door(control: str) -> None:

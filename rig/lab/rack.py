@@ -23,10 +23,12 @@ from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.core_slot import CoreSlot
 from rig.lab.esp32_slot import Esp32Slot
+from rig.lab.rack_state import hold_state
 from rig.lab.site import HOST, UPDATE_HOSTS, Site, Slot, Told
 from rig.ports import free_port, is_free
 from rig.servers.spark.cloud import PORT
 from rig.twin.real_time import LOG
+from rig.twin.state_folder import FolderLock
 
 READY_SECONDS = 60.0
 REVIVAL_SECONDS = 1.0
@@ -76,6 +78,7 @@ class VirtualRack:
         self.cloud: Told = {}
         self.updates: Told = {}
         self._state = state
+        self._lock: FolderLock | None = None
         self._coils: dict[str, int] = {}
         self._folder: Path | None = None
         self._children: Children | None = None
@@ -86,6 +89,7 @@ class VirtualRack:
         return list(self.slots)
 
     def __enter__(self) -> VirtualRack:
+        self._lock = hold_state(self._state) if self._state is not None else None
         self._folder = Path(tempfile.mkdtemp(prefix="rig-rack-"))
         self._children = Children(self._folder)
         try:
@@ -132,6 +136,8 @@ class VirtualRack:
         """End every process and remove the folder, all but the logs of twins that broke: people are told of those."""
         if self._children is not None:
             self._children.stop()
+        if self._lock is not None:
+            self._lock.close()
         if self._folder is None:
             return
         if any(self._folder.glob(f"*/{LOG}")):

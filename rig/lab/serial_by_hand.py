@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,18 +14,18 @@ from rig.drivers.console import POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.dfu_host import Progress, Watcher, nobody
 from rig.drivers.rom_loader import FLASH_SIZE, ROM_BAUD, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse
+from rig.firmware.esp_refusal import refused_by_esp32
 from rig.firmware.given_file import read_given
 from rig.formats import esp_image, otadata
-from rig.formats.esp_boot import boot
-from rig.formats.esp_boot_config import BootConfig
 from rig.formats.esp_chip import ESP32
 from rig.formats.otadata import State
 from rig.formats.partition_table import APP, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
+from rig.lab.flash_place import MAGIC, misplaced, would_start
 
 #: Hears, in a line for people, what goes on.
 Say = Callable[[str], object]
 SECTOR = otadata.SECTOR
-MAGIC = 0xE9
+FORCE = "force it if you are sure"
 
 
 def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
@@ -47,8 +48,8 @@ def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
         if table.otadata is not None:
             records = otadata.read_records(read(table.otadata.offset, otadata.SIZE))
             told["otadata"] = [_spoken(record) for record in records]
-        boots, writes = _would_start(read)
-        return {**told, "boots": boots, "note": "after writing otadata" if writes else ""}
+        boots, writes = would_start(read)
+        return {**told, "boots": boots.label if boots else None, "note": "after writing otadata" if writes else ""}
 
 
 def read_flash(port: str, address: int, length: int, watch: Watcher, say: Say, *, waits: bool) -> bytes:
@@ -59,28 +60,42 @@ def read_flash(port: str, address: int, length: int, watch: Watcher, say: Say, *
 
 
 def write_flash(
-    port: str, address: int, file: Path, watch: Watcher, say: Say, *, force: bool, waits: bool
-) -> tuple[int, float]:
-    """Write a file; returns its size and the seconds it took. Raises Misuse, LabFault, DeviceFault.
+    port: str, address: int | None, file: Path, watch: Watcher, say: Say, *, force: bool, waits: bool
+) -> tuple[int, int, float]:
+    """Write a file, without an address over the application that would start next; returns address, size and seconds.
 
-    Whatever ends it before its end, `say` hears what is in flash then.
+    Unless forced, only what an ESP32 could run: an image in its place, a partition table, what data partitions hold.
+    Whatever ends it before its end, `say` hears what is in flash then. Raises Misuse, LabFault, DeviceFault.
     """
     data = read_given(file, FLASH_SIZE)
     if not data:
         raise Misuse(f"{file} is empty")
-    _inside(address, len(data))
-    if address % SECTOR:
+    if address is not None:
+        _inside(address, len(data))
+    if address is not None and address % SECTOR:
         raise Misuse(f"{address:#x} is not the beginning of a sector", hint="a multiple of 0x1000")
-    if not force and data[0] == MAGIC and (refused := _refused(data)):
-        raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint="force it if you are sure")
+    if not force and data[0] == MAGIC and (refused := refused_by_esp32(data)):
+        raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint=FORCE)
     began, told = time.monotonic(), _HowFar(watch)
     with _loader(port, say, waits=waits, watch=told.hear) as rom:
+        read = _Cached(rom)
+        place = _running_place(read) if address is None else address
+        if not force and (refused := misplaced(read, place, data)):
+            raise Misuse(f"no ESP32 could run {file} at {place:#x}: {refused}", hint=FORCE)
         try:
-            rom.write(address, data)
+            rom.write(place, data)
         except BaseException:
-            say(told.left(address, len(data)))
+            say(told.left(place, len(data)))
             raise
-    return len(data), time.monotonic() - began
+    return place, len(data), time.monotonic() - began
+
+
+def _running_place(read: Callable[[int, int], bytes]) -> int:
+    """Where the application lies that would start next. Raises Misuse where none would."""
+    running, _ = would_start(read)
+    if running is None:
+        raise Misuse("the board has no application that would start", hint="say where to write with --address")
+    return running.offset
 
 
 def erase_flash(port: str, address: int, length: int, watch: Watcher, say: Say, *, waits: bool) -> None:
@@ -95,6 +110,8 @@ def erase_flash(port: str, address: int, length: int, watch: Watcher, say: Say, 
 def listen(port: str, seconds: float | None, use: Callable[[bytes], object]) -> None:
     """Hand on what the board says, for so long or until Ctrl-C. Raises Misuse, LabFault."""
     address = SerialAddress.parse(port)
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise Misuse(f"--seconds {seconds:g} is no time to listen", hint="for example 10; without it until Ctrl-C")
     try:
         link = _link(address)
     except OSError as error:
@@ -177,6 +194,8 @@ class _HowFar:
         """What is in flash when it ends now."""
         if not self._has_begun:
             return "nothing was written"
+        if self._done >= length:  # what is sent is padded
+            return f"all {length:,} bytes were written, and not compared: write again"
         rest = f"{address + self._done:#x} to {address + length:#x}"
         return (
             f"{self._done:,} of {length:,} bytes were written; what was from {rest} is gone or half erased: write again"
@@ -210,22 +229,6 @@ def _image(read: Callable[[int, int], bytes], offset: int, size: int) -> str:
     if found.refused:
         return str(found.refused)
     return f"{found.description.project} {found.description.version}" if found.description else "an image"
-
-
-def _would_start(read: Callable[[int, int], bytes]) -> tuple[str | None, bool]:
-    """Label of the application, and whether the second stage would write before it enters it."""
-    steps, writes = boot(read, BootConfig()), False
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return (end.value.label if end.value else None), writes
-        writes = writes or not hasattr(step, "line")
-
-
-def _refused(data: bytes) -> str | None:
-    found = esp_image.verify(lambda offset, length: data[offset : offset + length], 0, len(data), ESP32)
-    return str(found.refused) if found.refused and found.refused.reason not in ("revision", "address") else None
 
 
 def _spoken(record: otadata.Record) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from rig.errors import Misuse
+from rig.errors import Misuse, RigError
 from rig.evidence.report import write_report
 from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
-from rig.firmware.manifest import Manifest
+from rig.firmware.manifest import BoardKind, Manifest
 from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
 from rig.lab.chosen import RACK
+from rig.lab.environment import rack_environment
 from rig.lab.waiting import WaitingWatch
 
 #: pytest's plugins that no board suite needs; each worker would take a second to load them.
@@ -48,15 +51,20 @@ class Watcher:
         self._open: dict[str, TestResult] = {}
         self._counted = False
         self.results: list[TestResult] = []
+        self.broken_by: RigError | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """The listener tells people what happens: pytest's own report would only be in its way."""
         config.pluginmanager.unregister(name="terminalreporter")
 
-    def pytest_internalerror(self, excrepr: object) -> None:
-        """pytest itself broke."""
+    def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> bool | None:
+        """pytest itself broke, or the rack could not be started: that says all in one line."""
+        if isinstance(excinfo.value, RigError):
+            self.broken_by = self.broken_by or excinfo.value
+            return True
         self.results.append(TestResult("pytest", LAB_FAULT, 0.0, str(excrepr).strip().splitlines()[-1]))
+        return None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Without workers: how many tests there are."""
@@ -136,13 +144,11 @@ def run_suites(
     folder = (report or Path("reports") / run_id).resolve()
     if folder.is_dir() and any(folder.iterdir()):
         raise Misuse(f"the report folder {folder} is not empty", hint="name another with --report")
-    if rack != "virtual" and not Path(rack).is_file():
-        raise Misuse(
-            f"--rack {rack}: no such file", hint="`virtual`, or a labgrid environment such as places/virtual.yaml"
-        )
-    if rack == "virtual" and coordinator:
-        raise Misuse("the virtual rack brings its own coordinator", hint="name your places' environment with --rack")
-    firmware = Manifest.load(manifest_path(manifest))
+    what = _what_to_run(rack, coordinator, manifest, [*(["-k", keyword] if keyword else []), *extra])
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
+        signal.signal(number, signal.default_int_handler)
+    if keyword:
+        _see_what_matches(keyword, what)
     if rack != "virtual":
         from rig.lab.acquisition import free_places
 
@@ -154,22 +160,17 @@ def run_suites(
         raise Misuse(f"cannot make the report folder {folder}: {error.strerror}") from error
     watcher = Watcher(listener)
     arguments = [
-        str(part("tests", "boards")),
-        *("--rootdir", str(ROOT), "-c", str(part("pyproject.toml"))),
-        *(word for plugin in UNUSED_PLUGINS for word in ("-p", f"no:{plugin}")),
-        *("-o", "addopts=--strict-markers"),
-        *("--rack", rack, "--rig-report", str(folder), "--rig-manifest", str(firmware.path)),
+        *what,
+        *("--rig-report", str(folder)),
         *("--junitxml", str(folder / "junit.xml"), "--alluredir", str(folder / "allure-results")),
         *(["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []),
-        *(["-k", keyword] if keyword else []),
         *(["--lg-coordinator", coordinator] if coordinator else []),
-        *extra,
     ]
     os.environ["RIG_RUN_ID"] = run_id
-    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
-        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as notes, WaitingWatch(Path(notes), partial(listener, "waiting")):
         code = pytest.main(arguments, plugins=[watcher])
+    if watcher.broken_by is not None:
+        raise watcher.broken_by
     verdict = judge(watcher.results)
     if code == pytest.ExitCode.USAGE_ERROR:
         verdict = RunVerdict(MISUSE, 2)
@@ -177,6 +178,35 @@ def run_suites(
         verdict = RunVerdict("interrupted", 3)
     write_report(folder, run_id, watcher.results, verdict)
     return Run(run_id, folder, watcher.results, verdict, time.monotonic() - began)
+
+
+def _what_to_run(rack: str, coordinator: str | None, manifest: Path | None, chosen: list[str]) -> list[str]:
+    """pytest's arguments for the suites on a rack with some firmware. Raises Misuse."""
+    if rack != "virtual":
+        rack_environment(Path(rack))
+    elif coordinator:
+        raise Misuse("the virtual rack brings its own coordinator", hint="name your places' environment with --rack")
+    firmware = Manifest.load(manifest_path(manifest))
+    kinds: tuple[BoardKind, ...] = ("spark-core", "esp32")
+    for kind in kinds if rack == "virtual" else ():
+        firmware.roles(kind)
+    return [
+        str(part("tests", "boards")),
+        *("--rootdir", str(ROOT), "-c", str(part("pyproject.toml"))),
+        *(word for plugin in UNUSED_PLUGINS for word in ("-p", f"no:{plugin}")),
+        *("-o", "addopts=--strict-markers"),
+        *("--rack", rack, "--rig-manifest", str(firmware.path)),
+        *chosen,
+    ]
+
+
+def _see_what_matches(keyword: str, what: list[str]) -> None:
+    """Collect before a rack is started for it, in a process of its own: pytest leaves traces. Raises Misuse."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *what]
+    if subprocess.run(command, capture_output=True).returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
+        suites = (path.stem.removeprefix("test_") for path in part("tests", "boards").glob("test_*.py"))
+        hint = f"suites are {', '.join(sorted(suites))}; some cases run with --long only"
+        raise Misuse(f"no test matches -k {keyword}", hint=hint)
 
 
 def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:

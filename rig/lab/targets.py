@@ -8,7 +8,7 @@ from typing import Any
 
 from labgrid import Environment
 from labgrid.binding import BindingError
-from labgrid.exceptions import InvalidConfigError, NoDriverFoundError, NoResourceFoundError
+from labgrid.exceptions import InvalidConfigError, NoConfigFoundError, NoDriverFoundError, NoResourceFoundError
 from labgrid.remote.client import Error
 from labgrid.resource.common import ResourceManager
 from labgrid.resource.remote import RemotePlaceManager
@@ -21,6 +21,11 @@ from rig.lab.coordinator import Coordinator
 
 #: Boards by kind.
 AnyBoard = SparkCore | Esp32
+#: What labgrid makes of a file that is no environment.
+WRONG_ENVIRONMENT = (
+    *(OSError, ImportError, KeyError, ValueError),
+    *(InvalidConfigError, NoConfigFoundError, labgrid_yaml.yaml.YAMLError),
+)
 KINDS: dict[str, type[AnyBoard]] = {"spark-core": SparkCore, "esp32": Esp32}
 
 
@@ -33,7 +38,7 @@ def build_board(environment: Path, place: str, kind: str) -> tuple[AnyBoard, Any
     environment = environment_for(environment, kind)
     try:
         env = Environment(config_file=str(environment))
-    except (OSError, ImportError, InvalidConfigError, labgrid_yaml.yaml.YAMLError, KeyError) as error:
+    except WRONG_ENVIRONMENT as error:
         raise Misuse(f"{environment} is no labgrid environment: {' '.join(str(error).split())}") from error
     try:
         target = env.get_target("main")

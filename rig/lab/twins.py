@@ -26,6 +26,7 @@ from rig.twin.spark_core.boot_once import CAUSES, result, settle, start
 from rig.twin.spark_core.core import Core, Identify
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.process import CoreProcess
+from rig.twin.state_folder import keep
 
 #: How an image speaks that is named by its file only.
 UNTOLD_VERSION = "0.2.1"
@@ -74,7 +75,8 @@ def serve_core(
     """Serve one Spark Core until a signal. Raises Misuse or LabFault before it is ready.
 
     With a `cloud`, a Core that is new is one from a shelf: it has an application, a key of its own, a network, and,
-    where `server_key` names one, the key of its server.
+    where `server_key` names one, the key of its server. The public half of its key is kept in `state/ID.pub.pem`,
+    as a cloud's folder of keys has it.
     """
     known = Manifest.load(manifest_path(manifest))
     if cloud and not (state / "internal.bin").exists():
@@ -98,8 +100,10 @@ def serve_core(
         ready = await process.start(
             host=host, usbip_port=usbip_port, control_port=control_port, console_port=console_port, powered=powered
         )
-        key = process.core.memory.external.peek(layout.CORE_KEY_ADDRESS, LONGEST)
-        return {**ready, "public_key": core_public_key(key)}
+        key = core_public_key(process.core.memory.external.peek(layout.CORE_KEY_ADDRESS, LONGEST))
+        if key is not None:
+            keep(state / f"{core_id.lower()}.pub.pem", key.encode())
+        return {**ready, "public_key": key}
 
     serve(start, process.close, fatal=Exception)
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from rig.firmware.document import wrong_field
 from rig.trust.authority import Digest
 from rig.trust.keys import KeyKind
+
+_NAME = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", re.IGNORECASE)
+
+
+def _name(text: str) -> str:
+    """What a certificate can be for: a name that clients dial, with a star in front or not, or an IP address."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(text))
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is no name of a host")
+    return text
+
 
 AuthorityName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -23,9 +38,9 @@ class IdentityRecipe(BaseModel):
     #: Who issues it, by name (rig.trust.web_pki).
     under: AuthorityName = "rig-intermediate"
     #: `kept` takes the key of the identity that is shown now: a new certificate and no new key.
-    key: KeyKind | Literal["kept"] = "p256"
+    key: Literal[KeyKind, "kept"] = "p256"
     #: What it is for; the name of its host where none is told.
-    names: tuple[str, ...] = ()
+    names: tuple[Annotated[str, AfterValidator(_name)], ...] = ()
     begins: AwareDatetime | None = None
     days: float = Field(default=90, gt=0, le=36500)
     digest: Digest = "sha256"

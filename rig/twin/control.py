@@ -22,6 +22,8 @@ Handler = Callable[[dict[str, Any]], dict[str, Any]]
 LONGEST_LINE = 64 * 1024
 #: More of the past is not shown.
 MOST_SHOWN = 1000
+#: What requests hold that is true or false, and nothing that would be taken for it.
+SWITCHES = ("on", "pressed")
 
 
 class ControlServer:
@@ -52,6 +54,8 @@ class ControlServer:
             handler = self._handlers[name]
         except (ValueError, TypeError, KeyError):
             return {"error": f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'}
+        if wrong := [key for key in SWITCHES if not isinstance(request.get(key, True), bool)]:
+            return {"error": f"{name}: {wrong[0]} is true or false, not {json.dumps(request[wrong[0]])}"}
         try:
             return handler(request)
         except (ValueError, TypeError, KeyError) as error:

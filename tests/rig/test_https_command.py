@@ -80,6 +80,7 @@ def test_logs_are_of_a_device_and_since_a_request(asked, lab):
     assert [one["request"] for one in of_it] == [1, 3]
     assert len(asked("log", "requests", "--after", 1).splitlines()) == 2
     assert len(asked("log", "handshakes", "--last", 2).splitlines()) == 2
+    assert len(asked("log", "handshakes", "--last", 10**20).splitlines()) == 3
 
 
 def test_handshakes_and_identities_are_changed(asked, lab, tmp_path):
@@ -90,9 +91,18 @@ def test_handshakes_and_identities_are_changed(asked, lab, tmp_path):
     assert "TLS from TLSv1.2 to TLSv1.2" in asked("tls", "--host", HOST)
 
 
-@pytest.mark.parametrize("words", [["withdraw", "/nothing"], ["tls", "--minimum", "SSLv3"], ["publish", "/dev/zero"]])
-def test_what_cannot_be_is_one_line(asked, words):
-    with pytest.raises(Misuse) as caught:
+WRONG = {
+    "nothing there": (["withdraw", "/nothing"], "/nothing"),
+    "no version": (["tls", "--minimum", "SSLv3"], "SSLv3"),
+    "no file": (["publish", "/dev/zero"], "/dev/zero"),
+    "no time": (["issue", HOST, "new", "--begins", "foo"], "--begins foo is no time .*as 2034-01-01"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_is_one_line(asked, case):
+    words, message = WRONG[case]
+    with pytest.raises(Misuse, match=message) as caught:
         asked(*words)
     assert "\n" not in str(caught.value)
 

@@ -89,6 +89,11 @@ REFUSED = {
     "a device that is none": ({"do": "group", "name": "g", "devices": ["lamp"]}, "is no device"),
     "a word too many": ({"do": "list", "all": True}, "all: Extra inputs"),
     "no authority to issue": ({"do": "issue", "host": HOST, "name": "b"}, "no authority of its own"),
+    "a client that comes from nowhere": ({"do": "forget", "client": "999.1.1.1"}, "client: .*is no IP address"),
+    "a clock of nobody's": ({"do": "clock", "client": "999.1.1.1", "now": 0}, "client: .*'999.1.1.1' is no IP address"),
+    "a swap for nobody": ({"do": "swap", "host": HOST, "identity": HOST, "client": "a"}, "client: .*is no IP address"),
+    "an identity for nobody": ({"do": "issue", "host": HOST, "name": "b", "client": "a"}, "client: .*is no IP address"),
+    "handshakes with nobody": ({"do": "tls", "client": ""}, "client: .*is no IP address"),
     "something else": ({"do": "dance"}, "expected"),
 }
 

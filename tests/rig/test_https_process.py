@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from https_lab import HOST, IMAGE
@@ -18,6 +20,8 @@ from rig.errors import LabFault, Misuse
 from rig.lab.https_cloud import HttpsCloudPlan, serve_https_cloud
 from rig.servers.https.identities import HostIdentities
 from rig.trust.recipe import IdentityRecipe
+
+GUIDE = Path(__file__).resolve().parents[2] / "rig" / "servers" / "README.md"
 
 
 @pytest.fixture
@@ -56,6 +60,51 @@ def test_the_command_serves_and_ends_on_sigterm_in_the_middle_of_a_download(proc
     assert process.stderr.read() == ""
 
 
+def test_who_hears_what_happens_is_told_when_the_server_is_gone(process):
+    control = process.told["control"]
+    client = HttpsCloudClient(control["host"], control["port"])
+    with client.events() as ended_by_us, client.events(patience=20) as events:
+        ended_by_us.close()
+        assert list(ended_by_us) == []
+        process.kill()
+        with pytest.raises(LabFault, match=r"hung up|broke"):
+            list(events)
+
+
+def test_a_state_folder_is_one_servers_at_a_time(process, tmp_path):
+    plan = HttpsCloudPlan(listen="127.0.0.1:0", control="127.0.0.1:0", state=tmp_path / "state", hosts=[HOST])
+    with pytest.raises(Misuse, match="another server has the state folder"):
+        serve_https_cloud(plan, lambda _ready: None)
+
+
+@pytest.mark.parametrize("option", ["listen", "control", "plain", "time"])
+def test_nothing_is_written_for_a_server_that_cannot_have_its_ports(tmp_path, option):
+    kind = socket.SOCK_DGRAM if option == "time" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if option != "time":
+            taken.listen()
+        plan = {"listen": "127.0.0.1:0", "control": "127.0.0.1:0", "state": tmp_path / "state", "hosts": [HOST]}
+        plan[option] = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(LabFault, match="cannot listen on"):
+            serve_https_cloud(HttpsCloudPlan(**plan), lambda _ready: None)
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_commands_of_the_guide_work_as_they_are_printed(process, tmp_path):
+    lines = [line.partition("#")[0].split() for line in GUIDE.read_text().splitlines()]
+    asked = [words[3:] for words in lines if words[:3] == ["rig", "cloud", "https"]]
+    asked = [words for words in asked if not words[0].startswith("--") and words[0] != "events"]
+    assert {"group", "release", "issue", "swap", "fault", "log"} <= {words[0] for words in asked}
+    (tmp_path / "firmware.bin").write_bytes(IMAGE)
+    env = {**os.environ, "RIG_HTTPS_CONTROL": f"127.0.0.1:{process.told['control']['port']}"}
+    for words in asked:
+        command = [sys.executable, "-m", "rig", "cloud", "https", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), words
+        assert "nobody is in" not in done.stdout, "a release for a group that the guide has not named"
+
+
 def test_no_private_key_can_be_read_by_others(process, tmp_path):
     files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     private = [path for path in files if b"PRIVATE" in path.read_bytes()]
@@ -88,8 +137,10 @@ def test_one_client_can_meet_another_identity_than_everybody(process):
 
 def test_a_recipe_that_cannot_be_is_refused_by_its_field(process):
     client = HttpsCloudClient(process.told["control"]["host"], process.told["control"]["port"])
-    wrong = {"under": ({"under": "nobody"}, "no authority is called nobody"), "key": ({"key": "dsa"}, "recipe: key")}
+    wrong = {"under": ({"under": "nobody"}, "no authority is called nobody")}
+    wrong["key"] = ({"key": "rsa-512"}, "recipe: key: Input should be 'rsa-1024'")
     wrong["days"] = ({"days": -1}, "recipe: days")
+    wrong["names"] = ({"names": ["a b c"]}, "recipe: names.0: Value error, 'a b c' is no name of a host")
     for recipe, told in wrong.values():
         with pytest.raises(Misuse, match=told):
             client.issue(HOST, "wrong", recipe)

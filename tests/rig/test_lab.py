@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -12,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from models import MANIFEST
 from test_rack import Up
 
+from rig.cli.lab import _print_table
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.formats.spark_keys import ServerRecord
 from rig.lab.acquisition import Boards
+from rig.lab.bring_up import Brought
 from rig.lab.checkout import part
 from rig.lab.control_cut import control_cut
 from rig.trust.core_key import make_core_key, read_server_key, reads_right
@@ -178,6 +181,33 @@ def test_boards_left_off_are_powered_and_those_of_others_left_alone(up):
 def test_health_names_every_place(up):
     status, told = rig_lab(up, "health")
     assert (status, {row["health"] for row in told}, len(told)) == (0, {"ok"}, 3)
+
+
+RACKS = {
+    "that is not there": (None, "no such file"),
+    "of noise": (bytes(range(256)), "is no labgrid environment"),
+    "that is empty": (b"", "it has no targets"),
+    "that is another file": (b"[image]\nname = 3\n", "is no labgrid environment"),
+}
+
+
+@pytest.mark.parametrize("verb", ["health", "bring-up --all"])
+@pytest.mark.parametrize("case", RACKS)
+def test_a_rack_file_is_looked_at_before_any_board_is(tmp_path, case, verb):
+    content, reason = RACKS[case]
+    if content is not None:
+        (tmp_path / "rack").write_bytes(content)
+    command = [sys.executable, "-m", "rig", "lab", *verb.split(), "--rack", str(tmp_path / "rack")]
+    done = subprocess.run([*command, "--coordinator", "127.0.0.1:9"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
+    assert reason in done.stderr
+
+
+def test_a_board_that_failed_is_no_serial_number(capsys):
+    _print_table([Brought("core-01", None, "while acquiring: is taken", 3)])
+    header, row = (line for line in capsys.readouterr().out.splitlines() if "place" in line or "core-01" in line)
+    cells = dict(zip(re.split(r" *[┃│] *", header), re.split(r" *[┃│] *", row), strict=True))
+    assert (cells.get("result"), cells.get("serial")) == ("failed", "")
 
 
 def test_a_place_that_does_not_exist_has_no_health(up):

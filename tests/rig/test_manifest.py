@@ -21,6 +21,14 @@ runs = "ok"
 sha256 = "SHA"
 recipe = { kind = "fill", byte = 7, length = 16 }
 """
+LOADER = """
+[[bootloader]]
+name = "one"
+board = "spark-core"
+generation = "B"
+size = 16
+sha256 = "SHA"
+"""
 SHA = hashlib.sha256(b"\x07" * 16).hexdigest()
 
 
@@ -49,6 +57,8 @@ BROKEN = {
     "a recipe of a negative length": (GOOD.replace("16", "-1"), r"image\.0\.recipe"),
     "neither recipe nor file": (GOOD.replace("recipe =", "#"), "either a recipe or a file"),
     "a name twice": (GOOD + GOOD, "'one' is there twice"),
+    "a bootloader called as an image": (GOOD + LOADER, "bootloader 'one' is called as an image is"),
+    "a bootloader twice": (GOOD + LOADER.replace("one", "two") * 2, "bootloader 'two' is there twice"),
     "a role without image": (GOOD + '[roles.spark-core]\nold = "one"\nnew = "two"\n', "role new names 'two'"),
     "not UTF-8": ("\udcff", "cannot read the manifest"),
 }

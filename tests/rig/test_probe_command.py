@@ -87,6 +87,7 @@ def test_the_command_prints_one_object_and_exits_by_what_it_found(tmp_path):
 def test_the_command_shows_people_what_is_broken(tmp_path):
     said = command(EXPIRED, tmp_path)
     assert said.returncode == 1
+    assert said.stdout.splitlines()[0] == HOST, "its port 443 was not looked at"
     assert re.search(r"broken +expired", said.stdout)
     assert "Probe Intermediate" in said.stdout
 

@@ -33,6 +33,7 @@ def test_it_holds(check, tmp_path):
 def test_earlier_reports_of_other_hosts_are_not_compared_and_that_is_told():
     other = look(endpoint(WRONG_NAME), host="else.rig.test")
     assert codes(look(endpoint(RSA), before=[other])) == {"no-earlier"}
+    assert codes(look(endpoint(RSA), before=[])) == {"no-earlier"}
 
 
 def test_another_intermediate_under_the_same_root_is_found():

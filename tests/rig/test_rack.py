@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from rig.lab.acquisition import Boards, NotHere
 from rig.lab.checkout import part
 from rig.lab.children import Children
 from rig.lab.core_slot import CoreSlot
+from rig.twin.state_folder import FolderLock
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -230,4 +232,21 @@ def test_a_fresh_state_folder_is_filled_and_kept(tmp_path):
     rack = Up("--cores", "1", "--state", str(tmp_path))
     rack.end()
     files = {path.name: path.stat().st_size for path in (tmp_path / "core-01").iterdir()}
-    assert files == {"internal.bin": 131_072, "external.bin": 2_097_152, "boot-code.sha256": 64}
+    flash = {"internal.bin": 131_072, "external.bin": 2_097_152, "boot-code.sha256": 64}
+    assert files == {**flash, f"{rack.ready['boards']['core-01']['core_id']}.pub.pem": 272}
+
+
+def rig_up(state) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rig", "up", "--cores", "1", "--state", str(state)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_a_file_is_no_state_folder_and_a_folder_is_one_racks(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = rig_up(tmp_path / "file")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "--state: cannot use the state folder" in done.stderr
+    with contextlib.closing(FolderLock(tmp_path)):
+        done = rig_up(tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"--state {tmp_path} is another rack's" in done.stderr

@@ -15,7 +15,7 @@ import pytest
 
 from rig.errors import LabFault, Misuse
 from rig.firmware.manifest import Manifest
-from rig.firmware.recipe import NoiseRecipe
+from rig.firmware.recipe import EspAppRecipe, NoiseRecipe
 from rig.firmware.releases import Release, add_release, fetch
 from rig.formats.dfu_suffix import DfuSuffix, add_suffix
 from rig.lab.checkout import part
@@ -94,6 +94,9 @@ WRONG = {
     "a name that leaves the folder": (
         lambda m, s: add_release(m, Release("../x", "spark-core", "1", "ok"), IMAGE), Misuse, "name: ",
     ),
+    "noise for an ESP32": (
+        lambda m, s: add_release(m, Release("esp32-x", "esp32", "1", "ok"), IMAGE), Misuse, "nothing an ESP32 would",
+    ),
     "the same image twice": (
         lambda m, s: add_release(m, RELEASE, Manifest.load(m).image("core-new").data), Misuse, "is the same image",
     ),
@@ -106,6 +109,12 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(manifest, site, case):
     with pytest.raises(error, match=reason):
         act(manifest, site)
     assert Manifest.load(manifest).releases("spark-core") == []
+
+
+def test_what_an_esp32_would_start_is_added(manifest):
+    content = EspAppRecipe(kind="esp-app", seed="release", version="9.0.0").build()
+    add_release(manifest, Release("esp32-9", "esp32", "9.0.0", "ok"), content)
+    assert Manifest.load(manifest).releases("esp32") == ["esp32-9"]
 
 
 def test_every_suite_that_takes_an_image_runs_with_a_release_too(manifest):

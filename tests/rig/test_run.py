@@ -62,23 +62,37 @@ MISUSE = {
     "a manifest that is not there": (["--manifest", "nowhere.toml"], "cannot read the manifest"),
     "a coordinator for the virtual rack": (["--coordinator", "h:1"], "brings its own coordinator"),
     "a rack file that is not there": (["--rack", "nowhere.yaml"], "no such file"),
+    "a rack file of noise": (["--rack", "NOISE"], "is no labgrid environment"),
+    "an empty rack file": (["--rack", "EMPTY"], "it has no targets"),
+    "an empty manifest": (["--manifest", "EMPTY"], "roles.spark-core is missing"),
+    "an expression that matches nothing": (["-k", "nothing_is_called_so"], "suites are boot"),
 }
 
 
 @pytest.mark.parametrize("case", MISUSE)
 def test_misuse_is_one_line_and_status_2(tmp_path, case):
     words, reason = MISUSE[case]
-    (tmp_path / "something").write_text("")
-    done = rig_run(*[tmp_path if word == "FULL" else word for word in words])
+    full, empty, noise = tmp_path / "full", tmp_path / "empty.toml", tmp_path / "noise.bin"
+    full.mkdir()
+    (full / "something").write_text("")
+    empty.write_text("")
+    noise.write_bytes(bytes(range(256)))
+    swap = {"FULL": full, "EMPTY": empty, "NOISE": noise}
+    done = rig_run("--report", tmp_path / "r", *[swap.get(word, word) for word in words])
     assert done.returncode == 2
     assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "r").exists(), "nothing was run"
 
 
-def test_an_expression_that_matches_nothing_is_no_pass(tmp_path):
-    done = rig_run("--json", "--report", tmp_path / "r", "-k", "nothing_is_called_so", "-n", "1")
-    assert done.returncode == 2
-    assert json.loads(done.stdout.splitlines()[-1])["verdict"] == "nothing was run"
+def test_a_rack_that_cannot_be_started_is_told_in_one_line(tmp_path):
+    """Its roles are right, but nothing stands for a Core's bootloader."""
+    text = part("firmware-fixtures", "manifest.toml").read_text()
+    other = tmp_path / "other.toml"
+    other.write_text(re.sub(r"\n\[\[bootloader\]\].*?(?=\n\[)", "", text, flags=re.S))
+    done = rig_run("--report", tmp_path / "r", "--manifest", other, "-n", "2")
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
+    assert "bootloader" in done.stderr
 
 
 def test_without_a_coordinator_a_run_is_a_lab_fault_in_one_line(tmp_path):

@@ -13,15 +13,21 @@ import time
 
 import pytest
 import serial
+from esp_flash import IMAGE, RUNNING, TWO_SLOTS, flash, reader
 from esp_models import served_board
 from esp_rfc2217_server import redirector
 from esp_rfc2217_server.esp_port_manager import EspPortManager
 
 from rig.cli.progress import read_into
 from rig.drivers.console import Rfc2217Link
+from rig.drivers.dfu_host import Progress
 from rig.drivers.rom_loader import NO_ANSWER, NO_PORT, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse
+from rig.firmware.recipe import EspBootloaderRecipe
+from rig.formats import otadata
+from rig.formats.partition_table import LAYOUTS
 from rig.lab import serial_by_hand
+from rig.lab.flash_place import misplaced
 
 #: pyserial's client of RFC 2217 names its thread the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")
@@ -62,7 +68,7 @@ def test_a_read_that_is_interrupted_lets_the_board_start_and_leaves_no_file(serv
 
 def test_a_write_that_is_interrupted_says_what_is_in_flash_then(served, tmp_path):
     (tmp_path / "data.bin").write_bytes(os.urandom(1 << 20))
-    running = rig_serial("write", tmp_path / "data.bin", "-s", "0x100000", "--port", served.rfc2217_url)
+    running = rig_serial("write", tmp_path / "data.bin", "-s", "0x100000", "--force", "--port", served.rfc2217_url)
     until(lambda: served.board.memory.flash.peek(0x100000, 16) != b"\xff" * 16)
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=30)
@@ -114,6 +120,95 @@ def test_what_is_no_file_is_not_written(tmp_path, monkeypatch, name):
     (tmp_path / "folder").mkdir()
     with pytest.raises(Misuse, match="cannot read"):
         serial_by_hand.write_flash("nowhere", 0, tmp_path / name, print, print, force=True, waits=True)
+
+
+# -- what may be written where -----------------------------------------------------------------------------------------
+
+NOISE = bytes(range(1, 200)) * 16
+SLOT = TWO_SLOTS.slot(0).offset
+RECORDS = TWO_SLOTS.otadata.offset
+STAGE = EspBootloaderRecipe(kind="esp-bootloader", seed="serial", size=4096).build()
+WHOLE = bytes(flash((RUNNING, RUNNING)))
+PLACES = {
+    "an application in a slot": (SLOT, IMAGE, None),
+    "an application in another's middle": (SLOT + 0x1000, IMAGE, "in the middle of"),
+    "noise in a slot": (SLOT, NOISE, "would not start"),
+    "a damaged application": (SLOT, IMAGE[:-40] + NOISE[:40], "would not start"),
+    "noise over the boot choice": (RECORDS, NOISE * 3, "records of the boot choice"),
+    "an application over the boot choice": (RECORDS + 0x1000, IMAGE, "records of the boot choice"),
+    "blank records": (RECORDS, b"\xff" * otadata.SIZE, None),
+    "noise in plain data": (TWO_SLOTS.rows[0].offset, NOISE, None),
+    "a second stage": (0x1000, STAGE, None),
+    "noise for a second stage": (0x1000, NOISE, "magic"),
+    "noise where nothing is": (0, NOISE, "no partition at 0x0"),
+    "another table": (0x8000, LAYOUTS["two_ota"].pack(), None),
+    "noise for a table": (0x8000, NOISE, "holds none"),
+    "a whole flash": (0, WHOLE[:0x1000] + STAGE + WHOLE[0x1000 + len(STAGE) :], None),
+    "a whole flash without second stage": (0, WHOLE, "magic"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_what_no_esp32_could_run_is_refused_where_it_is_to_go(case):
+    address, data, reason = PLACES[case]
+    refused = misplaced(reader(flash()), address, data)
+    assert (refused is None) if reason is None else (reason in (refused or ""))
+
+
+def test_on_a_board_without_a_table_only_images_and_tables_are_written():
+    blank = reader(bytes(0x40_0000))
+    assert misplaced(blank, 0x10000, IMAGE) is None
+    assert misplaced(blank, 0x8000, TWO_SLOTS.pack()) is None
+    assert "no partition" in (misplaced(blank, 0x10000, NOISE) or "")
+
+
+@pytest.fixture
+def two_slots():
+    """A board whose second slot would be started next."""
+    with served_board(flash=bytes(flash((RUNNING, otadata.Record.of(2, otadata.State.VALID))))) as board:
+        board.into_download()
+        yield board
+
+
+def written(board, file, **how):
+    return serial_by_hand.write_flash(
+        board.plain_url, **{"address": None, "force": False, **how}, file=file, watch=print, say=print, waits=True
+    )
+
+
+def test_without_an_address_a_file_goes_where_the_application_lies_that_would_start(two_slots, tmp_path):
+    (tmp_path / "app.bin").write_bytes(IMAGE)
+    where, size, _ = written(two_slots, tmp_path / "app.bin")
+    assert (where, size) == (TWO_SLOTS.slot(1).offset, len(IMAGE))
+
+
+def test_noise_is_refused_before_anything_is_written_unless_it_is_forced(two_slots, tmp_path):
+    (tmp_path / "noise.bin").write_bytes(NOISE)
+    for address in (None, RECORDS, 0):
+        with pytest.raises(Misuse, match="no ESP32 could run"):
+            written(two_slots, tmp_path / "noise.bin", address=address)
+    assert two_slots.board.memory.flash.peek(RECORDS, 32) == RUNNING.pack()
+    assert written(two_slots, tmp_path / "noise.bin", address=RECORDS, force=True)[0] == RECORDS
+
+
+def test_without_an_address_a_blank_board_has_no_place(served, tmp_path):
+    served.into_download()
+    (tmp_path / "app.bin").write_bytes(IMAGE)
+    with pytest.raises(Misuse, match="say where to write with --address"):
+        written(served, tmp_path / "app.bin")
+
+
+def test_a_write_that_ends_between_its_last_byte_and_the_comparison_says_so():
+    told = serial_by_hand._HowFar(lambda _progress: None)
+    for phase, done in (("erase", 0), ("program", 8)):
+        told.hear(Progress(phase, 0x1000, done, 8))
+    assert told.left(0x1000, 7) == "all 7 bytes were written, and not compared: write again"
+
+
+@pytest.mark.parametrize("seconds", [-2.0, float("nan"), float("inf")])
+def test_a_console_for_no_time_is_refused(seconds):
+    with pytest.raises(Misuse, match="--seconds"):
+        serial_by_hand.listen("nowhere", seconds, print)
 
 
 # -- hints -------------------------------------------------------------------------------------------------------------

@@ -253,6 +253,7 @@ def test_a_server_that_is_no_good_is_refused_by_name(case):
         look(talking(talk), seconds=0.5)
     assert refusal.value.kind == kind
     assert len(str(refusal.value).splitlines()) == 1
+    assert "b'" not in str(refusal.value)
 
 
 @given(data=st.data())

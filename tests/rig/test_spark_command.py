@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,8 +14,12 @@ import pytest
 from models import ROLES
 from test_rack import Up
 
+from rig.clock import Clock, look_for
 from rig.drivers.spark_cloud import SparkCloudClient
+from rig.errors import Misuse
 from rig.evidence.ledger import read_ledger
+from rig.lab.clouds import _keep_public_half, _Strangers
+from rig.trust.server_key import make_server_key
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +130,43 @@ def test_a_server_alone_makes_its_key_for_nobody_else_to_read(tmp_path):
     assert "PRIVATE" not in json.dumps(ready)
     server.terminate()
     assert (server.wait(10), server.stderr.read()) == (0, "")
+
+
+def started(*words, cwd):
+    """A part of the rig in a process of its own, and what it says when it is ready."""
+    command = [sys.executable, "-m", "rig", *words]
+    part = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    return part, json.loads(part.stdout.readline())
+
+
+def test_the_guides_steps_bring_a_core_online_and_one_whose_key_is_unknown_is_named_once(tmp_path):
+    addresses = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]
+    cloud, told = started("cloud", "spark", *addresses, "--server-key", "server.pem", "--json", cwd=tmp_path)
+    there = f"127.0.0.1:{told['listen']['port']}"
+    words = ["--state", "core", "--cloud", there, "--server-key", "server.pub.pem", "--time-scale", "0.05"]
+    twin, core = started("twin", "spark-core", *words, cwd=tmp_path)
+    try:
+        assert f"Core {core['core_id']} keeps trying, and its key is not known" in cloud.stderr.readline()
+        shutil.copy(tmp_path / "core" / f"{core['core_id']}.pub.pem", tmp_path / "core_keys")
+        client = SparkCloudClient.at(f"127.0.0.1:{told['control']['port']}")
+        assert look_for(lambda: client.ask("list")["cores"] or None, seconds=60.0, clock=Clock()), "it came online"
+    finally:
+        for part in (twin, cloud):
+            part.terminate()
+            _, said = part.communicate(timeout=20)
+    assert said == ""
+
+
+def test_strangers_without_end_are_not_all_remembered(tmp_path, capsys):
+    strangers = _Strangers(tmp_path)
+    for number in [*range(strangers.MOST + 10), 1]:
+        strangers.hear({"event": "unknown-core", "core": f"{number:024x}"})
+    assert capsys.readouterr().err.count("\n") == strangers.MOST
+
+
+def test_a_key_in_a_folder_that_takes_no_file_is_served_without_its_public_half(tmp_path, monkeypatch):
+    monkeypatch.setattr("rig.lab.clouds.keep", lambda *_: (_ for _ in ()).throw(Misuse("read-only")))
+    assert _keep_public_half(tmp_path / "server.pem", make_server_key(1)) is None
 
 
 REFUSED = {

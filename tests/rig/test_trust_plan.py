@@ -61,7 +61,13 @@ WRONG = {
     "renewed before it begins": (
         f'{ENDPOINT}{SHOWN}\nrenewal = {{ lifetime = "cab", before_end = 60 }}', "endpoint.0.renewal: ",
     ),
-    "a life of no days": (f"{ENDPOINT}{SHOWN}\nrenewal = {{ lifetime = 0 }}", "endpoint.0.renewal.lifetime"),
+    "a life of no days": (
+        f"{ENDPOINT}{SHOWN}\nrenewal = {{ lifetime = 0 }}", "endpoint.0.renewal.lifetime: Value error, needs days",
+    ),
+    "a life beyond all": (
+        f"{ENDPOINT}{SHOWN}\nrenewal = {{ lifetime = 1e9 }}", "endpoint.0.renewal.lifetime: Value error, needs days",
+    ),
+    "released on no day": (f"{ENDPOINT}{SHOWN}\n{LAMP}released = 5", "firmware.0.released: Value error, 5 is no day"),
     "authorities for a chain of a file": (
         f'{ENDPOINT}shows = [{{ chain = "a.pem" }}]\nrenewal = {{ issuer = ["rig-intermediate"] }}', "endpoint.0: ",
     ),
@@ -88,6 +94,11 @@ CANNOT = {
     "written off, and not there": ({}, {"written_off": ["gone"]}, "written_off names gone"),
     "a plan for other servers": ({"names": ["x.test"]}, {"firmware": [ELSEWHERE]}, "none of the servers"),
     "no firmware": ({}, {"firmware": []}, "no firmware"),
+    "shipped, and of no manifest": (
+        {},
+        {"shipped": {"lamp-1.1": "2025-03-01"}},
+        "shipped names lamp-1.1, and there is no",
+    ),
 }
 
 
@@ -214,9 +225,28 @@ def test_the_table_is_for_people():
     assert "Renewals until 2036-11-22" in done.stdout
 
 
-@pytest.mark.parametrize("words", [["--today", "soon"], ["--until", "2020-01-01"], ["--until", "2200-01-01"]])
-def test_a_day_that_cannot_be_is_misuse(words):
-    with pytest.raises(Misuse):
+def test_no_name_is_cut_short_on_a_terminal_of_80_columns():
+    done = CliRunner().invoke(APP, ["--today", "2026-11-22"], env={"COLUMNS": "80"})
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["pins-intermediates"] in lines
+    assert ["ota2.deploythefleet.com", "trusted", "-", "-"] in lines
+    assert ["ota2.deploythefleet.com", "2026-12-23", "96", "20", "43", "114"] in lines
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+DAYS = {
+    "no day": (["--today", "soon"], "--today soon: "),
+    "an end before the beginning": (["--until", "2010-01-01"], "its end is to be after its beginning"),
+    "the last day of all": (["--today", "9999-12-31"], "its end is to be after its beginning"),
+    "an end beyond all plans": (["--until", "2200-01-01"], "50 years at most"),
+    "before all that is planned": (["--today", "2000-01-01"], "shows anything before 2010-01-01"),
+}
+
+
+@pytest.mark.parametrize("case", DAYS)
+def test_a_day_that_cannot_be_is_misuse(case):
+    words, message = DAYS[case]
+    with pytest.raises(Misuse, match=message):
         run(*words)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import signal
 import socket
@@ -14,9 +15,12 @@ from models import ROLES, RUNNING_FLAGS, shipped_memory
 from recordings import boot_flash, load
 
 from rig.drivers.usbip_link import UsbipLink, list_devices
+from rig.errors import LabFault
 from rig.formats import dfuse
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
+from rig.ports import taking
+from rig.twin.control import ControlServer
 
 RIG = [sys.executable, "-m", "rig"]
 
@@ -102,6 +106,30 @@ def test_the_control_port_shows_and_presses(start, tmp_path):
         assert ask(do="events")["events"][0]["name"] == "power-on"
         assert "expected" in ask(do="dance")["error"]
         assert "power" in ask(do="power")["error"]
+
+
+@pytest.mark.parametrize("words", [{"do": "power", "on": "x"}, {"do": "power", "on": 1}, {"do": "mode", "pressed": []}])
+def test_what_is_no_switch_switches_nothing(words):
+    moved = []
+    server = ControlServer({"power": moved.append, "mode": moved.append})
+    told = server.answer(json.dumps(words).encode())
+    assert moved == []
+    assert "is true or false, not" in told["error"]
+
+
+LISTENING = {
+    "taken": (errno.EADDRINUSE, "port 0 takes a free one"),
+    "not this machine's": (errno.EADDRNOTAVAIL, "is it an address of this machine"),
+    "not ours to have": (errno.EACCES, "below 1024"),
+}
+
+
+@pytest.mark.parametrize("case", LISTENING)
+def test_who_cannot_listen_is_told_what_helps(case):
+    number, hint = LISTENING[case]
+    with pytest.raises(LabFault, match="cannot listen on") as caught, taking("1.2.3.4", 80):
+        raise OSError(number, "so it is")
+    assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("line", [b"nonsense\n", b"[]\n", b'{"do": []}\n', b"\xff\xfe\n", b'{"do": 1}\n'])

@@ -53,7 +53,13 @@ WRONG = {
         f'{ENDPOINT}[[alert.command]]\nargv = ["a"]\n[[alert.command]]\nargv = ["b"]\n',
         "alert: .*name 'command' is there twice",
     ),
-    "figures for everybody": (f'{ENDPOINT}[metrics]\nlisten = "0.0.0.0:9469"\n', "metrics.listen"),
+    "a command that is not there": (
+        f'{ENDPOINT}[[alert.command]]\nargv = ["/no/such"]\n',
+        "command command: argv: there is no program /no/such",
+    ),
+    "figures for everybody": (f'{ENDPOINT}[metrics]\nlisten = "0.0.0.0:9469"\n', "metrics.listen: .*port of loopback"),
+    "figures at no address": (f'{ENDPOINT}[metrics]\nlisten = "foo"\n', "metrics.listen: .*'foo' is no port of loop"),
+    "figures at no port": (f'{ENDPOINT}[metrics]\nlisten = "localhost:70000"\n', "metrics.listen: .*of loopback"),
     "figures nowhere": (f'{ENDPOINT}[metrics]\nfile = "no/such/f.prom"\n', "metrics.file: .* is no folder"),
     "roots that are not there": (f'roots = "none.pem"\n{ENDPOINT}', "none.pem"),
     "a manifest that is not there": (f'manifest = "none.toml"\npins = "pins"\n{ENDPOINT}', "none.toml"),
@@ -97,8 +103,17 @@ def test_the_command_prints_the_example():
 def test_the_command_checks(tmp_path):
     done = invoke(written(tmp_path, ENDPOINT), "--check-config")
     assert done.exit_code == 0
-    assert "is right: 1 endpoints, no firmware" in done.stdout
+    assert "is right: 1 endpoint, no firmware" in done.stdout
     assert "nobody is told" in done.stdout
+
+
+def test_many_kinds_of_firmware_are_named_on_lines_that_a_terminal_shows(tmp_path):
+    pki().publish(tmp_path / "pins")
+    more = "".join(FIRMWARE.replace('name = "', f'name = "of-{number}-') for number in range(12))
+    lines = invoke(written(tmp_path, f'pins = "pins"\n{ENDPOINT}{more}'), "--check-config").stdout.splitlines()
+    assert "1 endpoint, 24 kinds of firmware" in lines[0]
+    assert all(f"of-{number}-" in "".join(lines[1:]) for number in range(12))
+    assert max(map(len, lines[1:])) <= 102
 
 
 def test_the_command_needs_a_config():

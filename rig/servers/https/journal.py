@@ -25,10 +25,10 @@ class Journal:
     def last(self, of: Iterable[Event], number: str, *, after: int, device: str | None, most: int) -> list[Event]:
         """The last of some entries, oldest first: those whose `number` is above `after`, and of one device or any.
 
-        `of` begins with the newest.
+        `of` begins with the newest; of more than are kept, all that are.
         """
         wanted = (entry for entry in of if entry[number] > after and device in (None, entry.get("device")))
-        return [{**entry} for entry in reversed(list(islice(wanted, most)))]
+        return [{**entry} for entry in reversed(list(islice(wanted, min(most, MOST_KEPT))))]
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Be told from now on; returns how to end that."""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import ipaddress
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rig.servers.control_port import Request
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address, such as 192.0.2.7") from None
+
+
+#: Where a client comes from, as its connection tells it.
+ClientAddress = Annotated[str, AfterValidator(_ip_address)]
 
 
 class Events(Request):
@@ -20,7 +32,7 @@ class Swap(Request):
     """To an identity by its name, or from PEM files; for everybody, or for who comes from one address."""
 
     host: str
-    client: str | None = None
+    client: ClientAddress | None = None
     identity: str | None = None
     chain: str | None = None
     key: str | None = None
@@ -37,13 +49,13 @@ class AddIdentity(Request):
 class Forget(Request):
     """The client's address."""
 
-    client: str
+    client: ClientAddress
 
 
 class Clock(Request):
     """What a client is told of the time, from now on; None: the truth."""
 
-    client: str
+    client: ClientAddress
     now: float | None = Field(default=None, strict=False, allow_inf_nan=False, ge=0, lt=1 << 33)
 
 
@@ -53,14 +65,14 @@ class Issue(Request):
     host: str
     name: str
     recipe: dict[str, Any] = Field(default_factory=dict)
-    client: str | None = None
+    client: ClientAddress | None = None
 
 
 class Tls(Request):
     """How handshakes go, of one host or of all, with one client or with all; what is not named stays."""
 
     host: str | None = None
-    client: str | None = None
+    client: ClientAddress | None = None
     minimum: str | None = None
     maximum: str | None = None
     ciphers: str | None = None

@@ -167,7 +167,10 @@ class SparkCloud:
 
     def core_key(self, core_id: str) -> rsa.RSAPublicKey | None:
         """The key of a Core, None for a stranger. Raises Misuse."""
-        return self.core_keys.find(core_id)
+        key = self.core_keys.find(core_id)
+        if key is None:
+            self.bus.tell("unknown-core", core_id)
+        return key
 
     def says_nothing(self) -> bool:
         """Whether a connection that was just accepted is left in silence."""

@@ -119,7 +119,7 @@ class _Look:
         if not data:
             self.stop("closed", "hung up in the middle" if self._first else "hung up without a word")
         elif self._first[0] not in _SHOWN or self._first[1:2] not in (b"", b"\x03"):
-            self.stop("not TLS", f"answered {self._first!r}")
+            self.stop("not TLS", "does not speak TLS")
         elif self.received > MOST_RECEIVED:
             self.stop("too much", f"sent more than {MOST_RECEIVED // 1024} KiB")
         else:

@@ -17,9 +17,11 @@ _FLAW_LEVELS: Mapping[str, Level] = dict.fromkeys(
 _OLD_VERSIONS = ("TLSv1", "TLSv1.1")
 
 
-def findings(report: HostReport, before: Sequence[HostReport] = (), *, warn_days: float = WARN_DAYS) -> list[Finding]:
+def findings(
+    report: HostReport, before: Sequence[HostReport] | None = None, *, warn_days: float = WARN_DAYS
+) -> list[Finding]:
     """All of them, the worst first; `before` are earlier reports, of which those of the same host count."""
-    former = [one for one in before if (one.host, one.port) == (report.host, report.port)]
+    former = [one for one in before or () if (one.host, one.port) == (report.host, report.port)]
     seen = [address for address in report.addresses if address.error is None]
     found: list[Finding] = []
     for address in report.addresses:
@@ -32,7 +34,7 @@ def findings(report: HostReport, before: Sequence[HostReport] = (), *, warn_days
             found += _chain(address, chain, warn_days)
             found += _revocation(address, chain)
     found += _across(seen)
-    if before and not former:
+    if before is not None and not former:
         found.append(_finding("note", "no-earlier", "no earlier report is of this host: nothing is compared"))
     if former:
         found += _since(seen, former)

@@ -65,7 +65,8 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
     """How to look. `addresses` (IP address, port or None for the target's) stand in for those of the name;
-    `asks_revocation` fetches CRLs and OCSP responses (otherwise only staples count); `before` are earlier reports.
+    `asks_revocation` fetches CRLs and OCSP responses (otherwise only staples count); `before` are earlier reports, None
+    where nobody named any.
     """
 
     roots: Sequence[x509.Certificate] = ()
@@ -73,7 +74,7 @@ class ProbePlan:
     family: socket.AddressFamily = socket.AF_UNSPEC
     asks_revocation: bool = True
     asks_heartbeats: bool = True
-    before: Sequence[HostReport] = ()
+    before: Sequence[HostReport] | None = None
     warn_days: float = WARN_DAYS
     seconds: float = SECONDS
     at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cryptography import x509
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from rig.errors import Misuse
 from rig.firmware.document import read_document, wrong_field
@@ -15,7 +25,14 @@ from rig.ports import read_address
 from rig.trust.probe.roots import load_roots, system_roots
 from rig.trust.remote.ssh_address import SshAddress
 
-RemotePath = Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*[^/\x00-\x1f]$")]
+
+def _remote_path(text: str) -> str:
+    if not re.fullmatch(r"/[^\x00-\x1f]*[^/\x00-\x1f]", text):
+        raise ValueError(f"{text!r} is no absolute path of a file, such as /etc/nginx/tls/ota.pem")
+    return text
+
+
+RemotePath = Annotated[str, AfterValidator(_remote_path)]
 
 
 class NginxPlan(BaseModel):
@@ -44,6 +61,13 @@ class NginxPlan(BaseModel):
     pins: Path | None = None
     #: How long workers may take to change over.
     seconds: float = Field(default=30, gt=0, le=600)
+
+    @field_validator("names", "addresses", "identity_files", "nginx", "reload", mode="before")
+    @classmethod
+    def _are_lists(cls, told: Any) -> Any:
+        if isinstance(told, str):
+            raise ValueError(f'needs a list, such as ["{told}"]')
+        return told
 
     @field_validator("ssh")
     @classmethod

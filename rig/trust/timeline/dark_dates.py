@@ -139,7 +139,8 @@ def dark_dates(
     What was `seen` at endpoints (`look`) takes the place of what was planned. Raises Misuse.
     """
     if not timedelta(0) < until - today <= FARTHEST:
-        raise Misuse(f"a timeline from {today:%Y-%m-%d} until {until:%Y-%m-%d}", hint="50 years at most")
+        hint = "50 years at most" if until > today else "its end is to be after its beginning"
+        raise Misuse(f"a timeline from {today:%Y-%m-%d} until {until:%Y-%m-%d}", hint=hint)
     told = [one.since for endpoint in plan.endpoint for one in endpoint.shows if one.since is not None]
     if told and until - min(told) > 2 * FARTHEST:
         raise Misuse(
@@ -151,6 +152,8 @@ def dark_dates(
         schedule(one, chains, until, address) for one in plan.endpoint for address in _seen(seen.get(one.name, ()))
     ]
     begins = [one.shown[0].begins for one in schedules if one.shown]
+    if not begins:
+        raise Misuse(f"no endpoint of the plan shows anything before {until:%Y-%m-%d}, the timeline's end")
     horizon = Horizon(min([today, *begins]), today, until)
     firmware = _firmware(plan, manifest)
     with tempfile.TemporaryDirectory(prefix="rig-pins-") as made:
@@ -184,6 +187,9 @@ def _firmware(plan: Plan, manifest: Path | None) -> list[tuple[Shipped, datetime
     """Whom it is about, and since when each is in the field where that is told."""
     own = [(one.shipped, one.released) for one in plan.firmware]
     path = manifest or plan.manifest
+    if plan.shipped and path is None:
+        told = f"shipped names {min(plan.shipped)}, and there is no manifest that could have it"
+        raise Misuse(told, hint="--manifest FILE, or manifest in the plan")
     listed = _listed(plan, path) if path is not None else []
     names = [name for one, _ in (*own, *listed) for name in one.images]
     if twice := [name for name in names if names.count(name) > 1]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rig.trust.recipe import AuthorityName
 
@@ -36,13 +36,20 @@ def longest(issued: datetime) -> timedelta:
     return timedelta(days=days)
 
 
+def _days_or_cab(told: Any) -> Any:
+    is_days = isinstance(told, int | float) and 1 <= told <= 36500
+    if told is None or told == "cab" or is_days:
+        return told
+    raise ValueError('needs days, from 1 to 36500, or "cab"')
+
+
 class Renewal(BaseModel):
     """How an endpoint's certificate is renewed; the defaults are those of an ACME client with a public authority."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: Days of each new certificate; `cab`: as many as public ones may have when they are issued; else as the last one.
-    lifetime: Literal["cab"] | Days | None = None
+    lifetime: Annotated[Literal["cab"] | Days | None, BeforeValidator(_days_or_cab)] = None
     #: Days before its end at which it is renewed; a third of its life where none is told.
     before_end: Days | None = None
     #: Who issues the next one: the planned authority (`kept`), one of these, or whichever intermediate its company

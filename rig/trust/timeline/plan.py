@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,16 +18,16 @@ from rig.trust.timeline.lifetimes import Renewal
 
 
 def instant(value: Any) -> Any:
-    """A day is its first second, a time of no zone is UTC's; anything but a date or time is handed on."""
+    """A day is its first second, a time of no zone is UTC's. Raises ValueError for anything but a date or time."""
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError):
             value = datetime.fromisoformat(value)
-        except ValueError:
-            return value
     if isinstance(value, datetime):
         utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
         return utc.replace(microsecond=0)
-    return datetime.combine(value, time(), UTC) if isinstance(value, date) else value
+    if isinstance(value, date):
+        return datetime.combine(value, time(), UTC)
+    raise ValueError(f"{value!r} is no day, such as 2025-03-01, and no time")
 
 
 Instant = Annotated[datetime, BeforeValidator(instant)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -129,6 +131,11 @@ class Command(_Table):
     timeout: Seconds = 30
     least: Level = "info"
 
+    def check(self) -> None:
+        """Raises Misuse where there is no such program."""
+        if shutil.which(self.argv[0]) is None:
+            raise Misuse(f"command {self.name}: argv: there is no program {self.argv[0]} that can be started")
+
 
 class Alerts(_Table):
     """Whom to alert; each has a queue of its own."""
@@ -151,7 +158,16 @@ class MetricsPlan(_Table):
     """Where Prometheus finds figures: a file for node_exporter's textfile collector, a port of loopback."""
 
     file: Path | None = None
-    listen: str | None = Field(default=None, pattern=r"^(127\.\d+\.\d+\.\d+|\[::1\]|localhost):\d{1,5}$")
+    listen: str | None = None
+
+    @field_validator("listen")
+    @classmethod
+    def _of_loopback(cls, text: str | None) -> str | None:
+        host, _, port = (text or "localhost:0").rpartition(":")
+        is_loopback = host == "localhost" or re.fullmatch(r"127\.\d+\.\d+\.\d+|\[::1\]", host)
+        if not is_loopback or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"{text!r} is no port of loopback, such as 127.0.0.1:9469")
+        return text
 
 
 class WatchConfig(_Table):

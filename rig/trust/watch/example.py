@@ -1,7 +1,8 @@
 """A config that people begin with: every table once, with comments."""
 
 EXAMPLE = """\
-# What `rig trust watch` looks at, and whom it tells. Paths are beside this file.
+# What `rig trust watch` looks at, and whom it tells. Put your own in place of what is here: manifest, pins, endpoints
+# and channels are only examples, and --check-config says which are not there. Paths are beside this file.
 every = 10              # minutes between looks at an endpoint
 jitter = 0.2            # each pause is up to this share shorter or longer
 longest_pause = 60      # minutes; pauses double while nobody answers

@@ -33,6 +33,8 @@ def check(path: Path) -> dict[str, Any]:
     """What a config says, when it and all that it names are as they should be. Raises Misuse."""
     config = read_watch_config(path)
     fleet = Equipment.of(config).fleet
+    for command in config.alert.command:  # a watch begins without: it may be there when it is needed
+        command.check()
     return {
         "config": str(path),
         "endpoints": [endpoint.name for endpoint in config.endpoint],

@@ -12,7 +12,7 @@ import sys
 import pytest
 from esp_models import esptool, served_board
 
-from rig.firmware.recipe import stream
+from rig.firmware.noise import stream
 
 SIZE = 128 * 1024
 pytestmark = pytest.mark.benchmark(group=f"writing {SIZE} bytes of noise over RFC 2217")
@@ -29,7 +29,7 @@ def waiting(tmp_path_factory):
 
 def test_ours(benchmark, waiting):
     served, file = waiting
-    words = ["serial", "write", str(file), "--port", served.rfc2217_url, "--address", "0x10000", "--waits"]
+    words = ["serial", "write", str(file), "--port", served.rfc2217_url, "--address", "0x10000", "--waits", "--force"]
 
     def write():
         return subprocess.run([sys.executable, "-m", "rig", *words], check=True, capture_output=True, text=True).stdout
