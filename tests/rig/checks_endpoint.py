@@ -51,7 +51,10 @@ def twenty_swaps_leave_no_litter(endpoint):
     for number in range(20):
         endpoint.swap(identities[number % 3])
     assert endpoint.kept() == before, "something is left of swaps that are over"
-    assert endpoint.shown() == endpoint.fingerprint(identities[19 % 3])
+    last, deadline = endpoint.fingerprint(identities[19 % 3]), time.monotonic() + 2
+    while endpoint.shown() != last and time.monotonic() < deadline:
+        time.sleep(0.01)  # swaps in a hurry look once: a worker of before may answer once more
+    assert endpoint.shown() == last
 
 
 def no_session_of_before_is_resumed(endpoint):

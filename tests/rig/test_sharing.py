@@ -21,7 +21,8 @@ pytest_plugins = ["pytester"]
 PLACES = part("places", "virtual.yaml")
 #: Tests of a run; each knows what those before it were given, and who holds what while it runs.
 RUN = """
-import subprocess, pytest
+import subprocess, sys, pytest
+from pathlib import Path
 given = []
 
 @pytest.mark.board("spark-core")
@@ -39,7 +40,7 @@ def test_nobody_waits_for_what_is_not_needed(who):
 
 @pytest.fixture
 def who(request):
-    client = ["labgrid-client", "-x", request.config.getoption("lg_coordinator"), "who"]
+    client = [Path(sys.executable).with_name("labgrid-client"), "-x", request.config.getoption("lg_coordinator"), "who"]
     return lambda: subprocess.run(client, capture_output=True, text=True, check=True).stdout
 """
 
