@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rig.drivers.control_client import ControlClient, Told
-from rig.errors import LabFault, RigError
+from rig.errors import RigError
 
 
 @contextmanager
@@ -33,8 +33,6 @@ def heard(client: ControlClient, use: Callable[[Told], None], *, board: str, **o
         try:
             for event in told:
                 use(event)
-            if not is_over.is_set():
-                lost.append(LabFault("its cloud hung up", hint="was it ended?"))
         except RigError as error:
             if not is_over.is_set():  # else it is we who hung up
                 lost.append(error)

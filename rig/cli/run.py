@@ -122,7 +122,7 @@ class _Progress:
         self._running: list[str] = []
         self._waiting = ""
         self._bar.start()
-        self._task = self._bar.add_task("starting the rack", total=None)
+        self._task = self._bar.add_task("getting ready", total=None)
         return self
 
     def __exit__(self, *_exc: object) -> None:

@@ -80,7 +80,8 @@ def _within(line: Mapping[str, Any], phase: str) -> float:
         return (address - layout.BACKUP_ADDRESS) / layout.APP_SIZE
     if phase == "download-erase":
         return (address - layout.OTA_ADDRESS) / layout.SLOT_SIZE
-    base: int = layout.OTA_ADDRESS if phase == "download" else line["to_address"]
+    into_a_cores_slot = line["path"] == "cloud" and phase == "download"
+    base: int = layout.OTA_ADDRESS if into_a_cores_slot else line["to_address"]
     size: int = line["to_size"]
     return min((address - base) / max(size, 1), 1.0)
 

@@ -137,7 +137,9 @@ class RelayServers:
         try:
             self._modbus.start()
         except ModbusServer.NetworkError as error:
-            raise LabFault(f"cannot listen on {host}:{modbus_port}: {error}", hint="port 0 takes a free one") from error
+            raise LabFault(
+                f"cannot listen on {host}:{modbus_port}: {error}", hint="is it free? Port 0 takes one that is"
+            ) from error
         app = web.Application()
         app.router.add_post("/rpc", self._rpc)
         self._runner = web.AppRunner(app, access_log=None)
