@@ -137,7 +137,7 @@ def boot_core(
     good: Iterable[str],
     images: Iterable[str],
     out: Path | None,
-    generation: str = "B",
+    generation: str = "b",
 ) -> dict[str, Any]:
     """Start a Core once from two files until it settles; returns what the boot vectors would say.
 

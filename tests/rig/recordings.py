@@ -78,7 +78,7 @@ def boot_flash(vectors: dict[str, Any], case: dict[str, Any]) -> Flash:
     name, images, slots = vectors["set"], vectors["images"], case["ext"]
     flash = Flash()
     flash.put(0x0800_4000, stream(f"{name}-eeprom", 2048))
-    flash.put(layout.FLAGS_ADDRESS, bytes.fromhex(case["flags16"]))
+    flash.put(layout.FLAGS_ADDRESS, bytes.fromhex(case.get("flags18") or case["flags16"]))
     flash.put(layout.APP_ADDRESS, image(images[case["app"]]))
     flash.put(0, stream(f"{name}-low", 131_072))
     for slot, address in (("factory", 0x2_0000), ("backup", 0x4_0000), ("ota", 0x6_0000)):

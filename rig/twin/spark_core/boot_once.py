@@ -38,13 +38,17 @@ class BootResult:
     wdg_flag: bool
     ops: int
     events: list[str]
+    #: Generation C's flags page; the others know no more than `flags16`.
+    flags18: str | None = None
     sp: int | None = None
     pc: int | None = None
     iwdg_ms: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as JSON has it: what only a started application has is left out for others."""
+        """The result as JSON has it: what only a started application or generation C has is left out for others."""
         told = asdict(self)
+        if self.flags18 is None:
+            del told["flags18"]
         if self.outcome not in ("app", "hang"):
             for name in ("sp", "pc", "iwdg_ms"):
                 del told[name]
@@ -59,22 +63,58 @@ def start(core: Core, *, cause: str = "power-on", dr: dict[int, int] | None = No
 
 
 def settle(core: Core, *, hold_ms: int = 0) -> str:
-    """Let a started board run until it settles; returns the outcome. `hold_ms` counts from now."""
-    release_at = core.time + hold_ms / 1000 if hold_ms else math.inf
+    """Let a started board run until it settles; returns the outcome.
+
+    `hold_ms` counts from now; MODE is let go at the latest when the application area begins to be erased. Flash work
+    may take no time: nothing happens here but one step after the other.
+    """
+    most_steps, core.most_steps = core.most_steps, 0
+    try:
+        return _settle(core, core.time + hold_ms / 1000 if hold_ms else math.inf)
+    finally:
+        core.most_steps = most_steps
+
+
+def _settle(core: Core, release_at: float) -> str:
     first = max(len(core.events) - 1, 0)
+    seen: set[bytes] = set()
+    resets = 0
     while True:
-        if release_at < math.inf and release_at <= core.due():
-            core.press_mode(False, release_at)
+        if release_at < math.inf and (release_at <= core.due() or _erases_application(core)):
+            core.press_mode(False, min(release_at, core.due()))
             release_at = math.inf
         elif not core.step():
             return _settled(core)
         names = [event.name for event in core.events[first:]]
-        if names[-1].startswith("jump:") and _runs_well(core):
+        if (outcome := _left_there(names)) is not None:
+            return outcome
+        if names[-1].startswith("jump:") and core.running is not None and _runs_well(core):
             return "app"
-        if "self-jump" in names and names[-1] in RESTORES and names[-2] == "self-jump":
-            return "copy-under-watchdog"
-        if names.count("watchdog-reset") >= CRASHES_UNTIL_LOOP:
-            return "loop"
+        if names.count("reset") > resets:
+            resets += 1
+            state = _state(core)
+            if state in seen:
+                return "loop"
+            seen.add(state)
+
+
+def _left_there(names: list[str]) -> str | None:
+    """The outcome of a start that is not followed any further, for what happened in it."""
+    if "self-jump" in names and names[-1] in RESTORES and names[-2] == "self-jump":
+        return "copy-under-watchdog"
+    return "loop" if names.count("watchdog-reset") >= CRASHES_UNTIL_LOOP else None
+
+
+def _erases_application(core: Core) -> bool:
+    """Whether the erase of the application area is what was begun last."""
+    runs = core.memory.journal.runs
+    return bool(runs) and (runs[-1].kind, runs[-1].address) == ("erase", layout.APP_ADDRESS)
+
+
+def _state(core: Core) -> bytes:
+    """What a reset leaves: with the same again everything repeats itself."""
+    registers = repr((sorted(core.dr.items()), sorted(core.causes))).encode()
+    return core.memory.internal.digest() + core.memory.external.digest() + registers
 
 
 def _runs_well(core: Core) -> bool:
@@ -86,6 +126,8 @@ def _settled(core: Core) -> str:
         return "off"
     if core.locked_up:
         return "lockup"
+    if core.events[-1].name == "standby":
+        return "standby"
     if core.usb is not None and core.usb.identity == "1d50:607f":
         return "dfu"
     return "app" if _runs_well(core) and core.running else "hang"
@@ -95,11 +137,13 @@ def result(core: Core, outcome: str) -> BootResult:
     """What a settled board looks like."""
     app = core.memory.app()
     upper = core.memory.internal.peek(0x0800_4000, layout.INTERNAL_SIZE - 0x4000)
+    has_more_flags = (core.generation or "").startswith("c")
     return BootResult(
         outcome=outcome,
         app=core.identify(app).name,
         app_sha256=hashlib.sha256(app).hexdigest(),
         flags16=core.memory.flags16().hex(),
+        flags18=core.memory.flags18().hex() if has_more_flags else None,
         upper_sha256=hashlib.sha256(upper).hexdigest(),
         ext_sha256=hashlib.sha256(core.memory.external.dump()).hexdigest(),
         dr1=core.dr[1],
