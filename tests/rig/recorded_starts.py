@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from recordings import boot_flash, load, stream
+from recordings import boot_memory, load, stream
 
 from rig.firmware.identify import Identity
-from rig.formats import spark_flash as layout
 from rig.twin.flash import Tear
 from rig.twin.spark_core.boot_once import result, settle, start
 from rig.twin.spark_core.core import Core
@@ -20,17 +19,18 @@ Case = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recording:
-    """One file of recordings, and the twin that must do as it says."""
+    """One file of recordings, and the generation whose twin must do as it says."""
 
     name: str
     generation: str
 
     @property
     def vectors(self) -> Case:
+        """What the file holds; skips where it is not there."""
         return load(f"boot/{self.name}.json.gz")
 
-    def core(self, case: Case) -> Core:
-        """A Core with the flash that `case` begins with, without power. Durations were not recorded: work takes none."""
+    def begin(self, case: Case) -> Core:
+        """A Core started as `case` says. Durations were not recorded: flash work takes none."""
         named = {entry["sha256"]: name for name, entry in self.vectors["images"].items()}
 
         @cache
@@ -39,11 +39,8 @@ class Recording:
             name = named.get(hashlib.sha256(app).hexdigest(), unknown)
             return Identity(name, "ok" if name in case["good"] else None)
 
-        return Core(boot_flash(self.vectors, case).memory(), identify, generation=self.generation, time_scale=0)
-
-    def begin(self, case: Case) -> Core:
-        """The same, started."""
-        core = self.core(case)
+        memory = boot_memory(f"boot/{self.name}.json.gz", case)
+        core = Core(memory, identify, generation=self.generation, time_scale=0)
         registers = {int(number): value for number, value in case["dr"].items()}
         start(core, cause=case["cause"], dr=registers, hold_ms=case["hold_ms"])
         return core
@@ -71,11 +68,11 @@ def journal(core: Core) -> list[Case]:
     return [{"first": r.first, "kind": r.kind, "address": r.address, "bytes": r.unit, "count": r.count} for r in runs]
 
 
-def hashes(core: Core) -> Case:
-    """What is in flash, as a recording says it."""
-    upper = core.memory.internal.peek(0x0800_4000, layout.INTERNAL_SIZE - 0x4000)
-    external = core.memory.external.dump()
-    return {"upper_sha256": hashlib.sha256(upper).hexdigest(), "ext_sha256": hashlib.sha256(external).hexdigest()}
+def disagreements(case: Case, found: Case, expected: Case) -> list[str]:
+    """What a twin tells differently than a recording, one line each."""
+    keys = found.keys() | expected.keys()
+    different = sorted(key for key in keys if found.get(key) != expected.get(key))
+    return [f"{case['id']} {key}: {found.get(key)} instead of {expected.get(key)}" for key in different]
 
 
 def _cut_at(core: Core, cut: Case, hold_ms: int) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from rig.formats import spark_flash as layout
+from rig.twin.spark_core.boot_code import BOOT_PAGES
 from rig.twin.spark_core.core import Core
 
 CAUSES = {
@@ -18,6 +20,7 @@ CAUSES = {
 }
 CRASHES_UNTIL_LOOP = 12
 RESTORES = ("magenta", "white", "red")
+_State = tuple[list[bytes], list[bytes], dict[int, int], frozenset[str]]
 #: Not part of the vectors' vocabulary.
 _UNTOLD = ("power-on", "power-off", "healthy")
 
@@ -77,7 +80,7 @@ def settle(core: Core, *, hold_ms: int = 0) -> str:
 
 def _settle(core: Core, release_at: float) -> str:
     first = max(len(core.events) - 1, 0)
-    seen: set[bytes] = set()
+    seen: list[_State] = []
     resets = 0
     while True:
         if release_at < math.inf and (release_at <= core.due() or _erases_application(core)):
@@ -95,7 +98,7 @@ def _settle(core: Core, release_at: float) -> str:
             state = _state(core)
             if state in seen:
                 return "loop"
-            seen.add(state)
+            seen.append(state)
 
 
 def _left_there(names: list[str]) -> str | None:
@@ -111,10 +114,10 @@ def _erases_application(core: Core) -> bool:
     return bool(runs) and (runs[-1].kind, runs[-1].address) == ("erase", layout.APP_ADDRESS)
 
 
-def _state(core: Core) -> bytes:
+def _state(core: Core) -> _State:
     """What a reset leaves: with the same again everything repeats itself."""
-    registers = repr((sorted(core.dr.items()), sorted(core.causes))).encode()
-    return core.memory.internal.digest() + core.memory.external.digest() + registers
+    memory = core.memory
+    return list(memory.internal.pages), list(memory.external.pages), dict(core.dr), frozenset(core.causes)
 
 
 def _runs_well(core: Core) -> bool:
@@ -133,10 +136,20 @@ def _settled(core: Core) -> str:
     return "app" if _runs_well(core) and core.running else "hang"
 
 
+def hashes(core: Core) -> dict[str, str]:
+    """SHA-256 of the internal flash behind the bootloader, and of the external flash."""
+    internal, external = core.memory.internal.pages, core.memory.external.pages
+    return {"upper_sha256": _sha256(tuple(internal[BOOT_PAGES:])), "ext_sha256": _sha256(tuple(external))}
+
+
+@lru_cache(maxsize=32)
+def _sha256(pages: tuple[bytes, ...]) -> str:
+    return hashlib.sha256(b"".join(pages)).hexdigest()
+
+
 def result(core: Core, outcome: str) -> BootResult:
     """What a settled board looks like."""
     app = core.memory.app()
-    upper = core.memory.internal.peek(0x0800_4000, layout.INTERNAL_SIZE - 0x4000)
     has_more_flags = (core.generation or "").startswith("c")
     return BootResult(
         outcome=outcome,
@@ -144,8 +157,7 @@ def result(core: Core, outcome: str) -> BootResult:
         app_sha256=hashlib.sha256(app).hexdigest(),
         flags16=core.memory.flags16().hex(),
         flags18=core.memory.flags18().hex() if has_more_flags else None,
-        upper_sha256=hashlib.sha256(upper).hexdigest(),
-        ext_sha256=hashlib.sha256(core.memory.external.dump()).hexdigest(),
+        **hashes(core),
         dr1=core.dr[1],
         dr9=core.dr[9],
         dr10=core.dr[10],
