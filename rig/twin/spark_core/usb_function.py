@@ -84,7 +84,7 @@ class UsbFunction:
         """Where what is asked for lies."""
         match setup.request, setup.recipient:
             case usb.GET_STATUS, _ if setup.value == 0 and setup.length == 2 and setup.index < 0x100:
-                return self._status(setup)
+                return self._status_of(setup)
             case usb.GET_DESCRIPTOR, usb.DEVICE:
                 return self._descriptor(setup.value >> 8, setup.value & 0xFF)
             case usb.GET_CONFIGURATION, usb.DEVICE:
@@ -93,7 +93,7 @@ class UsbFunction:
                 return self._alternate if self.configured and self._has_interface(setup.index) else None
         return None
 
-    def _status(self, setup: Setup) -> bytearray | None:
+    def _status_of(self, setup: Setup) -> bytearray | None:
         match setup.recipient:
             case usb.DEVICE if setup.index == 0:
                 return bytearray([SELF_POWERED | (REMOTE_WAKEUP if self._remote_wakeup else 0), 0])
