@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rig.boards.golden import BOOTLOADER_OFFSET
 from rig.firmware.esp_refusal import refused_by_esp32
 from rig.formats import otadata
 from rig.formats.esp_boot import boot
 from rig.formats.esp_boot_config import BootConfig
+from rig.formats.esp_second_stage import BOOTLOADER_OFFSET
 from rig.formats.partition_table import (
     APP,
     DATA,
