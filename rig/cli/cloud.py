@@ -44,6 +44,10 @@ def _serve(
             metavar="KIND[@CHUNK][*TIMES][:SECONDS]", help="What is to go wrong, e.g. stall@3:4; may be repeated."
         ),
     ] = None,
+    api: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where spark-cli and scripts connect over HTTP, e.g. 127.0.0.1:8080."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when it is ready.")] = False,
 ) -> None:
     if context.invoked_subcommand is not None:
@@ -58,6 +62,7 @@ def _serve(
         core_keys=core_keys,
         faults=fault or [],
         announce=announce if as_json else _say_ready,
+        api=api,
     )
 
 
@@ -68,6 +73,10 @@ def _say_ready(ready: Any) -> None:
         print(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
     address = f"{ready['control']['host']}:{ready['control']['port']}"
     print(f"  ask it:   rig cloud spark list --control {address}", flush=True)
+    if ready["api"]:
+        host = ready["api"]["host"]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{ready['api']['port']}"
+        print(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}", flush=True)
 
 
 @spark.command("list")
