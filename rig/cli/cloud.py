@@ -15,7 +15,11 @@ app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
 spark = typer.Typer(
     invoke_without_command=True,
     help="A Spark cloud for Cores, real ones and twins: the handshake, events, functions, updates over the air.\n\n"
-    "Without a command it serves until Ctrl-C. The commands speak with one that runs, at its control port.",
+    "Without a command it serves until Ctrl-C. The commands speak with one that runs, at its control port.\n\n"
+    "With --api 127.0.0.1:8080 spark-cli, curl and scripts drive it over HTTP, as they drove the Spark Cloud: "
+    "GET /v1/devices, /v1/devices/ID and /v1/devices/ID/VARIABLE, POST /v1/devices/ID/FUNCTION, PUT /v1/devices/ID "
+    "with a file to flash, a name, or signal=1; events come from /v1/devices/events. The access token is beside the "
+    "server's key, in a file that ends with .token; it is also the password to log in with.",
 )
 app.add_typer(spark, name="spark")
 app.add_typer(https_cloud.https, name="https")

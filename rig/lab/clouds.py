@@ -75,9 +75,9 @@ def serve_spark_cloud(
         rest = None
         if api_address is not None and token is not None:
             server = RestApi(cloud, token)
+            started.insert(0, server)
             with taking(*api_address):
                 port = await server.start(*api_address)
-            started.insert(0, server)
             rest = {"host": api_address[0], "port": port, "token_file": str(token.path)}
         return {
             "ready": True,

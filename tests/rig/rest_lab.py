@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def error(self) -> tuple[int, str]:
-        return self.status, self.json["error"]
+        return self.status, self.json.get("error")
 
 
 class RestLab(SparkLab):

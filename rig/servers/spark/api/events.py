@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import time
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ ALIVE, ALIVE_SECONDS = b":ok\n\n", 9.0
 MOST_STREAMS = 32
 #: A reader that is so many events behind, or takes none for so long, is hung up on.
 MOST_QUEUED, WRITE_SECONDS = 256, 20.0
+#: What the system keeps for a reader that does not read.
+SEND_BUFFER = 64 << 10
 LONGEST_TTL = 0xFF_FFFF
 #: Who published what came by the API.
 BY_API = "api"
@@ -78,6 +81,7 @@ class Streams:
         transport = request.transport
         if not isinstance(transport, asyncio.Transport):
             raise LabFault("the client left")
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         frames: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._open.add(frames)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from rig.servers.spark.api.refusal import Refused
+from rig.formats.multipart import MOST_PARTS, Part, read_boundary, read_multipart
+from rig.servers.spark.api.refusal import TIMED_OUT, Refused
 
 #: An image has 108 KiB at most; one that is forced may have more.
 LONGEST_BODY = 512 << 10
@@ -35,21 +37,35 @@ async def read_fields(request: web.Request) -> Fields:
         raise Refused(415, "Unsupported encoding", "a body must not be compressed")
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            fields = await (_json(request) if request.content_type == "application/json" else _form(request))
+            body = await request.read()
     except TimeoutError:
-        raise Refused(408, "Timed out.", f"the request was not whole after {BODY_SECONDS:.0f} s") from None
-    except (AssertionError, LookupError, RecursionError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, Refused):
-            raise
-        raise Refused(400, "Bad request", f"the body cannot be read: {type(error).__name__}") from error
-    for name, text in fields.text.items():
-        if "\ufffd" in name or "\ufffd" in text:
-            raise Refused(400, "Bad request", "a field is not UTF-8")
-    return fields
+        raise Refused(408, TIMED_OUT, f"the request was not whole after {BODY_SECONDS:.0f} s") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise Refused(413, "Too large", f"a request has {LONGEST_BODY:,} bytes at most") from None
+    return read_body(request.headers.get("Content-Type", ""), body)
 
 
-async def _json(request: web.Request) -> Fields:
-    told = json.loads(await request.read() or b"{}")
+def read_body(content_type: str, body: bytes) -> Fields:
+    """The fields in a body of a type: a form where it has none. Raises Refused."""
+    kind = content_type.partition(";")[0].strip().lower()
+    try:
+        match kind:
+            case "application/json":
+                return _read_json(body)
+            case "multipart/form-data":
+                return _read_parts(read_multipart(body, read_boundary(content_type)))
+            case "application/x-www-form-urlencoded" | "":
+                pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARTS)
+                return Fields(dict(pairs))
+    except UnicodeError:
+        raise Refused(400, "Bad request", "the body's text is not UTF-8") from None
+    except (RecursionError, ValueError) as error:
+        raise Refused(400, "Bad request", f"the body cannot be read as {kind}: {error}") from error
+    return Fields()
+
+
+def _read_json(body: bytes) -> Fields:
+    told = json.loads(body.decode() or "{}")
     if not isinstance(told, dict):
         raise Refused(400, "Bad request", "the body's JSON is no object")
     fields = Fields()
@@ -58,17 +74,16 @@ async def _json(request: web.Request) -> Fields:
             raise Refused(400, "Bad request", f"the field {name!r} is no text")
         if value is not None:
             text = _PLAIN[value] if isinstance(value, bool) else str(value)
-            fields.text[name] = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            text.encode()  # half of a pair is no text
+            fields.text[name] = text
     return fields
 
 
-async def _form(request: web.Request) -> Fields:
+def _read_parts(parts: list[Part]) -> Fields:
     fields = Fields()
-    for name, value in (await request.post()).items():
-        if isinstance(value, web.FileField):
-            fields.files[name] = (value.filename, value.file.read())
-        elif isinstance(value, bytes | bytearray):
-            fields.files[name] = (name, bytes(value))
+    for part in parts:
+        if part.filename is not None:
+            fields.files[part.name] = (part.filename, part.content)
         else:
-            fields.text[name] = value
+            fields.text[part.name] = part.content.decode()
     return fields

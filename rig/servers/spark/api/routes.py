@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -10,25 +11,26 @@ from aiohttp import web
 from rig.errors import Misuse
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import Streams
-from rig.servers.spark.api.guard import TOKEN_PATH, TOKENS_PATH
+from rig.servers.spark.api.fields import Fields, read_fields
+from rig.servers.spark.api.guard import TOKEN_PATH, TOKENS_PATH, Guard
 from rig.servers.spark.api.refusal import TIMED_OUT, Refused
 from rig.servers.spark.api.text import from_core, to_core
-from rig.servers.spark.api.token import AccessToken
 from rig.servers.spark.api.updates import YES, Updates
 from rig.servers.spark.session import Session
 
-#: The fields of a request, read before it is answered.
-FIELDS = "fields"
 #: The token does not expire; clients want a number.
 EXPIRES_SECONDS = 90 * 24 * 3600
 Answer = web.Response
+#: What answers a request with these fields.
+Handler = Callable[[web.Request, Fields], Awaitable[web.StreamResponse]]
 
 
 class Routes:
     """Answers requests of those who may ask."""
 
-    def __init__(self, devices: Devices, streams: Streams, updates: Updates, token: AccessToken):
-        self._devices, self._streams, self._updates, self._token = devices, streams, updates, token
+    def __init__(self, guard: Guard, devices: Devices, streams: Streams, updates: Updates):
+        self._guard, self._token = guard, guard.token
+        self._devices, self._streams, self._updates = devices, streams, updates
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Add every route; of two that fit a path, the first one counts."""
@@ -52,33 +54,41 @@ class Routes:
             ("GET", "/v1/devices/{device}/{name}", self._variable),
             ("POST", "/v1/devices/{device}/{name}", self._call),
         ):
-            router.add_route(method, path, handler)
+            router.add_route(method, path, self._for_those_who_may(handler))
+
+    def _for_those_who_may(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            fields = await read_fields(request)
+            self._guard.check(request, fields)
+            return await handler(request, fields)
+
+        return answer
 
     # -- devices -------------------------------------------------------------------------------------------------------
 
-    async def _list(self, _request: web.Request) -> Answer:
+    async def _list(self, _request: web.Request, _fields: Fields) -> Answer:
         return web.json_response([self._devices.told(core_id) for core_id in self._devices.claimed()])
 
-    async def _show(self, request: web.Request) -> Answer:
+    async def _show(self, request: web.Request, _fields: Fields) -> Answer:
         return web.json_response(await self._devices.described(self._device(request)))
 
-    async def _claim(self, request: web.Request) -> Answer:
-        core_id = self._devices.claim(request[FIELDS].get("id") or "")
+    async def _claim(self, _request: web.Request, fields: Fields) -> Answer:
+        core_id = self._devices.claim(fields.get("id") or "")
         connected = self._devices.session(core_id) is not None
         return web.json_response({"ok": True, "id": core_id, "connected": connected})
 
-    async def _release(self, request: web.Request) -> Answer:
+    async def _release(self, request: web.Request, _fields: Fields) -> Answer:
         self._devices.release(self._device(request))
         return web.json_response({"ok": True})
 
-    async def _provision(self, request: web.Request) -> Answer:
+    async def _provision(self, request: web.Request, fields: Fields) -> Answer:
         """A Core's public key, from who has it on a cable."""
-        self._devices.provision(request.match_info["device"], request[FIELDS].get("publicKey") or "")
+        self._devices.provision(request.match_info["device"], fields.get("publicKey") or "")
         return web.json_response("Success!")
 
-    async def _change(self, request: web.Request) -> Answer:
+    async def _change(self, request: web.Request, fields: Fields) -> Answer:
         """Rename, flash, signal: what a PUT asks for, in that order; what it says is told in one answer."""
-        core_id, fields = self._device(request), request[FIELDS]
+        core_id = self._device(request)
         told: dict[str, Any] = {}
         if (name := fields.get("name")) is not None:
             self._devices.rename(core_id, name)
@@ -98,14 +108,14 @@ class Routes:
 
     # -- functions and variables ---------------------------------------------------------------------------------------
 
-    async def _variable(self, request: web.Request) -> Answer:
+    async def _variable(self, request: web.Request, fields: Fields) -> Answer:
         core_id, name = self._device(request), request.match_info["name"]
         session = self._online(core_id)
         try:
             value = _as_json(await session.variable(to_core(name)))
         except Misuse as error:
             raise Refused(404, "Variable not found", str(error)) from error
-        if _wants_raw(request):
+        if _wants_raw(request, fields):
             return web.Response(text=str(value))
         about = {
             "last_app": "",
@@ -115,16 +125,16 @@ class Routes:
         }
         return web.json_response({"cmd": "VarReturn", "name": name, "result": value, "coreInfo": about})
 
-    async def _call(self, request: web.Request) -> Answer:
+    async def _call(self, request: web.Request, fields: Fields) -> Answer:
         """A function with the body's first field as its argument, whatever that is called."""
         core_id, name = self._device(request), request.match_info["name"]
         session = self._online(core_id)
         functions = (await session.describe())["f"]
         if name.lower() not in (from_core(known).lower() for known in functions):
-            raise Refused(404, "Function not found", f"{core_id} has {', '.join(functions) or 'no functions'}")
-        own = (value for key, value in request[FIELDS].text.items() if key not in ("access_token", "format"))
+            raise Refused(404, "Function not found", f"{core_id} has {', '.join(functions) or 'none'}, and no {name!r}")
+        own = (value for key, value in fields.text.items() if key not in ("access_token", "format"))
         returned = await session.call(to_core(name), to_core(next(own, "")))
-        if _wants_raw(request):
+        if _wants_raw(request, fields):
             return web.Response(text=str(returned))
         told = self._devices.told(core_id)
         about = {"id": core_id, "name": told["name"], "last_app": None, "connected": True}
@@ -132,18 +142,17 @@ class Routes:
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    async def _all_events(self, request: web.Request) -> web.StreamResponse:
+    async def _all_events(self, request: web.Request, _fields: Fields) -> web.StreamResponse:
         return await self._streams.serve(request, request.match_info.get("prefix", ""), None, firehose=True)
 
-    async def _my_events(self, request: web.Request) -> web.StreamResponse:
+    async def _my_events(self, request: web.Request, _fields: Fields) -> web.StreamResponse:
         return await self._streams.serve(request, request.match_info.get("prefix", ""), None, firehose=False)
 
-    async def _events_of(self, request: web.Request) -> web.StreamResponse:
+    async def _events_of(self, request: web.Request, _fields: Fields) -> web.StreamResponse:
         prefix = request.match_info.get("prefix", "")
         return await self._streams.serve(request, prefix, self._device(request), firehose=False)
 
-    async def _publish(self, request: web.Request) -> Answer:
-        fields = request[FIELDS]
+    async def _publish(self, _request: web.Request, fields: Fields) -> Answer:
         ttl = fields.get("ttl") or "60"
         if not ttl.isascii() or not ttl.isdigit() or len(ttl) > 9:
             raise Refused(400, "Bad ttl", "ttl is a number of seconds")
@@ -153,9 +162,8 @@ class Routes:
 
     # -- the token -----------------------------------------------------------------------------------------------------
 
-    async def _log_in(self, request: web.Request) -> Answer:
+    async def _log_in(self, _request: web.Request, fields: Fields) -> Answer:
         """OAuth's password grant: the password is the token, and so is the answer."""
-        fields = request[FIELDS]
         if fields.get("grant_type") != "password":
             raise Refused(400, "invalid_request", "the grant_type is to be `password`", code=400)
         if not self._token.matches(fields.get("password")):
@@ -163,10 +171,10 @@ class Routes:
         told = {"access_token": self._token.value, "token_type": "bearer", "expires_in": EXPIRES_SECONDS}
         return web.json_response(told, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
-    async def _list_tokens(self, _request: web.Request) -> Answer:
+    async def _list_tokens(self, _request: web.Request, _fields: Fields) -> Answer:
         return web.json_response([{"token": self._token.value, "expires_at": None, "client": "rig"}])
 
-    async def _revoke(self, request: web.Request) -> Answer:
+    async def _revoke(self, request: web.Request, _fields: Fields) -> Answer:
         """Another token is made, in the same file; whoever used the former one is out, streams too."""
         if not self._token.matches(request.match_info["token"]):
             raise Refused(404, "Token not found", "there is no such token")
@@ -189,8 +197,8 @@ class Routes:
         return session
 
 
-def _wants_raw(request: web.Request) -> bool:
-    return "raw" in (request.query.get("format"), request[FIELDS].get("format"))
+def _wants_raw(request: web.Request, fields: Fields) -> bool:
+    return "raw" in (request.query.get("format"), fields.get("format"))
 
 
 def _as_json(value: bool | int | float | str) -> bool | int | float | str | None:

@@ -11,10 +11,10 @@ from aiohttp import web
 from rig.errors import RigError
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import MOST_STREAMS, Streams
-from rig.servers.spark.api.fields import LONGEST_BODY, read_fields
-from rig.servers.spark.api.guard import Guard
+from rig.servers.spark.api.fields import LONGEST_BODY
+from rig.servers.spark.api.guard import Guard, is_loopback
 from rig.servers.spark.api.refusal import Refused, refused_for
-from rig.servers.spark.api.routes import FIELDS, Routes
+from rig.servers.spark.api.routes import Routes
 from rig.servers.spark.api.token import AccessToken
 from rig.servers.spark.api.updates import Updates
 from rig.servers.spark.cloud import SparkCloud
@@ -35,20 +35,26 @@ class RestApi:
         self.devices = Devices(cloud)
         self.streams = Streams(cloud, self.devices)
         self.updates = Updates(cloud)
-        self._guard = Guard(token, "localhost")
+        self._guard = Guard(token)
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         app = web.Application(middlewares=[self._answer], client_max_size=LONGEST_BODY)
-        Routes(self.devices, self.streams, self.updates, token).add_to(app.router)
+        Routes(self._guard, self.devices, self.streams, self.updates).add_to(app.router)
         quiet = logging.getLogger(f"{__name__}.http")
         quiet.setLevel(logging.CRITICAL)  # what clients send is no trouble of ours, and may hold the token
         self._runner = web.AppRunner(
-            app, access_log=None, logger=quiet, handler_cancellation=True, keepalive_timeout=15.0, lingering_time=1.0
+            app,
+            access_log=None,
+            logger=quiet,
+            handler_cancellation=True,
+            auto_decompress=False,
+            keepalive_timeout=15.0,
+            lingering_time=1.0,
         )
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        self._guard = Guard(self.token, host)
+        self._guard.loopback_only = is_loopback(host)
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connection, host, port, backlog=128)
@@ -94,8 +100,6 @@ class RestApi:
         """Let who may ask ask; every error is JSON, and none is the end of the server."""
         try:
             self._guard.refuse_pages(request)
-            fields = request[FIELDS] = await read_fields(request)
-            self._guard.check(request, fields)
             return await handler(request)
         except RigError as error:
             refused = refused_for(error)
