@@ -101,6 +101,11 @@ class Dialect:
         return self.version >= (0, 2, 2)
 
     @property
+    def longest_data(self) -> int:
+        """How many bytes of an event's data it sends."""
+        return 63 if self.version < (0, 4, 2) else 255
+
+    @property
     def spares_system_events(self) -> bool:
         """Does not count events named `spark…` for the rate of events."""
         return self.version >= (0, 4, 0)

@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rig.formats.spark_messages import LONGEST_DATA, LONGEST_NAME, Published, Subscription
+from rig.formats.spark_messages import LONGEST_NAME, Published, Subscription
 from rig.twin.spark_core.app.channel import Channel
 from rig.twin.spark_core.app.dialect import Dialect
 
 #: Events a Core lets out within one second, and how many it subscribes to.
 BURST, MOST_SUBSCRIPTIONS = 4, 4
 SYSTEM = Subscription("spark")
+#: How much of a device's id is kept for later connections.
+_LONGEST_KNOWN_DEVICE = 12
 #: Events of the system within 65,536 ms.
 _SYSTEM_BURST, _SYSTEM_WINDOW_BITS = 255, 16
 
@@ -38,7 +40,8 @@ class Publisher:
         spared = self._dialect.spares_system_events and event.name[: len(SYSTEM.prefix)].lower() == SYSTEM.prefix
         if not (self._system_rate() if spared else self._rate()):
             return False
-        cut = replace(event, name=event.name[:LONGEST_NAME], data=event.data and event.data[:LONGEST_DATA])
+        data = event.data if event.data is None else event.data[: self._dialect.longest_data]
+        cut = replace(event, name=event.name[:LONGEST_NAME], data=data)
         self._channel.say(cut.pack(self._channel.next_mid()))
         return True
 
@@ -72,8 +75,8 @@ class Subscriptions:
 
     def repeat(self) -> None:
         """The system's own, and those that are known by now."""
-        for subscription in (SYSTEM, *self._known):
-            self._ask(subscription)
+        for known in (SYSTEM, *self._known):
+            self._ask(replace(known, device=known.device and known.device[:_LONGEST_KNOWN_DEVICE]))
 
     def wants(self, name: str) -> bool:
         """Whether user code hears of an event."""

@@ -150,8 +150,8 @@ class IndexedUpdate:
         return (at + 1) % 0x100, options
 
     def _good_chunk(self, length: int, token: bytes, data: bytes, *, told: bool) -> Program:
+        self.slot.goes_on()
         if self._begin.store == FIRMWARE:
-            self.slot.awaits()
             yield from self._write_until_right(self._place + self._index * self._begin.chunk_size, data)
         owed = not (told and self._lists_missing)
         self._note(self._index)

@@ -265,7 +265,7 @@ class Conversation:
             channel.say(acknowledgement(channel.mid, 0 if fits else self._dialect.refusal), at=length)
         result = yield from self._call(name, self._argument.partition(b"\0")[0].decode("latin-1"))
         plain = answer(channel.next_mid(), token, payload=struct.pack(">I", result % 2**32))
-        channel.say(plain, at=length, length_again=self._dialect.mends_length)
+        channel.say(plain, at=0 if self._dialect.calls_anyway else length, length_again=self._dialect.mends_length)
 
     def _call(self, name: bytes, argument: str) -> Generator[Step, bool, int]:
         functions = requests.registered(self._user.functions, requests.MOST_FUNCTIONS, self._dialect)

@@ -63,8 +63,7 @@ class RunningUpdate:
         if end < DATA_AT or zlib.crc32(data) != self._channel.number(CRC_AT, 4):
             self.slot.answer(length, token, Code.BAD_REQUEST)
             return
-        if self.under_way:
-            self.slot.awaits()
+        self.slot.goes_on()
         if not self._dialect.repairs_writes:
             yield from self._store_words(data)
         elif not (yield from self._store(data)):

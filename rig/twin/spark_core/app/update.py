@@ -71,6 +71,11 @@ class Slot:
         """A chunk is awaited from now on."""
         self._last_stored = self._board.time
 
+    def goes_on(self) -> None:
+        """A good chunk has come: the next one has its 30 s."""
+        if self._last_stored < math.inf:
+            self._last_stored = self._board.time
+
     def awaits_nothing(self) -> None:
         """SysTick looks away."""
         self._last_stored = math.inf
