@@ -40,9 +40,14 @@ class Opener:
         """The plaintext of a ciphertext. Raises Malformed when it is none for this key."""
         if not sealed or len(sealed) % BLOCK:
             raise Malformed(f"a ciphertext of {len(sealed)} bytes")
-        plain = Cipher(self._key, modes.CBC(self._iv)).decryptor().update(sealed)
-        self._iv = sealed[:BLOCK]
+        plain = self.decipher(sealed)
         pad = plain[-1]
         if not 1 <= pad <= BLOCK or plain[-pad:] != bytes([pad]) * pad:
             raise Malformed("padding that is none: another key, or a frame lost or changed on the way")
         return plain[:-pad]
+
+    def decipher(self, sealed: bytes) -> bytes:
+        """What whole blocks of ciphertext give, padding and all, for whoever does not look at that."""
+        plain = Cipher(self._key, modes.CBC(self._iv)).decryptor().update(sealed)
+        self._iv = sealed[:BLOCK]
+        return plain
