@@ -16,6 +16,7 @@ from rig.errors import LabFault, RigError
 from rig.formats.spark_handshake import Introduction, read_introduction
 from rig.formats.spark_messages import Hello
 from rig.ports import room_for_connections
+from rig.servers.spark.chunks import Sent
 from rig.servers.spark.connection import Connection
 from rig.servers.spark.core_keys import CoreKeys, checked_core_id
 from rig.servers.spark.events import EventBus
@@ -25,8 +26,10 @@ from rig.servers.spark.session import Session
 from rig.trust.server_key import make_server_key
 
 PORT = 5683
-#: An online Core pings after 15 s; one that was silent for longer than this is gone.
-SILENT_SECONDS = 30.0
+#: A Core pings when it has *heard* nothing for 15 s: one that hears events says nothing for as long as it likes. So
+#: one that was silent is asked whether it is there, and is gone when it is still silent then.
+ASKED_AFTER_SECONDS, SILENT_SECONDS = 20.0, 30.0
+LOOK_EVERY_SECONDS = 1.0
 #: Copy by the bootloader, start, Wi-Fi join: how long an updated Core may stay away.
 AWAY_SECONDS = 120.0
 
@@ -116,18 +119,13 @@ class SparkCloud:
         try:
             await flasher.run()
             transferred = time.monotonic() - began
-            try:
-                returned = await asyncio.wait_for(asyncio.shield(back), AWAY_SECONDS)
-            except TimeoutError:
-                raise LabFault(f"did not come back within {AWAY_SECONDS:.0f} s", board=core_id, phase="apply") from None
-            ok = returned.hello.updated
-            reason = "" if ok else "came back without having applied it: rolled back, or never installed"
+            reason = await self._what_became(session.core_id, flasher.sent, back)
         except RigError as error:
-            transferred, ok, reason = time.monotonic() - began, False, str(error)
+            transferred, reason = time.monotonic() - began, str(error)
         finally:
             back.cancel()
         told = {
-            "ok": ok,
+            "ok": not reason,
             "reason": reason,
             "seconds": round(time.monotonic() - began, 3),
             "transfer_seconds": round(transferred, 4),
@@ -135,6 +133,23 @@ class SparkCloud:
         }
         self.bus.tell("updated", session.core_id, **told)
         return told
+
+    async def _what_became(self, core_id: str, sent: Sent, back: asyncio.Future[Session]) -> str:
+        """What is to be said against an update once the Core is `back`; nothing when it applied what was sent.
+
+        However its last connection ended, its next Hello says whether the image runs. Raises LabFault without one.
+        """
+        try:
+            returned = await asyncio.wait_for(asyncio.shield(back), AWAY_SECONDS)
+        except TimeoutError:
+            raise LabFault(
+                f"did not come back within {AWAY_SECONDS:.0f} s: whether it applied the image is not known",
+                board=core_id,
+                phase="apply",
+            ) from None
+        if not returned.hello.updated:
+            return "came back without having applied it: rolled back, or never installed"
+        return f"applied an image that is not the one that was meant: {sent.damage}" if sent.damage else ""
 
     # -- what connections need -----------------------------------------------------------------------------------------
 
@@ -225,10 +240,13 @@ class SparkCloud:
         return make_server_key()
 
     async def _sweep(self) -> None:
-        """Hang up on Cores that have been silent for too long."""
+        """Ask Cores that have been silent whether they are there, and hang up on those that do not answer."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
             for session in list(self.sessions.values()):
-                if loop.time() - session.connection.last_heard > SILENT_SECONDS:
+                silent = loop.time() - session.connection.last_heard
+                if silent > SILENT_SECONDS:
                     session.connection.close(f"nothing for {SILENT_SECONDS:.0f} s")
+                elif silent > ASKED_AFTER_SECONDS:
+                    session.ask_whether_there(since=session.connection.last_heard)

@@ -21,6 +21,7 @@ from rig.formats.spark_messages import (
     INTEGER,
     LONGEST_ARGUMENT,
     LONGEST_DATA,
+    LONGEST_FUNCTION_NAME,
     LONGEST_NAME,
     Hello,
     Published,
@@ -54,6 +55,7 @@ class Session:
         self._mid, self._token = first_mid, 0
         self._waiting: dict[bytes, asyncio.Future[Message]] = {}
         self._described: dict[str, Any] | None = None
+        self._asked_since = -1.0
 
     # -- what the server sends -----------------------------------------------------------------------------------------
 
@@ -86,7 +88,7 @@ class Session:
 
     async def variable(self, name: str) -> bool | int | float | str:
         """Value of a variable. Raises Misuse when there is none of that name."""
-        _refuse_long(name, "a variable's name")
+        _refuse_long(name, "a variable's name", LONGEST_FUNCTION_NAME)
         known = (self._described or await self.describe())["v"]
         if name not in known:
             raise Misuse(f"{self.core_id} has no variable {name!r}", hint=f"it has {', '.join(known) or 'none'}")
@@ -98,7 +100,7 @@ class Session:
 
     async def call(self, name: str, argument: str = "") -> int:
         """Call a function; -1 also stands for one that does not exist."""
-        _refuse_long(name, "a function's name")
+        _refuse_long(name, "a function's name", LONGEST_FUNCTION_NAME)
         if len(argument.encode("latin-1", "replace")) > LONGEST_ARGUMENT:
             raise Misuse(f"an argument has {LONGEST_ARGUMENT} bytes at most: a Core hangs up on a longer one")
         options = (
@@ -121,11 +123,17 @@ class Session:
         await self._wait_for(b"ping" + mid.to_bytes(2, "big"), "a ping")
         return time.monotonic() - began
 
+    def ask_whether_there(self, since: float) -> None:
+        """Send a ping that nobody waits for, unless one was sent already in the silence that goes on since then."""
+        if self._asked_since != since:
+            self._asked_since = since
+            self.send(Type.CON, Code.EMPTY)
+
     def send_event(self, name: str, data: str | None) -> bool:
         """Hand an event on, if the Core asked for such; answers whether it did."""
         if not any(name.startswith(prefix) for prefix in self.subscriptions):
             return False
-        _refuse_long(name, "an event's name")
+        _refuse_long(name, "an event's name", LONGEST_NAME)
         if len(data or "") > LONGEST_DATA:
             raise Misuse(f"an event's data has {LONGEST_DATA} bytes at most")
         event = Published(name, data)
@@ -238,6 +246,8 @@ def _value(kind: str, payload: bytes) -> bool | int | float | str:
     return payload.decode("latin-1")
 
 
-def _refuse_long(name: str, what: str) -> None:
-    if not 0 < len(name.encode("latin-1", "replace")) <= LONGEST_NAME:
-        raise Misuse(f"{what} has 1 to {LONGEST_NAME} bytes")
+def _refuse_long(name: str, what: str, longest: int) -> None:
+    """A Core reads the length of a function's or variable's name from four bits: a longer name is read as another."""
+    size = len(name.encode("latin-1", "replace"))
+    if not 0 < size <= longest:
+        raise Misuse(f"{what} has 1 to {longest} bytes, {name[:64]!r} has {size}")
