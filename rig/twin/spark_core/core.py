@@ -126,7 +126,7 @@ class Core(BoardModel):
 
     @property
     def busy(self) -> bool:
-        """Whether the last request still keeps the device from answering the next: flash work does, a timer does not."""
+        """Whether the last request keeps the device from answering the next: flash work does, waiting does not."""
         return self._stepper.on_a_job and not isinstance(self._stepper.step, Timer)
 
     def control(self, setup: Setup, data: bytes, now: float) -> bytes | None:
