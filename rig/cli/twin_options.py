@@ -6,11 +6,9 @@ import enum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from rig.errors import Misuse
-from rig.formats.spark_flash import GENERATIONS
 
 #: Slower boards end no test.
 MOST_TIME_SCALE = 1000
@@ -21,6 +19,14 @@ class Power(enum.StrEnum):
 
     on = "on"
     off = "off"
+
+
+class Generation(enum.StrEnum):
+    """Bootloaders of a Core, by their names in rig.formats.spark_flash."""
+
+    A2013, A, B, C = "a2013", "a", "b", "c"
+    C2, C3, C4, C5, C6, C7, C8 = "c2", "c3", "c4", "c5", "c6", "c7", "c8"
+    C11, C12, C12_V1_1 = "c11", "c12", "c12-v1.1"
 
 
 def tcp_port(what: str) -> Any:
@@ -35,7 +41,7 @@ def _finite(scale: float) -> float:
 
 
 GENERATION = typer.Option(
-    click_type=click.Choice(GENERATIONS, case_sensitive=False),
+    case_sensitive=False,
     help="Bootloader of a blank board; one in its flash that is known wins. a2013: of 2013-10-30, as the first boards; "
     "a: of 2014-02-12, which marks a copy; b: of 2014-08-21, with watchdog recovery; c: of device-os v0.6.1 to v0.6.4, "
     "version 11; c2 to c12: by their version, of v0.4.0 to v1.0.1; c12-v1.1: of v1.1.0 to v1.4.4.",

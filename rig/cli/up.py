@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from rig.cli.twin_options import GENERATION, TIME_SCALE
+from rig.cli.twin_options import GENERATION, TIME_SCALE, Generation
 from rig.errors import LabFault, Misuse
 
 #: How often it is seen whether a part has died.
@@ -22,7 +22,7 @@ def up(
     cores: Annotated[int, typer.Option(min=0, max=200, help="How many Spark Cores.")] = 2,
     esp32s: Annotated[int, typer.Option("--esp32s", min=0, max=200, help="How many ESP32s.")] = 0,
     time_scale: TIME_SCALE = 1.0,
-    generation: Annotated[str, GENERATION] = "b",
+    generation: Annotated[Generation, GENERATION] = Generation.B,
     online: Annotated[
         bool,
         typer.Option("--online", help="Cores know a network: they go to the rack's Spark cloud."),
@@ -47,7 +47,7 @@ def up(
     signals: list[int] = []  # an Event may hold its lock just when the handler wants it, for ever
     if not cores + esp32s:
         raise Misuse("a rack without boards", hint="--cores N, --esp32s N")
-    slots = [CoreSlot(time_scale, generation, joined=online)] * cores + [Esp32Slot(time_scale)] * esp32s
+    slots = [CoreSlot(time_scale, generation.value, joined=online)] * cores + [Esp32Slot(time_scale)] * esp32s
     plan = RackPlan(slots, manifest)
     _when_told_to_end(_give_up)
     mourned: set[int] = set()
