@@ -127,7 +127,7 @@ class CoreProcess:
     def acknowledged(self) -> None:
         """The answer is on its way: begin the status stage."""
         self.core.acknowledge(self.time.now())
-        if self.core.busy:
+        if self.core.on_a_job:
             self.time.wake()
 
     def _usb_changed(self) -> None:
