@@ -14,7 +14,7 @@ from rig.twin.spark_core.bootloader import BOOTLOADERS
 def test_a_generation_is_known_by_the_same_name_everywhere():
     assert sorted(BOOTLOADERS) == sorted(GENERATIONS) == sorted(Generation)
     codes = {name: MANIFEST.bootloader_code(name).ljust(0x4000, b"\xff") for name in GENERATIONS}
-    assert {name: MANIFEST.bootloader_in(code).generation for name, code in codes.items()} == {n: n for n in GENERATIONS}
+    assert all(MANIFEST.bootloader_in(code).generation == name for name, code in codes.items())
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)

@@ -31,13 +31,15 @@ class Hold:
 
     def wait(self) -> Program:
         """Wait for MODE to be let go, twelve seconds at the longest."""
-        moments = (self.safe_mode, self.dfu, self.factory_image, self.wipe, lambda: None)
+        *begins, end = self.seconds
         begun = 0.0
-        for at, what in zip(self.seconds, moments, strict=True):
+        for at, what in zip(begins, (self.safe_mode, self.dfu, self.factory_image, self.wipe), strict=True):
             if (yield WhileModeHeld(at - begun)):
                 break
             begun = at
             what()
+        else:
+            yield WhileModeHeld(end - begun)
         yield from self.over()
 
     def safe_mode(self) -> None:
