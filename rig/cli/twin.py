@@ -58,7 +58,7 @@ def _serve(
     good: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="An image that runs well, beyond those of the manifest.")
     ] = None,
-    generation: Annotated[Generation, GENERATION] = Generation.b,
+    generation: Annotated[Generation, GENERATION] = Generation.B,
     locked: Annotated[bool, typer.Option("--locked", help="Option bytes protect the bootloader's pages.")] = False,
     time_scale: TIME_SCALE = 1.0,
     power: POWER = Power.on,
@@ -115,7 +115,7 @@ def _boot(
         list[str] | None, typer.Option(help="SHA256 or NAME=SHA256 of an application area that runs well.")
     ] = None,
     image: Annotated[list[str] | None, typer.Option(help="NAME=SHA256 of another area, to name it in events.")] = None,
-    generation: Annotated[Generation, GENERATION] = Generation.b,
+    generation: Annotated[Generation, GENERATION] = Generation.B,
     out: Annotated[Path | None, typer.Option(help="Folder to write both memories to afterwards.")] = None,
     as_json: JSON = False,
 ) -> None:

@@ -9,13 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from rig.errors import Misuse
-from rig.formats.spark_flash import GENERATIONS
 
 #: Slower boards end no test.
 MOST_TIME_SCALE = 1000
-
-
-Generation = enum.StrEnum("Generation", [(name, name) for name in GENERATIONS])
 
 
 class Power(enum.StrEnum):
@@ -23,6 +19,14 @@ class Power(enum.StrEnum):
 
     on = "on"
     off = "off"
+
+
+class Generation(enum.StrEnum):
+    """Bootloaders of a Core, by their names in rig.formats.spark_flash."""
+
+    A2013, A, B, C = "a2013", "a", "b", "c"
+    C2, C3, C4, C5, C6, C7, C8 = "c2", "c3", "c4", "c5", "c6", "c7", "c8"
+    C11, C12, C12_V1_1 = "c11", "c12", "c12-v1.1"
 
 
 def tcp_port(what: str) -> Any:

@@ -22,7 +22,7 @@ def up(
     cores: Annotated[int, typer.Option(min=0, max=200, help="How many Spark Cores.")] = 2,
     esp32s: Annotated[int, typer.Option("--esp32s", min=0, max=200, help="How many ESP32s.")] = 0,
     time_scale: TIME_SCALE = 1.0,
-    generation: Annotated[Generation, GENERATION] = Generation.b,
+    generation: Annotated[Generation, GENERATION] = Generation.B,
     online: Annotated[
         bool,
         typer.Option("--online", help="Cores know a network: they go to the rack's Spark cloud."),

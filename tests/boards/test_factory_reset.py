@@ -11,7 +11,7 @@ from rig.formats import spark_flash as layout
 from rig.power.trigger import Aim
 
 
-@on_generations("abc", always="b")
+@on_generations(("a2013", *"abc"), always="b")
 def test_holding_mode_for_ten_seconds_brings_the_factory_image_back(bench, image, generation):
     bench.board.factory_reset()
     assert bench.board.is_alive(bench.board.timing.factory_reset)
@@ -41,6 +41,19 @@ def test_a_cut_while_the_factory_image_is_written_leaves_the_application_alone(c
     assert (verdict.outcome.image, verdict.outcome.rung) == ("old", "self")
 
 
+@on_generations("c", always="")
+def test_a_bad_factory_slot_is_restored_for_ever(bench, image, known_defect, generation):
+    with bench.board.dfu() as host:
+        host.write(layout.FACTORY_ADDRESS, image("text").data)
+        host.write(layout.APP_ADDRESS, image("text").data)
+    bench.board.start()
+    assert bench.board.observe(bench.board.timing.self_healing) is None, "neither an application nor DFU"
+    bench.board.enter_dfu()
+    with bench.board.dfu() as host:
+        assert host.read(layout.APP_ADDRESS, len(image("text"))) == image("text").data
+    known_defect("bad-factory-slot-is-restored-for-ever")
+
+
 @on_generations("bc", always="b")
 def test_a_cut_while_the_reset_programs_brings_back_the_backup(bench, cut, image, known_defect, generation):
     verdict = cut(FactoryReset.cut_in("program", 0.5, image("full"), bench.board), lands="program")
@@ -48,7 +61,7 @@ def test_a_cut_while_the_reset_programs_brings_back_the_backup(bench, cut, image
     known_defect("factory-reset-cut-in-program-brings-back-previous")
 
 
-@on_generations("a", always="")
+@on_generations(("a2013", "a"), always="")
 def test_a_cut_while_the_reset_programs_hangs_without_a_watchdog(bench, cut, image, known_defect, generation):
     verdict = cut(FactoryReset.cut_in("program", 0.5, image("full"), bench.board), lands="program")
     assert (verdict.outcome.name, verdict.outcome.rung) == ("stranded", "reflash")

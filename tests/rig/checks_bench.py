@@ -193,8 +193,8 @@ def every_byte_is_recorded(_folder):
 
 def a_copys_landing_is_where_the_journal_says(_folder):
     for k in (60, 200, 3000, 57_000):
-        truth = test_copy_landing.JOURNALS["ota", "B"].operation(k)
-        landing = test_copy_landing.cut_at("ota", "B", k, None)
+        truth = test_copy_landing.JOURNALS["ota", "b"].operation(k)
+        landing = test_copy_landing.cut_at("ota", "b", k, None)
         assert test_copy_landing.agrees(truth, landing), (k, landing)
 
 

@@ -16,7 +16,7 @@ from rig.lab import acquisition, by_hand, health, holder, reservation, schedulin
 from rig.power.copy_landing import Copy
 from rig.recovery.ladder import RescueLadder
 from rig.trust import core_key
-from rig.twin.spark_core import bootloader_a, bootloader_b, bootloader_c, copies, core, dfu
+from rig.twin.spark_core import bootloader, bootloader_a, bootloader_b, bootloader_c, copies, core, dfu
 from rig.twin.spark_core.steps import Jump
 
 
@@ -67,7 +67,7 @@ def _unsplit(content, _name):
 
 MUTANTS = {
     "generation A: a watchdog runs": (
-        lambda m: m.setattr(bootloader_a, "Jump", lambda address: Jump(address, 4998.4)),
+        lambda m: m.setattr(bootloader_a, "Jump", lambda address, at_once: Jump(address, 4998.4, at_once)),
         checks_bench.generation_a_starts_no_watchdog,
     ),
     "generation A: no backup before a factory reset": (
@@ -80,26 +80,26 @@ MUTANTS = {
     ),
     "generation C: the factory image is not tried": (
         lambda m: m.setattr(bootloader_c, "bring_factory_image", checks_bench.nothing),
-        checks_bench.row("dfu: during the erase", "C"),
+        checks_bench.row("dfu: during the erase", "c"),
     ),
     "generation C: erases as B does": (
-        lambda m: m.setattr(bootloader_c, "nothing", copies.erase_app),
+        lambda m: m.setitem(bootloader.BOOTLOADERS, "c", bootloader.BOOTLOADERS["b"]),
         checks_bench.generation_c_keeps_the_application_at_the_third_watchdog_reset,
     ),
     "copy: not marked as under way": (
         lambda m: m.setattr(copies, "save", _save_unmarked),
-        checks_bench.row("copy: during the restore", "B"),
+        checks_bench.row("copy: during the restore", "b"),
     ),
     "copy: no backup is taken": (
         lambda m: m.setattr(copies, "backup", checks_bench.nothing),
-        checks_bench.row("copy: during the restore", "B"),
+        checks_bench.row("copy: during the restore", "b"),
     ),
     "twin: option bytes protect nothing": (
         lambda m: m.setattr(dfu.DfuFunction, "_is_locked", lambda self, _address: False),
         checks_bench.a_locked_bootloader_is_not_written,
     ),
     "twin: starts without a bootloader": (
-        lambda m: m.setattr(core.Core, "generation", "B"),
+        lambda m: m.setattr(core.Core, "generation", "b"),
         checks_bench.a_core_without_its_bootloader_is_dead,
     ),
     "files: a suffix's CRC is not checked": (

@@ -188,7 +188,7 @@ def each(ending: str, **others: str) -> dict[str, str]:
 
 
 def nth(save: int) -> dict[str, str]:
-    """The stage of the `save`-th save of the flags: C notes reset cause, version and start-up mode before all others."""
+    """The stage of the `save`-th save of the flags: C notes cause, version and start-up mode before all others."""
     return each(f"save {save}", c=f"save {save + 3}")
 
 

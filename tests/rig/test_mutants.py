@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import checks
 import mutants_bench
+import mutants_boot
 import mutants_esp
 import mutants_esp_app
 import mutants_esp_hostile
@@ -230,6 +231,7 @@ TABLES = [
         module.MUTANTS
         for module in (
             mutants_bench,
+            mutants_boot,
             mutants_spark,
             mutants_spark_api,
             mutants_esp,

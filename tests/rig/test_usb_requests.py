@@ -1,4 +1,4 @@
-"""Control requests of a Core's two USB identities, as ST's library answers them: one table of what is taken and what stalls.
+"""Control requests of a Core's two USB identities, as ST's library answers them: what is taken, and what stalls.
 
 The rows follow usb_core.c of core-common-lib (tag spark_4) line by line; vectors/dfu p01 and p65 to p72 record some.
 """

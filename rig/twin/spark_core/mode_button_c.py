@@ -31,13 +31,15 @@ class Hold:
 
     def wait(self) -> Program:
         """Wait for MODE to be let go, twelve seconds at the longest."""
-        moments = (self.safe_mode, self.dfu, self.factory_image, self.wipe, lambda: None)
+        *begins, end = self.seconds
         begun = 0.0
-        for at, what in zip(self.seconds, moments, strict=True):
+        for at, what in zip(begins, (self.safe_mode, self.dfu, self.factory_image, self.wipe), strict=True):
             if (yield WhileModeHeld(at - begun)):
                 break
             begun = at
             what()
+        else:
+            yield WhileModeHeld(end - begun)
         yield from self.over()
 
     def safe_mode(self) -> None:
@@ -76,10 +78,12 @@ class HoldSince110(Hold):
     _wipes = False
 
     def wipe(self) -> None:
+        """Ten: all that was asked for before ends with it."""
         self._wipes = True
         show(self.board, "white", 0.05)
 
     def over(self) -> Program:
+        """MODE was let go, or the twelve seconds are over."""
         if self._wipes:
             self.flags.nvmem = layout.NVMEM_WIPE_PROFILES
             yield from save(self.board, self.flags)
@@ -93,11 +97,13 @@ class HoldUntil060(Hold):
     _factory = False
 
     def factory_image(self) -> None:
+        """Six and a half: the factory image; networks stay."""
         self._factory = True
         self.flags.nvmem = 0
         show(self.board, "green", 0.05)
 
     def over(self) -> Program:
+        """MODE was let go, or the twelve seconds are over."""
         modes = self.modes
         if self._factory or modes.dfu or modes.safe:
             modes.factory = self._factory
@@ -110,11 +116,13 @@ class HoldUntil044(HoldUntil060):
     """Up to v0.4.4: what was pending is forgotten at three seconds, and not at one."""
 
     def safe_mode(self) -> None:
+        """One second: safe mode, unless it was asked for."""
         if not self.modes.safe:
             self.modes.safe = True
             show(self.board, "magenta", 0.1)
 
     def dfu(self) -> None:
+        """Three seconds: DFU and nothing else, unless it is selected."""
         if not self.modes.dfu:
             self.modes.only(dfu=True)
             show(self.board, "yellow", 0.1)

@@ -110,7 +110,7 @@ class CoreProcess:
     def descriptors(self) -> tuple[bytes, bytes] | None:
         """Device and configuration descriptor of what is attached."""
         usb = self.core.usb
-        return (usb.device_descriptor, usb.configuration_descriptor) if usb is not None else None
+        return (bytes(usb.device_descriptor), bytes(usb.configuration_descriptor)) if usb is not None else None
 
     @property
     def busy(self) -> bool:
@@ -127,7 +127,7 @@ class CoreProcess:
     def acknowledged(self) -> None:
         """The answer is on its way: begin the status stage."""
         self.core.acknowledge(self.time.now())
-        if self.core.busy:
+        if self.core.on_a_job:
             self.time.wake()
 
     def _usb_changed(self) -> None:

@@ -14,7 +14,7 @@ _CONFIGURATION = struct.pack("<BBHBBBBB", 9, 2, 9 + len(_COMMUNICATION) + len(_D
 
 
 class ListeningFunction(UsbFunction):
-    """1D50:607D; line settings are accepted and do nothing (core-firmware, tag spark_4: src/usb_prop.cpp, usb_desc.cpp)."""
+    """1D50:607D; line settings are accepted and do nothing (core-firmware, spark_4: src/usb_prop.cpp, usb_desc.cpp)."""
 
     SET_COMM_FEATURE, SET_LINE_CODING, GET_LINE_CODING, SET_CONTROL_LINE_STATE = 0x02, 0x20, 0x21, 0x22
 
