@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import checks_esp_stage as checks
 import pytest
+from esp_raw import flash_of, started, with_segment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,5 +78,5 @@ def test_every_change_has_a_source_and_ranges_in_order():
     st.sampled_from(["3.3", "4.4", "5.5.1", "6.1"]),
 )
 def test_no_load_address_breaks_a_start(address, length, release):
-    found = checks.started(release, checks.flash_of(checks.with_segment(address, length)))
+    found = started(release, flash_of(with_segment(address, length)))
     assert found.end in ("app", "SW_SYS_RST", "RTCWDT_RTC_RESET")
