@@ -85,8 +85,7 @@ class EspBootloaderRecipe(_Recipe):
 
     def build(self) -> bytes:
         """The bytes."""
-        from rig.firmware.esp_bootloader import build_bootloader
-        from rig.firmware.esp_second_stages import for_flash
+        from rig.firmware.esp_bootloader import build_bootloader, for_flash
 
         return for_flash(build_bootloader(self.seed, self.size), self.flash << 20)
 

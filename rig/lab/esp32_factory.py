@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rig.boards.golden import golden_set
 from rig.errors import Misuse
-from rig.firmware.esp_second_stages import flash_size_of
+from rig.firmware.esp_bootloader import flash_size_of
 from rig.firmware.manifest import Image
 from rig.twin.state_folder import keep, state_folder
 

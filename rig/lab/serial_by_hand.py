@@ -101,7 +101,7 @@ def _check_kind(file: Path, data: bytes, address: int | None) -> None:
     """Refuse what is no contents of flash, and what belongs elsewhere, before a board is asked. Raises Misuse."""
     kind = kind_of(data)
     for_itself = address is not None and kind is not None and kind.belongs in (None, address)
-    if kind is not None and kind != APPLICATION and (kind.wrapped or not for_itself):
+    if kind is not None and kind != APPLICATION and (kind.nowhere or not for_itself):
         raise Misuse(f"{file} is {kind}", hint=FORCE)
     if data[0] == MAGIC and (refused := refused_by_esp32(data)):
         raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint=FORCE)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from esp_flash import flash, reader
 
-from rig.firmware.esp_bootloader import build_bootloader
-from rig.firmware.esp_second_stages import for_flash
+from rig.firmware.esp_bootloader import build_bootloader, for_flash
 from rig.firmware.manifest import Manifest
 from rig.formats.esp_boot import boot_once
 from rig.formats.esp_boot_config import BootConfig

@@ -8,7 +8,7 @@ import checks_esp_flash as of_flash
 import checks_esp_stage as of_stage
 import checks_file_kinds as of_kinds
 
-from rig.firmware import esp_second_stages, file_kinds
+from rig.firmware import esp_bootloader, file_kinds
 from rig.formats import esp_boot, esp_boot_table, esp_header, esp_idf, esp_ram
 from rig.formats.esp_boot_config import BootConfig
 from rig.formats.esp_idf import Change
@@ -131,7 +131,7 @@ FLASH = {
         of_flash.a_set_for_less_flash_than_its_table_needs_is_refused,
     ),
     "esp32 flash: a new board's second stage is for 4 MB": (
-        lambda m: m.setattr(esp_second_stages, "size_code", lambda _size: 2),
+        lambda m: m.setattr(esp_bootloader, "size_code", lambda _size: 2),
         of_flash.a_new_board_starts_with_all_its_flash,
     ),
     "esp32 flash: every part is one of 4 MB": (

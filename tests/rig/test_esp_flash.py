@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rig.errors import Misuse
-from rig.firmware.esp_second_stages import SecondStages, flash_size_of, for_flash
+from rig.firmware.esp_bootloader import flash_size_of, for_flash
+from rig.firmware.esp_second_stages import SecondStages
 from rig.firmware.manifest import Image
 from rig.firmware.recipe import EspBootloaderRecipe
 from rig.formats.esp_banner import say_banner
