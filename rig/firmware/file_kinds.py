@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rig.formats import esp_kinds, otadata
+from rig.formats.esp_image import SIXTEEN_MB
 from rig.formats.esp_second_stage import BOOTLOADER_OFFSET
 from rig.formats.partition_table import ROW_SIZE, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
 
-_SIXTEEN_MB = 0x100_0000
 _FLASH_PLACES = "write it to its own partition with --address"
 
 
@@ -90,9 +90,9 @@ _SREC_LINE = re.compile(rb"S[0-9][0-9A-Fa-f]{8,}\r?\n")
 def _wrapped(data: bytes) -> FileKind | None:
     for begins, what, hint in _WRAPPINGS:
         if data[: len(begins)].lower() == begins.lower():
-            return FileKind(what, hint, nowhere=True)
+            return FileKind(what, hint, nowhere=hint != _UNPACK)
     if data[257:262] == b"ustar":
-        return FileKind("a tar archive", _UNPACK, nowhere=True)
+        return FileKind("a tar archive", _UNPACK)
     if _HEX_LINE.match(data):
         return FileKind("an Intel HEX file", "make a binary of it", nowhere=True)
     if _SREC_LINE.match(data):
@@ -111,7 +111,7 @@ def _is_table(raw: bytes) -> bool:
     if raw[:2] != b"\xaa\x50" or len(raw) < 2 * ROW_SIZE:
         return False
     try:
-        return bool(PartitionTable.parse(raw, _SIXTEEN_MB).rows)
+        return bool(PartitionTable.parse(raw, SIXTEEN_MB).rows)
     except TableRefused:
         return False
 

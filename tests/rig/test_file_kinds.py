@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 
 import checks_file_kinds as checks
@@ -79,6 +81,16 @@ def test_a_core_is_told_too_what_it_was_given(tmp_path):
     (tmp_path / "manifest.toml").write_text("")
     with pytest.raises(Misuse, match="x is nothing a Core could run but an ELF file"):
         add_release(tmp_path / "manifest.toml", Release("x", "spark-core", "1", "ok"), OTHERS["an ELF file"][1])
+
+
+def test_what_stock_esptool_merges_is_told(tmp_path):
+    parts = []
+    for address, data in ((0x1000, checks.STAGE), (0x8000, checks.TABLE), (0x1_0000, checks.APP)):
+        (tmp_path / f"{address:x}").write_bytes(data)
+        parts += [f"{address:#x}", str(tmp_path / f"{address:x}")]
+    command = [sys.executable, "-m", "esptool", "--chip", "esp32", "merge-bin", "-o", str(tmp_path / "merged"), *parts]
+    subprocess.run(command, check=True, capture_output=True)
+    assert (kind_of((tmp_path / "merged").read_bytes()) or APPLICATION).belongs == 0
 
 
 def test_a_table_with_a_wrong_digest_is_none():

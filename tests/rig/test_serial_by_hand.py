@@ -179,7 +179,7 @@ WRONG_FILES = {
     "a merged image in its middle": (WHOLE_SET, 0x1000, "is a merged image.*it belongs at 0x0"),
     "SPIFFS, over the application": (OTHERS["a SPIFFS image"][1], None, "is a SPIFFS image"),
     "an ELF file": (OTHERS["an ELF file"][1], 0x10000, "is an ELF file: esptool elf2image makes an image of it"),
-    "an archive": (OTHERS["a gzip archive"][1], 0x9000, "is a gzip archive: unpack it first"),
+    "an archive, over the application": (OTHERS["a gzip archive"][1], None, "is a gzip archive: unpack it first"),
     "a hex file": (OTHERS["an Intel HEX file"][1], 0x10000, "is an Intel HEX file"),
     "another chip's application": (OTHERS["an application for a C3"][1], 0x10000, "an application for an ESP32-C3"),
     "a damaged application": (IMAGE[:-40] + NOISE[:40], 0x10000, "is an image that no ESP32 would start"),
