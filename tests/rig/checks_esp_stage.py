@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from esp_raw import SMALL, TABLE, flash_of, raw_image, started
+from esp_raw import SMALL, TABLE, build_of, flash_of, raw_image, started
 from esp_stage_images import ENDS_RESET, FULL, IMAGES, NEW, Case, of
 
 from rig.formats.esp_boot import BootResult
@@ -17,6 +17,9 @@ from rig.formats.esp_boot_config import SecureVersion
 from rig.formats.esp_header import Header
 from rig.formats.otadata import Record
 from rig.formats.partition_table import Partition, PartitionTable
+from rig.twin.esp32.board import Esp32
+from rig.twin.esp32.chip import Chip
+from rig.twin.esp32.memory import Esp32Memory
 
 
 def table(*rows: Partition, raw: bytes | None = None) -> Callable[[], bytearray]:
@@ -47,7 +50,7 @@ def rows_and_digest(*order: int) -> bytes:
 NOT_DESCRIBED = raw_image()
 FUSE = SecureVersion(lambda: 0, lambda _version: None)
 WRAPPED = replace(TABLE.rows[0], offset=0x9000, size=0xFFFF_FFFF - 0x8000)
-LONG = replace(TABLE.rows[0], label="sixteen_letters_")
+LONG = replace(TABLE.rows[0], label="sixteen_letters_", flags=int.from_bytes(b"ABCD", "little"))
 CASES = IMAGES | {
     # -- the table (§12.4, §12.5)
     "an erased table": Case(
@@ -66,7 +69,7 @@ CASES = IMAGES | {
         table(raw=rows_and_digest(0, 1, 2, -1, 3)), "I boot:  3 \xff\xff\xff\xff", ("3.3", "5.1", "5.5", "6.1")
     ),
     "a label without an end": Case(
-        table(LONG, *TABLE.rows[1:]), "I boot:  0 sixteen_letters_ WiFi data", ("3.3", "5.1", "5.5", "6.1")
+        table(LONG, *TABLE.rows[1:]), "I boot:  0 sixteen_letters_ABCD\xaaP\x01 WiFi data", ("3.3", "5.1", "5.5", "6.1")
     ),
     "a row for a second stage": Case(
         table(*TABLE.rows, Partition("boot", 2, 0, 0x1000, 0x7000)),
@@ -217,3 +220,15 @@ def reads_go_on_at_the_beginning_of_flash(_folder: object) -> None:
     found = started("5.5", flash_of(bytes(image)))
     assert not any("mmap" in line for line in found.console)
     assert found.end == "SW_SYS_RST"
+
+
+def a_board_that_hangs_is_reset_by_its_watchdog(_folder: object) -> None:
+    board = Esp32(Esp32Memory(), Chip(), find=lambda _area: None, bootloaders=lambda _area, _chip: build_of("5.5"))
+    flash = flash_of(raw_image(*SMALL[1:]))
+    flash[0x1000] = 0xE9
+    board.memory.flash.load(bytes(flash))
+    board.power_on(0.0)
+    board.advance(8.0)
+    assert not [event.name for event in board.events if event.name.startswith("restart")]
+    board.advance(12.0)
+    assert "restart:0x10" in [event.name for event in board.events]

@@ -14,6 +14,7 @@ from rig.formats.esp_boot_config import BootConfig
 from rig.formats.esp_idf import Change
 from rig.formats.esp_second_stage import SecondStage
 from rig.lab import flash_place
+from rig.twin.esp32 import boot as twin_boot
 from rig.twin.esp32 import spi_flash
 
 
@@ -86,6 +87,10 @@ STAGES = {
     "esp32 second stage: an application is entered without mappings": (
         _no_last_lines,
         of_stage.a_start_that_hangs_is_no_application,
+    ),
+    "esp32 twin: a second stage that hangs restarts at once": (
+        lambda m: m.setattr(twin_boot, "WATCHDOG_SECONDS", 0.0),
+        of_stage.a_board_that_hangs_is_reset_by_its_watchdog,
     ),
     "esp32 second stage: labels end after 16 letters": (
         lambda m: m.setattr(

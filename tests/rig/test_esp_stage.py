@@ -26,6 +26,10 @@ def test_a_start_that_hangs_is_no_application():
     checks.a_start_that_hangs_is_no_application(None)
 
 
+def test_a_board_that_hangs_is_reset_by_its_watchdog():
+    checks.a_board_that_hangs_is_reset_by_its_watchdog(None)
+
+
 def test_reads_go_on_at_the_beginning_of_flash():
     checks.reads_go_on_at_the_beginning_of_flash(None)
 
