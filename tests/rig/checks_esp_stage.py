@@ -83,6 +83,11 @@ CASES = IMAGES | {
         NEW,
         ("5.4.4", "5.3"),
     ),
+    "an application that does not begin at a word": Case(
+        table(*TABLE.rows[:2], replace(TABLE.rows[2], offset=0x1_0002), TABLE.rows[3]),
+        "E bootloader_flash: bootloader_flash_read src_addr 0x10002 not 4-byte aligned",
+        ("3.3", "5.1", "5.5"),
+    ),
     # -- otadata (§12.5)
     "otadata of one sector": Case(
         with_otadata(0xE000, 0x1000),
