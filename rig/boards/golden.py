@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rig.errors import Misuse
-from rig.firmware.esp_second_stages import flash_size_of, for_flash
+from rig.firmware.esp_bootloader import flash_size_of, for_flash
 from rig.firmware.manifest import Image
 from rig.formats import otadata
 from rig.formats.esp_second_stage import BOOTLOADER_OFFSET

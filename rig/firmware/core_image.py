@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rig.errors import Misuse
+from rig.firmware.file_kinds import kind_of
 from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import split_suffix
 
@@ -18,8 +19,10 @@ def read_core_image(content: bytes, name: str, *, force: bool) -> bytes:
     if not data:
         raise Misuse(f"{name} is empty")
     if not force and not layout.plausible_first_word(data):
+        kind = kind_of(data)
+        what = f"it is {kind.what}" if kind is not None else "its first word is no stack pointer in RAM"
         raise Misuse(
-            f"{name}: its first word is no stack pointer in RAM: a Core would install it and never start it",
+            f"{name}: {what}: a Core would install it and never start it",
             hint="is it a firmware file? Force it if you are sure",
         )
     return data

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rig.formats import esp_kinds, otadata
+from rig.formats.esp_image import SIXTEEN_MB
 from rig.formats.esp_second_stage import BOOTLOADER_OFFSET
 from rig.formats.partition_table import ROW_SIZE, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
 
-_SIXTEEN_MB = 0x100_0000
 _FLASH_PLACES = "write it to its own partition with --address"
 
 
@@ -22,8 +22,8 @@ class FileKind:
     what: str
     hint: str = ""
     belongs: int | None = None
-    #: Whether it is in a wrapping that no board can read.
-    wrapped: bool = False
+    #: Whether no place in an ESP32's flash is right for it.
+    nowhere: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}: {self.hint}" if self.hint else self.what
@@ -61,9 +61,11 @@ def _image(data: bytes) -> FileKind | None:
     chip = esp_kinds.chip_of(data)
     if esp_kinds.is_second_stage(data):
         if chip != "ESP32":
-            return FileKind(f"a second stage for an {chip}", "another board's")
+            return FileKind(f"a second stage for an {chip}", "another board's", nowhere=True)
         return FileKind("a second stage", f"it belongs at {BOOTLOADER_OFFSET:#x}", BOOTLOADER_OFFSET)
-    return APPLICATION if chip == "ESP32" else FileKind(f"an application for an {chip}", "another board's")
+    return (
+        APPLICATION if chip == "ESP32" else FileKind(f"an application for an {chip}", "another board's", nowhere=True)
+    )
 
 
 _UNPACK = "unpack it first"
@@ -88,13 +90,13 @@ _SREC_LINE = re.compile(rb"S[0-9][0-9A-Fa-f]{8,}\r?\n")
 def _wrapped(data: bytes) -> FileKind | None:
     for begins, what, hint in _WRAPPINGS:
         if data[: len(begins)].lower() == begins.lower():
-            return FileKind(what, hint, wrapped=True)
+            return FileKind(what, hint, nowhere=hint != _UNPACK)
     if data[257:262] == b"ustar":
-        return FileKind("a tar archive", _UNPACK, wrapped=True)
+        return FileKind("a tar archive", _UNPACK)
     if _HEX_LINE.match(data):
-        return FileKind("an Intel HEX file", "make a binary of it", wrapped=True)
+        return FileKind("an Intel HEX file", "make a binary of it", nowhere=True)
     if _SREC_LINE.match(data):
-        return FileKind("a Motorola S-record file", "make a binary of it", wrapped=True)
+        return FileKind("a Motorola S-record file", "make a binary of it", nowhere=True)
     return None
 
 
@@ -109,7 +111,7 @@ def _is_table(raw: bytes) -> bool:
     if raw[:2] != b"\xaa\x50" or len(raw) < 2 * ROW_SIZE:
         return False
     try:
-        return bool(PartitionTable.parse(raw, _SIXTEEN_MB).rows)
+        return bool(PartitionTable.parse(raw, SIXTEEN_MB).rows)
     except TableRefused:
         return False
 
@@ -171,5 +173,5 @@ def _text(data: bytes) -> FileKind | None:
     except UnicodeDecodeError:
         return None
     if re.search(rb"^\s*\w+\s*,\s*(app|data)\s*,", data[:4096], re.MULTILINE):
-        return FileKind("a partition table as CSV", "gen_esp32part.py makes the table of it", wrapped=True)
+        return FileKind("a partition table as CSV", "gen_esp32part.py makes the table of it", nowhere=True)
     return FileKind("a text file")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rig.formats import esp_idf, esp_image, otadata
+from rig.formats.esp_banner import say_banner
 from rig.formats.esp_boot_config import BootConfig, FactoryReset, SecureVersion
 from rig.formats.esp_boot_table import factory_reset, read_table
 from rig.formats.esp_image import Image, Reader, wrapping
@@ -59,8 +60,8 @@ class _Boot:
         self._initial = False
 
     def run(self) -> Generator[Step, None, Partition | None]:
-        for line in self._config.banner():
-            yield Say(line)
+        if not (yield from say_banner(self._config)):
+            raise _Reset
         table = yield from read_table(self._read, self._config)
         if table is None:
             raise _Reset

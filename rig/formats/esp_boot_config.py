@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from rig.formats import esp_idf
-from rig.formats.esp_chip import ESP32, ESP32_C3, Chip, named
+from rig.formats.esp_chip import ESP32, ESP32_C3, Chip
+from rig.formats.esp_header import Header
 from rig.formats.esp_idf import Idf
 from rig.formats.esp_image import USUAL
 from rig.formats.partition_table import FLASH_SIZE
@@ -68,6 +68,8 @@ class BootConfig:
     version: str = "v5.4.2"
     log_level: LogLevel = "info"
     compiled: str | None = None
+    #: The second stage's own, which it looks at too; one that asks for nothing if not given.
+    header: Header | None = None
     spi_speed: str = "40MHz"
     spi_mode: str = "DIO"
 
@@ -75,29 +77,6 @@ class BootConfig:
         """Whether the build prints a line; what has no level is printed in any case."""
         level = _LEVELS.get(line[:2])
         return level is None or level <= _LOUDEST[self.log_level]
-
-    def banner(self) -> list[str]:
-        """What is printed before the partition table (reference/esp32.md §3.4)."""
-        chip, release = self.chip, self.release
-        lines = [f"I boot: ESP-IDF {self.version} 2nd stage bootloader"]
-        if self.compiled:
-            lines.append(f"I boot: compile time {self.compiled}")
-        if chip.cores > 1 and release.does(esp_idf.SAYS_CORES):
-            lines.append("I boot: Multicore bootloader")
-        if release.does(esp_idf.SAYS_CHIP_REVISION):
-            full = release.does(esp_idf.SAYS_FULL_REVISION)
-            lines.append(f"I boot: chip revision: {named(chip.revision) if full else chip.plain_revision}")
-        if chip.efuse_block is not None and release.does(esp_idf.CHECKS_EFUSE_BLOCK):
-            lines.append(f"I boot: efuse block revision: {named(chip.efuse_block)}")
-        entropy = "I boot: Enabling RNG early entropy source..."
-        named_chip = release.does(esp_idf.NAMES_CHIP_IN_TAG)
-        tag = f"boot.{chip.name}" if named_chip else "boot"
-        flash = [
-            f"I {tag}: SPI Speed      : {self.spi_speed}",
-            f"I {tag}: SPI Mode       : {self.spi_mode}",
-            f"I {tag}: SPI Flash Size : {self.flash_size >> 20}MB",
-        ]
-        return [*lines, *flash, entropy] if named_chip else [*lines, entropy, *flash]
 
 
 #: Two genuine builds that starts were recorded of, by chip.

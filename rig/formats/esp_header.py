@@ -6,8 +6,9 @@ Sources: esp_image_format.c, bootloader_common_loader.c at the tags that esp_idf
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from rig.formats import esp_idf
 from rig.formats.esp_chip import Chip, named
@@ -18,6 +19,8 @@ MAX_SEGMENTS = 16
 UNSET_REVISIONS = (0, 0xFFFF)
 _HEADER = struct.Struct("<BBBBI4xHBHH4xB")
 HEADER_SIZE = _HEADER.size
+#: A second stage is not asked for its latest revision.
+Kind = Literal["application", "bootloader"]
 _SLOW_READ, _SPEED_80M, _SIZE_MAX = 5, 0xF, 5
 
 
@@ -69,7 +72,16 @@ class _Finding:
 
 def check_header(header: Header, offset: int, chip: Chip, release: Idf) -> tuple[str, ...]:
     """What is said of the header of an image at flash offset `offset` that is taken. Raises Refused."""
-    found = list(_findings(header, offset, chip, release))
+    return _taken(_findings(header, offset, chip, release))
+
+
+def check_own_header(header: Header, chip: Chip, release: Idf) -> tuple[str, ...]:
+    """What a second stage says of its own header where it goes on. Raises Refused."""
+    return _taken(_check_chip(header, chip, release, "bootloader")) if release.does(esp_idf.CHECKS_CHIP) else ()
+
+
+def _taken(findings: Iterable[_Finding]) -> tuple[str, ...]:
+    found = list(findings)
     lines = tuple(finding.line for finding in found)
     for finding in found:
         if finding.reason:
@@ -87,7 +99,7 @@ def _findings(header: Header, offset: int, chip: Chip, release: Idf) -> Iterator
             return
         refused = True
     if release.does(esp_idf.CHECKS_CHIP):
-        for finding in _check_chip(header, chip, release):
+        for finding in _check_chip(header, chip, release, "application"):
             refused = refused or bool(finding.reason)
             yield finding
     if not release.does(esp_idf.IGNORES_SPI_FIELDS):
@@ -97,7 +109,7 @@ def _findings(header: Header, offset: int, chip: Chip, release: Idf) -> Iterator
         yield _Finding("segments", f"E esp_image: {text}")
 
 
-def _check_chip(header: Header, chip: Chip, release: Idf) -> Iterator[_Finding]:
+def _check_chip(header: Header, chip: Chip, release: Idf, kind: Kind) -> Iterator[_Finding]:
     """Chip and revision; a release that knows only major revisions looks at them even in another chip's image."""
     in_full = release.does(esp_idf.FULL_REVISIONS)
     if header.chip_id != chip.chip_id:
@@ -105,16 +117,16 @@ def _check_chip(header: Header, chip: Chip, release: Idf) -> Iterator[_Finding]:
         yield _Finding("chip", f"E boot_comm: {text}")
         if in_full:
             return
-    yield from (_check_revisions if in_full else _check_major)(header, chip, release)
+    yield from (_check_revisions if in_full else _check_major)(header, chip, release, kind)
 
 
-def _check_revisions(header: Header, chip: Chip, release: Idf) -> Iterator[_Finding]:
+def _check_revisions(header: Header, chip: Chip, release: Idf, kind: Kind) -> Iterator[_Finding]:
     low, high = header.min_revision, header.max_revision
     if low > chip.revision:
         yield _Finding("revision", _revision_text(">=", low, chip, release))
         if release.does(esp_idf.REVISION_CHECK_TEXT):
             return
-    if high not in UNSET_REVISIONS and chip.revision > high:
+    if kind == "application" and high not in UNSET_REVISIONS and chip.revision > high:
         yield _Finding("revision", _revision_text("<=", high, chip, release))
 
 
@@ -126,7 +138,7 @@ def _revision_text(relation: str, wanted: int, chip: Chip, release: Idf) -> str:
     return f"E boot_comm: {text}"
 
 
-def _check_major(header: Header, chip: Chip, release: Idf) -> Iterator[_Finding]:
+def _check_major(header: Header, chip: Chip, release: Idf, kind: Kind) -> Iterator[_Finding]:
     found, wanted = chip.plain_revision, header.min_major
     if found < wanted and release.does(esp_idf.SAYS_MINIMUM_REVISION):
         text = f"This chip is revision {found} but the application is configured for minimum revision {wanted}."
@@ -134,7 +146,7 @@ def _check_major(header: Header, chip: Chip, release: Idf) -> Iterator[_Finding]
     elif found < wanted:
         yield _Finding("revision", f"E boot_comm: can't run on lower chip revision, expected {found}, found {wanted}")
     elif found != wanted:
-        yield _Finding("", f"I boot_comm: chip revision: {found}, min. application chip revision: {wanted}")
+        yield _Finding("", f"I boot_comm: chip revision: {found}, min. {kind} chip revision: {wanted}")
 
 
 def _spi_warnings(header: Header, offset: int) -> Iterator[_Finding]:

@@ -175,6 +175,9 @@ class _Walk:
     def _walk(self) -> None:
         if self._size > SIXTEEN_MB:
             raise Refused("size", f"partition size 0x{self._size:x} invalid, larger than 16MB")
+        if self._loading and self._offset % 4:
+            text = f"bootloader_flash_read src_addr 0x{self._offset:x} not 4-byte aligned"
+            raise Refused("alignment", text, "bootloader_flash")
         raw = self._take(HEADER_SIZE)
         self._header = header = Header.unpack(raw)
         self._notes = check_header(header, self._offset, self._chip, self._release)

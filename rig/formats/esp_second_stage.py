@@ -22,7 +22,7 @@ _DESCRIPTION_MAGIC = 80
 class SecondStage:
     """What one says of itself. `release` and `version` are None where it has no description."""
 
-    flash: FlashParameters
+    header: Header
     release: Idf | None = None
     version: str | None = None
     compiled: str | None = None
@@ -33,22 +33,28 @@ class SecondStage:
         raw = read(offset, DESCRIPTION_OFFSET + _DESCRIPTION.size)
         if len(raw) < HEADER_SIZE or raw[0] != MAGIC:
             return None
-        flash = FlashParameters.of(Header.unpack(raw))
+        header = Header.unpack(raw)
         described = raw[DESCRIPTION_OFFSET:]
         if not is_described(described):
-            return cls(flash)
+            return cls(header)
         _magic, _secure, _version, idf, built = _DESCRIPTION.unpack(described)
         version = idf.split(b"\0", 1)[0].decode("ascii", "replace")
         compiled = built.split(b"\0", 1)[0].decode("ascii", "replace") or None
         try:
-            return cls(flash, Idf.parse(version), version, compiled)
+            return cls(header, Idf.parse(version), version, compiled)
         except Misuse:
-            return cls(flash, None, version, compiled)
+            return cls(header, None, version, compiled)
+
+    @property
+    def flash(self) -> FlashParameters:
+        """How it talks to flash, and how much it takes there to be."""
+        return FlashParameters.of(self.header)
 
     def config(self, usual: BootConfig) -> BootConfig:
         """How it starts a board, as far as it says; the rest as `usual`."""
         return replace(
             usual,
+            header=self.header,
             flash_size=self.flash.size,
             spi_mode=self.flash.mode,
             spi_speed=self.flash.speed,

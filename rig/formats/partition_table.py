@@ -160,7 +160,7 @@ def _layout(*rows: tuple[str, int, int, int, int]) -> PartitionTable:
     return PartitionTable(tuple(Partition(*row) for row in rows))
 
 
-#: ESP-IDF's two layouts for updates over the air, and Arduino's own.
+#: ESP-IDF's two layouts for updates over the air, such for 2, 8 and 16 MB of flash, and Arduino's own for 4.
 LAYOUTS = {
     "two_ota": _layout(
         ("nvs", DATA, NVS, 0x9000, 0x4000),
@@ -176,6 +176,29 @@ LAYOUTS = {
         ("phy_init", DATA, PHY, 0x1_1000, 0x1000),
         ("ota_0", APP, OTA_0, 0x2_0000, 1700 * 1024),
         ("ota_1", APP, OTA_0 + 1, 0x1D_0000, 1700 * 1024),
+    ),
+    "two_ota_2mb": _layout(
+        ("nvs", DATA, NVS, 0x9000, 0x4000),
+        ("otadata", DATA, OTADATA, 0xD000, 0x2000),
+        ("phy_init", DATA, PHY, 0xF000, 0x1000),
+        ("ota_0", APP, OTA_0, 0x1_0000, 0xF_0000),
+        ("ota_1", APP, OTA_0 + 1, 0x10_0000, 0xF_0000),
+    ),
+    "two_ota_8mb": _layout(
+        ("nvs", DATA, NVS, 0x9000, 0x5000),
+        ("otadata", DATA, OTADATA, 0xE000, 0x2000),
+        ("ota_0", APP, OTA_0, 0x1_0000, 0x33_0000),
+        ("ota_1", APP, OTA_0 + 1, 0x34_0000, 0x33_0000),
+        ("spiffs", DATA, 0x82, 0x67_0000, 0x18_0000),
+        ("coredump", DATA, COREDUMP, 0x7F_0000, 0x1_0000),
+    ),
+    "two_ota_16mb": _layout(
+        ("nvs", DATA, NVS, 0x9000, 0x5000),
+        ("otadata", DATA, OTADATA, 0xE000, 0x2000),
+        ("ota_0", APP, OTA_0, 0x1_0000, 0x64_0000),
+        ("ota_1", APP, OTA_0 + 1, 0x65_0000, 0x64_0000),
+        ("spiffs", DATA, 0x82, 0xC9_0000, 0x36_0000),
+        ("coredump", DATA, COREDUMP, 0xFF_0000, 0x1_0000),
     ),
     "arduino": _layout(
         ("nvs", DATA, NVS, 0x9000, 0x5000),

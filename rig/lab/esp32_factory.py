@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rig.boards.golden import golden_set
 from rig.errors import Misuse
-from rig.firmware.esp_second_stages import flash_size_of
+from rig.firmware.esp_bootloader import flash_size_of
 from rig.firmware.manifest import Image
 from rig.twin.state_folder import keep, state_folder
 
@@ -15,14 +15,16 @@ from rig.twin.state_folder import keep, state_folder
 def ship_esp32(state: Path, roles: Mapping[str, Image], flash_size: int | None = None) -> None:
     """Write flash into `state` unless there is some already. Raises Misuse.
 
-    There are `flash_size` bytes of it, and the second stage is for so much; None is what the second stage is for.
+    There are `flash_size` bytes of it, and the second stage is for so much; None is what the second stage is for. A
+    role such as `table_16mb` is the table for that size.
     """
     state_folder(state)
     if (state / "flash.bin").exists():
         return
     if lacking := {"bootloader", "table"} - set(roles):
         raise Misuse(f"no image plays the {min(lacking)} of an ESP32", hint="name one in the manifest's roles.esp32")
-    golden = golden_set(roles, flash_size)
+    table = roles.get(f"table_{flash_size >> 20}mb", roles["table"]) if flash_size else roles["table"]
+    golden = golden_set({**roles, "table": table}, flash_size)
     flash = bytearray(b"\xff" * (flash_size or flash_size_of(golden.bootloader)))
     for address, data in golden.parts():
         flash[address : address + len(data)] = data

@@ -102,9 +102,11 @@ def bootloaders(known: Manifest) -> Bootloaders:
         if image is None or image.boots is None:
             return None
         fuse = SecureVersion(lambda: chip.secure_version, chip.raise_secure_version)
-        flash = FlashParameters.of(Header.unpack(area))
+        header = Header.unpack(area)
+        flash = FlashParameters.of(header)
         return BootConfig(
             chip=chip.model,
+            header=header,
             rollback=image.boots.rollback,
             flash_size=flash.size,
             spi_mode=flash.mode,

@@ -13,6 +13,8 @@ from rig.formats import otadata
 from rig.formats.esp_boot import Hang, Say, boot
 from rig.formats.esp_boot_config import BootConfig
 from rig.formats.esp_chip import ESP32
+from rig.formats.esp_header import MAGIC
+from rig.formats.esp_image import SIXTEEN_MB
 from rig.formats.esp_second_stage import BOOTLOADER_OFFSET, SecondStage
 from rig.formats.partition_table import (
     APP,
@@ -28,8 +30,6 @@ from rig.formats.partition_table import (
 
 #: Reads so many bytes of a board's flash at an offset.
 Reader = Callable[[int, int], bytes]
-MAGIC = 0xE9
-_SIXTEEN_MB = 0x100_0000
 #: Lines that say that something went wrong, and not what.
 _GENERAL = ("Failed to verify", "load partition table error", "is not bootable", "No bootable app")
 
@@ -127,7 +127,7 @@ def _rows(read: Reader, piece: _Piece) -> tuple[Partition, ...] | None:
     whole = piece.covers(TABLE_OFFSET, TABLE_SIZE)
     raw = piece.at(TABLE_OFFSET, TABLE_SIZE) if whole else read(TABLE_OFFSET, TABLE_SIZE)
     try:
-        return PartitionTable.parse(raw, _SIXTEEN_MB).rows
+        return PartitionTable.parse(raw, SIXTEEN_MB).rows
     except TableRefused:
         return None
 
@@ -136,7 +136,7 @@ def _not_a_table(piece: _Piece) -> str | None:
     if piece.address > TABLE_OFFSET:
         return f"{piece.address:#x} is in the middle of the partition table"
     try:
-        PartitionTable.parse(piece.at(TABLE_OFFSET, TABLE_SIZE), _SIXTEEN_MB)
+        PartitionTable.parse(piece.at(TABLE_OFFSET, TABLE_SIZE), SIXTEEN_MB)
     except TableRefused as error:
         return f"it reaches over the partition table at {TABLE_OFFSET:#x}, and holds none: {error}"
     return None

@@ -19,14 +19,15 @@ from rig.firmware.file_kinds import APPLICATION, kind_of
 from rig.firmware.given_file import read_given
 from rig.formats import esp_image, otadata
 from rig.formats.esp_chip import ESP32
+from rig.formats.esp_header import MAGIC
+from rig.formats.esp_image import SIXTEEN_MB
 from rig.formats.otadata import State
 from rig.formats.partition_table import APP, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
-from rig.lab.flash_place import MAGIC, misplaced, would_start
+from rig.lab.flash_place import misplaced, would_start
 
 #: Hears, in a line for people, what goes on.
 Say = Callable[[str], object]
 SECTOR = otadata.SECTOR
-_SIXTEEN_MB = LARGEST = 0x100_0000
 FORCE = "force it if you are sure"
 
 
@@ -39,9 +40,9 @@ def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
         read = _Cached(rom)
         told: dict[str, Any] = {"chip": rom.chip, "mac": rom.mac, "flash": read.size, "partitions": [], "otadata": []}
         try:
-            table = PartitionTable.parse(read(TABLE_OFFSET, TABLE_SIZE), _SIXTEEN_MB)
-        except TableRefused as error:
-            return {**told, "boots": None, "because": str(error), "note": ""}
+            table = PartitionTable.parse(read(TABLE_OFFSET, TABLE_SIZE), SIXTEEN_MB)
+        except TableRefused:
+            table = PartitionTable(())  # why is what a start says of it
         for row in table.rows:
             image = _image(read, row.offset, row.size) if row.type == APP else ""
             told["partitions"].append(
@@ -57,7 +58,7 @@ def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
 
 def read_flash(port: str, address: int, length: int | None, watch: Watcher, say: Say, *, waits: bool) -> bytes:
     """`length` bytes of flash, None up to its end. Raises Misuse, LabFault."""
-    _inside(address, 1 if length is None else length, LARGEST)
+    _inside(address, 1 if length is None else length, SIXTEEN_MB)
     with _loader(port, say, waits=waits, watch=watch) as rom:
         size = rom.flash_size
         wanted = size - address if length is None else length
@@ -73,11 +74,11 @@ def write_flash(
     Unless forced, only what an ESP32 could run: an image in its place, a partition table, what data partitions hold.
     Whatever ends it before its end, `say` hears what is in flash then. Raises Misuse, LabFault, DeviceFault.
     """
-    data = read_given(file, LARGEST)
+    data = read_given(file, SIXTEEN_MB)
     if not data:
         raise Misuse(f"{file} is empty")
     if address is not None:
-        _inside(address, len(data), LARGEST)
+        _inside(address, len(data), SIXTEEN_MB)
     if address is not None and address % SECTOR:
         raise Misuse(f"{address:#x} is not the beginning of a sector", hint="a multiple of 0x1000")
     if not force:
@@ -101,7 +102,7 @@ def _check_kind(file: Path, data: bytes, address: int | None) -> None:
     """Refuse what is no contents of flash, and what belongs elsewhere, before a board is asked. Raises Misuse."""
     kind = kind_of(data)
     for_itself = address is not None and kind is not None and kind.belongs in (None, address)
-    if kind is not None and kind != APPLICATION and (kind.wrapped or not for_itself):
+    if kind is not None and kind != APPLICATION and (kind.nowhere or not for_itself):
         raise Misuse(f"{file} is {kind}", hint=FORCE)
     if data[0] == MAGIC and (refused := refused_by_esp32(data)):
         raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint=FORCE)
@@ -120,7 +121,7 @@ def _running_place(read: Callable[[int, int], bytes], revision: int) -> int:
 
 def erase_flash(port: str, address: int, length: int, watch: Watcher, say: Say, *, waits: bool) -> None:
     """Erase sectors. Raises Misuse, LabFault."""
-    _inside(address, length, LARGEST)
+    _inside(address, length, SIXTEEN_MB)
     if address % SECTOR or length % SECTOR or not length:
         raise Misuse(f"{address:#x} and {length:#x} are no whole sectors", hint="multiples of 0x1000")
     with _loader(port, say, waits=waits, watch=watch) as rom:

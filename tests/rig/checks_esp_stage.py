@@ -7,30 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-from esp_raw import DROM, SMALL, TABLE, flash_of, raw_image, started, with_segment
+from esp_raw import SMALL, TABLE, build_of, flash_of, raw_image, started
+from esp_stage_images import ENDS_RESET, FULL, IMAGES, NEW, Case, of
 
 from rig.formats.esp_boot import BootResult
 from rig.formats.esp_boot_config import SecureVersion
+from rig.formats.esp_header import Header
 from rig.formats.otadata import Record
-from rig.formats.partition_table import DATA, OTADATA, Partition, PartitionTable
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is in flash, and what is said of it: a line that begins so, or how the start ends."""
-
-    flash: Callable[[], bytearray]
-    says: str
-    holds: tuple[str, ...]
-    not_in: tuple[str, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-def of(image: bytes) -> Callable[[], bytearray]:
-    return lambda: flash_of(image)
+from rig.formats.partition_table import Partition, PartitionTable
+from rig.twin.esp32.board import Esp32
+from rig.twin.esp32.chip import Chip
+from rig.twin.esp32.memory import Esp32Memory
 
 
 def table(*rows: Partition, raw: bytes | None = None) -> Callable[[], bytearray]:
@@ -41,11 +30,8 @@ def with_otadata(offset: int, size: int, *records: Record) -> Callable[[], bytea
     """Arduino's layout with otadata elsewhere, and these records in it."""
 
     def make() -> bytearray:
-        rows = [
-            replace(row, offset=offset, size=size) if row.subtype == OTADATA and row.type == DATA else row
-            for row in TABLE.rows
-        ]
-        flash = flash_of(raw_image(), PartitionTable(rows))
+        moved = replace(TABLE.rows[1], offset=offset, size=size)
+        flash = flash_of(raw_image(), PartitionTable((TABLE.rows[0], moved, *TABLE.rows[2:])))
         for number, record in enumerate(records):
             flash[offset + number * 0x1000 : offset + number * 0x1000 + 32] = record.pack()
         return flash
@@ -64,145 +50,8 @@ def rows_and_digest(*order: int) -> bytes:
 NOT_DESCRIBED = raw_image()
 FUSE = SecureVersion(lambda: 0, lambda _version: None)
 WRAPPED = replace(TABLE.rows[0], offset=0x9000, size=0xFFFF_FFFF - 0x8000)
-LONG = replace(TABLE.rows[0], label="sixteen_letters_")
-OLD, BYTE_14 = ("3.3.1", "3.3.6", "4.2"), ("4.3", "4.4", "4.4.4", "5.0")
-FULL = ("4.3.5", "4.4.5", "4.4.8", "5.0.1", "5.1", "5.2", "5.3.1", "5.4.2")
-NEW = ("5.5", "5.5.1", "5.5.5", "6.0", "6.0.2", "6.1-beta1", "6.1")
-ENDS_APP, ENDS_RESET, HANGS = "ends app", "ends SW_SYS_RST", "ends RTCWDT_RTC_RESET"
-
-CASES = {
-    # -- header (§12.1)
-    "a later revision, told as a check that failed": Case(
-        of(raw_image(low=400)), "E boot_comm: chip revision check failed. Required >= v4.0, found v3.0.", NEW, FULL
-    ),
-    "a later revision, told as what the image requires": Case(
-        of(raw_image(low=400)), "E boot_comm: Image requires chip rev >= v4.0, but chip is v3.0", FULL, (*NEW, *BYTE_14)
-    ),
-    "an earlier revision": Case(
-        of(raw_image(high=299)), "E boot_comm: chip revision check failed. Required <= v2.99, found v3.0.", NEW, FULL
-    ),
-    "both bounds missed are told both": Case(
-        of(raw_image(low=400, high=100)), "E boot_comm: Image requires chip rev <= v1.0, but chip is v3.0", FULL, NEW
-    ),
-    "after the lower bound the upper one is not told": Case(
-        of(raw_image(low=400, high=100)), "E boot_comm: chip revision check failed. Required <= v1.0", (), NEW
-    ),
-    "revisions in full do not count": Case(of(raw_image(low=400, high=100)), ENDS_APP, (*OLD, *BYTE_14, "3.3"), FULL),
-    "byte 14 does not count": Case(of(raw_image(major=4)), ENDS_APP, (*FULL, *NEW, "3.3"), (*OLD, *BYTE_14)),
-    "byte 14, as it was told first": Case(
-        of(raw_image(major=4)), "E boot_comm: can't run on lower chip revision, expected 3, found 4", OLD, BYTE_14
-    ),
-    "byte 14, as it was told later": Case(
-        of(raw_image(major=4)),
-        "E boot_comm: This chip is revision 3 but the application is configured for minimum revision 4. Can't run.",
-        BYTE_14,
-        OLD,
-    ),
-    "byte 14 that is lower is told": Case(
-        of(raw_image()),
-        "I boot_comm: chip revision: 3, min. application chip revision: 0",
-        (*OLD, *BYTE_14),
-        (*FULL, *NEW, "3.3"),
-    ),
-    "another chip's image": Case(
-        of(raw_image(chip=5)),
-        "E boot_comm: mismatch chip ID, expected 0, found 5",
-        (*OLD, *BYTE_14, *FULL, *NEW),
-        ("3.3",),
-    ),
-    "another chip's revision is looked at": Case(
-        of(raw_image(chip=5, major=4)), "E boot_comm: This chip is revision 3", BYTE_14, (*FULL, *NEW)
-    ),
-    "nothing flashed, with a guess": Case(
-        of(b""),
-        "E esp_image: image at 0x10000 has invalid magic byte (nothing flashed here?)",
-        ("4.3.1", "4.4", *NEW),
-        ("3.3", "4.3"),
-    ),
-    "nothing flashed, and its other fields are told": Case(
-        of(b""), "W esp_image: image at 0x10000 has invalid SPI mode 255", ("3.3", "3.3.6", "4.2"), ("4.4", *NEW)
-    ),
-    "an image's own flash parameters": Case(
-        of(raw_image(speed_size=0x6F)),
-        "W esp_image: image at 0x10000 has invalid SPI size 6",
-        ("3.3", "4.2"),
-        ("4.4", "5.5"),
-    ),
-    "more segments than there may be": Case(
-        of(raw_image(count=17)),
-        "E esp_image: image at 0x10000 segment count 17 exceeds max 16",
-        ("3.3", *BYTE_14, *NEW),
-    ),
-    "a segment, told in short": Case(
-        of(raw_image()),
-        "I esp_image: segment 1: paddr=00010128 vaddr=3ffb0000 size=00010h (    16) load",
-        ("4.3", *NEW),
-        OLD,
-    ),
-    "a segment, told at length": Case(
-        of(raw_image()),
-        "I esp_image: segment 1: paddr=0x00010128 vaddr=0x3ffb0000 size=0x00010 (    16) load",
-        OLD,
-        NEW,
-    ),
-    # -- load addresses (§12.1, §12.2)
-    "over the stack": Case(
-        of(with_segment(0x3FFD_C000)),
-        "E esp_image: Segment 4 0x3ffdc000-0x3ffdc010 invalid: overlaps bootloader stack",
-        ("3.3.6", "4.1", "4.4", *FULL, *NEW),
-        ("3.3", "4.0"),
-    ),
-    "over the stack, by its end": Case(
-        of(with_segment(0x3FFD_C000)),
-        "E esp_image: Segment 4 end address 0x3ffdc010 too high (bootloader stack 0x3ffe3800 limit 0x3ffdb800)",
-        ("3.3", "3.3.1", "4.0"),
-        ("3.3.6", "4.1"),
-    ),
-    "below the stack": Case(of(with_segment(0x3FFD_B000)), ENDS_APP, ("3.3", "3.3.6", *BYTE_14, *FULL, *NEW)),
-    "over its data": Case(
-        of(with_segment(0x3FFF_0800)),
-        "E esp_image: Segment 4 0x3fff0800-0x3fff0810 invalid: overlaps bootloader data",
-        ("4.1", *FULL, *NEW),
-        ("3.3",),
-    ),
-    "where DRAM is no IRAM": Case(
-        of(with_segment(0x3FFF_4000)),
-        "E esp_image: Segment 4 0x400abfec-0x400abffc invalid: bad load address range",
-        ("4.4", *FULL, *NEW),
-        ("3.3.6",),
-    ),
-    "where DRAM is IRAM since there is more": Case(
-        of(with_segment(0x3FFF_8000)), ENDS_APP, ("5.1", "5.4.2", *NEW), ("4.4.8", "5.0.9")
-    ),
-    "in the upper IRAM": Case(of(with_segment(0x400A_4000)), ENDS_APP, ("3.3", "5.1", *NEW), ("4.4.8", "5.0.9")),
-    "up to the last byte": Case(
-        of(with_segment(0x5000_1FF0)), ENDS_APP, ("3.3", "4.3.2", "4.4", *NEW), ("3.3.6", "4.2", "4.3.1")
-    ),
-    "one word beyond the last byte": Case(
-        of(with_segment(0x5000_1FF0, 20)),
-        "E esp_image: Segment 4 0x50001ff0-0x50002004 invalid: bad load address range",
-        ("4.4", *NEW),
-        ("3.3",),
-    ),
-    "into RTC memory": Case(of(with_segment(0x400C_0000)), ENDS_APP, ("3.3", "3.3.6", "4.4", *FULL, *NEW)),
-    "where nothing is": Case(
-        of(with_segment(0x2000_0000)),
-        "E esp_image: Segment 4 0x20000000-0x20000010 invalid: bad load address range",
-        ("3.3.6", "4.1", *NEW),
-        ("3.3", "4.0"),
-    ),
-    "where nothing is, unchecked": Case(of(with_segment(0x2000_0000)), HANGS, ("3.3", "4.0"), ("3.3.6", "5.5")),
-    # -- mappings (§12.3)
-    "no code in flash": Case(of(raw_image(*SMALL[:3])), HANGS, ("5.0", *FULL[4:], *NEW), ("3.3", "4.4", "4.4.8")),
-    "no data in flash": Case(of(raw_image(*SMALL[1:])), HANGS, ("5.0", "5.1", *NEW), ("3.3", "4.4.8")),
-    "no mapping, and it was loaded": Case(
-        of(raw_image(*SMALL[1:])), "I boot: Loaded app from partition at offset 0x10000", ("4.4", "5.1", "5.5", "6.1")
-    ),
-    "two of a kind": Case(
-        of(raw_image(*SMALL, (DROM, bytes(16)))),
-        "E boot: Image contains multiple DROM segments. Only the last one will be mapped.",
-        ("3.3", "4.4", "5.5", "6.1"),
-    ),
+LONG = replace(TABLE.rows[0], label="sixteen_letters_", flags=int.from_bytes(b"ABCD", "little"))
+CASES = IMAGES | {
     # -- the table (§12.4, §12.5)
     "an erased table": Case(
         table(raw=b"\xff" * 0xC00), "E flash_parts: partition 0 invalid magic number 0xffff", NEW, ("3.3", *FULL)
@@ -220,7 +69,7 @@ CASES = {
         table(raw=rows_and_digest(0, 1, 2, -1, 3)), "I boot:  3 \xff\xff\xff\xff", ("3.3", "5.1", "5.5", "6.1")
     ),
     "a label without an end": Case(
-        table(LONG, *TABLE.rows[1:]), "I boot:  0 sixteen_letters_ WiFi data", ("3.3", "5.1", "5.5", "6.1")
+        table(LONG, *TABLE.rows[1:]), "I boot:  0 sixteen_letters_ABCD\xaaP\x01 WiFi data", ("3.3", "5.1", "5.5", "6.1")
     ),
     "a row for a second stage": Case(
         table(*TABLE.rows, Partition("boot", 2, 0, 0x1000, 0x7000)),
@@ -233,6 +82,11 @@ CASES = {
         "I boot:  4 boot             recovery bootloader",
         NEW,
         ("5.4.4", "5.3"),
+    ),
+    "an application that does not begin at a word": Case(
+        table(*TABLE.rows[:2], replace(TABLE.rows[2], offset=0x1_0002), TABLE.rows[3]),
+        "E bootloader_flash: bootloader_flash_read src_addr 0x10002 not 4-byte aligned",
+        ("3.3", "5.1", "5.5"),
     ),
     # -- otadata (§12.5)
     "otadata of one sector": Case(
@@ -302,6 +156,34 @@ CASES = {
     ),
     "a revision of two numbers": Case(of(b""), "I boot: chip revision: v3.0", ("4.4.4", "5.0", *NEW), ("4.4.3",)),
     "a revision of one number": Case(of(b""), "I boot: chip revision: 3", ("4.1", "4.4", "4.4.3"), ("4.4.4", "3.3")),
+    "a second stage's own minimum": Case(
+        of(b""),
+        "I boot_comm: chip revision: 3, min. bootloader chip revision: 0",
+        ("3.3.1", "4.0", "4.4", "4.4.4", "5.0"),
+        ("3.3", "4.4.5", "5.0.1", "5.5"),
+    ),
+    "a chip that is too old for the second stage": Case(
+        of(raw_image()),
+        "E boot_comm: Image requires chip rev >= v3.1, but chip is v3.0",
+        ("4.4.5", "5.1"),
+        ("4.4", "5.5"),
+        {"header": Header(segments=1, entry=0, min_revision=301)},
+    ),
+    "and it starts nothing": Case(
+        of(raw_image()),
+        ENDS_RESET,
+        ("4.4.5", "5.1", "5.5"),
+        ("4.4",),
+        {"header": Header(segments=1, entry=0, min_revision=301)},
+    ),
+    "a chip that is too new for it is not told": Case(
+        of(raw_image()),
+        ENDS_RESET,
+        (),
+        ("4.4.5", "5.1", "5.5"),
+        {"header": Header(segments=1, entry=0, max_revision=299)},
+    ),
+    "the revision, as it was told first": Case(of(b""), "I boot: Chip Revision: 3", ("3.3.1", "4.0"), ("3.3", "4.1")),
     "the chip in the tag": Case(of(b""), "I boot.esp32: SPI Flash Size : 4MB", ("4.1", "4.4", *NEW), ("3.3", "4.0")),
     "no chip in the tag": Case(of(b""), "I boot: SPI Flash Size : 4MB", ("3.3", "4.0"), ("4.1", "5.5")),
 }
@@ -343,3 +225,15 @@ def reads_go_on_at_the_beginning_of_flash(_folder: object) -> None:
     found = started("5.5", flash_of(bytes(image)))
     assert not any("mmap" in line for line in found.console)
     assert found.end == "SW_SYS_RST"
+
+
+def a_board_that_hangs_is_reset_by_its_watchdog(_folder: object) -> None:
+    board = Esp32(Esp32Memory(), Chip(), find=lambda _area: None, bootloaders=lambda _area, _chip: build_of("5.5"))
+    flash = flash_of(raw_image(*SMALL[1:]))
+    flash[0x1000] = 0xE9
+    board.memory.flash.load(bytes(flash))
+    board.power_on(0.0)
+    board.advance(8.0)
+    assert not [event.name for event in board.events if event.name.startswith("restart")]
+    board.advance(12.0)
+    assert "restart:0x10" in [event.name for event in board.events]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import checks_esp_stage as checks
 import pytest
+from esp_raw import flash_of, started, with_segment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,10 @@ def test_otadata_at_a_word_is_written_after_its_sector_is_erased():
 
 def test_a_start_that_hangs_is_no_application():
     checks.a_start_that_hangs_is_no_application(None)
+
+
+def test_a_board_that_hangs_is_reset_by_its_watchdog():
+    checks.a_board_that_hangs_is_reset_by_its_watchdog(None)
 
 
 def test_reads_go_on_at_the_beginning_of_flash():
@@ -77,5 +82,5 @@ def test_every_change_has_a_source_and_ranges_in_order():
     st.sampled_from(["3.3", "4.4", "5.5.1", "6.1"]),
 )
 def test_no_load_address_breaks_a_start(address, length, release):
-    found = checks.started(release, checks.flash_of(checks.with_segment(address, length)))
+    found = started(release, flash_of(with_segment(address, length)))
     assert found.end in ("app", "SW_SYS_RST", "RTCWDT_RTC_RESET")

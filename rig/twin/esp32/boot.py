@@ -124,7 +124,7 @@ def _run_second_stage(board: Board, config: BootConfig) -> Steps:
             yield Delay(seconds)
         match step:
             case Say(line):
-                board.say(line)
+                board.uart.send(line.encode("latin-1", "replace") + b"\r\n")  # a label may be any bytes
             case Hang():
                 hangs = True
             case Erase(address) | Program(address) if address >= size:
