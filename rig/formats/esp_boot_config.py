@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rig.formats.esp_chip import ESP32, ESP32_C3, Chip, named
+from rig.formats.esp_idf import STANDARD, Idf
 from rig.formats.partition_table import FLASH_SIZE
 
 #: One-way bits that an ESP32 has for it (reference/esp32.md §3.3).
@@ -57,7 +58,7 @@ class BootConfig:
     held: FactoryReset | Literal["test"] | None = None
     #: Bytes, as the bootloader's own header says.
     flash_size: int = FLASH_SIZE
-    release: tuple[int, int] = (5, 4)
+    release: Idf = STANDARD
     version: str = "v5.4.2"
     compiled: str | None = None
     spi_speed: str = "40MHz"
@@ -86,7 +87,7 @@ class BootConfig:
 #: Two genuine builds that starts were recorded of, by chip.
 GENUINE = {
     "esp32": BootConfig(
-        chip=ESP32, flash_size=0x20_0000, release=(5, 2), version="v5.2-dev-254-g1950b15", spi_mode="DOUT"
+        chip=ESP32, flash_size=0x20_0000, release=Idf(5, 2), version="v5.2-dev-254-g1950b15", spi_mode="DOUT"
     ),
     "esp32c3": BootConfig(
         chip=ESP32_C3, rollback=True, version="HEAD-HASH-NOTFOUND", spi_speed="80MHz", spi_mode="SLOW READ"

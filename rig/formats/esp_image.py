@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rig.formats.esp_chip import Chip, named
+from rig.formats.esp_idf import REVISION_CHECK_TEXT, STANDARD, Idf
 
 #: Reads flash: (offset, length) -> bytes. A short answer means that there is no such flash.
 Reader = Callable[[int, int], bytes]
@@ -134,7 +135,7 @@ class Image:
         return [*lines, str(self.refused)] if self.refused else lines
 
 
-def load(read: Reader, offset: int, size: int, chip: Chip, release: tuple[int, int] = (5, 4)) -> Image:
+def load(read: Reader, offset: int, size: int, chip: Chip, release: Idf = STANDARD) -> Image:
     """Check the image in the partition of `size` bytes at `offset` as the second stage does before it starts it.
 
     `release` is that of ESP-IDF, where it shows. A refusal is in the result, never raised (reference/esp32.md §2.1).
@@ -142,7 +143,7 @@ def load(read: Reader, offset: int, size: int, chip: Chip, release: tuple[int, i
     return _Walk(read, offset, size, chip, release, loading=True).image()
 
 
-def verify(read: Reader, offset: int, size: int, chip: Chip, release: tuple[int, int] = (5, 4)) -> Image:
+def verify(read: Reader, offset: int, size: int, chip: Chip, release: Idf = STANDARD) -> Image:
     """Check an image as a running application does after an update: like `load`, but no RAM is in its way."""
     return _Walk(read, offset, size, chip, release, loading=False).image()
 
@@ -150,7 +151,7 @@ def verify(read: Reader, offset: int, size: int, chip: Chip, release: tuple[int,
 class _Walk:
     """One way through an image, in the loader's order: header, segments, checksum, room, digest."""
 
-    def __init__(self, read: Reader, offset: int, size: int, chip: Chip, release: tuple[int, int], *, loading: bool):
+    def __init__(self, read: Reader, offset: int, size: int, chip: Chip, release: Idf, *, loading: bool):
         self._flash, self._offset, self._size, self._chip = read, offset, size, chip
         self._release, self._loading = release, loading
         self._at = offset
@@ -223,7 +224,7 @@ class _Walk:
         return data
 
 
-def _check_header(header: Header, offset: int, chip: Chip, release: tuple[int, int]) -> None:
+def _check_header(header: Header, offset: int, chip: Chip, release: Idf) -> None:
     if header.magic != MAGIC:
         raise Refused("magic", f"image at 0x{offset:x} has invalid magic byte (nothing flashed here?)")
     if header.chip_id != chip.chip_id:
@@ -238,8 +239,8 @@ def _check_header(header: Header, offset: int, chip: Chip, release: tuple[int, i
         raise Refused("segments", text)
 
 
-def _revision_text(relation: str, wanted: int, chip: Chip, release: tuple[int, int]) -> str:
-    if release >= (6, 0):
+def _revision_text(relation: str, wanted: int, chip: Chip, release: Idf) -> str:
+    if release.does(REVISION_CHECK_TEXT):
         return f"chip revision check failed. Required {relation} {named(wanted)}, found {named(chip.revision)}."
     return f"Image requires chip rev {relation} {named(wanted)}, but chip is {named(chip.revision)}"
 

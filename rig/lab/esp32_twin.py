@@ -14,6 +14,7 @@ from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Image, Manifest
 from rig.formats.esp_boot_config import BootConfig, SecureVersion
 from rig.formats.esp_flash_parameters import FlashParameters
+from rig.formats.esp_idf import Idf
 from rig.formats.esp_image import Header
 from rig.lab.checkout import manifest_path
 from rig.lab.esp32_factory import ship_esp32
@@ -99,7 +100,6 @@ def bootloaders(known: Manifest) -> Bootloaders:
         image = stages.find(area)
         if image is None or image.boots is None:
             return None
-        major, minor = image.boots.idf.split(".")
         fuse = SecureVersion(lambda: chip.secure_version, chip.raise_secure_version)
         flash = FlashParameters.of(Header.unpack(area))
         return BootConfig(
@@ -109,7 +109,7 @@ def bootloaders(known: Manifest) -> Bootloaders:
             spi_mode=flash.mode,
             spi_speed=flash.speed,
             secure_version=fuse if image.boots.anti_rollback else None,
-            release=(int(major), int(minor)),
+            release=Idf.parse(image.boots.idf),
             version=f"v{image.boots.idf}",
         )
 
