@@ -40,6 +40,15 @@ class _Unmeasured(_Burst):
     _length_check = False
 
 
+class _HeadOfChunks(_Burst):
+    """An answer to HEAD that says how a GET would be answered: in chunks."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Content-Length", None)
+        self.headers["Transfer-Encoding"] = "chunked"
+
+
 class Cut(Exception):
     """The body ended before its end, because that was to happen or the client would not take it."""
 
@@ -77,9 +86,9 @@ class Sending:
 
     def _head(self, length: int) -> web.StreamResponse:
         unmeasured = bool({"no-length", "no-length-fin", "head-without-length"} & set(self._faults))
-        kind = _Unmeasured if unmeasured else _Burst
+        kind = _HeadOfChunks if "head-chunked" in self._faults else _Unmeasured if unmeasured else _Burst
         response = kind(status=self._answer.status, headers=dict(self._answer.headers))
-        if {"chunked", "head-chunked"} & set(self._faults):
+        if "chunked" in self._faults:
             response.headers["Transfer-Encoding"] = "chunked"
         elif unmeasured:
             response.force_close()
