@@ -16,6 +16,12 @@ ALWAYS_IN_CORES = Change("planted", "nowhere", since("0.0", of=ArduinoCore))
 NEVER = Change("planted", "nowhere", since("99.0"))
 
 REAL_REDIRECT, REAL_CHECK = HttpClient.redirect, HttpClient._check
+REAL_PARSE = Release.__dict__["parse"].__func__
+
+
+def _of_its_line(cls, text):
+    parsed = REAL_PARSE(cls, text)
+    return cls(parsed.major, parsed.minor)
 
 
 def _limited(self, location):
@@ -93,7 +99,7 @@ MUTANTS = {
         of_releases.capitals_in_x_md5_fail_with_core_2,
     ),
     "esp32 releases: a patch is no release of its own": (
-        lambda m: m.setattr(Release, "_order", property(lambda self: (self.major, self.minor, 0, 0))),
+        lambda m: m.setattr(Release, "parse", classmethod(_of_its_line)),
         of_releases.https_is_left_for_http_where_nobody_looks,
     ),
 }
