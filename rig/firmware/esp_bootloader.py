@@ -1,11 +1,21 @@
-"""Second stages of ESP32s without a compiler: images of noise for RAM only, which fit below the partition table."""
+"""Second stages of ESP32s without a compiler: images of noise for RAM only, which fit below the partition table.
+
+And what esptool makes of one for another size of flash (reference/esp32.md §2.3).
+"""
 
 from __future__ import annotations
 
+import hashlib
+
 from rig.firmware.noise import stream
+from rig.formats.esp_flash_parameters import FlashParameters, size_code
+from rig.formats.esp_header import HEADER_SIZE, Header
+from rig.formats.esp_image import DIGEST_SIZE
+from rig.formats.partition_table import FLASH_SIZE
 
 #: Addresses of genuine second stages: data, and code from where it is entered (reference/esp32.md §1.9).
 _DRAM, _IRAM = 0x3FFF_0030, 0x4007_8000
+_SPEED_AND_SIZE = 3
 
 
 def build_bootloader(seed: str, size: int) -> bytes:
@@ -21,3 +31,19 @@ def build_bootloader(seed: str, size: int) -> bytes:
         ELFSection(b".iram0.text", _IRAM, stream(f"{seed}/iram", size), 0),
     ]
     return bytes(image.save(None))
+
+
+def flash_size_of(image: bytes) -> int:
+    """For how much flash a second stage is, in bytes; what is too short for a header counts as one for 4 MB."""
+    return FlashParameters.of(Header.unpack(image)).size if len(image) >= HEADER_SIZE else FLASH_SIZE
+
+
+def for_flash(image: bytes, size: int) -> bytes:
+    """A second stage whose header says `size` bytes of flash, its digest mended: what esptool writes of it."""
+    if flash_size_of(image) == size or len(image) <= HEADER_SIZE + DIGEST_SIZE:
+        return image
+    body = bytearray(image)
+    body[_SPEED_AND_SIZE] = body[_SPEED_AND_SIZE] & 0xF | size_code(size) << 4
+    if Header.unpack(image).hashed:
+        body[-DIGEST_SIZE:] = hashlib.sha256(body[:-DIGEST_SIZE]).digest()
+    return bytes(body)

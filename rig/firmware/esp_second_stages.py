@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Image
-from rig.formats.esp_image import DIGEST_SIZE, HEADER_SIZE, Header
+from rig.formats.esp_header import HEADER_SIZE, Header
+from rig.formats.esp_image import DIGEST_SIZE
 
 #: Where a header has mode, and speed and size: esptool patches them, and mends the digest (reference/esp32.md §2.3).
 _PARAMETERS = slice(2, 4)

@@ -106,6 +106,7 @@ class Bootloader(BaseModel):
 ROLES = frozenset({
     *("old", "new", "previous", "factory", "crashing", "hanging", "blank", "oversize", "text", "full", "probe", "fast"),
     *("deep_update", "bootloader", "table", "never_confirms", "plain_bootloader", "other_table"),
+    *("table_2mb", "table_8mb", "table_16mb"),
 })  # fmt: skip
 Cast = dict[str, str]
 

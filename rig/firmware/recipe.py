@@ -76,17 +76,18 @@ class EspAppRecipe(_Recipe):
 
 
 class EspBootloaderRecipe(_Recipe):
-    """An ESP32's second stage of noise."""
+    """An ESP32's second stage of noise, for so many megabytes of flash."""
 
     kind: Literal["esp-bootloader"]
     seed: str
     size: int = Field(ge=16, le=24 << 10, multiple_of=4)
+    flash: Literal[1, 2, 4, 8, 16] = 4
 
     def build(self) -> bytes:
         """The bytes."""
-        from rig.firmware.esp_bootloader import build_bootloader
+        from rig.firmware.esp_bootloader import build_bootloader, for_flash
 
-        return build_bootloader(self.seed, self.size)
+        return for_flash(build_bootloader(self.seed, self.size), self.flash << 20)
 
 
 class EspTableRecipe(_Recipe):

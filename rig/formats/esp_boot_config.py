@@ -6,9 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from rig.formats.esp_chip import ESP32, ESP32_C3, Chip, named
-from rig.formats.esp_idf import STANDARD, Idf
+from rig.formats.esp_chip import ESP32, ESP32_C3, Chip
+from rig.formats.esp_header import Header
+from rig.formats.esp_idf import Idf
+from rig.formats.esp_image import USUAL
 from rig.formats.partition_table import FLASH_SIZE
+
+LogLevel = Literal["none", "error", "warning", "info"]
+_LEVELS = {"E ": 1, "W ": 2, "I ": 3}
+_LOUDEST: dict[LogLevel, int] = {"none": 0, "error": 1, "warning": 2, "info": 3}
 
 #: One-way bits that an ESP32 has for it (reference/esp32.md §3.3).
 MOST_SECURE_VERSION = 32
@@ -48,8 +54,8 @@ class BootConfig:
     """How a bootloader was built, and the board it runs on (reference/esp32.md §3.3).
 
     `rollback` and `secure_version` (anti-rollback) are build options. `held` is the pin that was held long enough in
-    this start, when the build listens to it. `release` is that of ESP-IDF, where its words or checks differ. Images'
-    signatures are not looked at (reference/esp32.md §5.3).
+    this start, when the build listens to it. `release` is that of ESP-IDF, `log_level` what of its words the build
+    prints. Images' signatures are not looked at (reference/esp32.md §5.3).
     """
 
     chip: Chip = ESP32
@@ -58,36 +64,29 @@ class BootConfig:
     held: FactoryReset | Literal["test"] | None = None
     #: Bytes, as the bootloader's own header says.
     flash_size: int = FLASH_SIZE
-    release: Idf = STANDARD
+    release: Idf = USUAL
     version: str = "v5.4.2"
+    log_level: LogLevel = "info"
     compiled: str | None = None
+    #: The second stage's own, which it looks at too; one that asks for nothing if not given.
+    header: Header | None = None
     spi_speed: str = "40MHz"
     spi_mode: str = "DIO"
 
-    def banner(self) -> list[str]:
-        """What is printed before the partition table (reference/esp32.md §3.4)."""
-        chip = self.chip
-        lines = [f"I boot: ESP-IDF {self.version} 2nd stage bootloader"]
-        if self.compiled:
-            lines.append(f"I boot: compile time {self.compiled}")
-        if chip.cores > 1:
-            lines.append("I boot: Multicore bootloader")
-        lines.append(f"I boot: chip revision: {named(chip.revision)}")
-        if chip.efuse_block is not None:
-            lines.append(f"I boot: efuse block revision: {named(chip.efuse_block)}")
-        return [
-            *lines,
-            f"I boot.{chip.name}: SPI Speed      : {self.spi_speed}",
-            f"I boot.{chip.name}: SPI Mode       : {self.spi_mode}",
-            f"I boot.{chip.name}: SPI Flash Size : {self.flash_size >> 20}MB",
-            "I boot: Enabling RNG early entropy source...",
-        ]
+    def says(self, line: str) -> bool:
+        """Whether the build prints a line; what has no level is printed in any case."""
+        level = _LEVELS.get(line[:2])
+        return level is None or level <= _LOUDEST[self.log_level]
 
 
 #: Two genuine builds that starts were recorded of, by chip.
 GENUINE = {
     "esp32": BootConfig(
-        chip=ESP32, flash_size=0x20_0000, release=Idf(5, 2), version="v5.2-dev-254-g1950b15", spi_mode="DOUT"
+        chip=ESP32,
+        flash_size=0x20_0000,
+        release=Idf.parse("v5.2-dev-254-g1950b15"),
+        version="v5.2-dev-254-g1950b15",
+        spi_mode="DOUT",
     ),
     "esp32c3": BootConfig(
         chip=ESP32_C3, rollback=True, version="HEAD-HASH-NOTFOUND", spi_speed="80MHz", spi_mode="SLOW READ"

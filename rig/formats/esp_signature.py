@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from rig.formats import esp_image
 from rig.formats.esp_chip import Chip
-from rig.formats.esp_idf import STANDARD, Idf
-from rig.formats.esp_image import Image, Reader, Refused
+from rig.formats.esp_header import Refused
+from rig.formats.esp_idf import Idf
+from rig.formats.esp_image import USUAL, Image, Reader
 from rig.formats.partition_table import Partition
 
 SECTOR = 0x1000
@@ -93,7 +94,7 @@ class Verdict:
         return self.image.refused
 
 
-def verify_update(read: Reader, update: Partition, running: Partition, chip: Chip, release: Idf = STANDARD) -> Verdict:
+def verify_update(read: Reader, update: Partition, running: Partition, chip: Chip, release: Idf = USUAL) -> Verdict:
     """Check the image in `update` as esp_ota_end does in a build that verifies signatures on update."""
     image = esp_image.verify(read, update.offset, update.size, chip, release)
     if image.refused and image.refused.reason != "digest":

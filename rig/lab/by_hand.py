@@ -13,6 +13,7 @@ from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher, find_dfu
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import DeviceFault, LabFault, Misuse
+from rig.firmware.file_kinds import kind_of
 from rig.firmware.manifest import Image
 from rig.formats.dfu_suffix import split_suffix
 from rig.formats.dfuse import Segment
@@ -125,8 +126,10 @@ def image_for_core(path: Path, *, force: bool) -> bytes:
     found = Found(None, "1d50:607f", "", ())
     image = load_file(path, found)
     if not force and not plausible_first_word(image.data):
+        kind = kind_of(image.data)
+        what = f"it is {kind.what}" if kind is not None else "its first word is no stack pointer in RAM"
         raise Misuse(
-            f"{path}: its first word is no stack pointer in RAM: a Core would install it and never start it",
+            f"{path}: {what}: a Core would install it and never start it",
             hint="is it a firmware file? Force it if you are sure",
         )
     return image.data

@@ -14,8 +14,7 @@ from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Image, Manifest
 from rig.formats.esp_boot_config import BootConfig, SecureVersion
 from rig.formats.esp_flash_parameters import FlashParameters
-from rig.formats.esp_idf import Idf
-from rig.formats.esp_image import Header
+from rig.formats.esp_header import Header
 from rig.lab.checkout import manifest_path
 from rig.lab.esp32_factory import ship_esp32
 from rig.lab.serving import serve
@@ -43,12 +42,13 @@ def serve_esp32(
     address: str | None,
     fed_by_board: bool,
     blank: bool,
+    flash_size: int | None = None,
 ) -> None:
-    """Serve one ESP32 until a signal. Raises Misuse or LabFault before it is ready."""
+    """Serve one ESP32 until a signal; `flash_size` in bytes. Raises Misuse or LabFault before it is ready."""
     known = Manifest.load(manifest_path(manifest))
     _check_place(trust, address)
     if not blank:
-        ship_esp32(state, known.roles("esp32"))
+        ship_esp32(state, known.roles("esp32"), flash_size)
     process: list[Esp32Process] = []
 
     async def start() -> Mapping[str, Any]:
@@ -59,6 +59,7 @@ def serve_esp32(
             fed_by_board=fed_by_board,
             routes=Routes.parse(servers, "--server"),
             address=address,
+            flash_size=flash_size,
             find=Catalogue(applications(known)).find,
             bootloaders=bootloaders(known),
             trust=trusted(trust),
@@ -101,15 +102,18 @@ def bootloaders(known: Manifest) -> Bootloaders:
         if image is None or image.boots is None:
             return None
         fuse = SecureVersion(lambda: chip.secure_version, chip.raise_secure_version)
-        flash = FlashParameters.of(Header.unpack(area))
+        header = Header.unpack(area)
+        flash = FlashParameters.of(header)
         return BootConfig(
             chip=chip.model,
+            header=header,
             rollback=image.boots.rollback,
             flash_size=flash.size,
             spi_mode=flash.mode,
             spi_speed=flash.speed,
             secure_version=fuse if image.boots.anti_rollback else None,
-            release=Idf.parse(image.boots.idf),
+            release=image.boots.release,
+            log_level=image.boots.log_level,
             version=f"v{image.boots.idf}",
         )
 

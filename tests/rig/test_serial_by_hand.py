@@ -13,6 +13,7 @@ import time
 
 import pytest
 import serial
+from checks_file_kinds import OTHERS
 from esp_flash import IMAGE, RUNNING, TWO_SLOTS, flash, reader
 from esp_models import served_board
 from esp_rfc2217_server import redirector
@@ -129,10 +130,26 @@ SLOT = TWO_SLOTS.slot(0).offset
 RECORDS = TWO_SLOTS.otadata.offset
 STAGE = EspBootloaderRecipe(kind="esp-bootloader", seed="serial", size=4096).build()
 WHOLE = bytes(flash((RUNNING, RUNNING)))
+
+
+def with_stage(contents: bytes, stage: bytes = STAGE) -> bytes:
+    """Flash with a second stage in its place."""
+    return contents[:0x1000] + stage + contents[0x1000 + len(stage) :]
+
+
+WHOLE_SET = with_stage(WHOLE)
 PLACES = {
     "an application in a slot": (SLOT, IMAGE, None),
     "an application in another's middle": (SLOT + 0x1000, IMAGE, "in the middle of"),
     "noise in a slot": (SLOT, NOISE, "would not start"),
+    "a second stage in a slot": (SLOT, STAGE, "it is a second stage: it belongs at 0x1000"),
+    "a table in a slot": (SLOT, TWO_SLOTS.pack(), "it is a partition table: it belongs at 0x8000"),
+    "a merged image in a slot": (SLOT, OTHERS["a merged image"][1], "it is a merged image"),
+    "a merged image from the second stage on in a slot": (SLOT, WHOLE_SET[0x1000:], "it is a merged image"),
+    "SPIFFS in a slot": (SLOT, OTHERS["a SPIFFS image"][1], "it is a SPIFFS image"),
+    "SPIFFS in plain data": (TWO_SLOTS.rows[0].offset, OTHERS["a SPIFFS image"][1][:0x5000], None),
+    "an application for a second stage": (0x1000, IMAGE[:0x6000], "it is an application"),
+    "a whole set from the second stage on": (0x1000, WHOLE_SET[0x1000:], None),
     "a damaged application": (SLOT, IMAGE[:-40] + NOISE[:40], "would not start"),
     "noise over the boot choice": (RECORDS, NOISE * 3, "records of the boot choice"),
     "an application over the boot choice": (RECORDS + 0x1000, IMAGE, "records of the boot choice"),
@@ -143,8 +160,8 @@ PLACES = {
     "noise where nothing is": (0, NOISE, "no partition at 0x0"),
     "another table": (0x8000, LAYOUTS["two_ota"].pack(), None),
     "noise for a table": (0x8000, NOISE, "holds none"),
-    "a whole flash": (0, WHOLE[:0x1000] + STAGE + WHOLE[0x1000 + len(STAGE) :], None),
-    "a whole flash without second stage": (0, WHOLE, "magic"),
+    "a whole flash": (0, WHOLE_SET, None),
+    "a whole flash without second stage": (0, WHOLE, "nothing but FF"),
 }  # fmt: skip
 
 
@@ -153,6 +170,29 @@ def test_what_no_esp32_could_run_is_refused_where_it_is_to_go(case):
     address, data, reason = PLACES[case]
     refused = misplaced(reader(flash()), address, data)
     assert (refused is None) if reason is None else (reason in (refused or ""))
+
+
+WRONG_FILES = {
+    "a second stage, somewhere": (STAGE, 0x10000, "is a second stage: it belongs at 0x1000"),
+    "a second stage, over the application": (STAGE, None, "is a second stage: it belongs at 0x1000"),
+    "a table, over the application": (TWO_SLOTS.pack(), None, "is a partition table: it belongs at 0x8000"),
+    "a merged image in its middle": (WHOLE_SET, 0x1000, "is a merged image.*it belongs at 0x0"),
+    "SPIFFS, over the application": (OTHERS["a SPIFFS image"][1], None, "is a SPIFFS image"),
+    "an ELF file": (OTHERS["an ELF file"][1], 0x10000, "is an ELF file: esptool elf2image makes an image of it"),
+    "an archive, over the application": (OTHERS["a gzip archive"][1], None, "is a gzip archive: unpack it first"),
+    "a hex file": (OTHERS["an Intel HEX file"][1], 0x10000, "is an Intel HEX file"),
+    "another chip's application": (OTHERS["an application for a C3"][1], 0x10000, "an application for an ESP32-C3"),
+    "a damaged application": (IMAGE[:-40] + NOISE[:40], 0x10000, "is an image that no ESP32 would start"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_what_is_no_contents_of_flash_is_refused_before_a_board_is_asked(case, tmp_path):
+    data, address, words = WRONG_FILES[case]
+    (tmp_path / "file").write_bytes(data)
+    with pytest.raises(Misuse, match=words) as refused:
+        serial_by_hand.write_flash("nowhere", address, tmp_path / "file", print, print, force=False, waits=True)
+    assert refused.value.hint == "force it if you are sure"
 
 
 def test_on_a_board_without_a_table_only_images_and_tables_are_written():
@@ -165,7 +205,7 @@ def test_on_a_board_without_a_table_only_images_and_tables_are_written():
 @pytest.fixture
 def two_slots():
     """A board whose second slot would be started next."""
-    with served_board(flash=bytes(flash((RUNNING, otadata.Record.of(2, otadata.State.VALID))))) as board:
+    with served_board(flash=with_stage(bytes(flash((RUNNING, otadata.Record.of(2, otadata.State.VALID)))))) as board:
         board.into_download()
         yield board
 

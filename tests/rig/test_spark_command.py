@@ -64,7 +64,11 @@ def test_a_file_is_flashed_with_an_event_a_chunk(up, tmp_path):
 
 
 WRONG = {
-    "a file that is no firmware": (["flash", "CORE", "TEXT"], 2, "no stack pointer in RAM"),
+    "a file that is no firmware": (
+        ["flash", "CORE", "TEXT"],
+        2,
+        "it is a text file: a Core would install it",
+    ),
     "a file that is not there": (["flash", "CORE", "nowhere.bin"], 2, "cannot read nowhere.bin"),
     "a Core that is not online": (["describe", "00" * 12], 3, "is not online"),
     "an id that is none": (["call", "nonsense", "f"], 2, "is no Core's id"),

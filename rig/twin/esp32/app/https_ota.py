@@ -10,6 +10,7 @@ from collections.abc import Generator
 
 from rig.formats import esp_image
 from rig.formats.esp_chip import named
+from rig.formats.esp_header import UNSET_REVISIONS, Header
 from rig.formats.esp_idf_client import (
     BULK_ERASES_THE_LENGTH,
     CALL_TELLS_WHY,
@@ -23,7 +24,7 @@ from rig.formats.esp_idf_client import (
     REFUSES_AS_BOOT_COMM,
     TELLS_LABEL,
 )
-from rig.formats.esp_image import AppDescription, Header
+from rig.formats.esp_image import AppDescription
 from rig.formats.partition_table import Partition
 from rig.twin.esp32.app.asked import Attempt, Request
 from rig.twin.esp32.app.connection import TimedOut
@@ -215,7 +216,7 @@ class _Download:
             return
         low, high = header.min_revision, header.max_revision
         limits = [(">=", low, low <= chip.revision)]
-        if high not in esp_image.UNSET_REVISIONS:
+        if high not in UNSET_REVISIONS:
             limits.append(("<=", high, chip.revision <= high))
         for relation, wanted, is_met in limits:
             if not is_met:
