@@ -6,11 +6,13 @@ It is the `esp32` table of an image in the manifest. What real clients do with i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from rig.formats.esp_idf import RELEASE, Idf
+from rig.errors import Misuse
+from rig.formats.esp_idf import ArduinoCore, Idf, Release
+from rig.formats.esp_idf_client import INVALIDATES_AT_BEGIN, PARTIAL, RESUMPTION
 
 #: The name that stands for the public roots; every other pin is NAME.pem in the folder a twin is given.
 BUNDLE = "bundle"
@@ -21,16 +23,27 @@ FleetRelease = Literal[
 ]  # fmt: skip
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PinName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Release = Idf
-#: Since when esp_ota_begin invalidates the rollback record, a download is resumed, and 304 has an error of its own.
-IDF_5_5: Release = Idf(5, 5)
+#: Releases of ESP-IDF and of the Arduino core, such as 5.5.4, 6.1-beta1 and 2.0.17.
+IdfName = Annotated[str, AfterValidator(lambda text: _release(Idf, text))]
+CoreName = Annotated[str, AfterValidator(lambda text: _release(ArduinoCore, text))]
+#: What is made of an image that says nothing of its ESP-IDF.
+STANDARD_IDF = "5.5"
+
+
+def _release(kind: type[Release], text: str) -> str:
+    """The text, which names a release. Raises ValueError."""
+    try:
+        kind.parse(text)
+    except Misuse as error:
+        raise ValueError(f"{error.message}: {error.hint}") from error
+    return text
 
 
 @dataclass(frozen=True, slots=True)
 class TlsBuild:
     """How mbedTLS was built: the release of ESP-IDF, and whether with the suites of ECDSA certificates."""
 
-    release: Release = IDF_5_5
+    release: Idf = Idf.parse(STANDARD_IDF)  # noqa: RUF009 (frozen)
     ecdsa: bool = True
 
 
@@ -51,7 +64,10 @@ class EspBehaviour(BaseModel):
     product: str | None = Field(default=None, pattern=r"^[\w.-]+$")
     #: Certificates trusted, by name; with `bundle` among them the others were added to the bundle.
     pins: tuple[PinName, ...] = ()
-    idf: str = Field(default="5.5", pattern=RELEASE)
+    #: The release of ESP-IDF it is built on; of an Arduino core that is told the one in that.
+    idf: IdfName = STANDARD_IDF
+    #: The release of the Arduino core; what is not told is the newest on this ESP-IDF.
+    core: CoreName | None = None
     rollback: bool = False
     anti_rollback: bool = False
     #: Signatures are verified on update, against the running image's own (reference/esp32.md §5.3).
@@ -63,6 +79,8 @@ class EspBehaviour(BaseModel):
     #: Bytes asked for at a time in partial download.
     partial: int | None = Field(default=None, ge=1024, le=1 << 20)
     resumption: bool = False
+    #: Challenges that its HTTP client was built to answer (CONFIG_ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH, …_DIGEST_AUTH).
+    authorizes: tuple[Literal["basic", "digest"], ...] = ("basic", "digest")
     skip_name: bool = False
     checks_dates: bool = False
     #: False: built without ECDHE-ECDSA (CONFIG_MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA), it takes RSA certificates only.
@@ -77,9 +95,14 @@ class EspBehaviour(BaseModel):
     hangs_after: Seconds | None = None
 
     @property
-    def idf_release(self) -> Release:
-        """The release as numbers, so that 5.10 comes after 5.5."""
+    def idf_release(self) -> Idf:
+        """The release that decides what its update client does."""
         return Idf.parse(self.idf)
+
+    @property
+    def arduino_core(self) -> ArduinoCore:
+        """The Arduino core that decides what HTTPUpdate does."""
+        return ArduinoCore.parse(self.core) if self.core is not None else ArduinoCore.on(self.idf_release)
 
     @property
     def tls_build(self) -> TlsBuild:
@@ -89,7 +112,18 @@ class EspBehaviour(BaseModel):
     @property
     def invalidates_at_begin(self) -> bool:
         """Whether esp_ota_begin erases the rollback record (reference/esp32.md §4.1)."""
-        return self.rollback and self.idf_release >= IDF_5_5
+        return self.rollback and self.idf_release.does(INVALIDATES_AT_BEGIN)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_core(cls, told: Any) -> Any:
+        """Where only the core is told, it says which ESP-IDF."""
+        if not isinstance(told, dict) or not isinstance(told.get("core"), str) or "idf" in told:
+            return told
+        try:
+            return {**told, "idf": str(ArduinoCore.parse(told["core"]).idf)}
+        except Misuse as error:
+            raise ValueError(f"core: {error.message}: {error.hint}") from error
 
     @model_validator(mode="after")
     def _an_address(self) -> EspBehaviour:
@@ -111,8 +145,10 @@ class EspBehaviour(BaseModel):
     def _only_what_exists(self) -> EspBehaviour:
         if self.client != "https-ota" and (self.partial or self.resumption or self.bulk_erase or self.skip_name):
             raise ValueError("partial, resumption, bulk_erase and skip_name are the https-ota client's")
-        if self.resumption and self.idf_release < IDF_5_5:
+        if self.resumption and not self.idf_release.does(RESUMPTION):
             raise ValueError("resumption came with idf 5.5")
+        if self.partial is not None and not self.idf_release.does(PARTIAL):
+            raise ValueError("partial came with idf 4.4")
         if self.anti_rollback and not self.rollback:
             raise ValueError("anti_rollback needs rollback")
         if self.crashes_after is not None and self.hangs_after is not None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rig.formats.esp_idf import SAYS_TWO_SECTORS, Idf
+from rig.formats.esp_idf_client import REWRITES_IN_PLACE
 
 SECTOR = 0x1000
 RECORD_SIZE = 32
@@ -121,18 +122,20 @@ def newest(records: Sequence[Record], eligible: Sequence[bool]) -> int | None:
     return max(numbers, key=lambda index: (records[index].seq, -index), default=None)
 
 
-def choose_slot(records: Sequence[Record], slot: int, slots: int, state: int) -> Rewrite:
+def choose_slot(records: Sequence[Record], slot: int, slots: int, state: int, release: Idf) -> Rewrite:
     """What choosing `slot` of `slots` for the next start writes (esp_ota_set_boot_partition).
 
-    `state` is NEW with rollback, else UNDEFINED. A record that already chooses the slot is rewritten in place, and a
-    label that was there stays.
+    `state` is NEW with rollback, else UNDEFINED. Where the active record chooses the slot already, newer releases
+    rewrite it in place, and older ones write its number into the other sector: of two equal ones the first decides
+    (reference/esp32.md §12.7). A label that was there stays.
     """
     number = active(records)
     if number is None:
         return _rewrite(records, 0, slot + 1, state)
     seq = records[number].seq
     following = seq + (slot + 1 - seq) % slots
-    return _rewrite(records, number if following == seq else 1 - number, following & 0xFFFF_FFFF, state)
+    in_place = following == seq and release.does(REWRITES_IN_PLACE)
+    return _rewrite(records, number if in_place else 1 - number, following & 0xFFFF_FFFF, state)
 
 
 def mark_valid(records: Sequence[Record]) -> Rewrite | None:

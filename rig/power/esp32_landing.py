@@ -132,7 +132,7 @@ class Download:
 
     def _by_its_state(self, records: bytes) -> Landing:
         """A record that is new, and whole but for its state, which nothing guards."""
-        state = newest_state(records)
+        state = written_state(records, self.records_before)
         if self.states == WITHOUT_ROLLBACK:
             known_by = "read-back" if state == State.UNDEFINED else "inferred"
             return Landing("chosen", None, known_by, f"the newest record says {_name(state)}")
@@ -159,7 +159,7 @@ class Probation:
             return Landing("abort", self.records_at + index * SECTOR, "read-back", f"record {index} is {how}")
         if records == self.records_before:
             return Landing(OUTSIDE, None, "read-back", "nothing was touched")
-        return _written_by("abort", newest_state(records))
+        return _written_by("abort", written_state(records, self.records_before))
 
 
 def damaged_record(records: bytes, before: bytes) -> tuple[int, str] | None:
@@ -192,10 +192,15 @@ def _name(state: int) -> str:
     return next((known.name.lower() for known in State if known == state), f"{state:#010x}")
 
 
-def newest_state(records: bytes) -> int:
-    """State of the record with the larger sequence number, whatever it is."""
+def written_state(records: bytes, before: bytes) -> int:
+    """State of the record that is not as it was, or else of that with the larger sequence number, whatever it is.
+
+    A record may have been given the number of the other one (ESP-IDF before 6.0): numbers do not tell which is new.
+    """
+    then = read_records(before[:SIZE])
     found: list[Record] = [record for record in read_records(records[:SIZE]) if not record.initial]
-    return max(found, key=lambda record: record.seq).state if found else State.UNDEFINED
+    changed = [record for record in found if record not in then]
+    return max(changed or found, key=lambda record: record.seq).state if found else State.UNDEFINED
 
 
 def _written(slot: bytes, data: bytes) -> int:

@@ -27,9 +27,12 @@ MOST_WAITING = 16 * 1024
 #: How long a name nobody knows is asked for.
 UNKNOWN_SECONDS = 1.0
 UNKNOWN, UNREACHABLE = b"unknown", b"unreachable"
+#: The other end hung up by RST.
+RESET = b"reset"
 _ABORTIVE = struct.pack("ii", 1, 0)
 
-#: What happened: `open`, `data` with bytes, or `lost`; with UNKNOWN or UNREACHABLE where nothing was ever open.
+#: What happened: `open`, `data` with bytes, or `lost`; with UNKNOWN or UNREACHABLE where nothing was ever open, with
+#: RESET where it was reset.
 Happened = Callable[[str, bytes], None]
 
 
@@ -94,10 +97,10 @@ class Connection(asyncio.Protocol):
         self._network.happened(self, "lost")
         return True
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         """It is over."""
         self._network.forget(self)
-        self._network.happened(self, "lost")
+        self._network.happened(self, "lost", RESET if isinstance(error, ConnectionResetError) else b"")
 
     def hang_up(self) -> None:
         """End it with FIN."""

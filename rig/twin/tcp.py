@@ -30,7 +30,7 @@ class TcpClient:
 
     def __init__(self) -> None:
         self.link = Link.CLOSED
-        #: Why it was never open: b"unknown" for a name, b"unreachable"; empty when it was open.
+        #: Why it was never open: b"unknown" for a name, b"unreachable"; b"reset" for one that was; else empty.
         self.why = b""
         self.received = bytearray()
         self.on_order: Order = lambda _order, _what: None
@@ -76,7 +76,7 @@ class TcpClient:
         match what:
             case "open" if self.link is Link.CONNECTING:
                 self.link = Link.OPEN
-            case "lost" if self.link is not Link.CLOSED:
+            case "lost" if self.link not in (Link.CLOSED, Link.LOST):
                 self.link, self.why = Link.LOST, data
             case "data" if self.link is Link.OPEN:
                 self.received += data

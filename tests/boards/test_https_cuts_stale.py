@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import pytest
 from laid_records import with_a_stale_record
+from test_https import update
 
+from rig.boards.golden import golden_set
 from rig.campaign.esp32_trial import HttpsUpdate
+from rig.formats.esp_idf_client import REWRITES_IN_PLACE
 from rig.formats.otadata import SECTOR
 from rig.power.trigger import Aim
 
@@ -49,3 +52,17 @@ def test_after_a_cut_before_the_choice_an_image_runs_that_nobody_chose_and_nobod
         at = where + number * SECTOR
         assert bench.board.read_flash([(at, len(record))])[at] == record
     known_defect("stale-record-starts-an-image-that-nobody-chose")
+
+
+def test_an_update_of_the_stale_slot_that_is_given_up_leads_to_it_again(bench, image, known_defect):
+    """Before 6.0 the choice gives the other record the number of the stale one: it goes, and the stale one is left."""
+    board, known = bench.board, bench.golden.esp32
+    if known is None or known.idf_release.does(REWRITES_IN_PLACE):
+        pytest.skip("how this firmware chooses a slot once more is not known, or it does so in place")
+    with_a_stale_record(image("previous")).lay(board, golden_set(bench.roles).table)
+    update(board, image("never_confirms"))
+    for _start in ("given up", "unwatched"):
+        board.start()
+        assert board.is_alive(board.timing.start)
+        assert board.log.version() == image("never_confirms").version
+    known_defect("stale-record-brings-back-an-image-that-was-given-up")

@@ -20,7 +20,7 @@ from rig.trust.tls.context import TlsSettings
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.memory import Esp32Memory
-from rig.twin.network import UNKNOWN
+from rig.twin.network import RESET, UNKNOWN
 from rig.twin.steps import Program, Work
 
 BOOTLOADER = b"\xe9" + bytes(31)
@@ -179,7 +179,7 @@ class World:
             if data:
                 self._waiting.append(("data", data))
             if ends:
-                self._waiting.append(("lost", b""))
+                self._waiting.append(("lost", RESET if self._peer.by == "RST" else b""))
         elif order in ("close", "vanish"):
             self._waiting.clear()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from rig.trust.authority import Authority, make_root
 from rig.trust.identity import Identity, pem
@@ -49,16 +50,19 @@ class Answer:
     data: bytes
     hangs_up: bool = True
     later: bytes = b""
+    #: How it hangs up: by FIN, after a close_notify, by RST.
+    by: Literal["FIN", "close_notify", "RST"] = "FIN"
 
 
 Answers = Callable[[Asked], Answer]
 
 
 def answer(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
-    """An answer with a Content-Length, unless another one is told."""
+    """An answer with a Content-Length, unless another one is told; the server stays if that is all of it."""
     named = {"Content-Length": str(len(body)), **{name.replace("_", "-"): value for name, value in headers.items()}}
     lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in named.items() if value)]
-    return Answer(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    return Answer(head + body, hangs_up=named["Content-Length"] != str(len(body)))
 
 
 def serving(image: bytes) -> Answers:
@@ -99,9 +103,17 @@ class Peer:
         self._shaken = False
         self._text = b""
         self.later = b""
+        self.by = "FIN"
+        self._gone = False
 
     def receive(self, data: bytes) -> tuple[bytes, bool]:
-        """What the server sends then, and whether it hangs up."""
+        """What the server sends then, and whether it hangs up; one that has, answers no more."""
+        if self._gone:
+            return b"", True
+        sent, self._gone = self._receive(data)
+        return sent, self._gone
+
+    def _receive(self, data: bytes) -> tuple[bytes, bool]:
         if self._tls is None:
             self._text += data
             return self._answer()
@@ -120,6 +132,9 @@ class Peer:
         sent, ends = self._answer()
         if sent:
             self._tls.write(sent)
+        if ends and self.by == "close_notify":
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self._tls.unwrap()
         return self._out.read(), ends
 
     def told(self) -> dict[str, Any]:
@@ -152,7 +167,7 @@ class Peer:
         asked = Asked(self.host, method, path, version, headers)
         self._asked.append(asked)
         found = self._answers(asked)
-        self.later = found.later
+        self.later, self.by = found.later, found.by
         return found.data, found.hangs_up
 
 

@@ -7,6 +7,7 @@ from esp_recordings import esp_image
 from rig.formats import otadata
 from rig.formats.esp_boot import Erase, Program, Say, boot, boot_once, perform
 from rig.formats.esp_boot_config import BootConfig
+from rig.formats.esp_image import USUAL
 from rig.formats.otadata import Record, State
 from rig.formats.partition_table import LAYOUTS
 
@@ -72,4 +73,4 @@ def write(contents: bytearray, rewrite: otadata.Rewrite, done: str = "written") 
 
 def chosen(state: int) -> otadata.Rewrite:
     """What choosing slot 1 then writes."""
-    return otadata.choose_slot((RUNNING, BLANK), 1, 2, state)
+    return otadata.choose_slot((RUNNING, BLANK), 1, 2, state, USUAL)

@@ -28,13 +28,13 @@ REAL_CHOOSE, REAL_PERFORM, REAL_SET_BOOT = otadata.choose_slot, ota_module.perfo
 REAL_COUNTER_PERFORM = resume_counter.perform
 
 
-def _same_sequence(records, slot, slots, state):
-    rewrite = REAL_CHOOSE(records, slot, slots, state)
+def _same_sequence(records, slot, slots, state, release):
+    rewrite = REAL_CHOOSE(records, slot, slots, state, release)
     return replace(rewrite, record=Record.of(rewrite.record.seq - 2, state))
 
 
-def _running_sector(records, slot, slots, state):
-    return replace(REAL_CHOOSE(records, slot, slots, state), sector=otadata.active(records) or 0)
+def _running_sector(records, slot, slots, state, release):
+    return replace(REAL_CHOOSE(records, slot, slots, state, release), sector=otadata.active(records) or 0)
 
 
 def _without_erasing(self, rewrite):

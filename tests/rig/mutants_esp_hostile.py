@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import checks_esp_hostile as of_hostile
 import checks_esp_start as of_start
 import checks_esp_state as of_state
 
 from rig.firmware import esp_second_stages
 from rig.formats.esp_boot_config import SecureVersion
+from rig.formats.esp_idf import Change, since
 from rig.twin import state_folder
 from rig.twin.esp32 import boot, chip, stub
 from rig.twin.esp32.app import arduino_update, fetch, http
 from rig.twin.esp32.app import ota as ota_module
-from rig.twin.esp32.app.http import Head, Url
+from rig.twin.esp32.app.http_head import Head, Url
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.spi_flash import SpiFlash
 from rig.twin.steps import Work
 
+#: What every release does.
+ALWAYS = Change("planted", "nowhere", since("3.3"))
 REAL_REQUEST, REAL_SPI_RESET, REAL_CHIP = http.request, SpiFlash.reset, Chip.__init__
 
 
@@ -26,7 +31,7 @@ def _perform_whatever(runs):
 
 
 def _join_whatever(self, location):
-    return Url.parse(http.urljoin(str(self), location))
+    return Url.parse(urljoin(str(self), location))
 
 
 def _any_total(self):
@@ -35,7 +40,7 @@ def _any_total(self):
 
 def _plainly(board, url, method, headers, security, seconds, version="1.1"):
     """Without anybody to trust an https address is asked by plain HTTP."""
-    plain = http.Url("http", url.host, url.port, url.path) if security is None else url
+    plain = Url("http", url.host, url.port, url.path) if security is None else url
     return (yield from REAL_REQUEST(board, plain, method, headers, security, seconds, version))
 
 
@@ -65,7 +70,7 @@ MUTANTS = {
         of_hostile.a_restart_takes_a_time_that_nothing_scales,
     ),
     "esp32 http: every Location is an address": (
-        lambda m: m.setattr(Url, "join", _join_whatever),
+        lambda m: m.setattr(Url, "redirected", _join_whatever),
         of_hostile.no_server_breaks_a_twin,
     ),
     "esp32 http: every total is a number": (
@@ -85,7 +90,7 @@ MUTANTS = {
         of_hostile.https_without_anybody_to_trust_is_not_asked_for,
     ),
     "esp32 app: 304 always had its own error": (
-        lambda m: m.setattr(fetch, "IDF_5_5", (0, 0)),
+        lambda m: m.setattr(fetch, "NOT_MODIFIED", ALWAYS),
         of_hostile.not_modified_has_no_error_of_its_own_before_5_5,
     ),
     "esp32 state: files are written in place": (

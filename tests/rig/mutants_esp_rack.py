@@ -134,7 +134,7 @@ MUTANTS = {
         of_landing.a_record_that_is_gone_is_the_updates_begin,
     ),
     "esp32 landing: the older record tells": (
-        lambda m: m.setattr(esp32_landing, "newest_state", lambda records: read_records(records)[0].state),
+        lambda m: m.setattr(esp32_landing, "written_state", lambda records, _before: read_records(records)[0].state),
         of_landing.a_record_that_is_whole_says_how_far_the_new_image_is,
     ),
     "esp32 landing: a start's abort is not looked at": (

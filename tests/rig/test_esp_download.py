@@ -28,7 +28,8 @@ def test_a_partial_download_asks_for_the_length_and_then_for_pieces():
 
 def test_without_head_a_range_of_one_byte_tells_the_length():
     world = world_of(
-        https(partial=100_000), lambda asked: answer(405) if asked.method == "HEAD" else serving(IMAGE)(asked)
+        https(partial=100_000, idf="6.0"),
+        lambda asked: answer(405) if asked.method == "HEAD" else serving(IMAGE)(asked),
     )
     assert checked(world) == "installed"
     assert ranges(world)[1] == ("GET", "bytes=0-0")
@@ -63,7 +64,7 @@ def test_a_download_is_resumed_after_a_cut_where_it_was():
 
 
 def test_a_server_without_ranges_is_asked_again_from_the_start():
-    world = interrupted()
+    world = interrupted(idf="5.5.4")
     world.answers = lambda _: answer(200, IMAGE)
     assert checked(world) == "installed"
     assert [wanted is None for _method, wanted in ranges(world)] == [False, True]
@@ -78,11 +79,11 @@ def test_resumption_goes_with_pieces():
 
 
 def test_a_download_that_was_finished_is_not_resumed():
-    world = world_of(https(resumption=True))
+    world = world_of(https(resumption=True, idf="5.5.4"))
     assert checked(world) == "installed"
     world.boot()
     world.asked.clear()
-    world.install(0, replace(OLD, seed="other"), https(resumption=True))
+    world.install(0, replace(OLD, seed="other"), https(resumption=True, idf="5.5.4"))
     world.run(7200, until="checked:")
     assert ranges(world)[0] == ("GET", "bytes=0-")
 

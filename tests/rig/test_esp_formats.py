@@ -17,6 +17,7 @@ from rig.formats import esp_image as image_format
 from rig.formats import otadata
 from rig.formats.esp_boot import boot_once
 from rig.formats.esp_chip import ESP32
+from rig.formats.esp_idf import Idf
 from rig.formats.otadata import Record, State
 from rig.formats.partition_table import LAYOUTS, PartitionTable, TableRefused
 
@@ -42,6 +43,8 @@ def test_otadata_of_any_kind_chooses_an_existing_slot_or_none(raw, slots):
     assert number is None or 0 <= records[number].slot(slots) < slots
 
 
+#: A release in which what was chosen is always active.
+NEWEST = Idf(6, 1)
 CHOICES = {
     "nothing chosen yet: the first sector, counted from one": ((BLANK, BLANK), 1, 2, (0, 2)),
     "the other slot: the other sector, the next number": ((Record.of(1, 2), BLANK), 1, 2, (1, 2)),
@@ -54,7 +57,7 @@ CHOICES = {
 @pytest.mark.parametrize("name", CHOICES)
 def test_choosing_a_slot_writes_the_next_record(name):
     records, slot, slots, (sector, seq) = CHOICES[name]
-    rewrite = otadata.choose_slot(records, slot, slots, State.NEW)
+    rewrite = otadata.choose_slot(records, slot, slots, State.NEW, NEWEST)
     assert (rewrite.sector, rewrite.record.seq, rewrite.record.state) == (sector, seq, State.NEW)
 
 
@@ -62,7 +65,7 @@ def test_choosing_a_slot_writes_the_next_record(name):
 def test_what_was_chosen_is_active(first, second, slots, data):
     records = [Record.of(first + 1, State.VALID), Record.of(second + 1, State.VALID)]
     slot = data.draw(st.integers(0, slots - 1))
-    rewrite = otadata.choose_slot(records, slot, slots, State.NEW)
+    rewrite = otadata.choose_slot(records, slot, slots, State.NEW, NEWEST)
     records[rewrite.sector] = rewrite.record
     assert otadata.active(records) == rewrite.sector
     assert rewrite.record.slot(slots) == slot

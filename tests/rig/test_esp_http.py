@@ -7,7 +7,8 @@ import contextlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig.twin.esp32.app.http import ChunkReader, Head, Malformed, Url
+from rig.twin.esp32.app.http_body import ChunkReader
+from rig.twin.esp32.app.http_head import Head, Malformed, Url
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.lists(st.integers(1, 30), max_size=20))

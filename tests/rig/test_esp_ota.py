@@ -136,17 +136,18 @@ def test_row_15_between_the_erases_for_the_factory_a_stale_record_decides():
     assert world.boot() == "factory"
 
 
-def stale(k: int | None = None) -> World:
+def stale(k: int | None = None, idf: str = "5.5") -> World:
     """Record 4 is for slot 1, whose image is broken: slot 0 runs, and updates slot 1 once more."""
-    world = updating(new="never")
+    world = updating(new="never", idf=idf)
     world.record(1, Record.of(4, State.VALID))
     world.put(world.slot(T).offset, b"\xe9broken")
     return update_until(world, k)
 
 
-def test_the_stale_record_starts_an_image_that_nobody_chose_and_nobody_watches():
-    chosen = next(one for one in operations_of(stale()) if one.where == "other record")
-    world = stale(chosen.k)
+@pytest.mark.parametrize(("idf", "sector"), [("5.5", "running record"), ("6.0", "other record")])
+def test_the_stale_record_starts_an_image_that_nobody_chose_and_nobody_watches(idf, sector):
+    chosen = next(one for one in operations_of(stale(idf=idf)) if one.where == sector)
+    world = stale(chosen.k, idf)
     assert [started(world), started(world)] == [T, T]
     assert world.records[1] == Record.of(4, State.VALID)
 

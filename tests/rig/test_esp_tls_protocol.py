@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rig.errors import Misuse
 from rig.firmware.esp_behaviour import TlsBuild
 from rig.formats.certificate_chain import read_pem
+from rig.formats.esp_idf import Idf
 from rig.formats.tls_records import ClientRecords
 from rig.twin.esp32.app.tls import TlsClient, TlsFailed
 
@@ -67,7 +68,7 @@ RELEASES: dict[str, tuple[dict[str, object], tuple[int, int], tuple[str, str] | 
 @pytest.mark.parametrize("case", RELEASES)
 def test_older_releases_speak_older_tls(case):
     knobs, release, expected = RELEASES[case]
-    shaken = shake_hands(trusting(ROOT), server(**knobs), build=TlsBuild(release))
+    shaken = shake_hands(trusting(ROOT), server(**knobs), build=TlsBuild(Idf(*release)))
     assert (shaken.version, shaken.cipher) == (expected or ("", ""))
 
 
@@ -87,7 +88,7 @@ def test_a_build_without_ecdsa_shares_no_suite_with_an_ecdsa_server(case):
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_an_alert_is_of_the_version_that_is_spoken():
-    shaken = shake_hands(trusting(), server(**OLD_TLS), build=TlsBuild((4, 4)))
+    shaken = shake_hands(trusting(), server(**OLD_TLS), build=TlsBuild(Idf(4, 4)))
     assert (shaken.code, shaken.server_error) == (-0x7680, "TLSV1_ALERT_UNKNOWN_CA")
 
 

@@ -49,8 +49,12 @@ class Lab:
         port = await self.server.start("127.0.0.1", 0)
         tcp, loop = self.board.tcp, asyncio.get_running_loop()
         self._began = loop.time()
-        self.network = Network(Routes(default=("127.0.0.1", port)), self._happened, lambda: len(tcp.received))
+        self.routes = Routes(default=("127.0.0.1", port))
+        self.network = Network(self.routes, self._happened, lambda: len(tcp.received))
         tcp.on_order = self.network.order
+
+    def power_on(self) -> None:
+        """Power returns, and the board begins."""
         self.board.power_on(self.now())
         self._wake()
 
@@ -98,13 +102,15 @@ def _pem(authority: Any) -> str:
     return pem(authority.certificate).decode()
 
 
-def run(behaviour: EspBehaviour, story: Callable[[Lab], Awaitable[None]]) -> Lab:
-    """Play a story, and clean up."""
+def run(behaviour: EspBehaviour, story: Callable[[Lab], Awaitable[None]], *, powered: bool = True) -> Lab:
+    """Play a story, from power-on or before, and clean up."""
 
     async def play() -> Lab:
         lab = Lab(behaviour)
         await lab.start()
         try:
+            if powered:
+                lab.power_on()
             await story(lab)
         finally:
             await lab.close()

@@ -15,6 +15,7 @@ import mutants_esp
 import mutants_esp_app
 import mutants_esp_hostile
 import mutants_esp_rack
+import mutants_esp_releases
 import mutants_esp_stage
 import mutants_https
 import mutants_probe
@@ -239,6 +240,7 @@ TABLES = [
             mutants_esp_app,
             mutants_esp_hostile,
             mutants_esp_rack,
+            mutants_esp_releases,
             mutants_esp_stage,
             mutants_https,
             mutants_trust,

@@ -34,6 +34,21 @@ class _Burst(web.StreamResponse):
     _send_headers_immediately = False
 
 
+class _Unmeasured(_Burst):
+    """One that tells no length and has no chunks: its body ends where the connection does."""
+
+    _length_check = False
+
+
+class _HeadOfChunks(_Burst):
+    """An answer to HEAD that says how a GET would be answered: in chunks."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Content-Length", None)
+        self.headers["Transfer-Encoding"] = "chunked"
+
+
 class Cut(Exception):
     """The body ended before its end, because that was to happen or the client would not take it."""
 
@@ -60,6 +75,8 @@ class Sending:
         while self.sent < len(self.body):
             await self._send(self.body[self.sent : self._next_stop()])
             await self._cut()
+        if "no-length-fin" in self._faults:
+            await self._end_by_fin()
         await self.response.write_eof()
 
     @property
@@ -68,14 +85,20 @@ class Sending:
         return self.sent == len(self.body)
 
     def _head(self, length: int) -> web.StreamResponse:
-        response = _Burst(status=self._answer.status, headers=dict(self._answer.headers))
+        unmeasured = bool({"no-length", "no-length-fin", "head-without-length"} & set(self._faults))
+        kind = _HeadOfChunks if "head-chunked" in self._faults else _Unmeasured if unmeasured else _Burst
+        response = kind(status=self._answer.status, headers=dict(self._answer.headers))
         if "chunked" in self._faults:
             response.headers["Transfer-Encoding"] = "chunked"
+        elif unmeasured:
+            response.force_close()
         elif self._answer.status not in (204, 304):
             promised = self._faults.get("wrong-length")
             response.content_length = promised.at if promised is not None else length
         if "wrong-md5" in self._faults:
             response.headers["x-MD5"] = "0" * 32
+        if "md5-in-capitals" in self._faults and "x-MD5" in response.headers:
+            response.headers["x-MD5"] = response.headers["x-MD5"].upper()
         if {"wrong-length", "chunked"} & set(self._faults):
             response.force_close()
         return response
@@ -114,10 +137,28 @@ class Sending:
         if "close" in due:
             _close(self._request)
             raise Cut("closed on demand")
+        if "fin" in due:
+            await self._end_by_fin()
         if "reset" in due:
             await self._arrived()
             _abort(self._request)
             raise Cut("reset on demand")
+
+    async def _end_by_fin(self) -> None:
+        """Hang up at TCP alone: FIN, and no close_notify before it. Raises Cut."""
+        transport = self._request.transport
+        if transport is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PIECE_SECONDS):
+                    while transport.get_write_buffer_size():
+                        await asyncio.sleep(0.002)
+            with contextlib.suppress(OSError):
+                transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            await self._arrived()
+            transport.abort()
+        if self.is_whole:
+            return
+        raise Cut("hung up without close_notify on demand")
 
     async def _stall(self, seconds: float) -> None:
         """Be silent for so long, or until the client sends no more: of one that has gone there is no other sign."""

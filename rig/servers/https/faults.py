@@ -10,23 +10,36 @@ from typing import Any, Literal, get_args
 from rig.errors import Misuse
 from rig.servers.https.check_in import device_id
 
-AnswerFault = Literal["status", "redirect", "empty"]
+AnswerFault = Literal["status", "redirect", "empty", "unauthorized"]
+HeadFault = Literal["head", "head-without-length", "head-chunked"]
 BodyFault = Literal[
-    "stall", "close", "reset", "slow", "wrong-length", "truncated", "random", "chunked", "no-range", "wrong-md5"
-]
+    "stall", "close", "fin", "reset", "slow", "wrong-length", "no-length", "no-length-fin", "truncated", "random",
+    "chunked", "no-range", "wrong-md5", "md5-in-capitals",
+]  # fmt: skip
 #: These happen where a body has come to `at` bytes.
-CUTS = ("stall", "close", "reset")
+CUTS = ("stall", "close", "fin", "reset")
 ANSWER_FAULTS: tuple[str, ...] = get_args(AnswerFault)
+#: These wait for a HEAD.
+HEAD_FAULTS: tuple[str, ...] = get_args(HeadFault)
 BODY_FAULTS: tuple[str, ...] = get_args(BodyFault)
-STATUSES = (204, 304, 401, 403, 404, 416, 500)
+REFUSALS = (400, 401, 403, 404, 405, 410, 416, 429, 500, 501, 502, 503, 504)
+STATUSES = (204, 304, *REFUSALS)
 REDIRECTS = (301, 302, 303, 307, 308)
 #: What `at` is where it is not told, and what it may be.
 _AT: dict[str, tuple[int, range | tuple[int, ...]]] = {
     "status": (404, STATUSES),
     "redirect": (302, REDIRECTS),
+    "head": (405, (204, *REFUSALS)),
     "slow": (1024, range(1, 1 << 30)),
-    **dict.fromkeys(("empty", "chunked", "no-range", "wrong-md5"), (0, (0,))),
-}
+    **dict.fromkeys(
+        (
+            "empty", "unauthorized", "head-without-length", "head-chunked", "no-length", "no-length-fin", "chunked",
+            "no-range", "wrong-md5", "md5-in-capitals",
+        ), (0, (0,))
+    ),
+}  # fmt: skip
+#: What `to` is of these, and what else is said of it.
+_TO = {"redirect": "a place to redirect to", "unauthorized": "a challenge"}
 _ANY_COUNT = range(1 << 40)
 _FORM = re.compile(r"(?:([^/:@*]+)/)?([a-z0-9-]+)(?:@(\d+))?(?:\*(\d+))?(?::(.*))?", re.S)
 
@@ -35,9 +48,10 @@ _FORM = re.compile(r"(?:([^/:@*]+)/)?([a-z0-9-]+)(?:@(\d+))?(?:\*(\d+))?(?::(.*)
 class Fault:
     """What is to go wrong, `times` times (0: until it is cleared), with one device, at one host, or with any.
 
-    `at` is the status of status and redirect, bytes per second of slow, the Content-Length of wrong-length, and else
-    the bytes of the body before it happens. `lasts` is the seconds of a stall (0: until the client leaves); `to` is
-    where redirect points. Faults of a body wait for an answer that has one.
+    `at` is the status of status, head and redirect, bytes per second of slow, the Content-Length of wrong-length, and
+    else the bytes of the body before it happens. `lasts` is the seconds of a stall (0: until the client leaves); `to`
+    is where redirect points, or the challenge of unauthorized, if any. Faults of a body wait for an answer that has
+    one, those of HEAD for a HEAD.
     """
 
     kind: str
@@ -56,7 +70,7 @@ class Fault:
             raise Misuse(f"fault {text!r} is not [DEVICE/]KIND[@N][*TIMES][:VALUE]")
         device, kind, at, times, value = found.groups()
         fault = cls(kind, int(at) if at else None, device, times=int(times) if times else 1)
-        if kind == "redirect":
+        if kind in _TO:
             fault.to = value
         elif value:
             try:
@@ -68,8 +82,9 @@ class Fault:
 
     def check(self) -> None:
         """Complete it. Raises Misuse for a fault that cannot be."""
-        if self.kind not in (*ANSWER_FAULTS, *BODY_FAULTS):
-            known = ", ".join((*ANSWER_FAULTS, *BODY_FAULTS))
+        every = (*ANSWER_FAULTS, *HEAD_FAULTS, *BODY_FAULTS)
+        if self.kind not in every:
+            known = ", ".join(every)
             raise Misuse(f"no fault is called {self.kind!r}", hint=f"one of {known}")
         standard, possible = _AT.get(self.kind, (0, _ANY_COUNT))
         if self.at is None:
@@ -78,8 +93,10 @@ class Fault:
             raise Misuse(f"fault {self.kind} cannot be at {self.at}", hint=_spoken(possible))
         if self.kind == "redirect" and (not self.to or not self.to.isprintable()):
             raise Misuse("fault redirect needs a place to redirect to", hint="redirect@302:https://host/path")
-        if self.kind != "redirect" and self.to is not None:
-            raise Misuse(f"fault {self.kind} leads nowhere: `to` is for redirect")
+        if self.to is not None and self.kind not in _TO:
+            raise Misuse(f"fault {self.kind} leads nowhere: `to` is for {' and '.join(_TO)}")
+        if self.to is not None and not self.to.isprintable():
+            raise Misuse(f"fault {self.kind} needs {_TO[self.kind]} in one printable line")
         if self.kind != "stall" and self.lasts:
             raise Misuse(f"fault {self.kind} does not last: seconds are for stall")
         if self.times < 0 or not 0 <= self.lasts <= 3600:

@@ -17,7 +17,7 @@ from rig.servers.https.answer import Answer, answer_to
 from rig.servers.https.body import Cut, Sending
 from rig.servers.https.check_in import CheckIn, device_in, read_check_in
 from rig.servers.https.connection import HttpServer
-from rig.servers.https.faults import ANSWER_FAULTS, BODY_FAULTS, Fault, Faults
+from rig.servers.https.faults import ANSWER_FAULTS, BODY_FAULTS, HEAD_FAULTS, Fault, Faults
 from rig.servers.https.journal import Event, Journal
 from rig.servers.https.policy import Policy
 from rig.servers.https.shelf import Shelf
@@ -194,8 +194,9 @@ class UpdateServer:
         if request.method not in ("GET", "HEAD"):
             return Answer(405, "only GET and HEAD", {"Allow": "GET, HEAD"}), {}
         wrong = self.faults.take(ANSWER_FAULTS, host, device)
-        for fault in wrong.values():
-            return _wrong_answer(fault), wrong
+        heads = self.faults.take(HEAD_FAULTS, host, device) if request.method == "HEAD" and not wrong else {}
+        for fault in (*wrong.values(), *(fault for fault in heads.values() if fault.kind == "head")):
+            return _wrong_answer(fault), wrong or heads
         wants_part = request.method == "GET" and "range" in headers
         faults = dict(self.faults.take(("no-range",), host, device)) if wants_part else {}
         is_part = request.method == "GET" and not faults  # only GET has ranges (RFC 9110 §14.2)
@@ -208,7 +209,7 @@ class UpdateServer:
         if answer.size and request.method == "GET":
             kinds = [kind for kind in BODY_FAULTS if kind != "no-range"]
             faults |= self.faults.take(kinds, host, device, answer.size)
-        return answer, faults
+        return answer, {**faults, **heads}
 
     # -- what is told --------------------------------------------------------------------------------------------------
 
@@ -258,5 +259,7 @@ def _wrong_answer(fault: Fault) -> Answer:
         return Answer(fault.at or 302, "redirect on demand", {"Location": fault.to or "/"})
     if fault.kind == "empty":
         return Answer(200, "empty on demand", {"Content-Type": "application/octet-stream"})
+    if fault.kind == "unauthorized":
+        return Answer(401, "unauthorized on demand", {"WWW-Authenticate": fault.to} if fault.to else {})
     asks = {"WWW-Authenticate": 'Basic realm="rig"'} if fault.at == 401 else {}
-    return Answer(fault.at or 404, "status on demand", asks)
+    return Answer(fault.at or 404, "HEAD refused on demand" if fault.kind == "head" else "status on demand", asks)

@@ -11,10 +11,12 @@ from collections.abc import Generator, Iterable
 
 from rig.formats import esp_header, esp_image
 from rig.formats.certificate_chain import VERIFY_FAILED
+from rig.formats.esp_idf_client import MD5_IN_ANY_CASE
 from rig.formats.partition_table import Partition
 from rig.twin.esp32.app.connection import ConnectionFailed, Security, TimedOut
 from rig.twin.esp32.app.esp_error import EspError
-from rig.twin.esp32.app.http import HungUp, Malformed, Response, Url, request
+from rig.twin.esp32.app.http import Response, request
+from rig.twin.esp32.app.http_head import HungUp, Malformed, Url
 from rig.twin.esp32.app.ota import Ota, perform
 from rig.twin.esp32.memory import BLOCK, SECTOR
 from rig.twin.flash import Run
@@ -162,7 +164,7 @@ def _answered(ota: Ota, response: Response) -> Generator[Step, bool, Result]:
         raise UpdateFailed(BAD_MD5)
     updater = Updater(ota, target, size)
     yield from _stream(response, updater, size)
-    if md5 and md5.lower() != updater.md5:
+    if md5 and (md5.lower() if ota.behaviour.arduino_core.does(MD5_IN_ANY_CASE) else md5) != updater.md5:
         raise UpdateFailed(MD5_MISMATCH)
     yield from updater.finish()
     return Result.OK

@@ -5,6 +5,7 @@ Generators over the board's TcpClient. Time-outs are a program's own and never s
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from rig.formats.certificate_chain import Trust
 from rig.twin.esp32.app import esp_error
 from rig.twin.esp32.app.tls import CONNECTION_ENDED, TlsClient, TlsFailed
 from rig.twin.esp32.steps import Board
-from rig.twin.network import UNKNOWN
+from rig.twin.network import RESET, UNKNOWN
 from rig.twin.steps import Listen, Step
 from rig.twin.tcp import Link
 
@@ -21,6 +22,21 @@ from rig.twin.tcp import Link
 PIECE = 4096
 #: A longer name has no address (RFC 1035 §2.3.4).
 LONGEST_NAME = 253
+#: Errors of sockets by newlib's numbers: ENOTCONN, ECONNRESET.
+NOT_CONNECTED, RESET_BY_PEER = 128, 104
+
+
+class Ending(enum.Enum):
+    """How a server hung up: by close_notify, by FIN alone, or so that the connection is broken."""
+
+    GOODBYE = "close_notify"
+    FIN = "FIN"
+    RESET = "RST"
+
+    @property
+    def errno(self) -> int:
+        """What the device's socket has then; a close_notify leaves it alone (espressif/esp-idf#14724)."""
+        return {Ending.GOODBYE: 0, Ending.FIN: NOT_CONNECTED, Ending.RESET: RESET_BY_PEER}[self]
 
 
 class TimedOut(Exception):
@@ -66,6 +82,16 @@ class Connection:
                 raise TimedOut
             yield Listen(until - self._board.time)
 
+    @property
+    def ending(self) -> Ending | None:
+        """How the server hung up; None while it is there, or what it sent is not all read."""
+        if not self._over():
+            return None
+        if self._tls is not None and self._tls.said_goodbye:
+            return Ending.GOODBYE
+        is_broken = self._tcp.why == RESET or (self._tls is not None and self._tls.broken)
+        return Ending.RESET if is_broken else Ending.FIN
+
     def close(self) -> None:
         """Hang up."""
         if self._tls is not None:
@@ -107,7 +133,7 @@ class Connection:
             try:
                 self._tls.receive(self._tcp.take(PIECE))
             except TlsFailed:
-                self._tls.ended = True
+                self._tls.ended = self._tls.broken = True
             self._flush(self._tls)
         data = bytes(self._tls.plain)
         self._tls.plain.clear()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator, Sequence
 
 from rig.firmware.update_attempts import Attempt, attempts_1, attempts_2
 from rig.twin.esp32.app.arduino_update import Result, UpdateFailed, http_update
+from rig.twin.esp32.app.asked import Attempt as Outcome
+from rig.twin.esp32.app.asked import Request
 from rig.twin.esp32.app.connection import Security
 from rig.twin.esp32.app.esp_error import (
     FAIL,
@@ -23,8 +25,6 @@ from rig.twin.esp32.app.esp_error import (
     TLS_HANDSHAKE_FAILED,
     TLS_TIMEOUT,
 )
-from rig.twin.esp32.app.fetch import Attempt as Outcome
-from rig.twin.esp32.app.fetch import Request
 from rig.twin.esp32.app.https_ota import https_ota
 from rig.twin.esp32.app.ota import Ota
 from rig.twin.steps import Step
@@ -97,8 +97,8 @@ class Library2:
         if not self._library.startswith("sdk"):
             headers = {"x-dtf-did": self._device, "x-dtf-p": self._product, "x-dtf-v": self._version}
         attempt = Outcome()
-        trust = self._trusting(endpoint.pins)
-        asked = Request(endpoint.url, trust, seconds=SECONDS, buffer=BUFFER, headers=headers)
+        trust, authorizes = self._trusting(endpoint.pins), self._ota.behaviour.authorizes
+        asked = Request(endpoint.url, trust, seconds=SECONDS, buffer=BUFFER, headers=headers, authorizes=authorizes)
         code = yield from https_ota(self._ota, asked, attempt)
         self._tls_error = attempt.tls_error or self._tls_error
         return code, attempt

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.formats import esp_header, esp_image, otadata
 from rig.formats.esp_boot_config import SecureVersion
+from rig.formats.esp_idf_client import ERASES_ONE_AHEAD, RESUME_WAITS_FOR_CONFIRMATION, TELLS_FAILED_VERIFICATION
 from rig.formats.esp_signature import verify_update
 from rig.formats.otadata import SECTOR, Record, Rewrite, State
 from rig.formats.partition_table import TABLE_OFFSET, TABLE_SIZE, Partition, PartitionTable, TableRefused
@@ -55,6 +56,7 @@ class Ota:
 
     def __init__(self, board: Board, running: Partition, behaviour: EspBehaviour):
         self.board, self.running, self.behaviour = board, running, behaviour
+        self.release = behaviour.idf_release
         try:
             self.table = PartitionTable.parse(self.read(TABLE_OFFSET, TABLE_SIZE), self.board.memory.size)
         except TableRefused:
@@ -85,6 +87,7 @@ class Ota:
     def begin(self, target: Partition, erase: Erase | None) -> Generator[Step, bool, Update]:
         """esp_ota_begin. Raises EspError."""
         self._check_target(target)
+        self._check_probation()
         if erase is not SEQUENTIAL:
             if erase.size > target.size:
                 raise EspError(INVALID_SIZE)
@@ -96,6 +99,8 @@ class Ota:
     def resume(self, target: Partition, erase: Erase | None, written: int) -> Update:
         """esp_ota_resume: go on after `written` bytes; nothing is erased. Raises EspError."""
         self._check_target(target)
+        if self.release.does(RESUME_WAITS_FOR_CONFIRMATION):
+            self._check_probation()
         if written > target.size:
             raise EspError(INVALID_ARG)
         return Update(self, target, written=written, sequential=erase is SEQUENTIAL)
@@ -114,12 +119,13 @@ class Ota:
             yield from perform(self.board.memory.erasing_in_blocks(target.offset, target.size))
             raise EspError(OTA_SMALL_SEC_VER)
         state = State.NEW if self.behaviour.rollback else State.UNDEFINED
-        yield from self._rewrite(otadata.choose_slot(self._records(), target.slot, self.table.slots, state))
+        slots = self.table.slots
+        yield from self._rewrite(otadata.choose_slot(self._records(), target.slot, slots, state, self.release))
         self.board.event(f"chosen:{target.label}")
 
     def verified(self, target: Partition) -> esp_image.Image:
         """Check the image in a slot, signature included. Raises EspError."""
-        chip, release = self.board.chip.model, self.behaviour.idf_release
+        chip, release = self.board.chip.model, self.release
         if self.behaviour.signed:
             verdict = verify_update(self.read, target, self.running, chip, release)
             image, lines = verdict.image, verdict.console
@@ -172,6 +178,8 @@ class Ota:
             raise EspError(INVALID_ARG)
         if target == self.running:
             raise EspError(OTA_PARTITION_CONFLICT)
+
+    def _check_probation(self) -> None:
         if self.behaviour.rollback and self.pending:
             self.board.say("E esp_ota_ops: Running app has not confirmed state (ESP_OTA_IMG_PENDING_VERIFY)")
             raise EspError(OTA_ROLLBACK_INVALID_STATE)
@@ -195,7 +203,7 @@ class Ota:
             target = self.table.factory
         if target is None:
             return False
-        model, release = self.board.chip.model, self.behaviour.idf_release
+        model, release = self.board.chip.model, self.release
         image = esp_image.verify(self.read, target.offset, target.size, model, release)
         new_enough = not anti_rollback or image.secure_version >= self.board.chip.secure_version
         return image.refused is None and new_enough
@@ -242,13 +250,22 @@ class Update:
         memory, end = self._ota.board.memory, self.written + len(data)
         if self._sequential:
             entered = -(-self.written // SECTOR) * SECTOR
-            yield from perform(memory.erasing(self.target.offset + entered, end - entered))
+            until = self._erased_for(end)
+            if until > self.target.size:
+                raise EspError(INVALID_SIZE)
+            yield from perform(memory.erasing(self.target.offset + entered, until - entered))
         if self.written == 0 and data[0] != esp_header.MAGIC:
             line = f"E esp_ota_ops: OTA image has invalid magic byte (expected 0xE9, saw 0x{data[0]:02x})"
             self._ota.board.say(line)
             raise EspError(OTA_VALIDATE_FAILED)
         yield from perform(memory.programming(self.target.offset + self.written, data))
         self.written = end
+
+    def _erased_for(self, end: int) -> int:
+        """How far a write up to `end` erases: to the end of the last sector, and in older releases of the next one."""
+        if self._ota.release.does(ERASES_ONE_AHEAD):
+            return (end // SECTOR + 1) * SECTOR
+        return -(-end // SECTOR) * SECTOR
 
     def end(self) -> None:
         """esp_ota_end: check the whole image; nothing is written. Raises EspError."""
@@ -257,7 +274,8 @@ class Update:
         try:
             self._ota.verified(self.target)
         except EspError:
-            self._ota.board.say("E esp_ota_ops: New image failed verification")
+            if self._ota.release.does(TELLS_FAILED_VERIFICATION):
+                self._ota.board.say("E esp_ota_ops: New image failed verification")
             raise
 
 

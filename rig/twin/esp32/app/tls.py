@@ -13,16 +13,15 @@ from functools import cache
 from typing import Any
 
 from rig.errors import LabFault
-from rig.firmware.esp_behaviour import DEFAULT_TLS, IDF_5_5, Release, TlsBuild
+from rig.firmware.esp_behaviour import DEFAULT_TLS, TlsBuild
 from rig.formats.certificate_chain import BUNDLE_REFUSED, Refusal, Trust
+from rig.formats.esp_idf_client import DHE, OLD_TLS
 from rig.formats.tls_records import ALERT, ALERTS
 from rig.twin.esp32.app.server_flight import ServerFlight
 
 #: Key exchanges and ciphers of ESP-IDF's default configuration (reference/esp32.md §6.2): no ChaCha, DHE before 5.5.
-ECDSA, DHE = "TLS-ECDHE-ECDSA-", "TLS-DHE-RSA-"
+ECDSA, DHE_RSA = "TLS-ECDHE-ECDSA-", "TLS-DHE-RSA-"
 KEY_EXCHANGES = (ECDSA, "TLS-ECDHE-RSA-", "TLS-RSA-")
-#: Up to this release TLS 1.0 and 1.1 were on.
-LAST_WITH_TLS_1_0 = Release(4, 4, 99)
 CIPHERS = ("WITH-AES-256-GCM-", "WITH-AES-256-CCM", "WITH-AES-256-CBC-", "WITH-AES-128-GCM-", "WITH-AES-128-CCM",
            "WITH-AES-128-CBC-")  # fmt: skip
 FATAL = 2
@@ -74,8 +73,8 @@ class TlsClient:
         self.outgoing = bytearray()
         self.plain = bytearray()
         self.established = False
-        #: The server said goodbye.
-        self.ended = False
+        #: Nothing more comes: the server said goodbye, or what it sent broke the connection.
+        self.ended = self.said_goodbye = self.broken = False
         self._trust = trust
         self._seen = ServerFlight()
         self._verified = False
@@ -177,7 +176,7 @@ class TlsClient:
             except Exception as error:
                 if _code(error) not in (CLOSED_BY_PEER, CONNECTION_ENDED):
                     raise TlsFailed(_code(error)) from error
-                self.ended = True
+                self.ended, self.said_goodbye = True, _code(error) == CLOSED_BY_PEER
             else:
                 self.plain += buffer[:count]
         self._collect()
@@ -204,8 +203,8 @@ def suites(build: TlsBuild = DEFAULT_TLS) -> tuple[str, ...]:
     from mbedtls.tls import ciphers_available
 
     exchanges = tuple(one for one in KEY_EXCHANGES if build.ecdsa or one != ECDSA)
-    if build.release < IDF_5_5:
-        exchanges += (DHE,)
+    if build.release.does(DHE):
+        exchanges += (DHE_RSA,)
     return tuple(
         name
         for name in ciphers_available()
@@ -223,7 +222,7 @@ def _context(build: TlsBuild) -> Any:
         TLSConfiguration(
             validate_certificates=False,
             ciphers=suites(build),
-            lowest_supported_version=TLSVersion.TLSv1 if build.release <= LAST_WITH_TLS_1_0 else TLSVersion.TLSv1_2,
+            lowest_supported_version=TLSVersion.TLSv1 if build.release.does(OLD_TLS) else TLSVersion.TLSv1_2,
             highest_supported_version=TLSVersion.TLSv1_2,
         )
     )

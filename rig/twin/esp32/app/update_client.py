@@ -9,10 +9,10 @@ import enum
 from collections.abc import Generator, Sequence
 
 from rig.twin.esp32.app.arduino_update import Result, UpdateFailed, http_update
+from rig.twin.esp32.app.asked import Attempt, Request
 from rig.twin.esp32.app.connection import Security
 from rig.twin.esp32.app.deploy_the_fleet import FLASHED, NO_UPDATE, Library2, update_1
 from rig.twin.esp32.app.esp_error import HTTP_NOT_MODIFIED, OK, OTA_VALIDATE_FAILED, name_of
-from rig.twin.esp32.app.fetch import Attempt, Request
 from rig.twin.esp32.app.https_ota import https_ota
 from rig.twin.esp32.app.ota import Ota
 from rig.twin.esp32.app.pins import Clock, trusting
@@ -73,6 +73,7 @@ class UpdateClient:
             resumption=behaviour.resumption,
             deadline=behaviour.deadline,
             compares_version=behaviour.compares_version,
+            authorizes=behaviour.authorizes,
         )
         code = yield from https_ota(self._ota, asked, attempt)
         if code == OK:
