@@ -17,7 +17,7 @@ from rig.twin.spark_core.app.protocol import Conversation
 from rig.twin.spark_core.app.user_code import UserCode, synthetic
 from rig.twin.spark_core.core import Core
 from rig.twin.spark_core.radio import Eeprom, Radio
-from rig.twin.steps import Reset, Work
+from rig.twin.steps import Listen, Reset, Work
 from rig.twin.tcp import Link
 
 CREDENTIALS = Credentials(bytes(range(40)))
@@ -50,8 +50,10 @@ class Talk:
         return self.said()[0]
 
     def do(self, program) -> None:
-        """Carry a program's flash work out."""
+        """Carry a program's flash work out; where it listens nothing comes."""
         for step in program:
+            if isinstance(step, Listen):
+                self.board.time += step.seconds
             if isinstance(step, Work):
                 run = self.board.memory.journal.number(step.run)
                 self.board.memory.nor(run).perform(run, 0, run.count)
