@@ -22,7 +22,7 @@ from rig.twin.tcp import Link
 
 CREDENTIALS = Credentials(bytes(range(40)))
 NEW = ROLES["new"]
-SIZE = 256
+SIZE, IMAGE_SIZE = 256, len(NEW)
 CHUNKS = [NEW.data[at : at + SIZE].ljust(SIZE, b"\0") for at in range(0, len(NEW), SIZE)]
 
 
@@ -89,7 +89,7 @@ class Talk:
         query = () if argument is None else ((int(Option.URI_QUERY), argument),)
         return self.say(Code.POST, (*path(b"f", name), *query))
 
-    def begin(self, fast=False, size=len(NEW), **more):
+    def begin(self, fast=False, size=IMAGE_SIZE, **more):
         return self.say(Code.POST, path(b"u"), UpdateBegin(size, SIZE, fast, **more).pack())
 
     def chunk(self, index, at=None):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import checks
 import mutants_bench
+import mutants_core
 import mutants_esp
 import mutants_esp_app
 import mutants_esp_hostile
@@ -229,6 +230,7 @@ TABLES = [
         module.MUTANTS
         for module in (
             mutants_bench,
+            mutants_core,
             mutants_spark,
             mutants_esp,
             mutants_esp_app,
