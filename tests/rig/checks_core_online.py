@@ -17,12 +17,12 @@ from rig.twin.spark_core.app.protocol import Conversation
 from rig.twin.spark_core.app.user_code import UserCode, synthetic
 from rig.twin.spark_core.core import Core
 from rig.twin.spark_core.radio import Eeprom, Radio
-from rig.twin.steps import Reset, Work
+from rig.twin.steps import Listen, Reset, Work
 from rig.twin.tcp import Link
 
 CREDENTIALS = Credentials(bytes(range(40)))
 NEW = ROLES["new"]
-SIZE = 256
+SIZE, IMAGE_SIZE = 256, len(NEW)
 CHUNKS = [NEW.data[at : at + SIZE].ljust(SIZE, b"\0") for at in range(0, len(NEW), SIZE)]
 
 
@@ -50,8 +50,10 @@ class Talk:
         return self.said()[0]
 
     def do(self, program) -> None:
-        """Carry a program's flash work out."""
+        """Carry a program's flash work out; where it listens nothing comes."""
         for step in program:
+            if isinstance(step, Listen):
+                self.board.time += step.seconds
             if isinstance(step, Work):
                 run = self.board.memory.journal.number(step.run)
                 self.board.memory.nor(run).perform(run, 0, run.count)
@@ -87,7 +89,7 @@ class Talk:
         query = () if argument is None else ((int(Option.URI_QUERY), argument),)
         return self.say(Code.POST, (*path(b"f", name), *query))
 
-    def begin(self, fast=False, size=len(NEW), **more):
+    def begin(self, fast=False, size=IMAGE_SIZE, **more):
         return self.say(Code.POST, path(b"u"), UpdateBegin(size, SIZE, fast, **more).pack())
 
     def chunk(self, index, at=None):

@@ -16,12 +16,21 @@ from rig.power import ota_landing
 from rig.power.landing import Landing
 from rig.servers.spark import core_keys, flasher
 from rig.servers.spark.session import Session
-from rig.twin.spark_core.app import cloud, console, dialect, protocol, update
+from rig.twin.spark_core.app import (
+    cloud,
+    console,
+    dialect,
+    events,
+    handshake,
+    protocol,
+    running_update,
+    update,
+)
 from rig.twin.spark_core.radio import Eeprom, Radio
 
-REAL_CHUNK = update.Update._slow_chunk
-REAL_BEGIN = update.Update.begin
-REAL_DONE = update.Update.done
+REAL_STORE = running_update.RunningUpdate._store
+REAL_BEGIN = running_update.RunningUpdate.begin
+REAL_DONE = running_update.RunningUpdate.done
 
 
 def feature(name, value):
@@ -29,21 +38,21 @@ def feature(name, value):
     return lambda m: m.setattr(dialect.Dialect, name, value)
 
 
-def _once(self, token, data):
+def _once(self, data):
     if getattr(self, "last", None) == data:
-        return
+        return True
     self.last = data
-    yield from REAL_CHUNK(self, token, data)
+    return (yield from REAL_STORE(self, data))
 
 
-def _begin_once(self, mid, token, payload):
+def _begin_once(self, length):
     if not self.under_way:
-        yield from REAL_BEGIN(self, mid, token, payload)
+        yield from REAL_BEGIN(self, length)
 
 
-def _done_when_whole(self, mid, token):
+def _done_when_whole(self, length):
     if self._index >= len(of_core.CHUNKS):
-        yield from REAL_DONE(self, mid, token)
+        yield from REAL_DONE(self, length)
 
 
 def _quiet_hello(self):
@@ -67,11 +76,11 @@ def _chained_to_the_last_block(self, plain):
     return len(sealed).to_bytes(2, "big") + sealed
 
 
-REAL_SHAKE = cloud._shake_hands
+REAL_SHAKE = handshake.shake_hands
 
 
-def _shake_with_fresh_keys(board, spoken, _keys):
-    return (yield from REAL_SHAKE(board, spoken, cloud.Keys.read(board)))
+def _shake_with_fresh_keys(board, spoken, _keys, conversation):
+    return (yield from REAL_SHAKE(board, spoken, handshake.Keys.read(board), conversation))
 
 
 def _unpadded(self, session, image, bus, faults, *, chunk_size, fast):
@@ -94,15 +103,15 @@ def _always_hello(self, flags, backup, slot, whole):
 
 MUTANTS = {
     "twin: a chunk that comes twice is dropped": (
-        lambda m: m.setattr(update.Update, "_slow_chunk", _once),
+        lambda m: m.setattr(running_update.RunningUpdate, "_store", _once),
         of_core.a_chunk_that_comes_twice_shifts_the_image,
     ),
     "twin: UpdateDone counts chunks": (
-        lambda m: m.setattr(update.Update, "done", _done_when_whole),
+        lambda m: m.setattr(running_update.RunningUpdate, "done", _done_when_whole),
         of_core.update_done_is_obeyed_early,
     ),
     "twin: a second UpdateBegin is ignored": (
-        lambda m: m.setattr(update.Update, "begin", _begin_once),
+        lambda m: m.setattr(running_update.RunningUpdate, "begin", _begin_once),
         of_core.a_second_update_begin_starts_at_zero,
     ),
     "twin: a Hello leaves the flags alone": (
@@ -110,11 +119,11 @@ MUTANTS = {
         of_core.every_hello_rewrites_the_flags,
     ),
     "twin: never asks for a lost chunk": (
-        lambda m: m.setattr(update, "ASKS_AFTER_SECONDS", 1e9),
+        lambda m: m.setattr(running_update, "ASKS_AFTER_SECONDS", 1e9),
         of_core.a_lost_chunk_is_asked_for_after_three_seconds,
     ),
     "twin: 0.4 asks for a lost chunk": (
-        lambda m: m.setattr(dialect.Dialect, "reads_begin", False),
+        feature("asks_for_slow_chunks", True),
         of_core.a_slow_update_of_0_4_waits_for_ever,
     ),
     "twin: waits for chunks for ever": (
@@ -131,7 +140,7 @@ MUTANTS = {
         of_core.publishing_inside_a_function_garbles_0_2_0,
     ),
     "twin: events without end": (
-        lambda m: m.setattr(protocol, "BURST", 100),
+        lambda m: m.setattr(events.Publisher, "_rate", lambda self: True),
         of_core.four_events_go_out_in_a_second_and_no_more,
     ),
     "twin: takes long arguments": (
@@ -151,7 +160,7 @@ MUTANTS = {
         of_core.a_failed_handshake_is_tried_again_on_the_same_connection,
     ),
     "twin: looks at its keys again and again": (
-        lambda m: m.setattr(cloud, "_shake_hands", _shake_with_fresh_keys),
+        lambda m: m.setattr(cloud, "shake_hands", _shake_with_fresh_keys),
         of_core.a_key_that_is_swapped_counts_after_a_reset_only,
     ),
     "twin: has its console always": (

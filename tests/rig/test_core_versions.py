@@ -1,4 +1,4 @@
-"""Firmware of a Core by version: each difference that a server can meet, on both sides of it (T1 to T11, and others)."""
+"""Firmware of a Core by version: each difference that a server can meet, on both its sides (T1 to T11, and others)."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import checks
 import mutants_bench
 import mutants_boot
+import mutants_core
 import mutants_esp
 import mutants_esp_app
 import mutants_esp_hostile
@@ -234,6 +235,7 @@ TABLES = [
         for module in (
             mutants_bench,
             mutants_boot,
+            mutants_core,
             mutants_spark,
             mutants_spark_api,
             mutants_esp,

@@ -102,7 +102,7 @@ class IndexedUpdate:
 
     def tick(self) -> Program:
         """Ask again after 3 s of silence."""
-        if self._board.time - self._last_chunk >= ASKS_AFTER_SECONDS:
+        if self._board.time >= self.due():
             if self._lists_missing:
                 if not self._list_missing():
                     raise HangUp

@@ -162,20 +162,20 @@ class Conversation:
         if self._update.under_way:
             yield from self._update.tick()
             return
-        silent = self._board.time - self._last_message
-        if self._waits_for_answer and silent >= LOST_AFTER_SECONDS:
-            self._waits_for_answer, self._last_message = False, self._board.time
+        if self._board.time < self._silent_too_long_at():
+            return
+        self._waits_for_answer, self._last_message = not self._waits_for_answer, self._board.time
+        if not self._waits_for_answer:
             raise HangUp
-        if not self._waits_for_answer and silent >= PINGS_AFTER_SECONDS:
-            self._waits_for_answer, self._last_message = True, self._board.time
-            self.channel.say(ping(self.channel.next_mid()))
+        self.channel.say(ping(self.channel.next_mid()))
 
     def due(self) -> float:
         """When `tick` next has something to do, or SysTick."""
-        if self._update.under_way:
-            return min(self._update.due(), self._update.resets_at)
-        own = self._last_message + (LOST_AFTER_SECONDS if self._waits_for_answer else PINGS_AFTER_SECONDS)
+        own = self._update.due() if self._update.under_way else self._silent_too_long_at()
         return min(own, self._update.resets_at)
+
+    def _silent_too_long_at(self) -> float:
+        return self._last_message + (LOST_AFTER_SECONDS if self._waits_for_answer else PINGS_AFTER_SECONDS)
 
     def _frame(self) -> Program:
         self.channel.put(0, self._board.radio.take(2))

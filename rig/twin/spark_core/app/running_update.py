@@ -78,7 +78,7 @@ class RunningUpdate:
 
     def tick(self) -> Program:
         """Ask for the next chunk after 3 s without one."""
-        if self._board.time - self._last_chunk >= ASKS_AFTER_SECONDS:
+        if self._board.time >= self.due():
             self._ask(0)
             self._last_chunk = self._board.time
         yield from ()
