@@ -21,7 +21,8 @@ from rig.servers.spark.cloud import SparkCloud
 
 log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = MOST_STREAMS + 96
+#: So many may come at once before the first of them counts.
+MOST_CONNECTIONS, BACKLOG = MOST_STREAMS + 96, 16
 #: Who connected and did not ask within two looks or so is hung up on.
 LOOK_EVERY_SECONDS, MOST_LOOKS = 5.0, 3
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -57,7 +58,7 @@ class RestApi:
         self._guard.loopback_only = is_loopback(host)
         await self._runner.setup()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, host, port, backlog=128)
+        self._server = await loop.create_server(self._connection, host, port, backlog=BACKLOG)
         self._sweeper = loop.create_task(self._sweep())
         return int(self._server.sockets[0].getsockname()[1])
 

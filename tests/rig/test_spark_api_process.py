@@ -1,0 +1,93 @@
+"""`rig cloud spark --api` as people start it: where its token is, what it warns of, how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@contextlib.contextmanager
+def cloud(folder, *words, api="127.0.0.1:0"):
+    """A cloud in a process of its own, and what it says when it is ready."""
+    addresses = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--api", api]
+    command = [sys.executable, "-m", "rig", "cloud", "spark", *addresses, "--server-key", "server.pem", *words]
+    part = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
+    try:
+        yield part
+    finally:
+        part.kill()
+        part.communicate()
+
+
+def ask(port, token, path="/v1/devices"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+    return connection.getresponse()
+
+
+def test_the_token_is_in_a_file_of_its_owner_the_same_after_a_restart_and_nowhere_else(tmp_path):
+    tokens, said = [], ""
+    for _ in range(2):
+        with cloud(tmp_path, "--json") as part:
+            line = part.stdout.readline()
+            api = json.loads(line)["api"]
+            assert api["token_file"] == "server.token"
+            tokens.append((tmp_path / "server.token").read_text().strip())
+            assert ask(api["port"], tokens[-1]).status == 200
+            part.terminate()
+            rest = part.communicate(timeout=20)
+            said += line + "".join(rest)
+    assert tokens[0] == tokens[1]
+    assert tokens[0] not in said
+    assert (tmp_path / "server.token").stat().st_mode & 0o777 == 0o600
+
+
+def test_sigterm_comes_to_the_end_of_streams_and_of_the_process(tmp_path):
+    with cloud(tmp_path, "--json") as part:
+        port = json.loads(part.stdout.readline())["api"]["port"]
+        token = (tmp_path / "server.token").read_text().strip()
+        streams = [ask(port, token, "/v1/devices/events") for _ in range(3)]
+        assert [stream.readline() for stream in streams] == [b":ok\n"] * 3
+        part.terminate()
+        assert [stream.read() for stream in streams] == [b"\n"] * 3, "whole: the last chunk came"
+        assert (part.wait(20), part.stderr.read()) == (0, "")
+
+
+def test_people_are_told_where_to_connect_and_where_the_token_is(tmp_path):
+    with cloud(tmp_path) as part:
+        said = "".join(part.stdout.readline() for _ in range(5))
+        assert "/v1/devices, with the access token in server.token" in said
+
+
+def test_an_open_door_is_warned_of(tmp_path):
+    with cloud(tmp_path, "--json", api="0.0.0.0:0") as part:
+        port = json.loads(part.stdout.readline())["api"]["port"]
+        assert "warning: --api 0.0.0.0" in part.stderr.readline()
+        assert ask(port, "nonsense").status == 401
+
+
+REFUSED = {
+    "an address that is none": ("here", "--api here is not HOST:PORT"),
+    "an address of another machine": ("192.0.2.1:0", "cannot listen on 192.0.2.1:0"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_api_that_cannot_be_is_refused_in_one_line(tmp_path, case):
+    api, reason = REFUSED[case]
+    with cloud(tmp_path, "--json", api=api) as part:
+        assert part.wait(30) in (2, 3)
+        assert reason in part.stderr.read().splitlines()[-1]
+
+
+def test_a_token_that_others_can_read_is_not_served_with(tmp_path):
+    (tmp_path / "server.token").write_text("a" * 40)
+    (tmp_path / "server.token").chmod(0o644)
+    with cloud(tmp_path, "--json") as part:
+        assert part.wait(30) == 2
+        assert "chmod 600 server.token" in part.stderr.read()
