@@ -8,7 +8,6 @@ import checks_core_online as of_core
 import checks_spark_cloud as of_cloud
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from rig.boards import online
 from rig.formats import spark_cipher, spark_handshake
@@ -62,8 +61,7 @@ def _signed_with_digest_info(server_key, core_key, credentials):
 
 def _chained_to_the_last_block(self, plain):
     pad = 16 - len(plain) % 16
-    sealed = Cipher(self._key, modes.CBC(self._iv)).encryptor().update(plain + bytes([pad]) * pad)
-    self._iv = sealed[-16:]
+    sealed = self._encryptor.update(plain + bytes([pad]) * pad)
     return len(sealed).to_bytes(2, "big") + sealed
 
 

@@ -13,10 +13,14 @@ from rig.errors import Misuse
 from rig.servers.control_port import ControlPort, Request, Told
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.core_keys import checked_core_id
+from rig.servers.spark.disturbances import Disturbance
 from rig.servers.spark.faults import Fault
 from rig.trust.server_key import load_server_key, make_server_key, public_der
 
 MOST_QUEUED = 10_000
+#: Events that follow one another faster than this go out together: no real Core takes chunks so fast, and to tell each
+#: one by itself takes longer than to send it.
+TOGETHER_SECONDS = 0.005
 
 
 class _OfCore(Request):
@@ -60,6 +64,14 @@ class _Fault(Request):
     times: int = 1
 
 
+class _Disturbance(Request):
+    kind: str
+    message: str
+    number: int = Field(default=0, ge=0)
+    seconds: float = 4.0
+    core: str | None = None
+
+
 class _Key(Request):
     """Another key from a file, or one that is made now."""
 
@@ -88,6 +100,7 @@ class CloudControl(ControlPort):
                 "flash": (_Flash, self._flash),
                 "events": (_Events, self._events),
                 "fault": (_Fault, self._fault),
+                "disturb": (_Disturbance, self._disturb),
                 "faults": (Request, self._faults),
                 "clear-faults": (_Events, self._clear_faults),
                 "swap-key": (_Key, self._swap_key),
@@ -122,7 +135,7 @@ class CloudControl(ControlPort):
     async def _send_event(self, request: _SendEvent) -> AsyncIterator[Told]:
         yield {"done": True, "wanted": self._cloud.session(request.core).send_event(request.name, request.data)}
 
-    async def _flash(self, request: _Flash) -> AsyncIterator[Told]:
+    async def _flash(self, request: _Flash) -> AsyncIterator[Told | list[Told]]:
         """Events of this Core while it is updated, then what came of it."""
         try:
             image = base64.b64decode(request.image, validate=True)
@@ -136,19 +149,19 @@ class CloudControl(ControlPort):
         )
         flashing.add_done_callback(lambda _done: queue.put_nowait(None))
         try:
-            while (event := await queue.get()) is not None:
-                yield event
+            async for events in _in_batches(queue):
+                yield events
             yield {"done": True, **await flashing}
         finally:
             unsubscribe()
             flashing.cancel()
 
-    async def _events(self, request: _Events) -> AsyncIterator[Told]:
+    async def _events(self, request: _Events) -> AsyncIterator[Told | list[Told]]:
         queue, unsubscribe = self._subscribed(request.core and request.core.lower(), ends=True)
         yield {"subscribed": True}
         try:
-            while (event := await queue.get()) is not None:
-                yield event
+            async for events in _in_batches(queue):
+                yield events
         finally:
             unsubscribe()
 
@@ -157,11 +170,19 @@ class CloudControl(ControlPort):
         self._cloud.faults.add(Fault(request.kind, core, request.chunk, request.seconds, request.times))
         yield {"done": True, "faults": self._cloud.faults.told()}
 
+    async def _disturb(self, request: _Disturbance) -> AsyncIterator[Told]:
+        """The network misbehaves from a Core's next connection on."""
+        core = checked_core_id(request.core) if request.core else None
+        self._cloud.disturbances.add(Disturbance(request.kind, request.message, request.number, request.seconds, core))
+        yield {"done": True, "disturbances": self._cloud.disturbances.told()}
+
     async def _faults(self, _request: Request) -> AsyncIterator[Told]:
         yield {"done": True, "faults": self._cloud.faults.told()}
 
     async def _clear_faults(self, request: _Events) -> AsyncIterator[Told]:
-        self._cloud.faults.clear(checked_core_id(request.core) if request.core else None)
+        core = checked_core_id(request.core) if request.core else None
+        self._cloud.faults.clear(core)
+        self._cloud.disturbances.clear(core)
         yield {"done": True}
 
     async def _swap_key(self, request: _Key) -> AsyncIterator[Told]:
@@ -194,3 +215,17 @@ class CloudControl(ControlPort):
                 queue.put_nowait(None)
 
         return queue, self._cloud.bus.subscribe(take)
+
+
+async def _in_batches(queue: asyncio.Queue[Told | None]) -> AsyncIterator[list[Told]]:
+    """What comes in the queue until None: an event at once, what follows closely together."""
+    while True:
+        came = [await queue.get()]
+        while not queue.empty():
+            came.append(queue.get_nowait())
+        events = [event for event in came if event is not None]
+        if events:
+            yield events
+        if len(events) < len(came):
+            return
+        await asyncio.sleep(TOGETHER_SECONDS)

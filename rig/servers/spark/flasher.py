@@ -64,7 +64,7 @@ class Flasher:
         return self._chunks.sent
 
     async def run(self) -> Sent:
-        """Send it all. Raises DeviceFault when the Core does not go along, LabFault when it goes offline before the end."""
+        """Send it all. Raises DeviceFault when the Core does not go along, LabFault when it goes offline too early."""
         try:
             with self._inbox:
                 async with asyncio.timeout(TRANSFER_SECONDS):
