@@ -1,4 +1,4 @@
-"""A Core's model and our cloud in memory, on a clock that jumps to whatever is due next: minutes pass in milliseconds."""
+"""A Core's model and our cloud in memory, on a clock that jumps to what is due next: minutes pass in milliseconds."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import selectors
 import tempfile
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from models import ROLES, RUNNING_FLAGS
 from spark_lab import CORE_ID, SERVER_KEY
 
+from rig.errors import LabFault
 from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.formats.spark_keys import ServerRecord
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.core_keys import CoreKeys
+from rig.servers.spark.disturbances import Disturbance
+from rig.servers.spark.faults import Fault
 from rig.trust.core_key import make_core_key
 from rig.trust.server_key import public_der
 from rig.twin.spark_core.app.dialect import Dialect
@@ -113,17 +117,23 @@ class VirtualWorld:
         """What lies where updates are put, as long as the image is."""
         return self.core.memory.external.peek(layout.OTA_ADDRESS, len(IMAGE))
 
-    @property
-    def behind(self) -> bytes:
-        """What lies behind that."""
-        return self.core.memory.external.peek(layout.OTA_ADDRESS + len(IMAGE), 512)
-
     async def online(self) -> None:
         """Power, and wait until the Core has been greeted."""
+        self._watch = self.loop.create_task(self.cloud.watch_silence())
         self.core.power_on(self.loop.time())
         self.wake()
         await self.cloud.arrival(CORE_ID, 60)
         await asyncio.sleep(0.5)
+
+    async def pass_minutes(self, minutes: float, *, every: float, do: Callable[[], object] = lambda: None) -> None:
+        """Let time pass, and do something again and again."""
+        for _ in range(int(minutes * 60 / every)):
+            do()
+            await asyncio.sleep(every)
+
+    def named(self, name: str) -> int:
+        """How many events of this name the cloud has told."""
+        return sum(event["event"] == name for event in self.events)
 
     def later(self, call: Callable[..., object], *args: Any) -> None:
         """After a moment, and in order: timers that are due together come in any."""
@@ -161,6 +171,38 @@ class VirtualWorld:
             self.core.network("open", b"", self.loop.time())
             protocol.connection_made(self._wire)
             self.wake()
+
+
+@dataclass
+class Updated:
+    """What became of one update: what the cloud said, and what lies in the Core."""
+
+    told: dict[str, Any]
+    stored: bytes
+    disturbed: int
+
+    @property
+    def is_honest(self) -> bool:
+        """What is called a success is one."""
+        return not self.told["ok"] or self.stored == IMAGE
+
+
+def updated(version: str, fast: bool, *disturbances: Disturbance, fault: str = "") -> Updated:
+    """Update a Core once over such a network, with a fault of the cloud's own at chunk 3 if one is named."""
+
+    async def work(world: VirtualWorld) -> Updated:
+        for disturbance in disturbances:
+            world.cloud.disturbances.add(replace(disturbance))
+        if fault:
+            world.cloud.faults.add(Fault(fault, chunk=3))
+        try:
+            await world.online()
+            told = await world.cloud.flash(CORE_ID, IMAGE, fast=fast)
+        except LabFault as error:  # it did not even come online
+            told = {"ok": False, "reason": str(error)}
+        return Updated(told, world.stored, world.named("disturbed"))
+
+    return in_a_virtual_world(version, work)
 
 
 def in_a_virtual_world(version: str, work: Callable[[VirtualWorld], Coroutine[Any, Any, Any]]) -> Any:

@@ -50,14 +50,14 @@ class SparkCloud:
         self._connections: set[Connection] = set()
         self._most_connections = room_for_connections()
         self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._arrivals: dict[str, list[asyncio.Future[Session]]] = {}
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self.accept, host, port, backlog=1024)
-        self._sweeper = loop.create_task(self._sweep())
+        self._watch = loop.create_task(self.watch_silence())
         return int(self._server.sockets[0].getsockname()[1])
 
     def accept(self) -> asyncio.Protocol:
@@ -67,8 +67,8 @@ class SparkCloud:
 
     def close(self) -> None:
         """Stop listening, and hang up on everybody."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
@@ -247,7 +247,7 @@ class SparkCloud:
         """A key that no Core holds."""
         return make_server_key()
 
-    async def _sweep(self) -> None:
+    async def watch_silence(self) -> None:
         """Ask Cores that have been silent whether they are there, and hang up on those that do not answer."""
         loop = asyncio.get_running_loop()
         while True:
