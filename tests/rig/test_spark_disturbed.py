@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from spark_virtual import IMAGE, Updated, in_a_virtual_world, updated
 from rig.errors import Misuse
 from rig.formats.spark_coap import Code, Message, Type
 from rig.servers.spark.disturbances import KINDS, MESSAGES, Disturbance, Disturbances
+from rig.servers.spark.faults import Fault
 from rig.servers.spark.passage import Line
 
 #: Firmware, and whether it is asked for a fast update.
@@ -106,6 +109,22 @@ def test_an_image_that_the_cloud_itself_spoilt_is_no_success(fault):
 def test_a_lost_chunk_is_sent_again_once_it_is_known_to_be_lost(mode):
     became = updated(*MODES[mode], fault="drop")
     assert (became.told["ok"], became.told["missed"], became.stored == IMAGE) == (True, 1, True)
+
+
+def test_a_chunk_that_the_server_kept_back_is_not_sent_into_the_next_update():
+    async def work(world):
+        await world.online()
+        core_id = world.core.uid.hex()
+        world.cloud.faults.add(Fault("stall", chunk=3, seconds=5.0))
+        first = asyncio.ensure_future(world.cloud.flash(core_id, IMAGE))
+        await asyncio.sleep(1.0)
+        first.cancel()
+        await asyncio.wait({first})
+        world.cloud.faults.add(Fault("stall", chunk=2, seconds=9.0))
+        return await world.cloud.flash(core_id, IMAGE), world.stored
+
+    told, stored = in_a_virtual_world("0.2.1", work)
+    assert (told["ok"], told["sent"], stored == IMAGE) == (True, 8, True)
 
 
 # -- the end of a connection ------------------------------------------------------------------------------------------

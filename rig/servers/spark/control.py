@@ -11,16 +11,12 @@ from pydantic import Field
 
 from rig.errors import Misuse
 from rig.servers.control_port import ControlPort, Request, Told
+from rig.servers.spark.batches import Batches
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.core_keys import checked_core_id
 from rig.servers.spark.disturbances import Disturbance
 from rig.servers.spark.faults import Fault
 from rig.trust.server_key import load_server_key, make_server_key, public_der
-
-MOST_QUEUED = 10_000
-#: Events that follow one another faster than this go out together: no real Core takes chunks so fast, and to tell each
-#: one by itself takes longer than to send it.
-TOGETHER_SECONDS = 0.005
 
 
 class _OfCore(Request):
@@ -141,15 +137,15 @@ class CloudControl(ControlPort):
             image = base64.b64decode(request.image, validate=True)
         except ValueError:
             raise Misuse("image: not base64") from None
-        queue, unsubscribe = self._subscribed(request.core.lower(), ends=False)
+        batches, unsubscribe = self._subscribed(request.core.lower(), ends=False)
         flashing = asyncio.ensure_future(
             self._cloud.flash(
                 request.core, image, chunk_size=request.chunk_size, fast=request.fast, force=request.force
             )
         )
-        flashing.add_done_callback(lambda _done: queue.put_nowait(None))
+        flashing.add_done_callback(lambda _done: batches.end())
         try:
-            async for events in _in_batches(queue):
+            async for events in batches:
                 yield events
             yield {"done": True, **await flashing}
         finally:
@@ -157,10 +153,10 @@ class CloudControl(ControlPort):
             flashing.cancel()
 
     async def _events(self, request: _Events) -> AsyncIterator[Told | list[Told]]:
-        queue, unsubscribe = self._subscribed(request.core and request.core.lower(), ends=True)
+        batches, unsubscribe = self._subscribed(request.core and request.core.lower(), ends=True)
         yield {"subscribed": True}
         try:
-            async for events in _in_batches(queue):
+            async for events in batches:
                 yield events
         finally:
             unsubscribe()
@@ -202,30 +198,12 @@ class CloudControl(ControlPort):
         self._cloud.session(request.core).connection.close("told to hang up")
         yield {"done": True}
 
-    def _subscribed(self, core: str | None, *, ends: bool) -> tuple[asyncio.Queue[Told | None], Callable[[], None]]:
-        """A queue of events of one Core, or of all; for a reader that is far too slow it `ends`, or events are lost."""
-        queue: asyncio.Queue[Told | None] = asyncio.Queue()
+    def _subscribed(self, core: str | None, *, ends: bool) -> tuple[Batches, Callable[[], None]]:
+        """Events of one Core, or of all, as they come; and how to end that."""
+        batches = Batches(ends=ends)
 
         def take(event: Told) -> None:
-            if core is not None and event["core"] not in (core, None):
-                return
-            if queue.qsize() < MOST_QUEUED:
-                queue.put_nowait(event)
-            elif ends and queue.qsize() == MOST_QUEUED:
-                queue.put_nowait(None)
+            if core is None or event["core"] in (core, None):
+                batches.put(event)
 
-        return queue, self._cloud.bus.subscribe(take)
-
-
-async def _in_batches(queue: asyncio.Queue[Told | None]) -> AsyncIterator[list[Told]]:
-    """What comes in the queue until None: an event at once, what follows closely together."""
-    while True:
-        came = [await queue.get()]
-        while not queue.empty():
-            came.append(queue.get_nowait())
-        events = [event for event in came if event is not None]
-        if events:
-            yield events
-        if len(events) < len(came):
-            return
-        await asyncio.sleep(TOGETHER_SECONDS)
+        return batches, self._cloud.bus.subscribe(take)

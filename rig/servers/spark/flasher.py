@@ -74,6 +74,8 @@ class Flasher:
                     await self._finish(transfer)
         except TimeoutError:
             raise self._chunks.fault(f"the update is not through after {TRANSFER_SECONDS:.0f} s") from None
+        finally:
+            self._chunks.close()
         return self.sent
 
     async def _make_ready(self) -> None:
