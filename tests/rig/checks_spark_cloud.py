@@ -103,10 +103,9 @@ def a_name_of_thirteen_bytes_is_refused(_folder):
         (session,) = world.cloud.sessions.values()
         try:
             await session.call("thirteenchars")
-        except Misuse as refused:
+        except RigError as refused:
             return refused.message
-        except RigError:
-            return "asked"
+        return "asked"
 
     assert "1 to 12 bytes" in in_a_virtual_world("0.3.4", work)
 
