@@ -51,7 +51,7 @@ def bring_up(board: SparkCore, recipe: Recipe, known: Manifest, note: Callable[[
         note("reading the bootloader")
         code = host.read(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)
     found = known.bootloader_in(code)
-    generation = found.generation.lower() if found is not None else UNKNOWN
+    generation = found.generation if found is not None else UNKNOWN
     note("writing keys")
     public_key, is_new = _give_key(board, recipe)
     if recipe.server is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rig.errors import Misuse
+from rig.firmware.esp_second_stages import flash_size_of, for_flash
 from rig.firmware.manifest import Image
 from rig.formats import otadata
-from rig.formats.partition_table import DATA, NVS, TABLE_OFFSET, PartitionTable
-
-BOOTLOADER_OFFSET = 0x1000
+from rig.formats.esp_second_stage import BOOTLOADER_OFFSET
+from rig.formats.partition_table import DATA, NVS, TABLE_OFFSET, PartitionTable, TableRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,20 @@ class GoldenSet:
             yield slot.offset
 
 
-def golden_set(roles: Mapping[str, Image]) -> GoldenSet:
-    """What the roles make of a board: second stage, table, and the old image where the table begins to boot."""
-    table = PartitionTable.parse(roles["table"].data)
-    return GoldenSet(roles["bootloader"].data, table, roles["old"].data, roles["old"].data)
+def golden_set(roles: Mapping[str, Image], flash_size: int | None = None) -> GoldenSet:
+    """What the roles make of a board: second stage, table, and the old image where the table begins to boot.
+
+    With `flash_size` in bytes the second stage is made for so much flash, as esptool does when it writes one. Raises
+    Misuse for a table that needs more than the second stage is for.
+    """
+    bootloader, table = roles["bootloader"], roles["table"]
+    data = bootloader.data if flash_size is None else for_flash(bootloader.data, flash_size)
+    size = flash_size_of(data)
+    try:
+        rows = PartitionTable.parse(table.data, size)
+    except TableRefused as error:
+        raise Misuse(
+            f"{table.name} needs more than the {size >> 20} MB of flash that {bootloader.name} is for: {error}",
+            hint="another table, or more flash",
+        ) from None
+    return GoldenSet(data, rows, roles["old"].data, roles["old"].data)

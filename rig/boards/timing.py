@@ -22,6 +22,8 @@ HANDSHAKE_SECONDS = 20.0
 JOIN_SECONDS = 18.0
 #: From reset until the bootloader looks at its flags, and from when on MODE means a factory reset.
 BOOT_SECONDS, FACTORY_SECONDS = 0.02, 10.0
+#: One save of the flags.
+SAVE_SECONDS = layout.PAGE_ERASE + SystemFlags.SIZE // 2 * layout.HALF_WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,22 @@ class Timing:
     joins: float = 0.0
     #: How often flags are saved between an application's last word and the bootloader's copy.
     saves_before_copy: int = 1
+    #: How often after the start-up that follows a session of DFU, before anything else is done.
+    saves_at_start: int = 0
+    #: Whether the copy of a factory reset waits until MODE is let go.
+    copies_once_released: bool = False
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Timing:
         """Read the profile from a place's tags; a scale of 0 leaves a board's timers as they are. Raises Misuse."""
-        factory_after = FACTORY_SECONDS if tags.get("generation") in ("a", "b") else 6.5
+        generation = tags.get("generation", "")
+        factory_after = FACTORY_SECONDS if generation in ("a2013", "a", "b") else 6.5
         scale, relay_ms = number_of(tags, "timing_scale", "1") or 1.0, number_of(tags, "relay_ms", "0")
         joins = JOIN_SECONDS if tags.get("wifi") == "joined" else 0.0
-        saves = 2 if tags.get("generation") == "c" else 1  # C notes the reset's cause in them too
-        return cls(scale, relay_ms / 1000, factory_after, joins, saves)
+        if not generation.startswith("c"):
+            return cls(scale, relay_ms / 1000, factory_after, joins)
+        # C saves the reset's cause and that it has seen the start-up mode, each by itself (Appendix E).
+        return cls(scale, relay_ms / 1000, factory_after, joins, 3, 1, True)
 
     @property
     def mode_hold(self) -> float:
@@ -58,13 +67,18 @@ class Timing:
 
     @property
     def factory_hold(self) -> float:
-        """How long to hold MODE from power-on for a factory reset: more than 10 s."""
-        return 10.5 * self.scale
+        """How long to hold MODE from power-on for a factory reset: more than the 10.15 s that generation C counts."""
+        return 11.0 * self.scale
 
     @property
     def before_copy(self) -> float:
         """From an application's last word (UpdateDone, a factory reset) to the bootloader's copy, start-up left out."""
-        return self.saves_before_copy * (layout.PAGE_ERASE + SystemFlags.SIZE // 2 * layout.HALF_WORD)
+        return self.saves_before_copy * SAVE_SECONDS
+
+    @property
+    def factory_copy(self) -> float:
+        """From power-on to what a factory reset by MODE does to flash, start-up left out; at full speed."""
+        return self.factory_hold / self.scale - BOOT_SECONDS if self.copies_once_released else FACTORY_SECONDS
 
     def copy_moment(self, phase: str, share: float, *, after: float, backs_up: bool, marks: int) -> float:
         """When `share` of `phase` is done in a copy by the bootloader that begins `after` seconds from power-on.

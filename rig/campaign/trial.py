@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from rig.boards.board import Board, Contents
 from rig.boards.spark_core import SparkCore
-from rig.boards.timing import FACTORY_SECONDS
+from rig.boards.timing import SAVE_SECONDS
 from rig.drivers.dfu_host import EraseOrder, Watcher
 from rig.firmware.manifest import Image
 from rig.formats import spark_flash as layout
@@ -168,9 +168,13 @@ class FactoryReset(_Copying):
 
     @classmethod
     def cut_in(cls, phase: str, share: float, target: Image, board: SparkCore) -> FactoryReset:
-        """Cut when `share` of `phase` is done, by the place's timing. Generation A takes a backup, and marks first."""
-        first = board.tags.get("generation") == "a"
-        moment = board.timing.copy_moment(phase, share, after=FACTORY_SECONDS, backs_up=first, marks=int(first))
+        """Cut when `share` of `phase` is done, by the place's timing.
+
+        Generation A marks first and takes a backup; C, whose button asks for safe mode on the way, marks that.
+        """
+        first, timing = board.tags.get("generation", "").startswith("a"), board.timing
+        marks = int(first or timing.copies_once_released)
+        moment = timing.copy_moment(phase, share, after=timing.factory_copy, backs_up=first, marks=marks)
         return cls(target, Aim("power-on", delay_ms=1000 * moment))
 
     @property
@@ -201,8 +205,10 @@ class OtaCopy(_Copying):
 
     @classmethod
     def cut_in(cls, phase: str, share: float, target: Image, board: SparkCore) -> OtaCopy:
-        """Cut when `share` of `phase` is done, by the place's timing."""
-        moment = board.timing.copy_moment(phase, share, after=0.0, backs_up=True, marks=1)
+        """Cut when `share` of `phase` is done, by the place's timing. A bootloader of 2013 marks nothing."""
+        before = board.timing.saves_at_start * SAVE_SECONDS
+        marks = int(board.tags.get("generation") != "a2013")
+        moment = board.timing.copy_moment(phase, share, after=before, backs_up=True, marks=marks)
         return cls(target, Aim("power-on", delay_ms=1000 * moment))
 
     @property

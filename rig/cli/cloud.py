@@ -15,7 +15,11 @@ app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
 spark = typer.Typer(
     invoke_without_command=True,
     help="A Spark cloud for Cores, real ones and twins: the handshake, events, functions, updates over the air.\n\n"
-    "Without a command it serves until Ctrl-C. The commands speak with one that runs, at its control port.",
+    "Without a command it serves until Ctrl-C. The commands speak with one that runs, at its control port.\n\n"
+    "With --api 127.0.0.1:8080 spark-cli, curl and scripts drive it over HTTP, as they drove the Spark Cloud: "
+    "GET /v1/devices, /v1/devices/ID and /v1/devices/ID/VARIABLE, POST /v1/devices/ID/FUNCTION, PUT /v1/devices/ID "
+    "with a file to flash, a name, or signal=1; events come from /v1/devices/events. The access token is beside the "
+    "server's key, in a file that ends with .token; it is also the password to log in with.",
 )
 app.add_typer(spark, name="spark")
 app.add_typer(https_cloud.https, name="https")
@@ -44,6 +48,10 @@ def _serve(
             metavar="KIND[@CHUNK][*TIMES][:SECONDS]", help="What is to go wrong, e.g. stall@3:4; may be repeated."
         ),
     ] = None,
+    api: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where spark-cli and scripts connect over HTTP, e.g. 127.0.0.1:8080."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when it is ready.")] = False,
 ) -> None:
     if context.invoked_subcommand is not None:
@@ -58,6 +66,7 @@ def _serve(
         core_keys=core_keys,
         faults=fault or [],
         announce=announce if as_json else _say_ready,
+        api=api,
     )
 
 
@@ -68,6 +77,10 @@ def _say_ready(ready: Any) -> None:
         print(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
     address = f"{ready['control']['host']}:{ready['control']['port']}"
     print(f"  ask it:   rig cloud spark list --control {address}", flush=True)
+    if ready["api"]:
+        host = ready["api"]["host"]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{ready['api']['port']}"
+        print(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}", flush=True)
 
 
 @spark.command("list")

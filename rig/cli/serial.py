@@ -42,12 +42,13 @@ def info(port: PORT, waits: WAITS = False, as_json: JSON = False) -> None:
     if as_json:
         print(json.dumps(told))
         return
-    print(f"{told['chip']}, {told['mac']}")
+    print(f"{told['chip']}, {told['mac']}, {told['flash'] >> 20} MB of flash")
     for row in told["partitions"]:
         print(f"  {row['label']:16} {row['usage']:12} {row['offset']:#010x} {row['size']:>9,} bytes  {row['image']}")
     for number_of, record in enumerate(told["otadata"]):
         print(f"  record {number_of}: {record}")
-    print(f"would start {told['boots'] or 'nothing'}" + (f" ({told['note']})" if told["note"] else ""))
+    because = f", because {told['because']}" if told["because"] else ""
+    print(f"would start {told['boots'] or 'nothing'}{because}" + (f" ({told['note']})" if told["note"] else ""))
 
 
 @app.command()
@@ -55,14 +56,15 @@ def read(
     file: Annotated[Path, typer.Argument(help="File to write to; it must not be there yet.")],
     port: PORT,
     address: ADDRESS = "0",
-    length: Annotated[str, typer.Option(help="How many bytes.")] = "0x400000",
+    length: Annotated[str | None, typer.Option(help="How many bytes; up to the end of flash if not given.")] = None,
     waits: WAITS = False,
     as_json: JSON = False,
 ) -> None:
     """Read flash into a file."""
     from rig.lab.serial_by_hand import read_flash
 
-    first, wanted = number(address, "--address", EXAMPLE), number(length, "--length", EXAMPLE)
+    first = number(address, "--address", EXAMPLE)
+    wanted = number(length, "--length", EXAMPLE) if length is not None else None
     read_into(file, first, lambda watch: read_flash(port, first, wanted, watch, say, waits=waits), as_json=as_json)
 
 

@@ -45,8 +45,8 @@ def probe(
 ) -> None:
     """Look at what servers show at every address of their names: chains, keys, versions, revocation, Heartbleed.
 
-    Name servers of your own, or whose owners want it: they see some ten handshakes and two heartbeats, and nothing
-    of their memory is asked for.
+    Name servers of your own, or whose owners want it: they see some ten handshakes and a few pairs of heartbeats, and
+    nothing of their memory is asked for.
 
     For example, before and after a change of certificates:
 
@@ -151,5 +151,5 @@ def _clients(address: AddressView) -> RenderableType:
     for name, client in address.clients.items():
         fared = {True: client.version, False: "refused", None: "not seen"}[client.accepted]
         table.add_row(name, fared, client.cipher or "", kinds.get(client.leaf or "", ""))
-    table.add_row("heartbeats", str(address.heartbeats or "not seen"))
+    table.add_row("heartbeats", address.heartbeats or ("not seen" if address.heartbeats_refused else "not asked"))
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import json
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +11,14 @@ import typer
 from rig.cli import twin_esp32
 from rig.cli.twin_options import (
     CONTROL_PORT,
+    GENERATION,
     HOST,
     JSON,
     MANIFEST,
     POWER,
     SEED,
     TIME_SCALE,
+    Generation,
     Power,
     folder_for,
     tcp_port,
@@ -31,14 +32,6 @@ spark_core = typer.Typer(
 )
 app.add_typer(spark_core, name="spark-core")
 app.add_typer(twin_esp32.app, name="esp32")
-
-
-class Generation(enum.StrEnum):
-    """Bootloader generations: A is of 2013, B of 2014 with watchdog recovery, C of device-os 0.4 and later."""
-
-    A = "A"
-    B = "B"
-    C = "C"
 
 
 @spark_core.callback()
@@ -65,9 +58,7 @@ def _serve(
     good: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="An image that runs well, beyond those of the manifest.")
     ] = None,
-    generation: Annotated[
-        Generation, typer.Option(help="Bootloader of a blank board; one in its flash that is known wins.")
-    ] = Generation.B,
+    generation: Annotated[Generation, GENERATION] = Generation.b,
     locked: Annotated[bool, typer.Option("--locked", help="Option bytes protect the bootloader's pages.")] = False,
     time_scale: TIME_SCALE = 1.0,
     power: POWER = Power.on,
@@ -124,7 +115,7 @@ def _boot(
         list[str] | None, typer.Option(help="SHA256 or NAME=SHA256 of an application area that runs well.")
     ] = None,
     image: Annotated[list[str] | None, typer.Option(help="NAME=SHA256 of another area, to name it in events.")] = None,
-    generation: Annotated[Generation, typer.Option(help="Generation of the bootloader.")] = Generation.B,
+    generation: Annotated[Generation, GENERATION] = Generation.b,
     out: Annotated[Path | None, typer.Option(help="Folder to write both memories to afterwards.")] = None,
     as_json: JSON = False,
 ) -> None:

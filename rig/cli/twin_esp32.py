@@ -20,6 +20,7 @@ from rig.cli.twin_options import (
     folder_for,
     tcp_port,
 )
+from rig.errors import Misuse
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -27,6 +28,9 @@ app = typer.Typer(
     "folder.\n\n"
     "Prints one JSON line when it is ready and serves until Ctrl-C or SIGTERM. esptool takes the url it tells.",
 )
+
+
+_ENDS = {"SW_SYS_RST": "software reset", "RTCWDT_RTC_RESET": "it hangs until the watchdog resets it"}
 
 
 @app.callback()
@@ -54,6 +58,9 @@ def _serve(
     fed_by_board: Annotated[
         bool, typer.Option("--bridge-fed-by-board", help="The serial port vanishes with the board's supply.")
     ] = False,
+    flash_size: Annotated[
+        int | None, typer.Option(metavar="2|4|8|16", help="Megabytes of flash; a new board has 4.")
+    ] = None,
     blank: Annotated[bool, typer.Option("--blank", help="A new board has erased flash, not the golden set.")] = False,
     time_scale: TIME_SCALE = 1.0,
     power: POWER = Power.on,
@@ -82,25 +89,36 @@ def _serve(
         address=address,
         fed_by_board=fed_by_board,
         blank=blank,
+        flash_size=flash_bytes(flash_size),
     )
+
+
+def flash_bytes(megabytes: int | None) -> int | None:
+    """What `--flash-size` names, in bytes. Raises Misuse."""
+    if megabytes not in (None, 2, 4, 8, 16):
+        raise Misuse(f"--flash-size {megabytes} is no size of an ESP32's flash", hint="2, 4, 8 or 16, in megabytes")
+    return megabytes << 20 if megabytes is not None else None
 
 
 @app.command("boot")
 def _boot(
-    flash: Annotated[Path, typer.Option(help="Flash contents, 4 MiB.")],
+    flash: Annotated[Path, typer.Option(help="Flash contents, from offset 0.")],
     rollback: Annotated[bool, typer.Option("--rollback", help="The bootloader was built with app rollback.")] = False,
     chip: Annotated[str | None, typer.Option(help="esp32 or esp32c3; what its images are for if not given.")] = None,
     revision: Annotated[int | None, typer.Option(help="Chip revision, major*100+minor.")] = None,
+    idf: Annotated[
+        str | None, typer.Option(help="ESP-IDF of the second stage, e.g. 5.3.1; what it says itself if not given.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write flash to as the start left it.")] = None,
     as_json: JSON = False,
 ) -> None:
     """Start once from given flash: which application the second stage enters, and what it writes to otadata."""
     from rig.lab.esp32_boot import boot_flash
 
-    told = boot_flash(flash, rollback=rollback, chip=chip, revision=revision, out=out)
+    told = boot_flash(flash, rollback=rollback, chip=chip, revision=revision, idf=idf, out=out)
     if as_json:
         print(json.dumps(told))
         return
     for line in told["console"]:
         print(line)
-    print(f"booted {told['booted'] or 'nothing: software reset'}")
+    print(f"booted {told['booted'] or 'nothing: ' + _ENDS[told['end']]}")

@@ -9,9 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from rig.errors import Misuse
+from rig.formats.spark_flash import GENERATIONS
 
 #: Slower boards end no test.
 MOST_TIME_SCALE = 1000
+
+
+Generation = enum.StrEnum("Generation", [(name, name) for name in GENERATIONS])
 
 
 class Power(enum.StrEnum):
@@ -32,6 +36,12 @@ def _finite(scale: float) -> float:
     return scale
 
 
+GENERATION = typer.Option(
+    case_sensitive=False,
+    help="Bootloader of a blank board; one in its flash that is known wins. a2013: of 2013-10-30, as the first boards; "
+    "a: of 2014-02-12, which marks a copy; b: of 2014-08-21, with watchdog recovery; c: of device-os v0.6.1 to v0.6.4, "
+    "version 11; c2 to c12: by their version, of v0.4.0 to v1.0.1; c12-v1.1: of v1.1.0 to v1.4.4.",
+)
 CONTROL_PORT = Annotated[int, tcp_port("the control port")]
 HOST = Annotated[str, typer.Option(help="Address to listen on.")]
 TIME_SCALE = Annotated[

@@ -11,8 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from rig.cli.twin import Generation
-from rig.cli.twin_options import TIME_SCALE
+from rig.cli.twin_options import GENERATION, TIME_SCALE, Generation
 from rig.errors import LabFault, Misuse
 
 #: How often it is seen whether a part has died.
@@ -23,7 +22,7 @@ def up(
     cores: Annotated[int, typer.Option(min=0, max=200, help="How many Spark Cores.")] = 2,
     esp32s: Annotated[int, typer.Option("--esp32s", min=0, max=200, help="How many ESP32s.")] = 0,
     time_scale: TIME_SCALE = 1.0,
-    generation: Annotated[Generation, typer.Option(help="Bootloader of the Cores.")] = Generation.B,
+    generation: Annotated[Generation, GENERATION] = Generation.b,
     online: Annotated[
         bool,
         typer.Option("--online", help="Cores know a network: they go to the rack's Spark cloud."),

@@ -127,6 +127,22 @@ class RomLoader:
         with self._spoken("read"):
             return ":".join(f"{byte:02x}" for byte in self._esp.read_mac("BASE_MAC"))
 
+    @property
+    def revision(self) -> int:
+        """Its chip's revision, major*100+minor."""
+        with self._spoken("read"):
+            return int(self._esp.get_chip_revision())
+
+    @property
+    def flash_size(self) -> int:
+        """Bytes of flash, as its own identity says; 4 MB where it says nothing that is known."""
+        from esptool.cmds import detect_flash_size
+
+        with self._spoken("read"):
+            told = str(detect_flash_size(self._esp))
+        megabytes = told.removesuffix("MB")
+        return int(megabytes) << 20 if megabytes.isdigit() else FLASH_SIZE
+
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes of flash. Raises LabFault when the board stops answering."""
         with self._spoken("read"):

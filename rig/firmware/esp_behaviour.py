@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rig.formats.esp_idf import RELEASE, Idf
+
 #: The name that stands for the public roots; every other pin is NAME.pem in the folder a twin is given.
 BUNDLE = "bundle"
 Client = Literal["https-ota", "arduino", "deploy-the-fleet"]
@@ -19,9 +21,9 @@ FleetRelease = Literal[
 ]  # fmt: skip
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PinName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Release = tuple[int, int]
+Release = Idf
 #: Since when esp_ota_begin invalidates the rollback record, a download is resumed, and 304 has an error of its own.
-IDF_5_5: Release = (5, 5)
+IDF_5_5: Release = Idf(5, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class EspBehaviour(BaseModel):
     product: str | None = Field(default=None, pattern=r"^[\w.-]+$")
     #: Certificates trusted, by name; with `bundle` among them the others were added to the bundle.
     pins: tuple[PinName, ...] = ()
-    idf: str = Field(default="5.5", pattern=r"^\d+\.\d+$")
+    idf: str = Field(default="5.5", pattern=RELEASE)
     rollback: bool = False
     anti_rollback: bool = False
     #: Signatures are verified on update, against the running image's own (reference/esp32.md §5.3).
@@ -77,8 +79,7 @@ class EspBehaviour(BaseModel):
     @property
     def idf_release(self) -> Release:
         """The release as numbers, so that 5.10 comes after 5.5."""
-        major, minor = self.idf.split(".")
-        return int(major), int(minor)
+        return Idf.parse(self.idf)
 
     @property
     def tls_build(self) -> TlsBuild:

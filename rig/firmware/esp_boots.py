@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rig.formats.esp_boot_config import LogLevel
+from rig.formats.esp_idf import RELEASE, Idf
+
 
 class EspBoots(BaseModel):
     """Options of a bootloader build (reference/esp32.md §3.3)."""
@@ -12,4 +15,10 @@ class EspBoots(BaseModel):
 
     rollback: bool = False
     anti_rollback: bool = False
-    idf: str = Field(default="5.5", pattern=r"^\d+\.\d+$")
+    idf: str = Field(default="5.5", pattern=RELEASE)
+    log_level: LogLevel = "info"
+
+    @property
+    def release(self) -> Idf:
+        """Its release of ESP-IDF."""
+        return Idf.parse(self.idf)

@@ -7,10 +7,14 @@ from collections.abc import Iterable
 
 from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Image
-from rig.formats.esp_image import DIGEST_SIZE, HEADER_SIZE, Header
+from rig.formats.esp_flash_parameters import FlashParameters, size_code
+from rig.formats.esp_header import HEADER_SIZE, Header
+from rig.formats.esp_image import DIGEST_SIZE
+from rig.formats.partition_table import FLASH_SIZE
 
 #: Where a header has mode, and speed and size: esptool patches them, and mends the digest (reference/esp32.md §2.3).
 _PARAMETERS = slice(2, 4)
+_SPEED_AND_SIZE = 3
 
 
 class SecondStages:
@@ -24,6 +28,22 @@ class SecondStages:
         """The second stage `area` begins with; None when it is none that is known, or its digest is stale."""
         known = self._exact.find(area)
         return known or next((image for image in self._images if _is_patched(area[: len(image)], image.data)), None)
+
+
+def flash_size_of(image: bytes) -> int:
+    """For how much flash a second stage is, in bytes; what is too short for a header counts as one for 4 MB."""
+    return FlashParameters.of(Header.unpack(image)).size if len(image) >= HEADER_SIZE else FLASH_SIZE
+
+
+def for_flash(image: bytes, size: int) -> bytes:
+    """A second stage whose header says `size` bytes of flash, its digest mended: what esptool writes of it."""
+    if flash_size_of(image) == size or len(image) <= HEADER_SIZE + DIGEST_SIZE:
+        return image
+    body = bytearray(image)
+    body[_SPEED_AND_SIZE] = body[_SPEED_AND_SIZE] & 0xF | size_code(size) << 4
+    if Header.unpack(image).hashed:
+        body[-DIGEST_SIZE:] = hashlib.sha256(body[:-DIGEST_SIZE]).digest()
+    return bytes(body)
 
 
 def _is_patched(written: bytes, built: bytes) -> bool:

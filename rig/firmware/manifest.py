@@ -12,13 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rig.errors import Misuse
 from rig.firmware.document import read_document, wrong_field
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.esp_boots import EspBoots
 from rig.firmware.recipe import Recipe
+from rig.formats.spark_flash import GENERATIONS
 
 Runs = Literal["ok", "crashes", "hangs", "never-confirms"]
 BoardKind = Literal["spark-core", "esp32"]
@@ -92,10 +93,18 @@ class Bootloader(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     board: BoardKind
-    generation: Literal["A", "B", "C"]
+    generation: str
     size: int = Field(ge=8, le=0x4000)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     recipe: Recipe | None = None
+
+    @field_validator("generation", mode="before")
+    @classmethod
+    def _known(cls, name: object) -> object:
+        known = name.lower() if isinstance(name, str) else name
+        if known not in GENERATIONS:
+            raise ValueError(f"is none of {', '.join(GENERATIONS)}")
+        return known
 
     def matches(self, area: bytes) -> bool:
         """Whether `area` begins with this bootloader."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import LabFault, Misuse
-from rig.firmware.esp_refusal import refused_by_esp32
+from rig.firmware.esp_refusal import no_application
+from rig.firmware.file_kinds import kind_of
 from rig.firmware.manifest import Entry, Manifest
 from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import ANY, split_suffix
@@ -82,11 +83,13 @@ def _refuse(release: Release, data: bytes) -> None:
     if not data:
         raise Misuse(f"{release.name} is empty")
     if release.board == "spark-core" and (len(data) > layout.APP_SIZE or not plausible_first_word(data)):
+        kind = kind_of(data)
+        what = f" but {kind}" if kind is not None else f": {len(data):,} bytes, beginning with {data[:4].hex()}"
         raise Misuse(
-            f"{release.name} is nothing a Core could run: {len(data):,} bytes, beginning with {data[:4].hex()}",
+            f"{release.name} is nothing a Core could run{what}",
             hint=f"at most {layout.APP_SIZE:,} bytes, a stack pointer in RAM first",
         )
-    if release.board == "esp32" and (refused := refused_by_esp32(data)):
+    if release.board == "esp32" and (refused := no_application(data)):
         raise Misuse(f"{release.name} is nothing an ESP32 would start: {refused}", hint="an application's .bin file")
 
 

@@ -8,47 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from rig.formats import esp_image, otadata
+from rig.formats import esp_idf, esp_image, otadata
 from rig.formats.esp_boot_config import BootConfig, FactoryReset, SecureVersion
-from rig.formats.esp_image import Reader
+from rig.formats.esp_boot_table import factory_reset, read_table
+from rig.formats.esp_image import Image, Reader, wrapping
+from rig.formats.esp_mapping import map_image
+from rig.formats.esp_steps import Erase, Hang, Program, Say, Step, Steps, perform
 from rig.formats.otadata import Record, State
-from rig.formats.partition_table import DATA, OTADATA, TABLE_OFFSET, TABLE_SIZE, Partition, PartitionTable, TableRefused
+from rig.formats.partition_table import TABLE_OFFSET, TABLE_SIZE, Partition, PartitionTable, TableRefused
+
+__all__ = ["BootResult", "Erase", "Hang", "Program", "Say", "Step", "Steps", "boot", "boot_once", "perform"]
 
 SECTOR = otadata.SECTOR
 _FACTORY = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Erase:
-    """Erase the 4 KiB sector at this flash offset."""
-
-    address: int
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """Program these bytes at this flash offset."""
-
-    address: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Print a line; it begins with its level, I, W or E, and its tag."""
-
-    line: str
-
-
-Step = Erase | Program | Say
-Steps = Generator[Step, None, None]
+#: What esp_err_t numbers an error text ends with: no description, no partition, and a write that was refused.
+_NOT_FOUND, _INVALID_ARGUMENT, _FAILED = 0x105, 0x102, 0xFFFF_FFFF
+_WORD = 4
 
 
 def boot(read: Reader, config: BootConfig) -> Generator[Step, None, Partition | None]:
-    """One start. Returns the partition whose application was entered; None when it ended in a software reset."""
+    """One start. Returns the partition whose application was entered.
+
+    None when it ended in a software reset, or after Hang in the watchdog's.
+    """
+    steps = _Boot(read, config).run()
     try:
-        return (yield from _Boot(read, config).run())
+        while True:
+            step = next(steps)
+            if not isinstance(step, Say) or config.says(step.line):
+                yield step
+    except StopIteration as end:
+        entered: Partition | None = end.value
+        return entered
     except _Reset:
         return None
 
@@ -68,32 +61,21 @@ class _Boot:
     def run(self) -> Generator[Step, None, Partition | None]:
         for line in self._config.banner():
             yield Say(line)
-        yield from self._read_table()
+        table = yield from read_table(self._read, self._config)
+        if table is None:
+            raise _Reset
+        self._table = table
         start = yield from self._choose()
         if isinstance(self._config.held, FactoryReset):
-            yield from self._factory_reset(self._config.held)
+            yield from factory_reset(table, self._config.held, self._config.flash_size)
             # The choice is made twice, so an image that was NEW is already given up here, as on a genuine board.
             start = yield from self._choose()
         elif self._config.held == "test":
             return (yield from self._start_test())
-        entered = yield from self._load(start)
-        yield Say("I boot: Disabling RNG early entropy source...")
-        return entered
-
-    def _read_table(self) -> Steps:
-        try:
-            self._table = PartitionTable.parse(self._read(TABLE_OFFSET, TABLE_SIZE), self._config.flash_size)
-        except TableRefused as error:
-            yield Say(f"E flash_parts: {error}")
-            yield Say("E boot: Failed to verify partition table")
-            yield Say("E boot: load partition table error!")
-            raise _Reset from error
-        yield Say("I boot: Partition Table:")
-        yield Say("I boot: ## Label            Usage          Type ST Offset   Length")
-        for number, row in enumerate(self._table.rows):
-            place = f"{row.type:02x} {row.subtype:02x} {row.offset:08x} {row.size:08x}"
-            yield Say(f"I boot: {number:2d} {row.label:16s} {row.usage:16s} {place}")
-        yield Say("I boot: End of partition table")
+        number, partition, image = yield from self._load(start)
+        if number is not None:
+            yield from self._settle(number, partition)
+        return (yield from _enter(partition, image))
 
     def _choose(self) -> Generator[Step, None, int]:
         """The slot to begin with, -1 for the factory application."""
@@ -101,8 +83,8 @@ class _Boot:
         self._initial = False
         if where is None:
             return _FACTORY
-        if complaint := otadata.unreadable(where.offset, where.size, self._config.flash_size):
-            yield Say(complaint)
+        if complaints := otadata.unreadable(where.offset, where.size, self._config.chip.mapping, self._config.release):
+            yield from map(Say, complaints)
             raise _Reset
         records = list(otadata.read_records(self._read(where.offset, SECTOR + otadata.RECORD_SIZE)))
         if self._config.rollback:
@@ -144,42 +126,43 @@ class _Boot:
             yield Say("I boot: otadata[0..1] in initial state")
             self._initial = True
             return _FACTORY
-        slots = self._table.slots
-        eligible = [
-            bool(slots) and record.usable and self._new_enough(self._table.slot(record.slot(slots)))
-            for record in records
-        ]
+        eligible = []
+        for record in records:
+            slot = self._table.slot(record.slot(self._table.slots)) if self._table.slots else None
+            eligible.append(record.usable and (yield from self._new_enough(slot)))
         return (yield from self._choose_recorded(records, otadata.newest(records, eligible)))
 
-    def _load(self, start: int) -> Generator[Step, None, Partition]:
+    def _load(self, start: int) -> Generator[Step, None, tuple[int | None, Partition, Image]]:
         """Try `start`, then those before it down to the factory application, then those after it, then the test one."""
         for number in (*range(start, _FACTORY - 1, -1), *range(start + 1, self._table.slots)):
             partition = self._table.factory if number == _FACTORY else self._table.slot(number)
             if partition is None or not partition.size:
                 continue
-            if (yield from self._try(partition)):
-                yield from self._settle(number, partition)
-                return partition
+            if (yield from self._new_enough(partition)) and (image := (yield from self._try(partition))):
+                return number, partition, image
             name = "Factory app partition" if number == _FACTORY else f"OTA app partition slot {number}"
             yield Say(f"E boot: {name} is not bootable")
         test = self._table.test
-        if test and (yield from self._try(test)):
+        if (yield from self._new_enough_for_test(test)) and test and (image := (yield from self._try(test))):
             yield Say("W boot: Falling back to test app as only bootable partition")
-            return test
+            return None, test, image
         yield Say("E boot: No bootable app partitions in the partition table")
         raise _Reset
 
-    def _try(self, partition: Partition) -> Generator[Step, None, bool]:
-        if not partition.size or not self._new_enough(partition):
-            return False
+    def _try(self, partition: Partition) -> Generator[Step, None, Image | None]:
+        if not partition.size:
+            return None
         config = self._config
         image = esp_image.load(self._read, partition.offset, partition.size, config.chip, config.release)
         for line in image.console():
             yield Say(line)
         if image.refused:
-            return False
+            if image.refused.crashes:
+                yield Hang()
+                raise _Reset
+            return None
         yield Say(f"I boot: Loaded app from partition at offset 0x{partition.offset:x}")
-        return True
+        return image
 
     def _settle(self, number: int, partition: Partition) -> Steps:
         """Where otadata had said nothing, it says now what was found to start."""
@@ -190,40 +173,17 @@ class _Boot:
         yield Say(f"I boot: Set actual ota_seq={number + 1} in otadata[0]")
         yield from self._advance(partition)
 
-    def _start_test(self) -> Generator[Step, None, Partition]:
+    def _start_test(self) -> Generator[Step, None, Partition | None]:
         yield Say("I boot: Detect a boot condition of the test firmware")
         test = self._table.test
         if test is None:
             yield Say("E boot: Test firmware is not found in partition table")
             raise _Reset
-        if not (yield from self._try(test)):
+        image = (yield from self._try(test)) if (yield from self._new_enough_for_test(test)) else None
+        if image is None:
             yield Say("E boot: No bootable test partition in the partition table")
             raise _Reset
-        yield Say("I boot: Disabling RNG early entropy source...")
-        return test
-
-    def _factory_reset(self, reset: FactoryReset) -> Steps:
-        yield Say("I boot: Detect a condition of the factory reset")
-        yield Say(f"I boot: Data partitions to erase: {', '.join(reset.labels)}")
-        yield Say("I boot_comm: ## Label            Usage Offset   Length   Cleaned")
-        failed = False
-        for number, row in enumerate(self._table.rows):
-            if row.type != DATA:
-                continue
-            marker = "no"
-            if row.label in reset.labels or (reset.otadata and row.subtype == OTADATA):
-                marker = yield from self._erase(row)
-            failed |= marker == "err"
-            yield Say(f"I boot_comm: {number:2d} {row.label:16s} data  {row.offset:08x} {row.size:08x} [{marker}]")
-        if failed:
-            yield Say("E boot: Not all partitions were erased")
-
-    def _erase(self, row: Partition) -> Generator[Step, None, str]:
-        if row.offset % SECTOR or row.size % SECTOR or row.offset + row.size > self._config.flash_size:
-            return "err"
-        for address in range(row.offset, row.offset + row.size, SECTOR):
-            yield Erase(address)
-        return "yes"
+        return (yield from _enter(test, image))
 
     def _store(self, records: list[Record], index: int, state: State) -> Steps:
         records[index] = replace(records[index], state=state)
@@ -231,11 +191,18 @@ class _Boot:
         assert where is not None, "records come from otadata"
         yield from _rewrite(where, index, records[index])
 
-    def _new_enough(self, partition: Partition | None) -> bool:
-        if self._config.secure_version is None:
+    def _new_enough(self, partition: Partition | None) -> Generator[Step, None, bool]:
+        """Whether anti-rollback lets an application start; one without a description never."""
+        fuse = self._config.secure_version
+        if fuse is None:
             return True
         found = esp_image.read_description(self._read, partition.offset) if partition else None
-        return found is not None and found.secure_version >= self._config.secure_version.read()
+        if found is None and self._config.release.does(esp_idf.SAYS_NO_DESCRIPTION):
+            yield Say(f"E boot: Failed to get partition description {_NOT_FOUND if partition else _INVALID_ARGUMENT}")
+        return found is not None and found.secure_version >= fuse.read()
+
+    def _new_enough_for_test(self, test: Partition | None) -> Generator[Step, None, bool]:
+        return not self._config.release.does(esp_idf.GUARDS_TEST_APP) or (yield from self._new_enough(test))
 
     def _advance(self, partition: Partition | None) -> Steps:
         fuse = self._config.secure_version
@@ -244,57 +211,75 @@ class _Boot:
             yield from map(Say, fuse.raise_to(found.secure_version))
 
 
+def _enter(partition: Partition, image: Image) -> Generator[Step, None, Partition | None]:
+    """Map the application and jump into it."""
+    yield Say("I boot: Disabling RNG early entropy source...")
+    hangs = False
+    for step in map_image(image):
+        hangs = hangs or isinstance(step, Hang)
+        yield step
+    return None if hangs else partition
+
+
 def _rewrite(where: Partition, sector: int, record: Record) -> Iterator[Step]:
-    yield Erase(where.offset + sector * SECTOR)
-    yield Program(where.offset + sector * SECTOR, record.pack())
+    """Erase the sector that the record lies in, and write it; what does not begin at a word is not written."""
+    address = where.offset + sector * SECTOR
+    yield Erase(address - address % SECTOR)
+    if address % _WORD:
+        yield Say(f"E bootloader_flash: bootloader_flash_write dest_addr 0x{address:x} not {_WORD}-byte aligned")
+        yield Say(f"E boot: Error in write_otadata operation. err = 0x{_FAILED:x}")
+        return
+    yield Program(address, record.pack())
 
 
 @dataclass(frozen=True, slots=True)
 class BootResult:
-    """One start: label of the partition entered (None: software reset), console, otadata afterwards, flash operations.
+    """One start: label of the partition entered (None: a reset), console, otadata afterwards, flash operations.
 
-    `otadata` is twice 32 bytes; empty where the table names no otadata.
+    `otadata` is twice 32 bytes; empty where the table names no otadata. `end` is what came of it: the application, or
+    a reset by its name.
     """
 
     booted: str | None
     console: list[str]
     otadata: tuple[bytes, ...]
     ops: list[Erase | Program] = field(default_factory=list)
+    end: Literal["app", "SW_SYS_RST", "RTCWDT_RTC_RESET"] = "app"
 
 
 def boot_once(flash: bytearray, config: BootConfig) -> BootResult:
-    """Start once from `flash`, which is changed as NOR is."""
+    """Start once from `flash`, which is changed as NOR is; reads beyond its end begin again at its start."""
     console: list[str] = []
     ops: list[Erase | Program] = []
-    steps = boot(lambda offset, length: bytes(flash[offset : offset + length]), config)
+    steps, hangs = boot(wrapping(lambda at, length: bytes(flash[at : at + length]), len(flash)), config), False
     while True:
         try:
             step = next(steps)
-        except StopIteration as end:
-            return BootResult(end.value.label if end.value else None, console, _records(flash, config), ops)
+        except StopIteration as stop:
+            entered: Partition | None = stop.value
+            break
         if isinstance(step, Say):
             console.append(step.line)
+        elif isinstance(step, Hang):
+            hangs = True
         else:
             ops.append(step)
             perform(flash, step)
-
-
-def perform(flash: bytearray, step: Erase | Program) -> None:
-    """Do one operation whole: an erase sets bits, a program only clears them, beyond the end nothing happens."""
-    start = step.address - step.address % SECTOR if isinstance(step, Erase) else step.address
-    data = b"\xff" * SECTOR if isinstance(step, Erase) else step.data
-    old = flash[start : start + len(data)]
-    data = data[: len(old)]
-    if isinstance(step, Program):
-        data = bytes(before & after for before, after in zip(old, data, strict=True))
-    flash[start : start + len(data)] = data
+    label = entered.label if entered else None
+    end: Literal["app", "SW_SYS_RST", "RTCWDT_RTC_RESET"] = "RTCWDT_RTC_RESET" if hangs else "SW_SYS_RST"
+    return BootResult(label, console, _records(flash, config), ops, "app" if entered else end)
 
 
 def _records(flash: bytearray, config: BootConfig) -> tuple[bytes, ...]:
     try:
-        where = PartitionTable.parse(bytes(flash[TABLE_OFFSET : TABLE_OFFSET + TABLE_SIZE]), config.flash_size).otadata
+        where = _table(flash, config).otadata
     except TableRefused:
         return ()
     if where is None:
         return ()
     return tuple(bytes(flash[where.offset + at : where.offset + at + otadata.RECORD_SIZE]) for at in (0, SECTOR))
+
+
+def _table(flash: bytearray, config: BootConfig) -> PartitionTable:
+    raw = bytes(flash[TABLE_OFFSET : TABLE_OFFSET + TABLE_SIZE])
+    return PartitionTable.parse(raw, config.flash_size, config.release)

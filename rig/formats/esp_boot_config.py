@@ -6,8 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from rig.formats import esp_idf
 from rig.formats.esp_chip import ESP32, ESP32_C3, Chip, named
+from rig.formats.esp_idf import Idf
+from rig.formats.esp_image import USUAL
 from rig.formats.partition_table import FLASH_SIZE
+
+LogLevel = Literal["none", "error", "warning", "info"]
+_LEVELS = {"E ": 1, "W ": 2, "I ": 3}
+_LOUDEST: dict[LogLevel, int] = {"none": 0, "error": 1, "warning": 2, "info": 3}
 
 #: One-way bits that an ESP32 has for it (reference/esp32.md §3.3).
 MOST_SECURE_VERSION = 32
@@ -47,8 +54,8 @@ class BootConfig:
     """How a bootloader was built, and the board it runs on (reference/esp32.md §3.3).
 
     `rollback` and `secure_version` (anti-rollback) are build options. `held` is the pin that was held long enough in
-    this start, when the build listens to it. `release` is that of ESP-IDF, where its words or checks differ. Images'
-    signatures are not looked at (reference/esp32.md §5.3).
+    this start, when the build listens to it. `release` is that of ESP-IDF, `log_level` what of its words the build
+    prints. Images' signatures are not looked at (reference/esp32.md §5.3).
     """
 
     chip: Chip = ESP32
@@ -57,36 +64,50 @@ class BootConfig:
     held: FactoryReset | Literal["test"] | None = None
     #: Bytes, as the bootloader's own header says.
     flash_size: int = FLASH_SIZE
-    release: tuple[int, int] = (5, 4)
+    release: Idf = USUAL
     version: str = "v5.4.2"
+    log_level: LogLevel = "info"
     compiled: str | None = None
     spi_speed: str = "40MHz"
     spi_mode: str = "DIO"
 
+    def says(self, line: str) -> bool:
+        """Whether the build prints a line; what has no level is printed in any case."""
+        level = _LEVELS.get(line[:2])
+        return level is None or level <= _LOUDEST[self.log_level]
+
     def banner(self) -> list[str]:
         """What is printed before the partition table (reference/esp32.md §3.4)."""
-        chip = self.chip
+        chip, release = self.chip, self.release
         lines = [f"I boot: ESP-IDF {self.version} 2nd stage bootloader"]
         if self.compiled:
             lines.append(f"I boot: compile time {self.compiled}")
-        if chip.cores > 1:
+        if chip.cores > 1 and release.does(esp_idf.SAYS_CORES):
             lines.append("I boot: Multicore bootloader")
-        lines.append(f"I boot: chip revision: {named(chip.revision)}")
-        if chip.efuse_block is not None:
+        if release.does(esp_idf.SAYS_CHIP_REVISION):
+            full = release.does(esp_idf.SAYS_FULL_REVISION)
+            lines.append(f"I boot: chip revision: {named(chip.revision) if full else chip.plain_revision}")
+        if chip.efuse_block is not None and release.does(esp_idf.CHECKS_EFUSE_BLOCK):
             lines.append(f"I boot: efuse block revision: {named(chip.efuse_block)}")
-        return [
-            *lines,
-            f"I boot.{chip.name}: SPI Speed      : {self.spi_speed}",
-            f"I boot.{chip.name}: SPI Mode       : {self.spi_mode}",
-            f"I boot.{chip.name}: SPI Flash Size : {self.flash_size >> 20}MB",
-            "I boot: Enabling RNG early entropy source...",
+        entropy = "I boot: Enabling RNG early entropy source..."
+        named_chip = release.does(esp_idf.NAMES_CHIP_IN_TAG)
+        tag = f"boot.{chip.name}" if named_chip else "boot"
+        flash = [
+            f"I {tag}: SPI Speed      : {self.spi_speed}",
+            f"I {tag}: SPI Mode       : {self.spi_mode}",
+            f"I {tag}: SPI Flash Size : {self.flash_size >> 20}MB",
         ]
+        return [*lines, *flash, entropy] if named_chip else [*lines, entropy, *flash]
 
 
 #: Two genuine builds that starts were recorded of, by chip.
 GENUINE = {
     "esp32": BootConfig(
-        chip=ESP32, flash_size=0x20_0000, release=(5, 2), version="v5.2-dev-254-g1950b15", spi_mode="DOUT"
+        chip=ESP32,
+        flash_size=0x20_0000,
+        release=Idf.parse("v5.2-dev-254-g1950b15"),
+        version="v5.2-dev-254-g1950b15",
+        spi_mode="DOUT",
     ),
     "esp32c3": BootConfig(
         chip=ESP32_C3, rollback=True, version="HEAD-HASH-NOTFOUND", spi_speed="80MHz", spi_mode="SLOW READ"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rig.formats.esp_image import Header
+from rig.formats.esp_header import Header
 
 _MODES = {0: "QIO", 1: "QOUT", 2: "DIO", 3: "DOUT"}
 #: What the log calls a speed, and what the ROM divides its clock by.
@@ -15,6 +15,11 @@ _SPEEDS = {0x0: ("40MHz", 2), 0x1: ("26.7MHz", 3), 0x2: ("20MHz", 4), 0xF: ("80M
 _MEGABYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 16}
 #: What numbers that are none stand for.
 _SLOWEST_MODE, _SLOWEST, _FEWEST_MEGABYTES = "SLOW READ", ("20MHz", 4), 2
+
+
+def size_code(size: int) -> int:
+    """How a header names `size` bytes. Raises KeyError for a size that it has no number for."""
+    return {megabytes << 20: code for code, megabytes in _MEGABYTES.items()}[size]
 
 
 @dataclass(frozen=True, slots=True)

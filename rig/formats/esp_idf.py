@@ -12,14 +12,21 @@ from functools import total_ordering
 
 from rig.errors import Misuse
 
-_TEXT = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:-(?:beta|rc)(\d+))?")
-_FINAL = 1 << 16
+_TEXT = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:-(dev|beta|rc)(\d*))?(?:-\d+-g[0-9a-f]+)?(?:-dirty)?")
+#: How a manifest names one.
+RELEASE = r"^\d+\.\d+(\.\d+)?(-(beta|rc)\d+)?$"
+#: What comes before a release, in this order.
+_BEFORE = {"dev": 0, "beta": 1 << 8, "rc": 2 << 8}
+_FINAL = 3 << 8
 
 
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class Idf:
-    """A release; `5.5` is the first of its line, 5.5.0. A beta or candidate comes before its release."""
+    """A release; `5.5` is the first of its line, 5.5.0. A beta or candidate comes before its release.
+
+    A build between two releases, as `git describe` names it, counts as the one before.
+    """
 
     major: int
     minor: int
@@ -28,12 +35,13 @@ class Idf:
 
     @classmethod
     def parse(cls, text: str) -> Idf:
-        """Of `5.5`, `v5.4.2` or `6.1-beta1`. Raises Misuse."""
+        """Of `5.5`, `v5.4.2`, `6.1-beta1` or `v5.5.1-838-gd66ebb8`. Raises Misuse."""
         match = _TEXT.fullmatch(text)
         if match is None:
             raise Misuse(f"{text!r} is no release of ESP-IDF", hint="such as 5.1, 5.5.4 or 6.1-beta1")
-        major, minor, patch, candidate = match.groups()
-        return cls(int(major), int(minor), int(patch or 0), int(candidate) if candidate else _FINAL)
+        major, minor, patch, before, number = match.groups()
+        candidate = _BEFORE[before] + int(number or 0) if before else _FINAL
+        return cls(int(major), int(minor), int(patch or 0), candidate)
 
     def does(self, change: Change) -> bool:
         """Whether `change` holds in this release."""
@@ -66,10 +74,116 @@ def _since(first: str, before: str | None = None) -> tuple[tuple[Idf, Idf | None
 
 # -- second stage ------------------------------------------------------------------------------------------------------
 
+CHECKS_CHIP = Change(
+    "an image for another chip, or for a later major revision (header byte 14), is refused",
+    "esp_image_format.c verify_image_header, v3.3 and v3.3.1",
+    _since("3.3.1"),
+)
+SAYS_MINIMUM_REVISION = Change(
+    "a later revision is refused as `This chip is revision…`, not as `can't run on lower chip revision…`",
+    "bootloader_common_loader.c bootloader_common_check_chip_validity, v4.2 and v4.3",
+    _since("4.3"),
+)
+FULL_REVISIONS = Change(
+    "major and minor revision are compared, with a minimum and a maximum; header byte 14 is not looked at",
+    "bootloader_common_loader.c bootloader_common_check_chip_validity; reference/esp32.md §12.1",
+    (*_since("4.3.5", "4.4"), *_since("4.4.5", "5.0"), *_since("5.0.1")),
+)
 REVISION_CHECK_TEXT = Change(
-    "a refused revision is told as `chip revision check failed. Required…`",
+    "a refused revision is told as `chip revision check failed. Required…`, and ends the check",
     "bootloader_common_loader.c:46,56; reference/esp32.md §12.1",
     _since("5.5"),
+)
+MAGIC_ENDS_CHECK = Change(
+    "after a wrong first byte nothing else of the header is looked at",
+    "esp_image_format.c verify_image_header, v4.3 and v4.3.1",
+    _since("4.3.1"),
+)
+IGNORES_SPI_FIELDS = Change(
+    "nothing is said of an image's own flash mode, speed and size",
+    "esp_image_format.c verify_image_header, v4.3.7 and v4.4",
+    _since("4.4"),
+)
+SHORT_SEGMENT_LINE = Change(
+    "a segment is told as `paddr=00010020 … size=00228h`, not as `paddr=0x00010020 … size=0x00228`",
+    "esp_image_format.c process_segment, v4.2 and v4.3",
+    _since("4.3"),
+)
+CHECKS_EFUSE_BLOCK = Change(
+    "the revision of the eFuse blocks is told and compared (chips that have one)",
+    "esp_image_format.c process_segment_data, bootloader_init.c",
+    (*_since("5.1.7", "5.2"), *_since("5.2.3", "5.3"), *_since("5.3.2")),
+)
+CHECKS_LOAD_ADDRESSES = Change(
+    "a segment must lie in one memory that may be loaded, and off the second stage's own",
+    "esp_image_format.c verify_load_addresses, v3.3.5 and v3.3.6, v4.0.4 and v4.1",
+    (*_since("3.3.6", "4.0"), *_since("4.1")),
+)
+RIGHT_DRAM_START = Change(
+    "an ESP32's DRAM begins at 0x3FFAE000, not at 0x3FAE0000", "soc.h SOC_DRAM_LOW, v3.3.6 and v4.0", _since("4.0")
+)
+INVERTED_ALIAS = Change(
+    "memory that an ESP32 has as DRAM and IRAM lies in opposite orders", "soc.h SOC_DIRAM_INVERTED", _since("4.1")
+)
+SEGMENTS_REACH_THE_END = Change(
+    "a segment may reach the last byte of a memory",
+    "esp_image_format.c verify_load_addresses, load_inclusive_end_p",
+    _since("4.3.2"),
+)
+MORE_IRAM = Change("an ESP32's IRAM reaches to 0x400AA000, not 0x400A0000", "soc.h SOC_IRAM_HIGH", _since("5.1"))
+NEEDS_BOTH_MAPPINGS = Change(
+    "an application without IROM or DROM ends in abort() when its mappings are set up",
+    "cache_ll.h cache_ll_l1_get_bus, from v5.0; reference/esp32.md §12.3",
+    _since("5.0"),
+)
+BLANK_TABLE_IS_WRONG = Change(
+    "the first row of a partition table may not be the end of it",
+    "flash_partitions.c:58; reference/esp32.md §12.4",
+    _since("5.5"),
+)
+SIZES_MAY_NOT_WRAP = Change(
+    "a partition whose end wraps around 32 bits is beyond the flash",
+    "flash_partitions.c esp_partition_table_verify, v6.0.2 and v6.1-beta1; reference/esp32.md §12.4",
+    _since("6.1-beta1"),
+)
+NAMES_BOOTLOADER_ROWS = Change(
+    "rows for second stages and partition tables have names",
+    "bootloader_utility.c bootloader_utility_load_partition_table, v5.3.5 and v5.4",
+    _since("5.4"),
+)
+NAMES_RECOVERY_ROW = Change("so has the row for a recovery second stage", "the same, v5.4.4 and v5.5", _since("5.5"))
+SAYS_TWO_SECTORS = Change(
+    "the least size of otadata is told as 8192 bytes, not as the 32 of a record",
+    "bootloader_utility.c read_otadata, v4.3.7 and v4.4",
+    _since("4.4"),
+)
+SAYS_NO_DESCRIPTION = Change(
+    "with anti-rollback an image without a description is told",
+    "bootloader_utility.c check_anti_rollback",
+    (*_since("4.1.3", "4.2"), *_since("4.2.3", "4.3"), *_since("4.3.3")),
+)
+GUARDS_TEST_APP = Change(
+    "anti-rollback holds for the test application too",
+    "bootloader_utility.c bootloader_utility_load_boot_image, v4.2.5 and v4.3",
+    _since("4.3"),
+)
+NAMES_CHIP_IN_TAG = Change(
+    "flash parameters are told with the tag boot.CHIP, before the RNG is enabled",
+    "bootloader_esp32.c, v4.0.4 and v4.1",
+    _since("4.1"),
+)
+SAYS_CHIP_REVISION = Change(
+    "the chip's revision is told in the banner", "bootloader_init.c, v4.0.4 and v4.1", _since("4.1")
+)
+SAYS_FULL_REVISION = Change(
+    "the chip's revision is told as v3.0, not as 3",
+    "bootloader_init.c bootloader_check_bootloader_validity",
+    (*_since("4.3.5", "4.4"), *_since("4.4.4")),
+)
+SAYS_CORES = Change(
+    "`Multicore bootloader` is told",
+    "bootloader_init.c bootloader_print_banner",
+    (*_since("4.4.6", "5.0"), *_since("5.0.3")),
 )
 
 # -- update client -----------------------------------------------------------------------------------------------------

@@ -10,23 +10,25 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rig.formats import esp_idf
 from rig.formats.esp_chip import Chip, named
+from rig.formats.esp_header import HEADER_SIZE, UNSET_REVISIONS, Header, Refused, check_header
+from rig.formats.esp_idf import Idf
+from rig.formats.esp_ram import check_ram
 
 #: Reads flash: (offset, length) -> bytes. A short answer means that there is no such flash.
 Reader = Callable[[int, int], bytes]
 
-MAGIC = 0xE9
-MAX_SEGMENTS = 16
 CHECKSUM_SEED = 0xEF
 DIGEST_SIZE = 32
 SIXTEEN_MB = 0x100_0000
 MMU_PAGE = 0x1_0000
-UNSET_REVISIONS = (0, 0xFFFF)
 
-_HEADER = struct.Struct("<BBBBI4xHxHH4xB")
 _SEGMENT = struct.Struct("<II")
-HEADER_SIZE = _HEADER.size
 SEGMENT_HEADER_SIZE = _SEGMENT.size
+
+#: The release that is meant where none is named.
+USUAL = Idf(5, 4, 2)
 
 DESCRIPTION_MAGIC = 0xABCD_5432
 DESCRIPTION_OFFSET = HEADER_SIZE + SEGMENT_HEADER_SIZE
@@ -34,25 +36,19 @@ DESCRIPTION_SIZE = 256
 _DESCRIPTION = struct.Struct("<II8x32s32s16s16s32s32sHH")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The first 24 bytes of an image; revisions as major*100+minor."""
+def wrapping(read: Reader, size: int) -> Reader:
+    """Reads a flash of `size` bytes as the chip does: beyond its end it begins again, up to what can be addressed."""
 
-    segments: int
-    entry: int
-    chip_id: int = 0
-    min_revision: int = 0
-    max_revision: int = 0xFFFF
-    hashed: bool = True
-    magic: int = MAGIC
-    spi_mode: int = 2
-    spi_speed_size: int = 0x20
+    def reader(offset: int, length: int) -> bytes:
+        if offset + length <= size or offset + length > SIXTEEN_MB or not size:
+            return read(offset, length)
+        found, at = b"", offset
+        while len(found) < length:
+            found += read(at % size, min(length - len(found), size - at % size))
+            at = offset + len(found)
+        return found
 
-    @classmethod
-    def unpack(cls, raw: bytes) -> Header:
-        """Read a header, whatever it says. `raw` is at least 24 bytes."""
-        magic, segments, mode, speed_size, entry, chip_id, low, high, hashed = _HEADER.unpack_from(raw)
-        return cls(segments, entry, chip_id, low, high, hashed != 0, magic, mode, speed_size)
+    return reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +91,6 @@ def read_description(read: Reader, offset: int) -> AppDescription | None:
     return AppDescription.unpack(read(offset + DESCRIPTION_OFFSET, DESCRIPTION_SIZE))
 
 
-class Refused(Exception):
-    """Why an image is not taken: `reason` is a word for programs, the text is what a console shows, tag and all."""
-
-    def __init__(self, reason: str, text: str, tag: str = "esp_image"):
-        super().__init__(f"E {tag}: {text}")
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True)
 class Image:
     """An image that was walked: as far as `refused` says, or to its end and found good."""
@@ -116,6 +104,9 @@ class Image:
     digest: bytes | None = None
     description: AppDescription | None = None
     refused: Refused | None = None
+    #: What was said of the header.
+    notes: tuple[str, ...] = ()
+    release: Idf = USUAL
 
     @property
     def secure_version(self) -> int:
@@ -124,17 +115,18 @@ class Image:
 
     def console(self, loading: bool = True) -> list[str]:
         """What is printed while it is walked; only a loader says `load`."""
-        lines = []
+        lines = list(self.notes)
+        zero, unit = ("", "h") if self.release.does(esp_idf.SHORT_SEGMENT_LINE) else ("0x", "")
         for number, segment in enumerate(self.segments):
-            place = f"paddr={segment.offset:08x} vaddr={segment.address:08x}"
+            place = f"paddr={zero}{segment.offset:08x} vaddr={zero}{segment.address:08x}"
             use = "load" if loading and self.chip.loads(segment.address) else ""
             use = "map" if self.chip.maps(segment.address) else use
-            size = f"size={segment.length:05x}h ({segment.length:6d})"
+            size = f"size={zero}{segment.length:05x}{unit} ({segment.length:6d})"
             lines.append(f"I esp_image: segment {number}: {place} {size} {use}".rstrip())
-        return [*lines, str(self.refused)] if self.refused else lines
+        return [*lines, *self.refused.lines] if self.refused else lines
 
 
-def load(read: Reader, offset: int, size: int, chip: Chip, release: tuple[int, int] = (5, 4)) -> Image:
+def load(read: Reader, offset: int, size: int, chip: Chip, release: Idf = USUAL) -> Image:
     """Check the image in the partition of `size` bytes at `offset` as the second stage does before it starts it.
 
     `release` is that of ESP-IDF, where it shows. A refusal is in the result, never raised (reference/esp32.md §2.1).
@@ -142,7 +134,7 @@ def load(read: Reader, offset: int, size: int, chip: Chip, release: tuple[int, i
     return _Walk(read, offset, size, chip, release, loading=True).image()
 
 
-def verify(read: Reader, offset: int, size: int, chip: Chip, release: tuple[int, int] = (5, 4)) -> Image:
+def verify(read: Reader, offset: int, size: int, chip: Chip, release: Idf = USUAL) -> Image:
     """Check an image as a running application does after an update: like `load`, but no RAM is in its way."""
     return _Walk(read, offset, size, chip, release, loading=False).image()
 
@@ -150,13 +142,14 @@ def verify(read: Reader, offset: int, size: int, chip: Chip, release: tuple[int,
 class _Walk:
     """One way through an image, in the loader's order: header, segments, checksum, room, digest."""
 
-    def __init__(self, read: Reader, offset: int, size: int, chip: Chip, release: tuple[int, int], *, loading: bool):
+    def __init__(self, read: Reader, offset: int, size: int, chip: Chip, release: Idf, *, loading: bool):
         self._flash, self._offset, self._size, self._chip = read, offset, size, chip
         self._release, self._loading = release, loading
         self._at = offset
         self._folded = CHECKSUM_SEED
         self._sha = hashlib.sha256()
         self._segments: list[Segment] = []
+        self._notes: tuple[str, ...] = ()
         self._header: Header | None = None
         self._digest: bytes | None = None
 
@@ -175,6 +168,8 @@ class _Walk:
             digest=self._digest,
             description=None if refused else read_description(self._flash, self._offset),
             refused=refused,
+            notes=self._notes,
+            release=self._release,
         )
 
     def _walk(self) -> None:
@@ -182,7 +177,7 @@ class _Walk:
             raise Refused("size", f"partition size 0x{self._size:x} invalid, larger than 16MB")
         raw = self._take(HEADER_SIZE)
         self._header = header = Header.unpack(raw)
-        _check_header(header, self._offset, self._chip, self._release)
+        self._notes = check_header(header, self._offset, self._chip, self._release)
         for number in range(header.segments):
             self._segment(number)
         self._checksum()
@@ -201,10 +196,10 @@ class _Walk:
         _check_segment(number, segment, self._chip)
         self._segments.append(segment)
         if self._loading and length and self._chip.loads(address):
-            _check_ram(number, segment, self._chip)
+            check_ram(number, address, length, self._chip, self._release)
         if not length:
             return
-        if number == 0 and self._chip.efuse_block is not None:
+        if number == 0 and self._chip.efuse_block is not None and self._release.does(esp_idf.CHECKS_EFUSE_BLOCK):
             _check_efuse_block(self._flash(self._at, _DESCRIPTION.size), self._chip.efuse_block)
         self._folded ^= _fold(self._take(length))
 
@@ -221,27 +216,6 @@ class _Walk:
         self._sha.update(data)
         self._at += length
         return data
-
-
-def _check_header(header: Header, offset: int, chip: Chip, release: tuple[int, int]) -> None:
-    if header.magic != MAGIC:
-        raise Refused("magic", f"image at 0x{offset:x} has invalid magic byte (nothing flashed here?)")
-    if header.chip_id != chip.chip_id:
-        text = f"mismatch chip ID, expected {chip.chip_id}, found {header.chip_id}"
-        raise Refused("chip", text, "boot_comm")
-    if header.min_revision > chip.revision:
-        raise Refused("revision", _revision_text(">=", header.min_revision, chip, release), "boot_comm")
-    if header.max_revision not in UNSET_REVISIONS and chip.revision > header.max_revision:
-        raise Refused("revision", _revision_text("<=", header.max_revision, chip, release), "boot_comm")
-    if header.segments > MAX_SEGMENTS:
-        text = f"image at 0x{offset:x} segment count {header.segments} exceeds max {MAX_SEGMENTS}"
-        raise Refused("segments", text)
-
-
-def _revision_text(relation: str, wanted: int, chip: Chip, release: tuple[int, int]) -> str:
-    if release >= (6, 0):
-        return f"chip revision check failed. Required {relation} {named(wanted)}, found {named(chip.revision)}."
-    return f"Image requires chip rev {relation} {named(wanted)}, but chip is {named(chip.revision)}"
 
 
 def _check_efuse_block(raw: bytes, found: int) -> None:
@@ -261,13 +235,6 @@ def _check_segment(number: int, segment: Segment, chip: Chip) -> None:
     if chip.maps(segment.address) and (segment.offset - segment.address) % MMU_PAGE:
         text = f"Segment {number} load address 0x{segment.address:08x}, doesn't match data 0x{segment.offset:08x}"
         raise Refused("alignment", text)
-
-
-def _check_ram(number: int, segment: Segment, chip: Chip) -> None:
-    end = segment.address + segment.length
-    if not chip.has_ram(segment.address, end):
-        text = f"Segment {number} 0x{segment.address:08x}-0x{end:08x} invalid: bad load address range"
-        raise Refused("address", text)
 
 
 def _fold(data: bytes) -> int:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 
 from rig.formats import esp_image
 from rig.formats.esp_chip import Chip
-from rig.formats.esp_image import Image, Reader, Refused
+from rig.formats.esp_header import Refused
+from rig.formats.esp_idf import Idf
+from rig.formats.esp_image import USUAL, Image, Reader
 from rig.formats.partition_table import Partition
 
 SECTOR = 0x1000
@@ -92,9 +94,7 @@ class Verdict:
         return self.image.refused
 
 
-def verify_update(
-    read: Reader, update: Partition, running: Partition, chip: Chip, release: tuple[int, int] = (5, 4)
-) -> Verdict:
+def verify_update(read: Reader, update: Partition, running: Partition, chip: Chip, release: Idf = USUAL) -> Verdict:
     """Check the image in `update` as esp_ota_end does in a build that verifies signatures on update."""
     image = esp_image.verify(read, update.offset, update.size, chip, release)
     if image.refused and image.refused.reason != "digest":
@@ -116,7 +116,7 @@ def verify_update(
 
 
 def _check_signature(
-    read: Reader, image: Image, running: Partition, chip: Chip, release: tuple[int, int]
+    read: Reader, image: Image, running: Partition, chip: Chip, release: Idf
 ) -> tuple[bool, list[str]]:
     """Whether block 0 is by the key of the running application's block 0, and what is printed."""
     lines = ["I secure_boot_v2: Take trusted digest key(s) from running app"]

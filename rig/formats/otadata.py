@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rig.formats.esp_idf import SAYS_TWO_SECTORS, Idf
+
 SECTOR = 0x1000
 RECORD_SIZE = 32
 SIZE = 2 * SECTOR
@@ -90,16 +92,17 @@ class NoActiveRecord(Exception):
     """No record chooses a slot, so none can be marked."""
 
 
-def unreadable(offset: int, size: int, flash_size: int) -> str | None:
-    """What a second stage says of an otadata partition that it cannot take; None for one that it can.
-
-    A size that wraps around gets past the table's check, and is no memory's to map.
-    """
+def unreadable(offset: int, size: int, mapping: int, release: Idf) -> list[str]:
+    """What a second stage that maps `mapping` bytes says of an otadata partition that it cannot take."""
     if size < SIZE:
-        return f"E boot: ota_info partition size {size} is too small (minimum {SIZE} bytes)"
-    if offset + size > flash_size:
-        return f"E boot_comm: bootloader_mmap(0x{offset:x}, 0x{size:x}) failed"
-    return None
+        least = SIZE if release.does(SAYS_TWO_SECTORS) else RECORD_SIZE
+        return [f"E boot: ota_info partition size {size} is too small (minimum {least} bytes)"]
+    if size > mapping:
+        return [
+            f"E bootloader_flash: bootloader_mmap excess size {size:x}",
+            f"E boot: bootloader_mmap(0x{offset:x}, 0x{size:x}) failed",
+        ]
+    return []
 
 
 def read_records(raw: bytes) -> tuple[Record, Record]:

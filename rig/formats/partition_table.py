@@ -9,12 +9,16 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
+from rig.formats.esp_idf import BLANK_TABLE_IS_WRONG, SIZES_MAY_NOT_WRAP, Idf
+
 TABLE_OFFSET = 0x8000
 TABLE_SIZE = 0xC00
 FLASH_SIZE = 0x40_0000
+_USUAL = Idf(5, 4, 2)
 
-APP, DATA = 0, 1
+APP, DATA, BOOTLOADER, TABLE = 0, 1, 2, 3
 FACTORY, OTA_0, TEST = 0x00, 0x10, 0x20
+PRIMARY, RECOVERY = 0x00, 0x02
 OTADATA, PHY, NVS, COREDUMP, NVS_KEYS, EFUSE = 0x00, 0x01, 0x02, 0x03, 0x04, 0x05
 
 _ROW = struct.Struct("<HBBII16sI")
@@ -24,6 +28,10 @@ _MD5_HEAD = b"\xeb\xeb" + b"\xff" * 14
 
 _APP_USAGES = {FACTORY: "factory app", TEST: "test app"}
 _DATA_USAGES = {OTADATA: "OTA data", PHY: "RF data", NVS: "WiFi data", NVS_KEYS: "NVS keys", EFUSE: "efuse"}
+
+_BOOTLOADER_USAGES = {PRIMARY: "primary bootloader", 0x01: "ota bootloader", RECOVERY: "recovery bootloader"}
+_TABLE_USAGES = {PRIMARY: "primary partition_table", 0x01: "ota partition_table"}
+_USAGES = {BOOTLOADER: _BOOTLOADER_USAGES, TABLE: _TABLE_USAGES}
 
 
 class TableRefused(Exception):
@@ -62,7 +70,9 @@ class Partition:
         """What it is for, in the bootloader's words."""
         if self.type == APP:
             return "OTA app" if self.slot is not None else _APP_USAGES.get(self.subtype, "Unknown app")
-        return _DATA_USAGES.get(self.subtype, "Unknown data") if self.type == DATA else "unknown"
+        if self.type == DATA:
+            return _DATA_USAGES.get(self.subtype, "Unknown data")
+        return _USAGES.get(self.type, {}).get(self.subtype, "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +82,19 @@ class PartitionTable:
     rows: tuple[Partition, ...]
 
     @classmethod
-    def parse(cls, raw: bytes, flash_size: int = FLASH_SIZE) -> PartitionTable:
-        """Read the 0xC00 bytes at 0x8000 as a bootloader does on a chip of `flash_size`. Raises TableRefused."""
+    def parse(cls, raw: bytes, flash_size: int = FLASH_SIZE, release: Idf = _USUAL) -> PartitionTable:
+        """Read the 0xC00 bytes at 0x8000 as a second stage does that goes by `flash_size`. Raises TableRefused."""
         ends = min(len(raw), TABLE_SIZE) // ROW_SIZE
         guarded = False
         for number in range(ends):
             row = raw[number * ROW_SIZE : (number + 1) * ROW_SIZE]
             magic = int.from_bytes(row[:2], "little")
             if magic == _MAGIC:
-                _check_room(number, Partition.unpack(row), flash_size)
+                _check_room(number, Partition.unpack(row), flash_size, release)
             elif magic == _MD5_MAGIC:
                 _check_md5(raw[: number * ROW_SIZE], row, guarded)
                 guarded = True
-            elif magic == _BLANK and row[2:4] == b"\xff\xff":
+            elif magic == _BLANK and row[2:4] == b"\xff\xff" and (number or not release.does(BLANK_TABLE_IS_WRONG)):
                 # The MD5 row is not counted, wherever it stands: a row behind it would drop off the end.
                 count = number - guarded
                 return cls(tuple(Partition.unpack(raw[at * ROW_SIZE :][:ROW_SIZE]) for at in range(count)))
@@ -130,8 +140,11 @@ class PartitionTable:
         return found[-1] if found and found[-1].offset else None
 
 
-def _check_room(number: int, row: Partition, flash_size: int) -> None:
-    if row.offset > flash_size or (row.offset + row.size) & 0xFFFF_FFFF > flash_size:
+def _check_room(number: int, row: Partition, flash_size: int, release: Idf) -> None:
+    end = row.offset + row.size
+    if not release.does(SIZES_MAY_NOT_WRAP):
+        end &= 0xFFFF_FFFF
+    if row.offset > flash_size or end > flash_size:
         stretch = f"offset 0x{row.offset:x} size 0x{row.size:x}"
         raise TableRefused(f"partition {number} invalid - {stretch} exceeds flash chip size 0x{flash_size:x}")
 

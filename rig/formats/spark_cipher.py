@@ -47,12 +47,17 @@ class Opener:
         """The plaintext of a ciphertext. Raises Malformed when it is none for this key."""
         if not sealed or len(sealed) % BLOCK:
             raise Malformed(f"a ciphertext of {len(sealed)} bytes")
-        plain = _mix(self._decryptor.update(sealed), self._mixed)
-        self._mixed = _difference(sealed)
+        plain = self.decipher(sealed)
         pad = plain[-1]
         if not 1 <= pad <= BLOCK or plain[-pad:] != bytes([pad]) * pad:
             raise Malformed("padding that is none: another key, or a frame lost or changed on the way")
         return plain[:-pad]
+
+    def decipher(self, sealed: bytes) -> bytes:
+        """What whole blocks of ciphertext give, padding and all, for whoever does not look at that."""
+        plain = _mix(self._decryptor.update(sealed), self._mixed)
+        self._mixed = _difference(sealed)
+        return plain
 
 
 def _mix(blocks: bytes, with_first: int) -> bytes:

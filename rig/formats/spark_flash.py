@@ -29,6 +29,9 @@ SLOT_SIZE = 0x2_0000
 PAGE_ERASE, HALF_WORD = 30e-3, 52.5e-6
 SECTOR_ERASE, PAIR, SINGLE_BYTE = 20e-3, 30e-6, 15e-6
 
+#: Bootloaders by the name of their generation; those of C by their number behind it, `c` alone being 11.
+GENERATIONS = ("a2013", "a", "b", "c", *(f"c{n}" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)), "c12-v1.1")
+
 RAM_BASE = 0x2000_0000
 RAM_SIZE = 20 * 1024
 
@@ -44,6 +47,11 @@ WORD_BLANK = 0xFFFF
 def plausible_first_word(image: bytes) -> bool:
     """Whether the bootloader would start `image`: all it looks at is the mask of the initial stack pointer (§2.5)."""
     return len(image) >= 4 and struct.unpack_from("<I", image)[0] & 0x2FFE_0000 == RAM_BASE
+
+
+def stack_in_ram(pointer: int) -> bool:
+    """Whether what a Core loads as its stack pointer, whole words only, has RAM below it."""
+    return RAM_BASE < pointer & ~3 <= RAM_BASE + RAM_SIZE
 
 
 @dataclass(slots=True)

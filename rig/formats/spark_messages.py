@@ -136,9 +136,29 @@ def chunk_missed(mid: int, indices: list[int]) -> bytes:
     return Message(Type.CON, Code.GET, mid, options=path(b"c"), payload=payload).pack()
 
 
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Events whose names begin with `prefix`: everybody's, those of my owner's devices, or those of one device."""
+
+    prefix: str
+    mine: bool = False
+    device: str | None = None
+
+    def pack(self, mid: int) -> bytes:
+        """The message."""
+        name = self.prefix[:LONGEST_NAME].encode("latin-1")
+        options = path(b"e", *([name] if name else []))
+        if self.device is not None:
+            device = self.device[:LONGEST_NAME].encode("latin-1")
+            return Message(Type.CON, Code.GET, mid, options=options, payload=device).pack()
+        if self.mine:
+            options += ((int(Option.URI_QUERY), b"u"),)
+        return Message(Type.CON, Code.GET, mid, options=options).pack()
+
+
 def subscribe(mid: int, prefix: str) -> bytes:
-    """Send me events whose names begin so."""
-    return Message(Type.CON, Code.GET, mid, options=path(b"e", prefix.encode())).pack()
+    """Send me everybody's events whose names begin so."""
+    return Subscription(prefix).pack(mid)
 
 
 def time_request(mid: int, token: int) -> bytes:

@@ -13,10 +13,10 @@ from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher, find_dfu
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import DeviceFault, LabFault, Misuse
+from rig.firmware.core_image import read_core_image
 from rig.firmware.manifest import Image
 from rig.formats.dfu_suffix import split_suffix
 from rig.formats.dfuse import Segment
-from rig.formats.spark_flash import plausible_first_word
 from rig.formats.usbip import ProtocolError
 from rig.ports import read_address
 
@@ -122,14 +122,11 @@ def load_file(path: Path, found: Found) -> Image:
 
 def image_for_core(path: Path, *, force: bool) -> bytes:
     """What is to be sent to a Core over the air; unless forced, only what one could run. Raises Misuse."""
-    found = Found(None, "1d50:607f", "", ())
-    image = load_file(path, found)
-    if not force and not plausible_first_word(image.data):
-        raise Misuse(
-            f"{path}: its first word is no stack pointer in RAM: a Core would install it and never start it",
-            hint="is it a firmware file? Force it if you are sure",
-        )
-    return image.data
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    return read_core_image(content, str(path), force=force)
 
 
 def write_memory(found: Found, write: Write, watch: Watcher) -> float:

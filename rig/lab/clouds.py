@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rig.errors import Misuse
 from rig.lab.serving import serve
 from rig.ports import read_address, taking
+from rig.servers.spark.api.guard import is_loopback
+from rig.servers.spark.api.server import RestApi
+from rig.servers.spark.api.token import AccessToken
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.control import CloudControl
 from rig.servers.spark.core_keys import CoreKeys
@@ -23,17 +26,26 @@ from rig.twin.state_folder import keep, kept
 
 
 def serve_spark_cloud(
-    *, listen: str, control: str, server_key: Path, core_keys: Path, faults: list[str], announce: Any
+    *,
+    listen: str,
+    control: str,
+    server_key: Path,
+    core_keys: Path,
+    faults: list[str],
+    announce: Any,
+    api: str | None = None,
 ) -> None:
     """Serve a Spark cloud until a signal; a key that is not there is made. Raises Misuse, LabFault.
 
-    The key's public half is kept beside it, for Cores to know. The log names each Core once that has no key in
+    The key's public half is kept beside it, for Cores to know, and so is the access token of the `api`, where there is
+    to be one. The log names each Core once that has no key in
     `core_keys` and tries all the same.
     """
     addresses = [
         read_address(text, option, "127.0.0.1:5683", lowest=0)
         for option, text in (("--listen", listen), ("--control", control))
     ]
+    api_address = read_address(api, "--api", "127.0.0.1:8080", lowest=0) if api is not None else None
     planned = [Fault.parse(text) for text in faults]
     if not server_key.exists():
         try:
@@ -44,6 +56,9 @@ def serve_spark_cloud(
     keys = CoreKeys(core_keys)
     key = load_server_key(server_key)
     public = _keep_public_half(server_key, key)
+    token = AccessToken(server_key.with_suffix(".token")) if api_address is not None else None
+    if api_address is not None and not is_loopback(api_address[0]):
+        _warn_of_an_open_door(api_address[0])
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
@@ -57,6 +72,13 @@ def serve_spark_cloud(
         for server, (host, port) in zip(started, addresses, strict=True):
             with taking(host, port):
                 ports.append(await server.start(host, port))
+        rest = None
+        if api_address is not None and token is not None:
+            server = RestApi(cloud, token)
+            started.insert(0, server)
+            with taking(*api_address):
+                port = await server.start(*api_address)
+            rest = {"host": api_address[0], "port": port, "token_file": str(token.path)}
         return {
             "ready": True,
             "listen": {"host": addresses[0][0], "port": ports[0]},
@@ -65,6 +87,7 @@ def serve_spark_cloud(
             "public_key": public_der(key).hex(),
             "public_key_file": str(public) if public is not None else None,
             "core_keys": str(core_keys),
+            "api": rest,
         }
 
     async def close() -> None:
@@ -74,6 +97,14 @@ def serve_spark_cloud(
                 await closing
 
     serve(start, close, announce)
+
+
+def _warn_of_an_open_door(host: str) -> None:
+    """The token and what is sent go over the network as they are."""
+    print(
+        f"rig: warning: --api {host}: whoever hears the network there can read the access token, and flash your Cores",
+        file=sys.stderr,
+    )
 
 
 def _keep_public_half(server_key: Path, key: rsa.RSAPrivateKey) -> Path | None:

@@ -13,7 +13,7 @@ from rig.lab.site import HOST, Site, Told, common_tags, relay_resources, service
 
 @dataclass(frozen=True, slots=True)
 class CoreSlot:
-    """One Core of a rack: how fast it is, its bootloader's letter, its revision, and whether that is locked."""
+    """One Core of a rack: how fast it is, its bootloader's generation, its revision, and whether that is locked."""
 
     kind: ClassVar[BoardKind] = "spark-core"
     prefix: ClassVar[str] = "core"
@@ -22,7 +22,7 @@ class CoreSlot:
     resources: ClassVar[set[str]] = {"power", "cut", "mode", "reset", "usbip", "console", "cloud"}
 
     time_scale: float = 1.0
-    generation: str = "B"
+    generation: str = "b"
     revision: str = "white"
     locked: bool = True
     #: Whether it knows a network, and so goes online instead of listening.
@@ -57,7 +57,7 @@ class CoreSlot:
         """What its place can do."""
         return {
             **common_tags(self.kind, self.time_scale, seed),
-            "generation": told["generation"].lower(),
+            "generation": told["generation"],
             "revision": self.revision,
             "locked": "yes" if self.locked else "no",
             "mode": "wired",

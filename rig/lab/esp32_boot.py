@@ -10,7 +10,9 @@ from typing import Any
 from rig.errors import Misuse
 from rig.formats.esp_boot import boot_once
 from rig.formats.esp_boot_config import GENUINE
-from rig.formats.esp_image import HEADER_SIZE
+from rig.formats.esp_header import HEADER_SIZE
+from rig.formats.esp_idf import Idf
+from rig.formats.esp_second_stage import SecondStage
 from rig.formats.partition_table import APP, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
 
 _SECTOR = 0x1000
@@ -24,18 +26,27 @@ def boot_flash(
     rollback: bool = False,
     chip: str | None = None,
     revision: int | None = None,
+    idf: str | None = None,
     out: Path | None = None,
 ) -> dict[str, Any]:
-    """Start once from the contents of file `flash`; returns `booted` (a label or None), `console` and `otadata` (hex).
+    """Start once from the contents of file `flash`; returns `booted` (a label or None), `end`, `console` and
+    `otadata` (hex).
 
-    `chip` is the one its images are linked for when none is named, `revision` its revision as major*100+minor. With
-    `out`, flash afterwards is written there. Raises Misuse for a file that cannot be a flash, or cannot be written.
+    `chip` is the one its images are linked for when none is named, `revision` its revision as major*100+minor. A second
+    stage in the file says for how much flash it is, and which ESP-IDF it is of unless `idf` does; where there is none,
+    all of the file counts. With `out`, flash afterwards is written there. Raises Misuse for a file that cannot be a
+    flash, or cannot be written.
     """
     contents = _read(flash)
     name = chip or _linked_for(contents)
     if name not in GENUINE:
         raise Misuse(f"no chip is called {name!r}", hint=f"one of {', '.join(GENUINE)}")
     build = replace(GENUINE[name], rollback=rollback, flash_size=len(contents))
+    stage = SecondStage.read(lambda offset, length: bytes(contents[offset : offset + length]))
+    if stage is not None:
+        build = stage.config(build)
+    if idf is not None:
+        build = replace(build, release=Idf.parse(idf), version=f"v{idf.removeprefix('v')}")
     if revision is not None:
         if not 0 <= revision < _LAST_REVISION:
             raise Misuse(f"chip revision {revision} is not major*100+minor", hint="300 is v3.0")
@@ -45,6 +56,7 @@ def boot_flash(
         _write(out, contents)
     return {
         "booted": result.booted,
+        "end": result.end,
         "console": result.console,
         "otadata": [record.hex() for record in result.otadata],
     }

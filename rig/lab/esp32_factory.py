@@ -7,19 +7,23 @@ from pathlib import Path
 
 from rig.boards.golden import golden_set
 from rig.errors import Misuse
+from rig.firmware.esp_second_stages import flash_size_of
 from rig.firmware.manifest import Image
-from rig.formats.partition_table import FLASH_SIZE
 from rig.twin.state_folder import keep, state_folder
 
 
-def ship_esp32(state: Path, roles: Mapping[str, Image]) -> None:
-    """Write flash into `state` unless it is there already. Raises Misuse."""
+def ship_esp32(state: Path, roles: Mapping[str, Image], flash_size: int | None = None) -> None:
+    """Write flash into `state` unless there is some already. Raises Misuse.
+
+    There are `flash_size` bytes of it, and the second stage is for so much; None is what the second stage is for.
+    """
     state_folder(state)
     if (state / "flash.bin").exists():
         return
     if lacking := {"bootloader", "table"} - set(roles):
         raise Misuse(f"no image plays the {min(lacking)} of an ESP32", hint="name one in the manifest's roles.esp32")
-    flash = bytearray(b"\xff" * FLASH_SIZE)
-    for address, data in golden_set(roles).parts():
+    golden = golden_set(roles, flash_size)
+    flash = bytearray(b"\xff" * (flash_size or flash_size_of(golden.bootloader)))
+    for address, data in golden.parts():
         flash[address : address + len(data)] = data
     keep(state / "flash.bin", bytes(flash))

@@ -14,7 +14,7 @@ from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Image, Manifest
 from rig.formats.esp_boot_config import BootConfig, SecureVersion
 from rig.formats.esp_flash_parameters import FlashParameters
-from rig.formats.esp_image import Header
+from rig.formats.esp_header import Header
 from rig.lab.checkout import manifest_path
 from rig.lab.esp32_factory import ship_esp32
 from rig.lab.serving import serve
@@ -42,12 +42,13 @@ def serve_esp32(
     address: str | None,
     fed_by_board: bool,
     blank: bool,
+    flash_size: int | None = None,
 ) -> None:
-    """Serve one ESP32 until a signal. Raises Misuse or LabFault before it is ready."""
+    """Serve one ESP32 until a signal; `flash_size` in bytes. Raises Misuse or LabFault before it is ready."""
     known = Manifest.load(manifest_path(manifest))
     _check_place(trust, address)
     if not blank:
-        ship_esp32(state, known.roles("esp32"))
+        ship_esp32(state, known.roles("esp32"), flash_size)
     process: list[Esp32Process] = []
 
     async def start() -> Mapping[str, Any]:
@@ -58,6 +59,7 @@ def serve_esp32(
             fed_by_board=fed_by_board,
             routes=Routes.parse(servers, "--server"),
             address=address,
+            flash_size=flash_size,
             find=Catalogue(applications(known)).find,
             bootloaders=bootloaders(known),
             trust=trusted(trust),
@@ -99,7 +101,6 @@ def bootloaders(known: Manifest) -> Bootloaders:
         image = stages.find(area)
         if image is None or image.boots is None:
             return None
-        major, minor = image.boots.idf.split(".")
         fuse = SecureVersion(lambda: chip.secure_version, chip.raise_secure_version)
         flash = FlashParameters.of(Header.unpack(area))
         return BootConfig(
@@ -109,7 +110,8 @@ def bootloaders(known: Manifest) -> Bootloaders:
             spi_mode=flash.mode,
             spi_speed=flash.speed,
             secure_version=fuse if image.boots.anti_rollback else None,
-            release=(int(major), int(minor)),
+            release=image.boots.release,
+            log_level=image.boots.log_level,
             version=f"v{image.boots.idf}",
         )
 

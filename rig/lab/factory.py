@@ -23,7 +23,7 @@ class Belongings:
     networks: tuple[str, ...] = ()
 
 
-def ship_core(state: Path, manifest: Manifest, generation: str = "B", belongings: Belongings | None = None) -> None:
+def ship_core(state: Path, manifest: Manifest, generation: str = "b", belongings: Belongings | None = None) -> None:
     """Write flash and radio into `state` unless they are there already. Raises Misuse."""
     belongings = belongings or Belongings()
     state_folder(state)

@@ -6,16 +6,18 @@ Whether it can be read and written is the loader's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rig.boards.golden import BOOTLOADER_OFFSET
-from rig.firmware.esp_refusal import refused_by_esp32
+from rig.firmware.esp_refusal import no_application, no_second_stage
 from rig.formats import otadata
-from rig.formats.esp_boot import boot
+from rig.formats.esp_boot import Hang, Say, boot
 from rig.formats.esp_boot_config import BootConfig
+from rig.formats.esp_chip import ESP32
+from rig.formats.esp_second_stage import BOOTLOADER_OFFSET, SecondStage
 from rig.formats.partition_table import (
     APP,
     DATA,
+    FLASH_SIZE,
     OTADATA,
     TABLE_OFFSET,
     TABLE_SIZE,
@@ -27,34 +29,67 @@ from rig.formats.partition_table import (
 #: Reads so many bytes of a board's flash at an offset.
 Reader = Callable[[int, int], bytes]
 MAGIC = 0xE9
+_SIXTEEN_MB = 0x100_0000
+#: Lines that say that something went wrong, and not what.
+_GENERAL = ("Failed to verify", "load partition table error", "is not bootable", "No bootable app")
 
 
-def would_start(read: Reader) -> tuple[Partition | None, bool]:
-    """The application a second stage without rollback would start, and whether it would write before it enters it."""
-    steps, writes = boot(read, BootConfig()), False
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a board would start, whether it would write before, and where it would start nothing, because of what."""
+
+    partition: Partition | None
+    writes: bool = False
+    because: str = ""
+
+
+def would_start(read: Reader, revision: int = 0) -> Start:
+    """What the second stage in flash would start if it was built without rollback, by what its header says of flash.
+
+    `revision` is the chip's.
+    """
+    stage = SecondStage.read(read)
+    if stage is None:
+        return Start(None, because=f"there is no second stage at {BOOTLOADER_OFFSET:#x}")
+    config = stage.config(BootConfig(chip=replace(ESP32, revision=revision)))
+    steps, writes, complaints = boot(read, config), False, []
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
-            return end.value, writes
-        writes = writes or not hasattr(step, "line")
+            entered: Partition | None = end.value
+            break
+        if not isinstance(step, Say):
+            writes = writes or not isinstance(step, Hang)
+        elif not step.line.startswith("I "):
+            complaints.append(step.line)
+    if entered is not None:
+        return Start(entered, writes)
+    telling = [line for line in complaints if not any(word in line for word in _GENERAL)]
+    because = (telling or complaints or ["it restarts"])[0].removeprefix("E ")
+    if "exceeds flash chip size" in because:
+        because += f": its second stage is built for {stage.flash.size >> 20} MB of flash"
+    return Start(None, writes, because)
 
 
-def misplaced(read: Reader, address: int, data: bytes) -> str | None:
+def misplaced(read: Reader, address: int, data: bytes, flash_size: int = FLASH_SIZE) -> str | None:
     """Why no ESP32 could run with `data` at `address` of the flash that `read` reads; None where one could.
 
-    The table in `data` counts where it holds one, else the board's (reference/esp32.md §3.1).
+    The table in `data` counts where it holds one, else the board's, and so does the second stage (reference/esp32.md
+    §3.1, §12.6). `flash_size` is how much the board has.
     """
     piece = _Piece(address, data)
     said: list[str | None] = []
     if piece.covers(BOOTLOADER_OFFSET, 1):
-        said.append(refused_by_esp32(piece.at(BOOTLOADER_OFFSET)))
+        said.append(no_second_stage(piece.at(BOOTLOADER_OFFSET, TABLE_OFFSET - BOOTLOADER_OFFSET)))
     if piece.touches(TABLE_OFFSET, TABLE_SIZE):
         said.append(_not_a_table(piece))
     rows = _rows(read, piece)
-    if rows is None and data[0] == MAGIC:
-        said.append(refused_by_esp32(data))
+    if rows is None and data[0] == MAGIC and address != BOOTLOADER_OFFSET:
+        said.append(no_application(data))
     said += [_in_partition(piece, row) for row in rows or () if piece.touches(row.offset, row.size)]
+    if said and not any(said):
+        said.append(_too_little_flash(read, piece, rows or (), flash_size))
     return next(filter(None, said), None) if said else f"the board has no partition at {address:#x}"
 
 
@@ -71,6 +106,18 @@ class _Piece:
     def touches(self, offset: int, size: int) -> bool:
         return self.address < offset + size and offset < self.address + len(self.data)
 
+    def over(self, read: Reader) -> Reader:
+        """Flash as it is once this is written."""
+
+        def reader(offset: int, length: int) -> bytes:
+            under = bytearray(read(offset, length).ljust(length, b"\xff"))
+            first, last = max(offset, self.address), min(offset + length, self.address + len(self.data))
+            if first < last:
+                under[first - offset : last - offset] = self.at(first, last - first)
+            return bytes(under)
+
+        return reader
+
     def at(self, offset: int, size: int | None = None) -> bytes:
         start = offset - self.address
         return self.data[start : None if size is None else start + size]
@@ -80,7 +127,7 @@ def _rows(read: Reader, piece: _Piece) -> tuple[Partition, ...] | None:
     whole = piece.covers(TABLE_OFFSET, TABLE_SIZE)
     raw = piece.at(TABLE_OFFSET, TABLE_SIZE) if whole else read(TABLE_OFFSET, TABLE_SIZE)
     try:
-        return PartitionTable.parse(raw).rows
+        return PartitionTable.parse(raw, _SIXTEEN_MB).rows
     except TableRefused:
         return None
 
@@ -89,7 +136,7 @@ def _not_a_table(piece: _Piece) -> str | None:
     if piece.address > TABLE_OFFSET:
         return f"{piece.address:#x} is in the middle of the partition table"
     try:
-        PartitionTable.parse(piece.at(TABLE_OFFSET, TABLE_SIZE))
+        PartitionTable.parse(piece.at(TABLE_OFFSET, TABLE_SIZE), _SIXTEEN_MB)
     except TableRefused as error:
         return f"it reaches over the partition table at {TABLE_OFFSET:#x}, and holds none: {error}"
     return None
@@ -106,5 +153,21 @@ def _in_partition(piece: _Piece, row: Partition) -> str | None:
     if piece.address > row.offset:
         return f"{piece.address:#x} is in the middle of {row.label}, which begins at {row.offset:#x}"
     content = piece.at(row.offset, row.size)
-    refused = refused_by_esp32(content) if content.strip(b"\xff") else None
+    refused = no_application(content) if content.strip(b"\xff") else None
     return f"in {row.label} it would not start: {refused}" if refused else None
+
+
+def _too_little_flash(read: Reader, piece: _Piece, rows: tuple[Partition, ...], flash_size: int) -> str | None:
+    """Why a board would restart for ever: a partition that ends beyond its flash, or beyond what its header says."""
+    if not rows or not (piece.touches(TABLE_OFFSET, TABLE_SIZE) or piece.touches(BOOTLOADER_OFFSET, 1)):
+        return None
+    last = max(rows, key=lambda row: row.offset + row.size)
+    end = last.offset + last.size
+    stage = SecondStage.read(piece.over(read))
+    if stage is not None and end > stage.flash.size:
+        built = f"its second stage is built for {stage.flash.size >> 20} MB of flash"
+    elif end > flash_size:
+        built = f"it has {flash_size >> 20} MB of flash"
+    else:
+        return None
+    return f"{built}, and {last.label} ends at {end:#x}: it would restart for ever"

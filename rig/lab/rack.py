@@ -49,18 +49,18 @@ class RackPlan:
         """Boards for the suites: quick ones for each worker, and one of every other that some case asks for.
 
         Cuts aimed at a window need a board as slow as a real one. With `every_case` there are as many of each
-        generation, and one board more that knows a network, for a cut that costs its radio. Without it few cases ask
-        for an ESP32 or for generations A and C, and for no slow one of these: a board that nobody asks for only takes
-        time to start.
+        generation, one of 2013, and one board more that knows a network, for a cut that costs its radio. Without it few
+        cases ask for an ESP32 or for generations A and C, and for no slow one of these: a board that nobody asks for
+        only takes time to start.
         """
-        letters = "ABC" if every_case else "B"
+        letters = "abc" if every_case else "b"
         few = workers if every_case else -(-workers // 3)
-        counts = {"A": few, "B": workers, "C": few}
+        counts = {"a": few, "b": workers, "c": few, "a2013": int(every_case)}
         slots: list[Slot] = [CoreSlot(QUICK, letter) for letter, count in counts.items() for _ in range(count)]
         slots += [CoreSlot(1.0, letter) for letter in letters]
         slots += [CoreSlot(QUICK, revision="black"), CoreSlot(QUICK, locked=False)]
         slots += [CoreSlot(QUICK, letter, joined=True) for letter in letters]
-        slots += [CoreSlot(1.0, letter, joined=True) for letter in ("ABCB" if every_case else "B")]
+        slots += [CoreSlot(1.0, letter, joined=True) for letter in ("abcb" if every_case else "b")]
         slots += [Esp32Slot(QUICK) for _ in range(workers if every_case else 2 * few)]
         slots += [Esp32Slot(1.0), *([Esp32Slot(QUICK, fed_by_board=True)] if every_case else [])]
         return cls(slots, manifest)

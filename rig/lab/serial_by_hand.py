@@ -12,9 +12,10 @@ from typing import Any
 
 from rig.drivers.console import POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.dfu_host import Progress, Watcher, nobody
-from rig.drivers.rom_loader import FLASH_SIZE, ROM_BAUD, RomLoader, SerialAddress
+from rig.drivers.rom_loader import ROM_BAUD, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse
 from rig.firmware.esp_refusal import refused_by_esp32
+from rig.firmware.file_kinds import APPLICATION, kind_of
 from rig.firmware.given_file import read_given
 from rig.formats import esp_image, otadata
 from rig.formats.esp_chip import ESP32
@@ -25,6 +26,7 @@ from rig.lab.flash_place import MAGIC, misplaced, would_start
 #: Hears, in a line for people, what goes on.
 Say = Callable[[str], object]
 SECTOR = otadata.SECTOR
+_SIXTEEN_MB = LARGEST = 0x100_0000
 FORCE = "force it if you are sure"
 
 
@@ -34,12 +36,12 @@ def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
     Nothing is written. `say` hears what goes on, here and below. Raises Misuse, LabFault.
     """
     with _loader(port, say, waits=waits) as rom:
-        told: dict[str, Any] = {"chip": rom.chip, "mac": rom.mac, "partitions": [], "otadata": []}
         read = _Cached(rom)
+        told: dict[str, Any] = {"chip": rom.chip, "mac": rom.mac, "flash": read.size, "partitions": [], "otadata": []}
         try:
-            table = PartitionTable.parse(read(TABLE_OFFSET, TABLE_SIZE))
+            table = PartitionTable.parse(read(TABLE_OFFSET, TABLE_SIZE), _SIXTEEN_MB)
         except TableRefused as error:
-            return {**told, "boots": None, "note": str(error)}
+            return {**told, "boots": None, "because": str(error), "note": ""}
         for row in table.rows:
             image = _image(read, row.offset, row.size) if row.type == APP else ""
             told["partitions"].append(
@@ -48,15 +50,19 @@ def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
         if table.otadata is not None:
             records = otadata.read_records(read(table.otadata.offset, otadata.SIZE))
             told["otadata"] = [_spoken(record) for record in records]
-        boots, writes = would_start(read)
-        return {**told, "boots": boots.label if boots else None, "note": "after writing otadata" if writes else ""}
+        start = would_start(read, rom.revision)
+        boots, note = start.partition, "after writing otadata" if start.writes else ""
+        return {**told, "boots": boots.label if boots else None, "because": start.because, "note": note}
 
 
-def read_flash(port: str, address: int, length: int, watch: Watcher, say: Say, *, waits: bool) -> bytes:
-    """`length` bytes of flash. Raises Misuse, LabFault."""
-    _inside(address, length)
+def read_flash(port: str, address: int, length: int | None, watch: Watcher, say: Say, *, waits: bool) -> bytes:
+    """`length` bytes of flash, None up to its end. Raises Misuse, LabFault."""
+    _inside(address, 1 if length is None else length, LARGEST)
     with _loader(port, say, waits=waits, watch=watch) as rom:
-        return rom.read(address, length)
+        size = rom.flash_size
+        wanted = size - address if length is None else length
+        _inside(address, wanted, size)
+        return rom.read(address, wanted)
 
 
 def write_flash(
@@ -67,20 +73,21 @@ def write_flash(
     Unless forced, only what an ESP32 could run: an image in its place, a partition table, what data partitions hold.
     Whatever ends it before its end, `say` hears what is in flash then. Raises Misuse, LabFault, DeviceFault.
     """
-    data = read_given(file, FLASH_SIZE)
+    data = read_given(file, LARGEST)
     if not data:
         raise Misuse(f"{file} is empty")
     if address is not None:
-        _inside(address, len(data))
+        _inside(address, len(data), LARGEST)
     if address is not None and address % SECTOR:
         raise Misuse(f"{address:#x} is not the beginning of a sector", hint="a multiple of 0x1000")
-    if not force and data[0] == MAGIC and (refused := refused_by_esp32(data)):
-        raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint=FORCE)
+    if not force:
+        _check_kind(file, data, address)
     began, told = time.monotonic(), _HowFar(watch)
     with _loader(port, say, waits=waits, watch=told.hear) as rom:
         read = _Cached(rom)
-        place = _running_place(read) if address is None else address
-        if not force and (refused := misplaced(read, place, data)):
+        place = _running_place(read, rom.revision) if address is None else address
+        _inside(place, len(data), read.size)
+        if not force and (refused := misplaced(read, place, data, read.size)):
             raise Misuse(f"no ESP32 could run {file} at {place:#x}: {refused}", hint=FORCE)
         try:
             rom.write(place, data)
@@ -90,20 +97,34 @@ def write_flash(
     return place, len(data), time.monotonic() - began
 
 
-def _running_place(read: Callable[[int, int], bytes]) -> int:
+def _check_kind(file: Path, data: bytes, address: int | None) -> None:
+    """Refuse what is no contents of flash, and what belongs elsewhere, before a board is asked. Raises Misuse."""
+    kind = kind_of(data)
+    for_itself = address is not None and kind is not None and kind.belongs in (None, address)
+    if kind is not None and kind != APPLICATION and (kind.wrapped or not for_itself):
+        raise Misuse(f"{file} is {kind}", hint=FORCE)
+    if data[0] == MAGIC and (refused := refused_by_esp32(data)):
+        raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint=FORCE)
+
+
+def _running_place(read: Callable[[int, int], bytes], revision: int) -> int:
     """Where the application lies that would start next. Raises Misuse where none would."""
-    running, _ = would_start(read)
-    if running is None:
-        raise Misuse("the board has no application that would start", hint="say where to write with --address")
-    return running.offset
+    start = would_start(read, revision)
+    if start.partition is None:
+        raise Misuse(
+            f"the board has no application that would start: {start.because}",
+            hint="say where to write with --address",
+        )
+    return start.partition.offset
 
 
 def erase_flash(port: str, address: int, length: int, watch: Watcher, say: Say, *, waits: bool) -> None:
     """Erase sectors. Raises Misuse, LabFault."""
-    _inside(address, length)
+    _inside(address, length, LARGEST)
     if address % SECTOR or length % SECTOR or not length:
         raise Misuse(f"{address:#x} and {length:#x} are no whole sectors", hint="multiples of 0x1000")
     with _loader(port, say, waits=waits, watch=watch) as rom:
+        _inside(address, length, rom.flash_size)
         rom.erase(address, length)
 
 
@@ -209,10 +230,11 @@ class _Cached:
 
     def __init__(self, rom: RomLoader):
         self._rom = rom
+        self.size = rom.flash_size
         self._blocks: dict[int, bytes] = {}
 
     def __call__(self, offset: int, length: int) -> bytes:
-        if offset + length > FLASH_SIZE:
+        if offset + length > self.size:
             return b""
         first, last = offset // self.BLOCK, (offset + max(length, 1) - 1) // self.BLOCK
         for number in range(first, last + 1):
@@ -238,6 +260,6 @@ def _spoken(record: otadata.Record) -> str:
     return f"sequence {record.seq}, {state}"
 
 
-def _inside(address: int, length: int) -> None:
-    if not 0 < length <= FLASH_SIZE - address:
-        raise Misuse(f"{address:#x} and {length:,} bytes are not inside 4 MiB of flash")
+def _inside(address: int, length: int, size: int) -> None:
+    if not 0 < length <= size - address:
+        raise Misuse(f"{address:#x} and {length:,} bytes are not inside {size >> 20} MiB of flash")

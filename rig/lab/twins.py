@@ -137,7 +137,7 @@ def boot_core(
     good: Iterable[str],
     images: Iterable[str],
     out: Path | None,
-    generation: str = "B",
+    generation: str = "b",
 ) -> dict[str, Any]:
     """Start a Core once from two files until it settles; returns what the boot vectors would say.
 
@@ -154,7 +154,7 @@ def boot_core(
             raise Misuse(f"cannot read {path}: {error.strerror}") from error
         except Misuse as error:
             raise Misuse(f"{path}: {error.message}") from error
-    core = Core(memory, _identify_area(good, images), generation=generation)
+    core = Core(memory, _identify_area(good, images), generation=generation, time_scale=0)
     start(core, cause=cause, dr=dict(map(_register, registers)), hold_ms=hold_ms)
     told = result(core, settle(core, hold_ms=hold_ms)).as_dict()
     if out is not None:

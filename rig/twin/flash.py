@@ -107,6 +107,10 @@ class Nor:
             self.pages[index] = self._blank if page == self._blank else page
         self._digests = [None] * len(self.pages)
 
+    def take_over(self, other: Nor) -> None:
+        """Hold what `other` of the same shape holds: pages are shared until one of them changes."""
+        self.pages, self._digests = list(other.pages), list(other._digests)
+
     def dump(self) -> bytes:
         """The whole contents, unrecorded."""
         return b"".join(self.pages)

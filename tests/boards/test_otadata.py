@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from rig.boards.golden import BOOTLOADER_OFFSET, golden_set
+from rig.boards.golden import golden_set
+from rig.formats.esp_second_stage import BOOTLOADER_OFFSET
 from rig.campaign.laid_flash import LaidFlash
 from rig.formats.otadata import BLANK, SIZE, Record, State, read_records, record_crc
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from long_cases import some_always
 
-from rig.boards.golden import BOOTLOADER_OFFSET, golden_set
+from rig.boards.golden import golden_set
+from rig.formats.esp_second_stage import BOOTLOADER_OFFSET
 from rig.campaign.esp32_trial import SerialFlash
 from rig.formats.partition_table import TABLE_OFFSET
 from rig.power.trigger import Aim

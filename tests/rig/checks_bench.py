@@ -45,20 +45,20 @@ def row(name, generation):
 
 
 def generation_a_starts_no_watchdog(_folder):
-    board = test_cut_table.shipped("A")
+    board = test_cut_table.shipped("a")
     board.power_on(0)
     board.advance(0.5)
     assert (board.running, board.watchdog_ms) == ("core-old", None)
 
 
 def generation_a_backs_up_before_a_factory_reset(_folder):
-    board = test_cut_table.shipped("A")
+    board = test_cut_table.shipped("a")
     test_cut_table.button_held(board)
     assert board.memory.external.peek(layout.BACKUP_ADDRESS, len(ROLES["old"])) == ROLES["old"].data
 
 
 def generation_c_keeps_the_application_at_the_third_watchdog_reset(_folder):
-    board = test_cut_table.shipped("C")
+    board = test_cut_table.shipped("c")
     board.power_on(0, causes=CAUSES["watchdog"])
     board.dr[1] = 3
     settle(board)
@@ -66,7 +66,7 @@ def generation_c_keeps_the_application_at_the_third_watchdog_reset(_folder):
 
 
 def generation_b_erases_the_application_at_the_third_watchdog_reset(_folder):
-    board = test_cut_table.shipped("B")
+    board = test_cut_table.shipped("b")
     board.power_on(0, causes=CAUSES["watchdog"])
     board.dr[1] = 3
     settle(board)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from datetime import timedelta
 
+from checks_heartbleed import restricted
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
@@ -80,6 +81,22 @@ def silence_to_heartbeats_is_not_known(_folder):
     report = asyncio.run(act())
     (finding,) = report.found("heartbeats-silent")
     assert (finding.level, report.exit_status) == ("unknown", 3), "silence was taken for an answer"
+
+
+def what_is_said_of_heartbeats(responder, code, status):
+    async def act():
+        async with endpoint(RSA, maximum="TLSv1.2") as responder.behind, responder.serving() as port:
+            (report,) = await probe([Target(HOST)], plan((LOOPBACK, port), asks_heartbeats=True, seconds=1))
+            return report
+
+    report = asyncio.run(act())
+    assert {one for one in codes(report) if one.startswith("heart")} == {code}
+    assert report.exit_status == status
+    assert (report.addresses[0].heartbeats is None) is (code == "heartbeats-not-seen"), "none was seen of it"
+
+
+def heartbeat_hellos_that_are_refused_are_not_seen(_folder):
+    what_is_said_of_heartbeats(restricted(suites=(0x1301,)), "heartbeats-not-seen", 3)
 
 
 def a_deputy_is_believed_while_its_certificate_lasts(_folder):

@@ -12,7 +12,7 @@ from watch_lab import HOST, TODAY, issued, watch_lab
 
 from rig.trust.watch.channel import WebhookChannel
 from rig.trust.watch.config import WatchedEndpoint, read_watch_config
-from rig.trust.watch.look import Eyes
+from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.watch import Watch
 
 R10 = issued(under="lets-encrypt-r10")
@@ -162,7 +162,7 @@ def a_slow_endpoint_blocks_no_other(lab):
 
     async def act():
         async with talking(silent) as port:
-            eyes, done = Eyes(20, 0.5), []
+            eyes, done = Eyes(20, 0.2, 0.01), []
 
             async def look(host, address):
                 seen = await eyes.look(WatchedEndpoint(host=host, addresses=(address,)), TODAY)

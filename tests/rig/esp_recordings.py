@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from recordings import load, stream
 
 from rig.formats.esp_boot import BootResult
-from rig.formats.esp_boot_config import GENUINE
+from rig.formats.esp_boot_config import GENUINE, BootConfig
+from rig.formats.esp_idf import Idf
 from rig.formats.partition_table import APP, DATA, NVS, OTADATA, TABLE_OFFSET, Partition, PartitionTable
 
 FLASH = 0x40_0000
@@ -25,6 +27,27 @@ BUILDS = {
     "esp32c3_rollback": GENUINE["esp32c3"],
     "esp32c3_cuts": GENUINE["esp32c3"],
 }
+#: What is not said in a recording of how its second stage was built.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "esp32_rollback": {"rollback": True, "log_level": "error"},
+    "esp32_rollback_cuts": {"rollback": True, "log_level": "error"},
+    "esp32_v5_5": {},
+}
+
+
+def build(recording: str) -> BootConfig:
+    """The second stage of a recording, on its chip."""
+    if recording in BUILDS:
+        return BUILDS[recording]
+    told, usual = recorded(recording)["build"], GENUINE["esp32"]
+    return replace(
+        usual,
+        chip=replace(usual.chip, revision=told["chip_revision"]),
+        flash_size=told["flash_size"],
+        release=Idf.parse(told["idf"]),
+        version=told["idf"],
+        **OPTIONS[recording],
+    )
 
 
 def recorded(name: str) -> dict[str, Any]:
@@ -109,7 +132,7 @@ def told(result: BootResult) -> dict[str, Any]:
     """A start in the words of the recordings."""
     return {
         "slot": result.booted,
-        "end": "app" if result.booted else "SW_SYS_RST",
+        "end": result.end,
         "otadata": [record.hex() for record in result.otadata],
         "flash_ops": [list(op) for op in map(operation, result.ops)],
         "console": result.console,

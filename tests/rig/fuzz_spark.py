@@ -19,7 +19,8 @@ with atheris.instrument_imports(include=["rig.formats", "rig.servers.spark", "ri
     from rig.servers.spark.events import EventBus
     from rig.servers.spark.session import Session
     from rig.twin.spark_core.app.dialect import Dialect
-    from rig.twin.spark_core.app.protocol import Conversation, HangUp
+    from rig.twin.spark_core.app.hang_up import HangUp
+    from rig.twin.spark_core.app.protocol import Conversation
     from rig.twin.spark_core.app.user_code import synthetic
 
 from rig.formats.spark_flash import SystemFlags
@@ -87,7 +88,8 @@ def core_side(data: bytes) -> None:
     """A server says anything to a Core."""
     board = Core(CoreMemory(), lambda _area: None, time_scale=0)
     dialect = Dialect.of("0.4.4" if data[:1] > b"\x7f" else "0.2.1")
-    conversation = Conversation(board, dialect, synthetic("x", "1", "probe", dialect), SystemFlags(), CREDENTIALS)
+    conversation = Conversation(board, dialect, synthetic("x", "1", "probe", dialect), SystemFlags())
+    conversation.start(CREDENTIALS)
     sealer = CREDENTIALS.sealer()
     for piece in cut(data[1:]):
         try:

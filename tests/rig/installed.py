@@ -39,3 +39,11 @@ def whole_path(program: str) -> str:
 def sslyze() -> str:
     """The scanner, which lives in an environment of its own: RIG_SSLYZE says where, else PATH."""
     return installed(os.environ.get("RIG_SSLYZE", "sslyze"))
+
+
+def spark_cli() -> str:
+    """The Spark command line of 2014: RIG_SPARK_CLI says where, and nothing else; PATH's `spark` is another program."""
+    found = os.environ.get("RIG_SPARK_CLI")
+    if found is None:
+        pytest.skip("spark-cli is not installed, and RIG_SPARK_CLI names none")
+    return installed(found)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from cryptography.hazmat.primitives import serialization
 
 from rig.formats.tls_heartbeat import HEADER, HEARTBEAT_RECORD, REQUEST, RESPONSE, SHORTEST_PADDING
-from rig.formats.tls_records import Malformed, Record, RecordReader
+from rig.formats.tls_records import ClientHello, Malformed, Record, RecordReader
 from rig.trust.identity import Identity
 
 SECRET = b"-----BEGIN RSA PRIVATE KEY-----"
+AES128_SHA = 0x002F
+HANDSHAKE_FAILURE, PROTOCOL_VERSION, UNRECOGNIZED_NAME = 40, 70, 112
 HEARTBEATS_OFFERED = b"\x00\x0f\x00\x01\x01"
 #: Takes the receive buffer and the length of the record at its front; the answer, or nothing.
 Behaviour = Callable[[bytes, int], bytes | None]
@@ -48,10 +51,13 @@ def is_silent(_memory: bytes, _length: int) -> bytes | None:
     return None
 
 
-def hello_flight(identity: Identity, version: int = 0x0303, *, heartbeats: bool = True) -> bytes:
-    """ServerHello, Certificate and ServerHelloDone, for AES128-SHA under an RSA key."""
+def hello_flight(
+    identity: Identity, version: int = 0x0303, *, heartbeats: bool = True, suite: int = AES128_SHA
+) -> bytes:
+    """ServerHello, Certificate and ServerHelloDone."""
     extensions = (HEARTBEATS_OFFERED if heartbeats else b"") + b"\xff\x01\x00\x01\x00"
-    body = version.to_bytes(2, "big") + os.urandom(32) + b"\x00\x00\x2f\x00" + _vector(2, extensions)
+    chosen = b"\x00" + suite.to_bytes(2, "big") + b"\x00"
+    body = version.to_bytes(2, "big") + os.urandom(32) + chosen + _vector(2, extensions)
     certificates = b"".join(_vector(3, one.public_bytes(serialization.Encoding.DER)) for one in identity.chain)
     messages = b"\x02" + _vector(3, body) + b"\x0b" + _vector(3, _vector(3, certificates)) + b"\x0e\x00\x00\x00"
     pieces = [messages[start : start + 16384] for start in range(0, len(messages), 16384)]
@@ -62,13 +68,44 @@ def record(kind: int, version: int, fragment: bytes) -> bytes:
     return bytes([kind]) + version.to_bytes(2, "big") + _vector(2, fragment)
 
 
+@dataclasses.dataclass
+class Takes:
+    """Which hellos a server answers; the others it refuses with the alert that OpenSSL has for that, or by silence."""
+
+    suites: Sequence[int] = ()
+    #: The one version it speaks, and whether it refuses a client that knows newer ones.
+    version: int = 0x0303
+    is_intolerant: bool = False
+    #: None: with a name and without one.
+    named: bool | None = None
+    #: Whoever sends a longer record hears nothing.
+    longest: int = 1 << 14
+    announces: bool = True
+
+    def refusal(self, record: bytes, hello: ClientHello) -> int | None:
+        """The alert for a hello; 0 for silence, None where it is answered."""
+        if len(record) > self.longest:
+            return 0
+        newest = hello.versions[0]
+        if newest < self.version or (self.is_intolerant and newest > self.version):
+            return PROTOCOL_VERSION
+        if self.named is not None and self.named is not (hello.server_name is not None):
+            return UNRECOGNIZED_NAME
+        return None if self.suite(hello) is not None else HANDSHAKE_FAILURE
+
+    def suite(self, hello: ClientHello) -> int | None:
+        if not self.suites:
+            return AES128_SHA
+        return next((one for one in hello.ciphers if one in self.suites), None)
+
+
 class LeakingResponder:
     """What it is like can be changed while it runs: `identity`, `behaviour`; all it ever sent is `sent`."""
 
     def __init__(self, identity: Identity, behaviour: Behaviour | None = leaks, behind: int | None = None):
         self.identity, self.behaviour, self.behind = identity, behaviour, behind
-        self.version = 0x0303
-        self.sent = b""
+        self.takes = Takes()
+        self.sent, self.connections = b"", 0
         self._tasks: set[asyncio.Task] = set()
 
     @contextlib.asynccontextmanager
@@ -85,6 +122,7 @@ class LeakingResponder:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         self._tasks.add(task)
+        self.connections += 1
         task.add_done_callback(self._tasks.discard)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             header = await reader.readexactly(5)
@@ -98,8 +136,16 @@ class LeakingResponder:
     async def _answer(
         self, hello: bytes, behave: Behaviour, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        memory = bytearray(hello + SECRET * 2000)
-        self._send(writer, hello_flight(self.identity, self.version))
+        said = ClientHello.parse(hello[4:])
+        refusal = self.takes.refusal(hello, said)
+        if refusal is not None:
+            if refusal == 0:
+                await reader.read()
+            self._send(writer, record(21, 0x0301, bytes([2, refusal])))
+            return
+        memory, suite = bytearray(hello + SECRET * 2000), self.takes.suite(said) or 0
+        flight = hello_flight(self.identity, self.takes.version, heartbeats=self.takes.announces, suite=suite)
+        self._send(writer, flight)
         records = RecordReader()
         while data := await reader.read(4096):
             for one in records.feed(data):
@@ -109,7 +155,7 @@ class LeakingResponder:
         memory[: len(one.fragment)] = one.fragment
         is_asked = one.kind == HEARTBEAT_RECORD and one.fragment[:1] == bytes([REQUEST])
         if is_asked and (answer := behave(bytes(memory), len(one.fragment))) is not None:
-            self._send(writer, record(HEARTBEAT_RECORD, self.version, answer))
+            self._send(writer, record(HEARTBEAT_RECORD, self.takes.version, answer))
 
     def _send(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         self.sent += data

@@ -48,7 +48,7 @@ def shipped_memory() -> CoreMemory:
     return memory
 
 
-def core_in_memory(memory: CoreMemory | None = None, *, generation: str = "B") -> Core:
+def core_in_memory(memory: CoreMemory | None = None, *, generation: str = "b") -> Core:
     """A Core without power, as it left the factory."""
     return Core(memory or shipped_memory(), CATALOGUE.identify, generation=generation)
 

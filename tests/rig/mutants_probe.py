@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 
 import checks_heartbleed as of_heartbeats
 import checks_probe as check
 
 from rig.formats import tls_heartbeat
+from rig.formats.tls_old_hello import WIDE
 from rig.trust import soundness
-from rig.trust.probe import chain_view, findings, probe, revocation_check
+from rig.trust.probe import chain_view, findings, heartbleed, probe, revocation_check
 
 REAL_FLAWS, REAL_ACROSS, REAL_SINCE = soundness.flaws, findings._across, findings._since
 REAL_LEFT_BEHIND, REAL_HEARTBEAT = findings._left_behind, tls_heartbeat.heartbeat
+REAL_TAKE, REAL_READ = tls_heartbeat.HeartbeatTest._take, tls_heartbeat.HeartbeatTest._read_messages
+REAL_ALL = heartbleed._Asking.all_of
 REAL_MAY_ANSWER = revocation_check._may_answer
 
 
@@ -42,6 +46,44 @@ def _greedy(payload, padding, claimed=0):
 
 def _vulnerable(test, _message):
     test.verdict = tls_heartbeat.Heartbeats.VULNERABLE
+
+
+#: Of 2014's usual ones a few, and no SHA-256 or SHA-384 in CBC.
+FEW = (0xC02F, 0xC013, 0xC014, 0x009E, 0x0033, 0x0039, 0x009C, 0x002F, 0x0035, 0x000A, 0x0005)
+
+
+def _offers_few(m):
+    hello = dataclasses.replace(WIDE, suites=FEW)
+    m.setattr(heartbleed, "STEPS", (((hello,), False),))
+
+
+def _refused_is_none(m):
+    real = heartbleed.heartbeats
+
+    async def asked(*words, **how):
+        try:
+            return await real(*words, **how)
+        except heartbleed.Refusal:
+            return tls_heartbeat.Heartbeats.NONE
+
+    m.setattr(probe, "heartbeats", asked)
+
+
+def _an_alert_is_none(test, one):
+    if one.kind == tls_heartbeat.ALERT:
+        test.verdict = tls_heartbeat.Heartbeats.NONE
+    else:
+        REAL_TAKE(test, one)
+
+
+def _none_where_none_is_told(test):
+    REAL_READ(test)
+    if test.is_asking and not test._takes_heartbeats:
+        test.verdict = tls_heartbeat.Heartbeats.NONE
+
+
+async def _named_only(asking, hellos, name):
+    return await REAL_ALL(asking, hellos, name) if name is not None else [heartbleed.Refusal("closed", "not asked")]
 
 
 def _all_well(address):
@@ -107,13 +149,38 @@ MUTANTS = {
         ),
         check.a_deputy_is_believed_while_its_certificate_lasts,
     ),
-    "heartbeats: a server that leaks is one that knows none": (
+    "heartbeats: what a server says of them is not read": (
         _knows_none,
-        of_heartbeats.of_a_responder("leaks"),
+        of_heartbeats.of_a_responder("answers no request"),
     ),
     "heartbeats: whoever answers leaks": (
         lambda m: m.setattr(tls_heartbeat.HeartbeatTest, "_judge", _vulnerable),
         of_heartbeats.of_a_responder("drops the wrong request"),
+    ),
+    "heartbeats: few suites are offered": (_offers_few, of_heartbeats.of_a_suite("ECDHE-RSA-AES256-SHA384")),
+    "heartbeats: one hello is enough": (
+        lambda m: m.setattr(heartbleed, "STEPS", heartbleed.STEPS[:1]),
+        of_heartbeats.of_the_peculiar("chokes on a long hello"),
+    ),
+    "heartbeats: every server minds no version": (
+        lambda m: m.setattr(heartbleed, "STEPS", heartbleed.STEPS[:2]),
+        of_heartbeats.of_the_peculiar("takes no version that it does not know"),
+    ),
+    "heartbeats: a refused hello is an answer": (
+        lambda m: m.setattr(tls_heartbeat.HeartbeatTest, "_take", _an_alert_is_none),
+        of_heartbeats.hellos_that_are_refused_say_nothing,
+    ),
+    "heartbeats: who says nothing of them is not asked": (
+        lambda m: m.setattr(tls_heartbeat.HeartbeatTest, "_read_messages", _none_where_none_is_told),
+        of_heartbeats.of_the_peculiar("says nothing of heartbeats"),
+    ),
+    "heartbeats: whoever is behind no name is not asked": (
+        lambda m: m.setattr(heartbleed._Asking, "all_of", _named_only),
+        of_heartbeats.another_server_without_a_name_is_asked_too,
+    ),
+    "probe: refused hellos with heartbeats are none": (
+        _refused_is_none,
+        check.heartbeat_hellos_that_are_refused_are_not_seen,
     ),
     "heartbeats: more is asked than was sent": (
         lambda m: m.setattr(tls_heartbeat, "heartbeat", _greedy),

@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import secrets
 
+import checks_load as of_load
 import checks_watch as check
 
+from rig.trust.look import dialling
+from rig.trust.look import patience as watch_patience
 from rig.trust.look.offer import Offer
-from rig.trust.watch import look as watch_look
+from rig.trust.look.patience import Patience
+from rig.trust.watch import eyes as watch_eyes
+from rig.trust.watch import judge as watch_judge
 from rig.trust.watch import memory as watch_memory
 from rig.trust.watch import watch
 from rig.trust.watch.channel import WebhookChannel
 from rig.trust.watch.delivery import Deliveries
+from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.firmware import Fleet
 from rig.trust.watch.judge import Judge
-from rig.trust.watch.look import Eyes, Look
+from rig.trust.watch.look import Look
 from rig.trust.watch.state import Outbox, WatchState
 
 REAL_RECONCILE, REAL_ENDS = watch_memory.reconcile, Judge._ends
+REAL_COUNT = Patience._count
 REAL_LOOK, REAL_VERDICTS, REAL_SEND = Eyes.look, Fleet.verdicts, WebhookChannel.send
+
+
+LOOKING: list[Eyes] = []
 
 
 def _without_a_past(memory, *rest):
@@ -68,8 +78,23 @@ async def _with_a_new_id(channel, alert):
     await REAL_SEND(channel, alert.model_copy(update={"alert": secrets.token_hex(12)}))
 
 
-def _one_at_a_time(eyes, _at_once, seconds):
-    eyes._room, eyes._seconds = asyncio.Semaphore(1), seconds
+async def _one_at_a_time(eyes, endpoint, at):
+    while eyes in LOOKING:
+        await asyncio.sleep(0.01)
+    LOOKING.append(eyes)
+    try:
+        return await REAL_LOOK(eyes, endpoint, at)
+    finally:
+        LOOKING.remove(eyes)
+
+
+def _by_the_clock(patience):
+    patience._spent += max(watch_patience._now() - patience._due, 0)
+    REAL_COUNT(patience)
+
+
+def _as_if_seen(verdict, _look, _before):
+    return "all" if not verdict.refused else "some" if verdict.accepted else "none"
 
 
 def _drop(box, alert, _retry_at):
@@ -126,11 +151,43 @@ MUTANTS = {
         check.the_end_of_the_intermediate_that_firmware_pins_is_told,
     ),
     "watch: it looks as a browser does": (
-        lambda m: m.setattr(watch_look, "ESP32", Offer()),
+        lambda m: m.setattr(watch_eyes, "ESP32", Offer()),
         check.what_an_esp32_cannot_speak_is_refused,
     ),
     "watch: it blocks on one slow endpoint": (
-        lambda m: m.setattr(Eyes, "__init__", _one_at_a_time),
+        lambda m: m.setattr(Eyes, "look", _one_at_a_time),
         check.a_slow_endpoint_blocks_no_other,
+    ),
+    "watch: the clock's time is the endpoint's": (
+        lambda m: m.setattr(Patience, "_count", _by_the_clock),
+        of_load.who_answers_while_this_machine_is_late_is_seen,
+    ),
+    "watch: a look that was too late is an answer": (
+        lambda m: m.setattr(Patience, "is_lost", False),
+        of_load.a_look_that_was_too_late_is_no_answer,
+    ),
+    "watch: load is told as an end": (
+        lambda m: m.setattr(Patience, "is_lost", False),
+        of_load.on_a_busy_machine_nothing_is_told,
+    ),
+    "watch: whoever hangs up is to blame": (
+        lambda m: m.setattr(Patience, "is_late", False),
+        of_load.who_hangs_up_on_a_late_look_is_not_to_blame,
+    ),
+    "watch: its own want of files is the other's": (
+        lambda m: m.setattr(dialling, "_OURS", frozenset()),
+        of_load.a_machine_out_of_files_cannot_look,
+    ),
+    "watch: one silence is an end": (
+        lambda m: m.setattr(watch_eyes, "PATIENCE", (1.0,)),
+        of_load.who_answers_at_the_third_look_is_not_gone,
+    ),
+    "watch: no silence is an end": (
+        lambda m: m.setattr(watch_eyes, "MOST_LOOKS", 2),
+        of_load.who_answers_no_look_is_gone,
+    ),
+    "watch: what was not looked at is refused": (
+        lambda m: m.setattr(watch_judge, "_accepted", _as_if_seen),
+        of_load.an_address_that_was_not_looked_at_is_not_lost_to_firmware,
     ),
 }

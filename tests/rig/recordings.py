@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import os
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +73,28 @@ class Flash:
         return memory
 
 
-def boot_flash(vectors: dict[str, Any], case: dict[str, Any]) -> Flash:
-    """Flash at the start of a boot vector or scenario."""
-    name, images, slots = vectors["set"], vectors["images"], case["ext"]
+def boot_memory(recording: str, case: dict[str, Any]) -> CoreMemory:
+    """Flash at the start of a boot vector or scenario; pages are shared with others that begin alike."""
+    before = _without_flags(recording, case["app"], tuple(case["ext"].items()))
+    memory = CoreMemory()
+    memory.internal.take_over(before.internal)
+    memory.external.take_over(before.external)
+    flags = bytes.fromhex(case.get("flags18") or case["flags16"])
+    memory.internal.perform(memory.internal.programming(layout.FLAGS_ADDRESS, flags), 0, len(flags) // 2)
+    return memory
+
+
+@lru_cache(maxsize=32)
+def _without_flags(recording: str, app: str, ext: tuple[tuple[str, Any], ...]) -> CoreMemory:
+    vectors, slots = load(recording), dict(ext)
+    name, images = vectors["set"], vectors["images"]
     flash = Flash()
     flash.put(0x0800_4000, stream(f"{name}-eeprom", 2048))
-    flash.put(layout.FLAGS_ADDRESS, bytes.fromhex(case["flags16"]))
-    flash.put(layout.APP_ADDRESS, image(images[case["app"]]))
+    flash.put(layout.APP_ADDRESS, image(images[app]))
     flash.put(0, stream(f"{name}-low", 131_072))
     for slot, address in (("factory", 0x2_0000), ("backup", 0x4_0000), ("ota", 0x6_0000)):
         flash.put(address, image(images[slots[slot]]))
         if slots.get("tails"):
             flash.put(address + layout.APP_SIZE, stream(f"{name}-tail-{slot}", 20_480))
     flash.put(0x8_0000, stream(f"{name}-user", 16_384))
-    return flash
+    return flash.memory()

@@ -61,7 +61,7 @@ class SparkLab:
         state = self.folder / core_id
         key = make_core_key()
         sector = ServerRecord(public_der(SERVER_KEY), None).pack()
-        ship_core(state, MANIFEST, kind.get("generation", "B"), Belongings(key.private_der, sector, ("lab",)))
+        ship_core(state, MANIFEST, kind.get("generation", "b"), Belongings(key.private_der, sector, ("lab",)))
         self.cloud.core_keys.add(core_id, key.public_pem.encode())
         kind = {"time_scale": 0, "identify": CATALOGUE.identify, **kind}
         core = CoreProcess(

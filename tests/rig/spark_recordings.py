@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from recordings import VECTORS, load
 
-from rig.formats.spark_messages import BOOLEAN, DOUBLE, INTEGER, STRING, Published
+from rig.formats.spark_messages import BOOLEAN, DOUBLE, INTEGER, STRING, Published, Subscription
+from rig.twin.spark_core.app.protocol import Conversation
 from rig.twin.spark_core.app.user_code import UserCode
 
 TYPES = {"bool": BOOLEAN, "int": INTEGER, "string": STRING, "double": DOUBLE}
@@ -70,6 +71,12 @@ def steps(connection: dict[str, Any]) -> list[Step]:
     return found
 
 
+def update_done_frames(recorded: dict[str, Any]) -> list[str]:
+    """The device's own messages that a fast update is whole."""
+    frames = [frame for connection in recorded["connections"] for frame in connection["frames"]]
+    return [frame["label"] for frame in frames if frame["label"] == "UpdateDone from device"]
+
+
 def user_code(setup: dict[str, Any]) -> UserCode:
     """The application of a recorded device."""
 
@@ -86,7 +93,30 @@ def user_code(setup: dict[str, Any]) -> UserCode:
     return UserCode(
         {entry["name"]: function(entry) for entry in setup.get("functions", [])},
         {entry["name"]: (TYPES[entry["type"]], entry["value"]) for entry in setup.get("variables", [])},
-        setup.get("subscribes", []),
-        [Published(e["name"], e["data"], e["public"], e["ttl"]) for e in setup.get("publishes_after_hello", [])],
-        bool(setup.get("time_request")),
+        [Subscription(prefix) for prefix in setup.get("subscribes", [])],
+        _events(setup.get("publishes_after_hello", [])),
     )
+
+
+def recorded_greeting(setup: dict[str, Any], version: str) -> Any:
+    """What the recorded program said after its Hello, in place of the system firmware around the protocol code.
+
+    It never told its radio's version nor subscribed to `spark`, and asked for events before it asked for the time.
+    """
+    system = [Published("spark/hardware/max_binary", "110592", public=False)] * (version >= "0.4")
+    system += [Published("spark/hardware/ota_chunk_size", "512", public=False)] * (version >= "0.4")
+
+    def greet(conversation: Conversation) -> None:
+        for event in system:
+            conversation.publish(event)
+        conversation._subscriptions.begin()
+        if setup.get("time_request"):
+            conversation._ask_time()
+        for event in _events(setup.get("publishes_after_hello", [])):
+            conversation.publish(event)
+
+    return greet
+
+
+def _events(told: list[dict[str, Any]]) -> list[Published]:
+    return [Published(e["name"], e["data"], e["public"], e["ttl"]) for e in told]

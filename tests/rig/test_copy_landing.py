@@ -47,7 +47,7 @@ def whole_journal(kind, generation):
     return core.memory.journal
 
 
-JOURNALS = {(kind, g): whole_journal(kind, g) for kind in ("ota", "button") for g in "AB"}
+JOURNALS = {(kind, g): whole_journal(kind, g) for kind in ("ota", "button") for g in "ab"}
 
 
 def cut_at(kind, generation, k, tear):
@@ -91,7 +91,7 @@ def test_a_cut_anywhere_in_a_copy_is_located(case, share, seed, tear):
     assert agrees(truth, landing), (case, k, truth.kind, hex(truth.address), landing)
 
 
-@pytest.mark.parametrize("generation", "AB")
+@pytest.mark.parametrize("generation", "ab")
 def test_each_phase_of_an_ota_copy_is_told_by_its_name(generation):
     runs = [run for run in JOURNALS["ota", generation].runs if run.kind != "byte"]
     names = {}

@@ -6,7 +6,7 @@ import pytest
 from checks_core_online import Talk, online_core
 
 from rig.formats.spark_coap import Code, Type
-from rig.twin.spark_core.app.protocol import HangUp
+from rig.twin.spark_core.app.hang_up import HangUp
 from rig.twin.tcp import Link
 
 

@@ -1,4 +1,4 @@
-"""Table 3.4 of the Core's reference, row by row: what a power cut makes of each generation, on the model.
+"""Table 3.4 of the Core's reference, as its Appendix E has it: what a power cut makes of each generation, on the model.
 
 Each case starts something that works on flash, loses power before one of its operations, starts cold, and settles.
 """
@@ -182,35 +182,41 @@ class Row:
     ends: dict[str, str]
 
 
-def same(ending: str) -> dict[str, str]:
-    return dict.fromkeys("ABC", ending)
+def each(ending: str, **others: str) -> dict[str, str]:
+    """The same for every generation but those named."""
+    return dict.fromkeys(("a2013", "a", "b", "c"), ending) | others
 
 
-STRANDS = {"A": "dfu", "B": "dfu", "C": "old"}
-#: With the save at every changed reset cause, generation C has one more save before all others.
-FIRST = {"A": "save 1", "B": "save 1", "C": "save 2"}
-LAST = {"A": "save 2", "B": "save 2", "C": "save 3"}
+def nth(save: int) -> dict[str, str]:
+    """The stage of the `save`-th save of the flags: C notes reset cause, version and start-up mode before all others."""
+    return each(f"save {save}", c=f"save {save + 3}")
+
+
+#: A board of 2013 saves its flags once for a copy, at the end.
+LAST = nth(2) | {"a2013": "save 1"}
 
 TABLE = {
-    "download into external flash": Row("download", "external", same("old")),
-    "flags window of a Hello": Row("hello", FIRST, STRANDS),
-    "flags window of a DFU leave": Row("dfu", FIRST, {"A": "dfu", "B": "dfu", "C": "new"}),
-    "flags after offset 4": Row("hello", {g: s.replace("save", "saved") for g, s in FIRST.items()}, same("old")),
-    "copy: during the backup": Row("copy", "external", same("new")),
-    "copy: flags to 0x5555": Row("copy", FIRST, STRANDS),
-    "copy: during the erase": Row("copy", "erase", same("old")),
-    "copy: during the restore": Row("copy", "program", same("old")),
-    "copy: final flags": Row("copy", LAST, {"A": "dfu", "B": "dfu", "C": "new"}),
-    "button: during the erase": Row("button", "erase", {"A": "dfu", "B": "dfu", "C": "factory"}),
-    "button: before the first word": Row("button", "first word", {"A": "dfu", "B": "dfu", "C": "factory"}),
-    "button: during programming": Row("button", "program", {"A": "hang", "B": "previous", "C": "previous"}),
-    "request: during the restore": Row("request", "program", {"B": "factory", "C": "factory"}),
-    "request: during the erase": Row("request", "erase", {"B": "factory", "C": "factory"}),
-    "dfu: during the erase": Row("dfu", "erase", {"A": "dfu", "B": "dfu", "C": "factory"}),
-    "dfu: during programming": Row("dfu", "program", {"A": "hang", "B": "previous", "C": "previous"}),
-    "rollback: during the erase": Row("rollback", "erase", {"B": "dfu", "C": "factory"}),
-    "rollback: during programming": Row("rollback", "program", {"B": "previous", "C": "previous"}),
-    "key sector": Row("keys", "external", same("old")),
+    "download into external flash": Row("download", "external", each("old")),
+    "flags window of a Hello": Row("hello", nth(1), each("dfu", c="old")),
+    "flags window of a DFU leave": Row("dfu", nth(1) | {"c": "save 5"}, each("dfu", c="new")),
+    "flags after offset 4": Row("hello", {g: s.replace("save", "saved") for g, s in nth(1).items()}, each("old")),
+    "copy: the reset's cause is noted": Row("copy", "save 1", {"c": "old"}),
+    "copy: the version is noted": Row("copy", "save 2", {"c": "old"}),
+    "copy: during the backup": Row("copy", "external", each("new")),
+    "copy: flags to 0x5555": Row("copy", nth(1), {"a": "dfu", "b": "dfu", "c": "old"}),
+    "copy: during the erase": Row("copy", "erase", each("old", a2013="new")),
+    "copy: during the restore": Row("copy", "program", each("old", a2013="new")),
+    "copy: final flags": Row("copy", LAST, each("dfu", c="new")),
+    "button: during the erase": Row("button", "erase", each("dfu", c="factory")),
+    "button: before the first word": Row("button", "first word", each("dfu", c="factory")),
+    "button: during programming": Row("button", "program", each("hang", b="previous", c="previous")),
+    "request: during the restore": Row("request", "program", {"b": "factory", "c": "factory"}),
+    "request: during the erase": Row("request", "erase", {"b": "factory", "c": "factory"}),
+    "dfu: during the erase": Row("dfu", "erase", each("dfu", c="factory")),
+    "dfu: during programming": Row("dfu", "program", each("hang", b="previous", c="previous")),
+    "rollback: during the erase": Row("rollback", "erase", {"b": "dfu", "c": "factory"}),
+    "rollback: during programming": Row("rollback", "program", {"b": "previous", "c": "previous"}),
+    "key sector": Row("keys", "external", each("old")),
 }
 
 
@@ -224,7 +230,7 @@ def test_a_cut_ends_as_the_table_says(row, generation):
     assert set(endings.values()) == {case.ends[generation]}, endings
 
 
-UNCUT = {"copy": same("new"), "button": same("factory"), "request": {"A": "old", "B": "factory", "C": "factory"}}
+UNCUT = {"copy": each("new"), "button": each("factory"), "request": each("old", b="factory", c="factory")}
 
 
 @pytest.mark.parametrize(("scenario", "generation"), [(name, g) for name, ends in UNCUT.items() for g in ends])
@@ -234,3 +240,21 @@ def test_nothing_is_wrong_without_a_cut(scenario, generation):
     work(core)
     settle(core)
     assert ending(core) == UNCUT[scenario][generation]
+
+
+def test_a_copy_of_2013_that_was_cut_in_its_restore_has_lost_its_backup():
+    middle = stages("a2013", "copy")["program"][200]
+    core = cut_before("a2013", "copy", middle)
+    backup = core.memory.external.peek(layout.BACKUP_ADDRESS, len(ROLES["old"]))
+    assert (ending(core), backup[:8], backup == ROLES["old"].data) == ("new", ROLES["new"].data[:8], False)
+
+
+def test_a_c_whose_factory_slot_is_bad_restores_it_for_ever_and_never_offers_dfu():
+    core = shipped("c")
+    for memory, address in ((core.memory.internal, layout.APP_ADDRESS), (core.memory.external, layout.FACTORY_ADDRESS)):
+        memory.perform(memory.erasing(address), 0, 1)
+    core.power_on(0)
+    core.advance(100)
+    names = [event.name for event in core.events]
+    assert names.count("red") > 5
+    assert names.count("yellow") == 0

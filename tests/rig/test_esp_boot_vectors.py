@@ -6,13 +6,15 @@ import hashlib
 from typing import Any
 
 import pytest
-from esp_recordings import BUILDS, boot_flash, esp_image, layout, operation, recorded, told
+from esp_recordings import boot_flash, build, esp_image, layout, operation, recorded, told
 from recordings import stream
 
 from rig.formats.esp_boot import Erase, Program, Say, boot, boot_once, perform
 
-WHOLE = ["esp32_norollback", "esp32c3_rollback"]
-RECORDINGS = [*WHOLE, "esp32c3_cuts"]
+#: Recordings of whole starts and how many they are, and of starts that are cut.
+WHOLE = {"esp32_norollback": 440, "esp32c3_rollback": 1000, "esp32_rollback": 220, "esp32_v5_5": 220}
+CUTS = {"esp32c3_cuts": 150, "esp32_rollback_cuts": 70}
+RECORDINGS = [*WHOLE, *CUTS]
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
@@ -29,7 +31,7 @@ def disagreements(recording: str, case: dict[str, Any], flash: bytearray) -> lis
     """What a twin's starts say differently than the recorded ones, one line each."""
     wrong = []
     for number, expected in enumerate(case["boots"]):
-        found = told(boot_once(flash, BUILDS[recording]))
+        found = told(boot_once(flash, build(recording)))
         wrong += [
             f"{case['id']} start {number} {key}: {found[key]} instead of {expected[key]}"
             for key in expected
@@ -42,7 +44,7 @@ def disagreements(recording: str, case: dict[str, Any], flash: bytearray) -> lis
 def test_every_start_is_the_recorded_one(recording: str) -> None:
     cases = recorded(recording)["vectors"]
     wrong = [line for case in cases for line in disagreements(recording, case, boot_flash(recording, case))]
-    assert sum(len(case["boots"]) for case in cases) >= 440
+    assert sum(len(case["boots"]) for case in cases) >= WHOLE[recording]
     assert not wrong, "\n".join(wrong[:20])
 
 
@@ -57,7 +59,7 @@ def torn(cut: dict[str, Any], old: bytes) -> bytes:
 
 def start_and_cut(recording: str, flash: bytearray, cut: dict[str, Any]) -> None:
     """Step a start until its operation `cut.k`, and lose power there."""
-    steps = boot(lambda at, length: bytes(flash[at : at + length]), BUILDS[recording])
+    steps = boot(lambda at, length: bytes(flash[at : at + length]), build(recording))
     work: list[Erase | Program] = []
     for step in steps:
         if isinstance(step, Say):
@@ -77,13 +79,14 @@ def start_and_cut(recording: str, flash: bytearray, cut: dict[str, Any]) -> None
     raise AssertionError(f"the start did only {len(work)} operations")
 
 
-def test_every_cut_start_is_the_recorded_one() -> None:
-    wrong, cases = [], recorded("esp32c3_cuts")["vectors"]
+@pytest.mark.parametrize("recording", CUTS)
+def test_every_cut_start_is_the_recorded_one(recording: str) -> None:
+    wrong, cases = [], recorded(recording)["vectors"]
     for case in cases:
-        flash = boot_flash("esp32c3_cuts", case)
-        start_and_cut("esp32c3_cuts", flash, case["cut"])
-        where = recorded("esp32c3_cuts")["layouts"][case["layout"]]["otadata"]
+        flash = boot_flash(recording, case)
+        start_and_cut(recording, flash, case["cut"])
+        where = recorded(recording)["layouts"][case["layout"]]["otadata"]
         assert [flash[where + at : where + at + 32].hex() for at in (0, 4096)] == case["after_cut"], case["id"]
-        wrong += disagreements("esp32c3_cuts", case, flash)
-    assert len(cases) >= 150
+        wrong += disagreements(recording, case, flash)
+    assert len(cases) >= CUTS[recording]
     assert not wrong, "\n".join(wrong[:20])

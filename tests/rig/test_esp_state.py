@@ -13,7 +13,7 @@ from installed import installed
 from rig.errors import Misuse
 from rig.firmware.esp_second_stages import SecondStages
 from rig.formats.esp_flash_parameters import FlashParameters
-from rig.formats.esp_image import Header
+from rig.formats.esp_header import Header
 from rig.lab.esp32_twin import bootloaders
 from rig.twin.esp32.chip import KEPT_SIZE, Chip
 from rig.twin.esp32.process import Esp32Process

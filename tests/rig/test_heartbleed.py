@@ -10,12 +10,14 @@ import pytest
 from checks_heartbleed import BEHAVIOURS, IDENTITY, ask
 from hypothesis import given
 from hypothesis import strategies as st
-from leaking_responder import SECRET, hello_flight, record
+from leaking_responder import SECRET, drops, hello_flight, is_silent, record
 from tls_servers import HOST, endpoint, s_server, talking
 
 from rig.formats.tls_heartbeat import Heartbeats, HeartbeatTest, read_server_hello
+from rig.formats.tls_old_hello import WIDE
 from rig.formats.tls_records import ClientRecords, Malformed, RecordReader
 from rig.trust.look.refusal import Refusal
+from rig.trust.probe.heartbleed import is_of_version
 
 RANDOM = bytes(range(96))
 
@@ -26,9 +28,52 @@ def test_a_responder_is_told_by_what_it_makes_of_heartbeats(case, version):
     checks_heartbleed.a_responder_is_told_by_what_it_makes_of_heartbeats(case, version)
 
 
-@pytest.mark.parametrize("case", ["-tls1_2", "-tls1_3"])
-def test_openssl_of_today_has_no_heartbeats(tmp_path, case):
-    assert ask(s_server(tmp_path, IDENTITY, case)) is Heartbeats.NONE
+def test_openssl_of_today_has_no_heartbeats(tmp_path):
+    assert ask(s_server(tmp_path, IDENTITY, "-tls1_2")) is Heartbeats.NONE
+
+
+def test_who_takes_tls_1_3_alone_refuses_every_hello_for_its_version(tmp_path):
+    with pytest.raises(Refusal) as refusal:
+        ask(s_server(tmp_path, IDENTITY, "-tls1_3"))
+    assert is_of_version(refusal.value)
+
+
+@pytest.mark.parametrize("named", [True, False, None], ids=["named", "not named", "named or not"])
+@pytest.mark.parametrize("version", checks_heartbleed.VERSIONS)
+@pytest.mark.parametrize("suite", checks_heartbleed.SUITES)
+def test_who_takes_one_suite_alone_leaks_by_it(suite, version, named):
+    checks_heartbleed.who_takes_one_suite_alone_leaks_by_it(suite, version, named)
+
+
+def test_every_suite_that_is_offered_is_one_to_leak_by():
+    """Each in turn, of all that the widest hello has."""
+    for suite in WIDE.suites:
+        responder = checks_heartbleed.restricted(suites=(suite,))
+        assert checks_heartbleed.verdict_of(responder) == "vulnerable", f"{suite:04x}"
+
+
+@pytest.mark.parametrize("case", checks_heartbleed.PECULIAR)
+def test_who_is_peculiar_leaks_all_the_same(case):
+    checks_heartbleed.who_is_peculiar_leaks_all_the_same(case)
+
+
+def test_another_server_without_a_name_is_asked_too():
+    checks_heartbleed.another_server_without_a_name_is_asked_too(None)
+
+
+def test_hellos_that_are_refused_say_nothing():
+    checks_heartbleed.hellos_that_are_refused_say_nothing(None)
+
+
+def test_who_says_nothing_of_heartbeats_and_answers_none_has_none():
+    responder = checks_heartbleed.restricted(is_silent, announces=False)
+    assert checks_heartbleed.verdict_of(responder) == "none"
+
+
+def test_whoever_answers_the_first_hello_sees_two_connections():
+    responder = checks_heartbleed.restricted(drops)
+    assert checks_heartbleed.verdict_of(responder) == "correct"
+    assert responder.connections == 2
 
 
 def test_our_endpoint_has_no_heartbeats():

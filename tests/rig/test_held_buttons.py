@@ -11,7 +11,7 @@ from rig.errors import LabFault
 
 #: Seconds from power-on to letting go, and whether that was still DFU for certain.
 HELD = {
-    ("b", 4.0): True, ("b", 9.4): True, ("b", 9.6): False,
+    ("a2013", 9.4): True, ("b", 4.0): True, ("b", 9.4): True, ("b", 9.6): False,
     ("c", 4.0): True, ("c", 5.9): True, ("c", 6.1): False,
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ import mutants_https
 import mutants_probe
 import mutants_remote
 import mutants_spark
+import mutants_spark_api
 import mutants_swap
 import mutants_timeline
 import mutants_trust
@@ -230,6 +231,7 @@ TABLES = [
         for module in (
             mutants_bench,
             mutants_spark,
+            mutants_spark_api,
             mutants_esp,
             mutants_esp_app,
             mutants_esp_hostile,

@@ -129,6 +129,13 @@ SLOT = TWO_SLOTS.slot(0).offset
 RECORDS = TWO_SLOTS.otadata.offset
 STAGE = EspBootloaderRecipe(kind="esp-bootloader", seed="serial", size=4096).build()
 WHOLE = bytes(flash((RUNNING, RUNNING)))
+
+
+def with_stage(contents: bytes, stage: bytes = STAGE) -> bytes:
+    """Flash with a second stage in its place."""
+    return contents[:0x1000] + stage + contents[0x1000 + len(stage) :]
+
+
 PLACES = {
     "an application in a slot": (SLOT, IMAGE, None),
     "an application in another's middle": (SLOT + 0x1000, IMAGE, "in the middle of"),
@@ -143,8 +150,8 @@ PLACES = {
     "noise where nothing is": (0, NOISE, "no partition at 0x0"),
     "another table": (0x8000, LAYOUTS["two_ota"].pack(), None),
     "noise for a table": (0x8000, NOISE, "holds none"),
-    "a whole flash": (0, WHOLE[:0x1000] + STAGE + WHOLE[0x1000 + len(STAGE) :], None),
-    "a whole flash without second stage": (0, WHOLE, "magic"),
+    "a whole flash": (0, with_stage(WHOLE), None),
+    "a whole flash without second stage": (0, WHOLE, "nothing but FF"),
 }  # fmt: skip
 
 
@@ -165,7 +172,7 @@ def test_on_a_board_without_a_table_only_images_and_tables_are_written():
 @pytest.fixture
 def two_slots():
     """A board whose second slot would be started next."""
-    with served_board(flash=bytes(flash((RUNNING, otadata.Record.of(2, otadata.State.VALID))))) as board:
+    with served_board(flash=with_stage(bytes(flash((RUNNING, otadata.Record.of(2, otadata.State.VALID)))))) as board:
         board.into_download()
         yield board
 

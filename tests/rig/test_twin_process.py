@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from models import ROLES, RUNNING_FLAGS, shipped_memory
-from recordings import boot_flash, load
+from recordings import boot_memory, load
 
 from rig.drivers.usbip_link import UsbipLink, list_devices
 from rig.errors import LabFault
@@ -187,12 +187,23 @@ def test_errors_are_one_line_with_the_right_status(tmp_path, case):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_one_start_alone_tells_what_the_vectors_tell(tmp_path):
-    static = load("boot/spark_static.json.gz")
-    case = next(case for case in static["vectors"] if case["cat"] == "watchdog" and case["result"]["outcome"] == "app")
-    flash = boot_flash(static, case)
-    (tmp_path / "i").write_bytes(flash.internal)
-    (tmp_path / "e").write_bytes(flash.external)
+ONE_START = {
+    "b after a watchdog reset": (
+        "boot/spark_static.json.gz", "b", lambda case: case["cat"] == "watchdog" and case["result"]["outcome"] == "app",
+    ),
+    "a2013 with MODE held": ("boot/sparkA_static.json.gz", "A2013", lambda case: case["hold_ms"] == 11000),
+    "c that restores for ever": ("boot/sparkC_static.json.gz", "c", lambda case: case["result"]["outcome"] == "loop"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE_START)
+def test_one_start_alone_tells_what_the_vectors_tell(tmp_path, name):
+    recording, generation, chosen = ONE_START[name]
+    static = load(recording)
+    case = next(case for case in static["vectors"] if chosen(case))
+    memory = boot_memory(recording, case)
+    (tmp_path / "i").write_bytes(memory.internal.dump())
+    (tmp_path / "e").write_bytes(memory.external.dump())
     good = [f"--good={name}={static['images'][name]['sha256']}" for name in case["good"]]
     registers = [f"--dr={number}={value}" for number, value in case["dr"].items()]
     words = [
@@ -202,12 +213,16 @@ def test_one_start_alone_tells_what_the_vectors_tell(tmp_path):
         tmp_path / "e",
         "--cause",
         case["cause"],
+        "--generation",
+        generation,
+        "--hold-ms",
+        case["hold_ms"],
         "--out",
         tmp_path / "o",
     ]
     done = rig("twin", "spark-core", "boot", *words, *good, *registers, "--json")
     assert json.loads(done.stdout) == case["result"]
-    assert (tmp_path / "o" / "internal.bin").read_bytes() != flash.internal
+    assert (tmp_path / "o" / "internal.bin").read_bytes() != memory.internal.dump()
 
 
 BOOT_MISUSE = {

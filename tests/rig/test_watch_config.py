@@ -121,7 +121,7 @@ def test_the_command_needs_a_config():
 
 
 def test_the_command_does_one_round_and_says_what_holds(tmp_path):
-    text = '[[endpoint]]\nhost = "ota.rig.test"\naddresses = ["127.0.0.1:1", "[::1]:1"]\n'
+    text = 'look_again = 0.01\n[[endpoint]]\nhost = "ota.rig.test"\naddresses = ["127.0.0.1:1", "[::1]:1"]\n'
     config = written(tmp_path, text)
     done = invoke(config, "--once")
     assert done.exit_code == 3

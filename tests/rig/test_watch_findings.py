@@ -13,7 +13,7 @@ from rig.lab.checkout import part
 from rig.trust.identity import Identity
 from rig.trust.keys import make_key
 from rig.trust.recipe import IdentityRecipe
-from rig.trust.watch.look import Eyes
+from rig.trust.watch.eyes import Eyes
 
 lab = fresh_lab
 R10 = issued(under="lets-encrypt-r10")

@@ -18,9 +18,9 @@ from tls_servers import talking
 from watch_lab import HOST, TODAY, issued, watch_lab
 
 from rig.trust.look.dialling import told
-from rig.trust.watch import look as watch_look
+from rig.trust.watch import eyes
 from rig.trust.watch.config import WatchedEndpoint, read_watch_config
-from rig.trust.watch.look import Eyes
+from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.watch import Watch
 
 R10 = issued(under="lets-encrypt-r10")
@@ -142,7 +142,7 @@ def looping(lab, story):
     async def act():
         with lab.state() as state:
             config = read_watch_config(lab.write_config())
-            eyes, looks = Eyes(10, 2), []
+            eyes, looks = Eyes(10, 2, 0.01), []
 
             async def look(endpoint, at):
                 looks.append(at)
@@ -213,7 +213,7 @@ def test_an_endpoint_that_hangs_holds_up_no_other(lab):
     async def act():
         async with talking(silent) as port:
             slow = [WatchedEndpoint(host=f"slow{n}.test", addresses=(f"127.0.0.1:{port}",)) for n in range(20)]
-            eyes, done = Eyes(30, 1.0), []
+            eyes, done = Eyes(30, 0.3, 0.01), []
 
             async def look(endpoint):
                 seen = await eyes.look(endpoint, TODAY)
@@ -235,22 +235,22 @@ def test_every_address_of_a_name_is_looked_at_once(monkeypatch, lab):
     async def look_up(_name, _family):
         return names
 
-    monkeypatch.setattr(watch_look, "_look_up", look_up)
-    look = asyncio.run(seen_by(Eyes(10, 2), port=port))
+    monkeypatch.setattr(eyes, "look_up", look_up)
+    look = asyncio.run(seen_by(Eyes(10, 2, 0.01), port=port))
     assert set(look.shown) == {told(("127.0.0.1", port))}
     assert set(look.unseen) == {told(("127.0.0.2", port))}
-    names = [f"127.0.1.{n}" for n in range(watch_look.MOST_ADDRESSES + 3)]
-    assert asyncio.run(seen_by(Eyes(100, 0.5), port=1)).left_out == 3
+    names = [f"127.0.1.{n}" for n in range(eyes.MOST_ADDRESSES + 3)]
+    assert asyncio.run(seen_by(Eyes(100, 0.5, 0.01), port=1)).left_out == 3
 
 
 def test_a_resolver_that_hangs_is_given_up(monkeypatch):
-    monkeypatch.setattr("rig.trust.watch.look.socket.getaddrinfo", lambda *_, **__: time.sleep(1.5) or [])
+    monkeypatch.setattr("rig.trust.watch.resolver.socket.getaddrinfo", lambda *_, **__: time.sleep(1.5) or [])
     began = time.monotonic()
-    look = asyncio.run(seen_by(Eyes(10, 0.2)))
-    assert "no answer in 0.2 s" in look.unknown
+    look = asyncio.run(seen_by(Eyes(10, 0.2, 0.01)))
+    assert "no answer in 0.4 s" in look.unknown
     assert time.monotonic() - began < 1.5, "nobody waits for its thread"
 
 
 def test_localhost_is_resolved_for_real():
-    look = asyncio.run(Eyes(10, 2).look(WatchedEndpoint(host="localhost", port=1, family="ipv4"), TODAY))
+    look = asyncio.run(Eyes(10, 2, 0.01).look(WatchedEndpoint(host="localhost", port=1, family="ipv4"), TODAY))
     assert set(look.unseen) == {"127.0.0.1:1"}

@@ -123,6 +123,7 @@ class WatchLab:
         self.told: list[str] = []
         pki().publish(folder / "pins")
         self.run(self._listen())
+        self.timeout = 2.0
         self.extra, self.addresses, self.firmware = "", list[str](), FIRMWARE
         self.alerts = f'[[alert.webhook]]\nurl = "{self.url}"\n'
 
@@ -171,7 +172,7 @@ class WatchLab:
     def write_config(self) -> Path:
         path = self.folder / "watch.toml"
         addresses = json.dumps(self.addresses)
-        top = f'pins = "pins"\nroots = "pins/bundle.pem"\ntimeout = 2\n{self.extra}'
+        top = f'pins = "pins"\nroots = "pins/bundle.pem"\ntimeout = {self.timeout}\nlook_again = 0.01\n{self.extra}'
         endpoint = f'[[endpoint]]\nhost = "{HOST}"\naddresses = {addresses}\n'
         path.write_text(f"{top}\n{endpoint}\n{self.firmware}\n{self.alerts}")
         return path

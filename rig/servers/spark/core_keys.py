@@ -32,6 +32,11 @@ class CoreKeys:
         except OSError as error:
             raise Misuse(f"cannot use the folder of keys {folder}: {error.strerror}") from error
 
+    def known(self) -> list[str]:
+        """The ids of all Cores that have a key here, sorted."""
+        names = (path.name.removesuffix(".pub.pem") for path in self.folder.glob("*.pub.pem"))
+        return sorted(name for name in names if _CORE_ID.fullmatch(name))
+
     def find(self, core_id: str) -> rsa.RSAPublicKey | None:
         """The key of a Core; None for one that nobody knows. Raises Misuse for a file that holds none for a Core."""
         path = self.folder / f"{checked_core_id(core_id)}.pub.pem"

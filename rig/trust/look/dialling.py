@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 
 from rig.errors import Misuse
 from rig.trust.look.refusal import Refusal
 
+#: What this machine lacks, and not the other one: files, memory.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 #: What goes into a ClientHello (RFC 1035 §2.3.4).
 LONGEST_NAME = 253
 
@@ -26,6 +29,8 @@ async def connect(address: tuple[str, int]) -> tuple[asyncio.StreamReader, async
     except ConnectionRefusedError:
         raise Refusal("refused", f"nobody listens at {told(address)}") from None
     except OSError as error:
+        if error.errno in _OURS:
+            raise Refusal("busy", f"this machine cannot look at {told(address)}: {error.strerror}") from None
         raise Refusal("unreachable", f"{told(address)} cannot be reached: {error.strerror or error}") from None
 
 

@@ -9,6 +9,7 @@ from rig.formats.tls_records import Alert
 
 #: `refused`: nobody listens. `alert`: the server ended it and said why. `version`: it chose one that was not offered.
 #: `closed`, `reset`: it left without a word. `too much`: it talks without end. `broken`: TLS against its rules.
+#: `busy`: this machine had no time or means to look, and nothing is known of the endpoint.
 RefusalKind = Literal[
     "no such name",
     "unreachable",
@@ -21,6 +22,7 @@ RefusalKind = Literal[
     "version",
     "too much",
     "broken",
+    "busy",
 ]
 #: What a server says, rightly, when it shares no suite, or no version, with a client.
 _NOTHING_SHARED = ("handshake_failure", "insufficient_security", "protocol_version")

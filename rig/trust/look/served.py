@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from rig.formats.tls_records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Alert
 from rig.trust.certificate_errors import UNREADABLE
 from rig.trust.look.dialling import connect, sni_name, told
 from rig.trust.look.offer import Noted, Offer
+from rig.trust.look.patience import Patience
 from rig.trust.look.refusal import Refusal, RefusalKind
 
 #: A server's share of a handshake is never more than this; OpenSSL stops at 100 KiB of certificates.
@@ -58,15 +58,17 @@ async def fetch(
 ) -> Served:
     """Shake hands with who listens at `address` (host name or IP address, port), dialling `name` (SNI; None: nobody).
 
-    An IP address as `name` is not sent, since SNI knows none (RFC 6066 §3). Takes `seconds` at most, holds a few
+    An IP address as `name` is not sent, since SNI knows none (RFC 6066 §3). Takes `seconds` of Patience, holds a few
     hundred KiB at most, and raises Refusal where no certificates came, Misuse for what cannot be dialled or offered.
     """
-    look = _Look(address, name, offer or Offer())
+    look, patience = _Look(address, name, offer or Offer()), Patience(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with patience:
             await _shake_hands(look)
     except TimeoutError:
         look.stop("timeout", f"{'was not through' if look.received else 'is silent'} after {seconds:g} s")
+    if patience.is_lost or (patience.is_late and look.was_left):
+        look.stop("busy", f"was not seen: this machine was {patience.late:.1f} s late itself")
     return look.served()
 
 
@@ -129,6 +131,11 @@ class _Look:
     def stop(self, kind: RefusalKind, said: str) -> None:
         """It ends here, and did not complete."""
         self.is_over, self._trouble = True, (kind, said)
+
+    @property
+    def was_left(self) -> bool:
+        """Whether the server hung up in the middle, as it does when a client is too slow."""
+        return self._trouble is not None and self._trouble[0] in ("closed", "reset")
 
     def served(self) -> Served:
         """What was seen. Raises Refusal."""

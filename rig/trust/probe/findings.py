@@ -27,6 +27,7 @@ def findings(
     for address in report.addresses:
         if address.error is not None:
             found.append(_finding("unknown", "not-probed", address.error, address))
+            found += _heartbeats(address)
     for address in seen:
         found += _handshakes(address)
         found += _heartbeats(address)

@@ -1,4 +1,4 @@
-"""Whether an endpoint leaks its memory by heartbeats (CVE-2014-0160): asked once, and harmlessly.
+"""Whether an endpoint leaks its memory by heartbeats (CVE-2014-0160): asked harmlessly, of whoever takes any hello.
 
 Why it is harmless is said at `rig.formats.tls_heartbeat`. It is for endpoints that somebody named, and for no others.
 """
@@ -7,61 +7,131 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 
 from rig.formats.tls_heartbeat import Heartbeats, HeartbeatTest
+from rig.formats.tls_old_hello import OLDER, SHORT, SHORT_AND_OLDER, SSL_3, WIDE, Hello
 from rig.formats.tls_records import Malformed
 from rig.trust.look.dialling import connect, sni_name, told
+from rig.trust.look.patience import Patience
 from rig.trust.look.refusal import Refusal
 
-#: How long a server that takes heartbeats may be silent to two of them.
+#: How long a server may be silent to two heartbeats.
 PATIENCE = 3.0
+#: Hellos for whoever answers none before them, all of a step at once; whether for who did not mind the version.
+STEPS = (((WIDE,), False), (SHORT, True), (OLDER, False), (SHORT_AND_OLDER, True))
+#: Of several answers the worst counts.
+_WORST = (Heartbeats.VULNERABLE, Heartbeats.SILENT, Heartbeats.CORRECT, Heartbeats.NONE)
+Said = Heartbeats | Refusal
 
 
 async def heartbeats(
     address: tuple[str, int], name: str | None, *, seconds: float = 10.0, patience: float = PATIENCE
 ) -> Heartbeats:
-    """What the endpoint at `address` (host name or IP address, port) makes of heartbeats, dialled as `name`.
+    """What the endpoint at `address` (host name or IP address, port) makes of heartbeats, dialled as `name`, and then
+    without one: the worst of both.
 
-    Takes `seconds` at most. Raises Refusal where it did not come to the question, Misuse for what cannot be dialled.
-    A server that takes no version before TLS 1.3 has none to leak by: `Heartbeats.NONE`.
+    Each hello may take `seconds`; there are more of them where the first is not answered (`STEPS`). Raises Refusal
+    where none was answered up to the question, which is no verdict; Misuse for what cannot be dialled. `is_of_version`
+    tells whether that was for the versions alone.
     """
-    test = HeartbeatTest(sni_name(name), os.urandom(96))
-    try:
-        async with asyncio.timeout(seconds):
-            return await _ask(address, test, patience)
-    except TimeoutError:
-        raise Refusal("timeout", f"{told(address)} did not come to heartbeats in {seconds:g} s") from None
+    dialled, ask = sni_name(name), _Asking(address, seconds, patience)
+    said = await ask.until_answered(dialled)
+    if dialled is not None and said is not Heartbeats.VULNERABLE:
+        # Who comes without a name may meet another server.
+        is_refused = isinstance(said, Refusal)
+        other = await ask.until_answered(None) if is_refused else _worst(await ask.all_of((WIDE,), None))
+        said = other if other is Heartbeats.VULNERABLE else said if is_refused else _worst([said, other])
+    if isinstance(said, Refusal):
+        raise said
+    return said
 
 
-async def _ask(address: tuple[str, int], test: HeartbeatTest, patience: float) -> Heartbeats:
-    reader, writer = await connect(address)
-    asked = False
-    try:
-        while test.verdict is None:
-            if sent := test.to_send():
-                writer.write(sent)
-            data = await _read(reader, patience if asked else None)
-            if not data:
-                test.ended()
+def is_of_version(refusal: Refusal) -> bool:
+    """Whether a server said that it takes no version we offer: if it takes TLS 1.3, it has no heartbeats to leak by."""
+    return refusal.alert is not None and refusal.alert.name == "protocol_version"
+
+
+def _worst(said: Sequence[Said]) -> Said:
+    """Of verdicts the worst; what this machine had no time for is none, and a refusal only where all refuse."""
+    lost = [one for one in said if isinstance(one, Refusal) and one.kind == "busy"]
+    verdicts = [one for one in _WORST if one in said]
+    if verdicts and (not lost or verdicts[0] in (Heartbeats.VULNERABLE, Heartbeats.SILENT)):
+        return verdicts[0]
+    refusals = [*lost, *(one for one in said if isinstance(one, Refusal))]
+    return next((one for one in refusals if not is_of_version(one)), refusals[0])
+
+
+class _Asking:
+    """Asks one endpoint, a connection for each hello."""
+
+    def __init__(self, address: tuple[str, int], seconds: float, patience: float):
+        self._address, self._seconds, self._patience = address, seconds, patience
+
+    async def until_answered(self, name: str | None) -> Said:
+        """Step by step; a refusal for something else than the version where there is one."""
+        refusals: list[Refusal] = []
+        for step, keeps_version in STEPS:
+            if keeps_version and all(map(is_of_version, refusals)):
+                continue
+            said = await self.all_of(step, name)
+            # That there is no SSL 3.0 is told by an alert of suites.
+            told_why = (one for hello, one in zip(step, said, strict=True) if hello.version != SSL_3)
+            refusals += [one for one in told_why if isinstance(one, Refusal)]
+            if not all(isinstance(one, Refusal) for one in said):
+                return _worst(said)
+            if not any(one.is_answered or one.kind == "timeout" for one in refusals):
                 break
-            test.feed(data)
-            asked = test.is_asking
-    except Malformed as error:
-        raise Refusal("not TLS", f"{told(address)} answered a hello with what is no TLS: {error}") from None
-    except ConnectionError:
-        test.ended()
-    finally:
-        writer.close()
-    if test.verdict is None:
-        raise Refusal("closed", f"{told(address)} hung up before it was asked for a heartbeat")
-    return test.verdict
+        return _worst(refusals)
 
+    async def all_of(self, hellos: Sequence[Hello], name: str | None) -> Sequence[Said]:
+        """What is said to each, all at once."""
+        return await asyncio.gather(*(self._one(hello, name) for hello in hellos))
 
-async def _read(reader: asyncio.StreamReader, patience: float | None) -> bytes:
-    """What comes next; nothing when the server hung up, or tries our patience."""
-    if patience is None:
-        return await reader.read(16384)
-    try:
-        return await asyncio.wait_for(reader.read(16384), patience)
-    except TimeoutError:
-        return b""
+    async def _one(self, hello: Hello, name: str | None) -> Said:
+        test, patience = HeartbeatTest(name, os.urandom(96), hello), Patience(self._seconds)
+        try:
+            async with patience:
+                await self._talk(test)
+        except TimeoutError:
+            if patience.is_lost:
+                return Refusal("busy", f"{told(self._address)} was not asked for heartbeats: this machine is too busy")
+            test.ended()
+            if test.verdict is None:
+                return Refusal("timeout", f"{told(self._address)} did not come to heartbeats in {self._seconds:g} s")
+        except Malformed as error:
+            return Refusal("not TLS", f"{told(self._address)} answered a hello with what is no TLS: {error}")
+        except Refusal as refusal:
+            return refusal
+        if test.alert is not None:
+            return Refusal("alert", f"{told(self._address)} refused a hello with heartbeats: {test.alert}", test.alert)
+        if test.verdict is None:
+            return Refusal("closed", f"{told(self._address)} hung up before it was asked for a heartbeat")
+        return test.verdict
+
+    async def _talk(self, test: HeartbeatTest) -> None:
+        """Until it is over, or the server is. Raises Refusal, Malformed, TimeoutError."""
+        reader, writer = await connect(self._address)
+        try:
+            while not test.is_over:
+                if sent := test.to_send():
+                    writer.write(sent)
+                data = await self._read(reader, is_asking=test.is_asking)
+                if not data:
+                    test.ended()
+                    return
+                test.feed(data)
+        except ConnectionError:
+            test.ended()
+        finally:
+            writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader, *, is_asking: bool) -> bytes:
+        """What comes next; nothing when the server hung up, or is silent to the question for too long."""
+        if not is_asking:
+            return await reader.read(16384)
+        try:
+            async with Patience(self._patience):
+                return await reader.read(16384)
+        except TimeoutError:
+            return b""

@@ -1,6 +1,6 @@
 """Looks at a host at all its addresses: what each shows to each kind of client, and what is to be said of it.
 
-It sends handshakes, two heartbeats, and questions about revocation; it trusts nothing and changes nothing.
+It sends handshakes, heartbeats, and questions about revocation; it trusts nothing and changes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rig.trust.probe.chain_view import issuer_of, view_chain
 from rig.trust.probe.clients import CLIENTS
 from rig.trust.probe.courier import Courier
 from rig.trust.probe.findings import WARN_DAYS, findings
-from rig.trust.probe.heartbleed import heartbeats
+from rig.trust.probe.heartbleed import heartbeats, is_of_version
 from rig.trust.probe.report import AddressView, ChainView, ClientView, HostReport, RevocationView
 from rig.trust.probe.revocation_check import ask_sources
 
@@ -34,9 +34,8 @@ DEFAULT_PORT = 443
 #: Handshakes at one address at once: a server has other things to do.
 HANDSHAKES_AT_ONCE = 4
 HOSTS_AT_ONCE = 8
-_HEARTBEAT_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2")
 #: Looks that say nothing about the server, whatever was offered.
-_UNSEEN = ("no such name", "unreachable", "refused", "timeout", "not TLS")
+_UNSEEN = ("no such name", "unreachable", "refused", "timeout", "not TLS", "busy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,9 @@ class _AddressProbe:
         try:
             first = await self._look(Offer())
         except Refusal as refusal:
-            return AddressView(address=host, port=port, error=str(refusal))
+            # Who takes nothing that OpenSSL still knows may leak all the same.
+            leaks = await self._leaks() if refusal.is_answered else None
+            return AddressView(address=host, port=port, error=str(refusal), heartbeats=leaks)
         looks = dict(zip(CLIENTS, await asyncio.gather(*map(self._try, CLIENTS.values())), strict=True))
         clients = {name: _client(look) for name, look in looks.items()}
         try:
@@ -178,13 +179,23 @@ class _AddressProbe:
             return refusal
 
     async def _heartbeats(self, clients: Mapping[str, ClientView]) -> tuple[Heartbeats | None, str | None]:
-        """The verdict, or why there is none. Who takes no version that has heartbeats has none to leak by."""
-        if not any(clients[version].accepted is not False for version in _HEARTBEAT_VERSIONS):
-            return Heartbeats.NONE, None
+        """The verdict, or why there is none. Who takes no version but TLS 1.3 has none to leak by."""
         try:
             return await heartbeats(self._place, self._target.host, seconds=self._plan.seconds), None
         except Refusal as refusal:
+            if is_of_version(refusal) and clients["TLSv1.3"].accepted:
+                return Heartbeats.NONE, None
             return None, str(refusal)
+
+    async def _leaks(self) -> Heartbeats | None:
+        """That it leaks; nothing where that was not seen."""
+        if not self._plan.asks_heartbeats:
+            return None
+        try:
+            verdict = await heartbeats(self._place, self._target.host, seconds=self._plan.seconds)
+        except Refusal:
+            return None
+        return verdict if verdict is Heartbeats.VULNERABLE else None
 
 
 def _client(look: Served | Refusal) -> ClientView:

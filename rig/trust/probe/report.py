@@ -89,8 +89,9 @@ class RevocationView(_View):
 
 
 class AddressView(_View):
-    """All that was seen at one address; with an `error` that is nothing. `heartbeats` is None where nobody asked, or
-    where `heartbeats_refused` says why they were not seen.
+    """All that was seen at one address; with an `error` that is nothing, but for a leak.
+
+    `heartbeats` is None where nobody asked, or where `heartbeats_refused` says why they were not seen.
     """
 
     address: str

@@ -178,8 +178,10 @@ class WatchConfig(_Table):
     every: Minutes = 10
     jitter: float = Field(default=0.2, ge=0, le=0.9)
     longest_pause: Minutes = 60
-    #: Seconds for one look at one address; looks at once.
+    #: Seconds for the first look at one address; looks at once.
     timeout: Seconds = 10
+    #: Seconds until an address that does not answer is looked at again; it is looked at three times.
+    look_again: Seconds = 5
     at_once: int = Field(default=100, ge=1, le=1000)
     state: Path | None = None
     #: Firmware in the field: of a manifest, and of the tables below, and the folder with NAME.pem for each pin.

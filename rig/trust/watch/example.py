@@ -6,7 +6,8 @@ EXAMPLE = """\
 every = 10              # minutes between looks at an endpoint
 jitter = 0.2            # each pause is up to this share shorter or longer
 longest_pause = 60      # minutes; pauses double while nobody answers
-timeout = 10            # seconds for one address
+timeout = 10            # seconds for one address; its second and third look have half as much again, and twice
+look_again = 5          # seconds until that second look; three without an answer are a fact
 at_once = 100           # addresses looked at at the same time
 state = "watch-state"   # what was seen and told; it survives kill -9
 

@@ -65,21 +65,25 @@ class Judge:
     def _judge(self, endpoint: WatchedEndpoint, look: Look, before: Memory, broken: Mapping[str, str]) -> Judgement:
         look = replace(look, shown={address: one for address, one in look.shown.items() if address not in broken})
         known = {address: KnownIdentity.of(one.chain) for address, one in look.shown.items()}
-        found = Judgement(is_unseen=lambda address: address in look.unseen or address in broken)
+        unsure = {*look.unseen, *look.lost, *broken}
+        found = Judgement(is_unseen=lambda address: address in unsure)
         found.shown = {**{a: one for a, one in before.shown.items() if found.is_unseen(a)}, **known}
+        # Of what this machine could not look at, all is as it was.
+        found.missed = {address: count for address, count in before.missed.items() if address in look.lost}
+        found.missed_since = {address: at for address, at in before.missed_since.items() if address in look.lost}
         for address, why in look.unseen.items():
             found.missed[address] = before.missed.get(address, 0) + 1
             found.missed_since[address] = before.missed_since.get(address, look.at)
-            found.facts += self._unreachable(address, why, found, any_answers=look.is_answered)
+            found.facts += self._unreachable(address, why, found, any_answers=look.is_answered or look.is_lost)
         for address, why in broken.items():
             found.facts.append(Fact(FactKind.UNJUDGED, address, why, "warning", addresses=(address,)))
         found.changes += _changes(endpoint, before, known)
         found.accepted = dict(before.accepted)
         if look.shown:
             verdicts = self._fleet.verdicts(endpoint, look.shown, look.at)
-            found.accepted = {one.firmware: _accepted(one) for one in verdicts}
+            found.accepted = {one.firmware: _accepted(one, look, before) for one in verdicts}
             for verdict in verdicts:
-                found.facts += _refused(verdict, is_whole=not look.unseen and not broken)
+                found.facts += _refused(verdict, is_whole=not unsure)
         found.facts += self._of_chains(endpoint, look, known)
         found.facts += _across(endpoint, look, known)
         return found
@@ -240,8 +244,11 @@ def _refused(verdict: Verdict, *, is_whole: bool) -> Iterator[Fact]:
     yield Fact(FactKind.REFUSED, verdict.firmware, text, "critical", 2 if everywhere else 1, addresses, details)
 
 
-def _accepted(verdict: Verdict) -> Accepted:
-    return "all" if not verdict.refused else "some" if verdict.accepted else "none"
+def _accepted(verdict: Verdict, look: Look, before: Memory) -> Accepted:
+    if verdict.refused and not verdict.accepted:
+        # What this machine could not look at is not refused by that.
+        return "some" if look.lost and before.accepted.get(verdict.firmware) != "none" else "none"
+    return "some" if verdict.refused else "all"
 
 
 def _across(endpoint: WatchedEndpoint, look: Look, known: Mapping[str, KnownIdentity]) -> Iterator[Fact]:

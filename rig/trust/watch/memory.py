@@ -58,7 +58,7 @@ class OpenFact(BaseModel):
 
 
 class Memory(BaseModel):
-    """All that is known of one subject; only `looks`, `failures` and the times may be lost without harm."""
+    """All that is known of one subject; only `looks`, `failures`, `lost` and the times may be lost without harm."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,6 +74,8 @@ class Memory(BaseModel):
     told: int = 0
     looks: int = 0
     failures: int = 0
+    #: Looks that this machine was too busy for.
+    lost: int = 0
     looked_at: AwareDatetime | None = None
     answered_at: AwareDatetime | None = None
 

@@ -117,6 +117,8 @@ def _of_endpoints(watched: Sequence[tuple[WatchedEndpoint, Memory]]) -> Iterator
     failures = [({"endpoint": memory.subject}, float(memory.failures)) for _, memory in watched]
     yield _Figure("looks_total", "counter", "Looks at an endpoint.", looks)
     yield _Figure("look_failures_total", "counter", "Looks that no address answered.", failures)
+    lost = [({"endpoint": memory.subject}, float(memory.lost)) for _, memory in watched]
+    yield _Figure("looks_lost_total", "counter", "Looks that this machine was too busy for, at any address.", lost)
 
 
 def _times(watched: Iterable[tuple[WatchedEndpoint, Memory]], of: str) -> Iterator[tuple[Labels, float]]:

@@ -17,10 +17,11 @@ from rig.trust.watch.channel import Channel, channel
 from rig.trust.watch.clock import WatchClock
 from rig.trust.watch.config import WatchConfig, WatchedEndpoint
 from rig.trust.watch.delivery import Deliveries
+from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.fact import FactKind
 from rig.trust.watch.firmware import Fleet
 from rig.trust.watch.judge import Judge
-from rig.trust.watch.look import Eyes, Look, Looker
+from rig.trust.watch.look import Look, Looker
 from rig.trust.watch.memory import Alert, Memory, OpenFact, reconcile, resolved
 from rig.trust.watch.metrics import MetricsPort, metrics_text, write_metrics
 from rig.trust.watch.state import WatchState
@@ -41,8 +42,8 @@ class Round:
 
     @property
     def exit_status(self) -> int:
-        """1: something is wrong with an endpoint or firmware goes dark; 3: an address was not reached, or the state
-        could not be written; 0: good.
+        """1: something is wrong with an endpoint or firmware goes dark; 3: an address was not reached, or could not be
+        looked at, or the state could not be written; 0: good.
         """
         unreached = [fact for _, fact in self.facts if fact.kind == FactKind.UNREACHABLE]
         if any(fact.level != "info" for _, fact in self.facts if fact not in unreached):
@@ -89,11 +90,13 @@ class Watch:
         self.config, self._state, self._clock = config, state, clock or WatchClock()
         equipment = equipment or Equipment.of(config)
         self.fleet, self._judge = equipment.fleet, equipment.judge
-        self._look = look or Eyes(config.at_once, config.timeout).look
+        self._look = look or Eyes(config.at_once, config.timeout, config.look_again).look
         self._hear, self._tell = hear, tell
         self._deliveries = Deliveries(state, equipment.channels, self._clock, tell)
         self._random = random.Random()
         self._looked: set[str] = set()
+        #: Endpoints whose last look was lost, wholly or at some address, and why.
+        self._lost: dict[str, str] = {}
         self._dropped = 0
 
     # -- one look ------------------------------------------------------------------------------------------------------
@@ -103,6 +106,11 @@ class Watch:
         then the next look finds it again.
         """
         look = await self._look(endpoint, self._clock.date())
+        self._note_lost(endpoint, look)
+        if endpoint.host in look.lost:
+            before = self._state.memory(endpoint.name)
+            self._state.record([before.model_copy(update={"lost": before.lost + 1})], (), ())
+            return []
         memory, alerts = self._after(endpoint, look)
         others, more = self._of_firmware(memory, look.at)
         alerts = [*alerts, *more]
@@ -124,11 +132,23 @@ class Watch:
             "missed_since": found.missed_since,
             "accepted": found.accepted,
             "looks": before.looks + 1,
-            "failures": before.failures + (not look.is_answered),
-            "looked_at": look.at,
-            "answered_at": look.at if look.is_answered else before.answered_at,
+            "lost": before.lost + bool(look.lost),
         }
+        if not look.is_lost:
+            seen["failures"] = before.failures + (not look.is_answered)
+            seen["looked_at"] = look.at
+            seen["answered_at"] = look.at if look.is_answered else before.answered_at
         return memory.model_copy(update=seen), alerts
+
+    def _note_lost(self, endpoint: WatchedEndpoint, look: Look) -> None:
+        """That this machine could not look is told when it begins."""
+        if not look.lost:
+            self._lost.pop(endpoint.name, None)
+            return
+        why = f"{endpoint.name}: {', '.join(look.lost)}: {next(iter(look.lost.values()))}"
+        if endpoint.name not in self._lost:
+            self._tell(why)
+        self._lost[endpoint.name] = why
 
     def _of_firmware(self, memory: Memory, at: datetime) -> tuple[list[Memory], list[Alert]]:
         """Which firmware has no server left, now that one endpoint is what it is."""
@@ -185,6 +205,7 @@ class Watch:
         errors += self._write_all()
         for text in dict.fromkeys(errors):
             self._tell(text)
+        errors += self._lost.values()
         return Round(self._clock.date(), tuple(alerts), tuple(self.open_facts()), self.queued(), tuple(errors))
 
     async def run(self, over: asyncio.Event, ready: Callable[[int | None], None] = lambda _port: None) -> None:

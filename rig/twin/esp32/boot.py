@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from rig.firmware.manifest import Image
-from rig.formats.esp_boot import Erase, Program, Say, boot
+from rig.formats.esp_boot import Erase, Hang, Program, Say, boot
 from rig.formats.esp_boot_config import BootConfig
 from rig.formats.esp_flash_parameters import FlashParameters
-from rig.formats.esp_image import Header
+from rig.formats.esp_header import MAGIC, Header
+from rig.formats.esp_image import wrapping
+from rig.formats.esp_second_stage import BOOTLOADER_OFFSET
 from rig.formats.partition_table import TABLE_OFFSET
 from rig.twin.esp32.app.application import application
 from rig.twin.esp32.app.waiting import wait_until
 from rig.twin.esp32.chip import Chip
-from rig.twin.esp32.memory import FLASH_SIZE, SECTOR
+from rig.twin.esp32.memory import SECTOR
 from rig.twin.esp32.rom_loader import rom_loader
 from rig.twin.esp32.steps import POWERON, RTCWDT_RTC, SW_RESET, Board, Reboot
 from rig.twin.esp32.uart import ROM_BAUD
@@ -23,8 +25,6 @@ from rig.twin.flash import Run
 from rig.twin.steps import Delay, Idle, Step, Timer, Work
 from rig.twin.steps import Program as Steps
 
-BOOTLOADER_OFFSET = 0x1000
-MAGIC = 0xE9
 #: The ROM until it has loaded the second stage; an image is hashed on every start at about this many bytes a second
 #: (estimates: nothing was measured).
 ROM_SECONDS, HASHED_PER_SECOND = 0.05, 4_000_000
@@ -32,6 +32,8 @@ ROM_SECONDS, HASHED_PER_SECOND = 0.05, 4_000_000
 RESTART_SECONDS = 0.01
 #: How long a ROM that finds nothing to load says so, until the RTC's watchdog resets it.
 GIVES_UP_SECONDS, SAYS_SO = 1.0, 4
+#: The second stage's watchdog, as it is built unless somebody says otherwise (CONFIG_BOOTLOADER_WDT_TIME_MS).
+WATCHDOG_SECONDS = 9.0
 #: What a start that finds nothing takes at least.
 LOOP_SECONDS = 0.1
 
@@ -100,17 +102,17 @@ def _no_bootloader(board: Board, area: bytes) -> list[str]:
 
 
 def _run_second_stage(board: Board, config: BootConfig) -> Steps:
-    flash = board.memory.flash
+    flash, size = board.memory.flash, board.memory.size
     board.uart.baud = ROM_BAUD  # a loader that came before may have left another
     read_bytes = 0
 
     def read(offset: int, length: int) -> bytes:
         nonlocal read_bytes
         read_bytes += length
-        return flash.read(offset, length) if offset + length <= FLASH_SIZE else b""
+        return flash.read(offset, length) if offset + length <= size else b""
 
-    steps = boot(read, config)
-    entered = None
+    steps = boot(wrapping(read, size), config)
+    entered, hangs = None, False
     while True:
         try:
             step = next(steps)
@@ -123,7 +125,9 @@ def _run_second_stage(board: Board, config: BootConfig) -> Steps:
         match step:
             case Say(line):
                 board.say(line)
-            case Erase(address) | Program(address) if address >= FLASH_SIZE:
+            case Hang():
+                hangs = True
+            case Erase(address) | Program(address) if address >= size:
                 pass  # a header that promises more flash than there is
             case Erase(address):
                 yield Work(Run("erase", address - address % SECTOR, SECTOR, 1))
@@ -131,11 +135,15 @@ def _run_second_stage(board: Board, config: BootConfig) -> Steps:
                 yield Work(Run("program", address, len(data), 1, data))
     if entered is None:
         board.event("nothing-to-start")
+        if hangs:
+            yield Timer(WATCHDOG_SECONDS)
+            yield Reboot(RTCWDT_RTC)
+            return
         yield Timer(LOOP_SECONDS)
         yield Reboot(SW_RESET)
         return
-    size = min(entered.size, FLASH_SIZE - entered.offset)
-    image = _at_this_board(board, board.find(flash.read(entered.offset, size)))
+    contents = flash.read(entered.offset, min(entered.size, size - entered.offset))
+    image = _at_this_board(board, board.find(contents))
     board.running = entered.label
     board.event(f"start:{entered.label}:{image.name if image is not None else 'unknown'}")
     yield from application(board, entered, image)

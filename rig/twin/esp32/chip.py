@@ -13,6 +13,7 @@ from rig.formats import esp_chip
 from rig.twin.esp32 import efuses as fuses
 from rig.twin.esp32 import spi_flash
 from rig.twin.esp32.efuses import Efuses
+from rig.twin.esp32.memory import FLASH_SIZE
 from rig.twin.esp32.spi_flash import SpiFlash
 
 DEFAULT_MAC, DEFAULT_REVISION = bytes.fromhex("240ac4000001"), 300
@@ -46,8 +47,10 @@ class Chip:
         revision: int | None = None,
         package: int = D0WD,
         efuses: bytes | None = None,
+        flash_size: int = FLASH_SIZE,
     ):
         """`revision` is major*100+minor, 0 to 303. `efuses` are those kept of a chip, KEPT_SIZE bytes: they say it all.
+        `flash_size` is that of the flash at its pins.
 
         Raises Misuse for what no ESP32 can be, and where it is not the chip whose eFuses were kept.
         """
@@ -69,7 +72,7 @@ class Chip:
         if revision is not None and revision != self.revision:
             named = esp_chip.named
             raise Misuse(f"the eFuses are those of a {named(self.revision)}, not of a {named(revision)}")
-        self._spi = SpiFlash()
+        self._spi = SpiFlash(flash_size)
         self._sdio_conf = 0
 
     # -- which chip it is --------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.circuit import ResetCircuit
 from rig.twin.esp32.controls import Esp32Controls
-from rig.twin.esp32.memory import FLASH_SIZE, Esp32Memory
+from rig.twin.esp32.memory import FLASH_SIZE, FLASH_SIZES, Esp32Memory
 from rig.twin.esp32.serial_port import SerialPort
 from rig.twin.flash_file import FlashFile
 from rig.twin.network import Network, Routes
@@ -36,17 +36,19 @@ class Esp32Process:
         fed_by_board: bool,
         routes: Routes,
         address: str | None,
+        flash_size: int | None = None,
         **kind: Any,
     ):
         """`fed_by_board` says whether the USB bridge loses its supply with the board; `address` is the board's own in
-        its network; None for `mac` and `revision` is what its eFuses say. `kind` is what else a board is made with.
+        its network; None for `mac` and `revision` is what its eFuses say, None for
+        `flash_size` how much flash there is in its file. `kind` is what else a board is made with.
 
         Raises Misuse for a folder or a file in it that cannot be this board's.
         """
-        memory = Esp32Memory()
         self._lock = FolderLock(state_folder(state))
-        self._file = FlashFile(state / "flash.bin", memory.flash, b"\xff" * FLASH_SIZE)
-        chip = _kept_chip(state / "efuses.bin", mac, revision)
+        memory = Esp32Memory(size := _size_of(state / "flash.bin", flash_size))
+        self._file = FlashFile(state / "flash.bin", memory.flash, b"\xff" * size)
+        chip = _kept_chip(state / "efuses.bin", mac, revision, size)
         self.network_time = NetworkTime(routes, address)
         self.board = Esp32(memory, chip, network_time=self.network_time, **kind)
         self.circuit = ResetCircuit()
@@ -131,11 +133,23 @@ class Esp32Process:
         self.time.wake()
 
 
-def _kept_chip(path: Path, mac: bytes | None, revision: int | None) -> Chip:
+def _size_of(path: Path, told: int | None) -> int:
+    """How much flash the board has: what was told, or what its file holds. Raises Misuse where they differ."""
+    contents = kept(path)
+    if contents is None or len(contents) not in FLASH_SIZES:
+        return told or FLASH_SIZE
+    if told is not None and told != len(contents):
+        raise Misuse(
+            f"{path} holds {len(contents) >> 20} MB of flash, not {told >> 20}", hint="remove it to begin with another"
+        )
+    return len(contents)
+
+
+def _kept_chip(path: Path, mac: bytes | None, revision: int | None, flash_size: int) -> Chip:
     """The chip whose eFuses are in a file, where there is one; it is written anew whenever some are burned."""
     efuses = kept(path)
     try:
-        chip = Chip(mac, revision=revision, efuses=efuses)
+        chip = Chip(mac, revision=revision, efuses=efuses, flash_size=flash_size)
     except Misuse as error:
         if efuses is not None:
             raise Misuse(f"{path}: {error.message}", hint="remove it to begin with another chip") from None

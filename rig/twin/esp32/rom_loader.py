@@ -11,7 +11,6 @@ from typing import Any
 
 from rig.formats.esp_loader import GREETING, Op, Request, RomError
 from rig.twin.esp32.loader import DONE, Answer, Dialect, Loader, Refused, WayOut
-from rig.twin.esp32.memory import FLASH_SIZE
 from rig.twin.esp32.steps import Board
 from rig.twin.esp32.stub import Stub
 from rig.twin.steps import Program, Reset
@@ -88,7 +87,7 @@ class RomLoader(Loader):
 
     def _erase_for(self, offset: int, erase: int, room: int) -> Answer:
         self._at, self._room = offset, 0
-        if offset + erase > FLASH_SIZE:
+        if offset + erase > self.board.memory.size:
             raise Refused(RomError.FAILED)
         self._room = room
         return Answer(before=self.work(self.board.memory.erasing_in_blocks(offset, erase)) if erase else None)
@@ -110,7 +109,7 @@ class RomLoader(Loader):
         return self._write(plain)
 
     def _write(self, data: bytes) -> Answer:
-        if len(data) > self._room or self._at + len(data) > FLASH_SIZE:
+        if len(data) > self._room or self._at + len(data) > self.board.memory.size:
             raise Refused(RomError.FLASH_WRITE)
         runs = self.board.memory.programming(self._at, data)
         self._at += len(data)
@@ -133,7 +132,7 @@ class RomLoader(Loader):
         return Answer(body=digest.hexdigest().encode())
 
     def _contents(self, offset: int, size: int) -> bytes:
-        if offset + size > FLASH_SIZE:
+        if offset + size > self.board.memory.size:
             raise Refused(RomError.FLASH_READ)
         return self.board.memory.flash.peek(offset, size)
 

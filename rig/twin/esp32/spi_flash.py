@@ -22,22 +22,23 @@ ENABLE_RESET, SOFT_RESET = 0x66, 0x99
 WRITE_ENABLE, WRITE_ENABLE_VOLATILE, WRITE_DISABLE = 0x06, 0x50, 0x04
 READ_STATUS, WRITE_STATUS = (0x05, 0x35, 0x15), (0x01, 0x31, 0x11)
 
-#: Winbond's W25Q32: manufacturer, type, and the size as a power of two.
-IDENTITY = bytes([0xEF, 0x40, FLASH_SIZE.bit_length() - 1])
+#: Winbond's W25Q16 to W25Q128: manufacturer and type; the size as a power of two comes third.
+MAKER = bytes([0xEF, 0x40])
 _BUSY_AND_LATCH = 0x03
 _SFDP_TABLE = 0x30
 
 
-def _sfdp() -> bytes:
+def _sfdp(size: int) -> bytes:
     """A table of one parameter header: erase by 4 KiB, three-byte addresses, and the density in bits."""
     head = b"SFDP" + bytes([6, 1, 0, 0xFF]) + bytes([0, 6, 1, 2, _SFDP_TABLE, 0, 0, 0xFF])
-    return head.ljust(_SFDP_TABLE, b"\xff") + struct.pack("<II", 0xFFF120E5, FLASH_SIZE * 8 - 1)
+    return head.ljust(_SFDP_TABLE, b"\xff") + struct.pack("<II", 0xFFF120E5, size * 8 - 1)
 
 
 class SpiFlash:
-    """Registers of SPI1, and the flash behind them; `offset` counts from BASE."""
+    """Registers of SPI1, and the flash of `size` bytes behind them; `offset` counts from BASE."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = FLASH_SIZE) -> None:
+        self._size = size
         #: Status registers 1 to 3 as they are after power-on.
         self._lasting = bytearray(3)
         self.power_on()
@@ -86,9 +87,9 @@ class SpiFlash:
         """What the flash answers; the line stays high when it says nothing."""
         may_reset, self._may_reset = self._may_reset, code == ENABLE_RESET
         if code == READ_ID:
-            return IDENTITY
+            return MAKER + bytes([self._size.bit_length() - 1])
         if code == READ_SFDP:
-            return _sfdp()[self.read(ADDR) >> 8 :]
+            return _sfdp(self._size)[self.read(ADDR) >> 8 :]
         if code in READ_STATUS:
             latch = 2 if self._enabled_by == WRITE_ENABLE and code == READ_STATUS[0] else 0
             return bytes([self._status[READ_STATUS.index(code)] | latch])

@@ -13,7 +13,7 @@ from typing import Any
 
 from rig.formats.esp_loader import Op, Request, StubError
 from rig.twin.esp32.loader import DONE, Answer, Dialect, Loader, Refused, WayOut
-from rig.twin.esp32.memory import BLOCK, FLASH_SIZE, SECTOR
+from rig.twin.esp32.memory import BLOCK, SECTOR
 from rig.twin.esp32.steps import Board
 from rig.twin.flash import Run
 from rig.twin.steps import Program
@@ -74,7 +74,7 @@ class Stub(Loader):
         size, _blocks, _block, offset, encrypted = (
             request.words(5) if len(request.data) > 16 else (*request.words(4), 0)
         )
-        if offset + size > FLASH_SIZE or encrypted:
+        if offset + size > self.board.memory.size or encrypted:
             raise Refused(StubError.SPI)
         self._downloading, self._failed, self._inflater = True, 0, None
         self._at, self._left = offset, size
@@ -147,17 +147,17 @@ class Stub(Loader):
         return Answer(body=hashlib.md5(self._contents(offset, size), usedforsecurity=False).digest())
 
     def _contents(self, offset: int, size: int) -> bytes:
-        if offset + size > FLASH_SIZE:
+        if offset + size > self.board.memory.size:
             raise Refused(StubError.SPI)
         return self.board.memory.flash.peek(offset, size)
 
     def _erase_flash(self, request: Request) -> Answer:
         request.words(0)
-        return Answer(before=self.work(self.board.memory.erasing_in_blocks(0, FLASH_SIZE)))
+        return Answer(before=self.work(self.board.memory.erasing_in_blocks(0, self.board.memory.size)))
 
     def _erase_region(self, request: Request) -> Answer:
         offset, size = request.words(2)
-        if offset % SECTOR or size % SECTOR or offset + size > FLASH_SIZE:
+        if offset % SECTOR or size % SECTOR or offset + size > self.board.memory.size:
             raise Refused(StubError.BLOCK_SIZE)
         return Answer(before=self.work(self.board.memory.erasing_in_blocks(offset, size)))
 

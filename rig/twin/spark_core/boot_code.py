@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rig.formats import spark_flash as layout
 from rig.twin.spark_core.memory import CoreMemory
 
-#: Which generation's bootloader a 16 KiB area holds: A, B, C, or None for something no Core starts from.
+#: Which generation's bootloader a 16 KiB area holds, by its name, or None for something no Core starts from.
 IdentifyBootloader = Callable[[bytes], str | None]
 BOOT_PAGES = layout.BOOTLOADER_SIZE // layout.INTERNAL_PAGE
 
@@ -25,7 +25,7 @@ class BootCode:
 
     @property
     def generation(self) -> str | None:
-        """Its letter; None when somebody has written over it."""
+        """Its name; None when somebody has written over it."""
         pages = self._memory.internal.pages[:BOOT_PAGES]
         if pages != self._pages:
             self._pages = pages

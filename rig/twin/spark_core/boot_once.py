@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from rig.formats import spark_flash as layout
+from rig.twin.spark_core.boot_code import BOOT_PAGES
 from rig.twin.spark_core.core import Core
 
 CAUSES = {
@@ -18,6 +20,7 @@ CAUSES = {
 }
 CRASHES_UNTIL_LOOP = 12
 RESTORES = ("magenta", "white", "red")
+_State = tuple[list[bytes], list[bytes], dict[int, int], frozenset[str]]
 #: Not part of the vectors' vocabulary.
 _UNTOLD = ("power-on", "power-off", "healthy")
 
@@ -38,13 +41,17 @@ class BootResult:
     wdg_flag: bool
     ops: int
     events: list[str]
+    #: Generation C's flags page; the others know no more than `flags16`.
+    flags18: str | None = None
     sp: int | None = None
     pc: int | None = None
     iwdg_ms: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as JSON has it: what only a started application has is left out for others."""
+        """The result as JSON has it: what only a started application or generation C has is left out for others."""
         told = asdict(self)
+        if self.flags18 is None:
+            del told["flags18"]
         if self.outcome not in ("app", "hang"):
             for name in ("sp", "pc", "iwdg_ms"):
                 del told[name]
@@ -59,22 +66,58 @@ def start(core: Core, *, cause: str = "power-on", dr: dict[int, int] | None = No
 
 
 def settle(core: Core, *, hold_ms: int = 0) -> str:
-    """Let a started board run until it settles; returns the outcome. `hold_ms` counts from now."""
-    release_at = core.time + hold_ms / 1000 if hold_ms else math.inf
+    """Let a started board run until it settles; returns the outcome.
+
+    `hold_ms` counts from now; MODE is let go at the latest when the application area begins to be erased. Flash work
+    may take no time: nothing happens here but one step after the other.
+    """
+    most_steps, core.most_steps = core.most_steps, 0
+    try:
+        return _settle(core, core.time + hold_ms / 1000 if hold_ms else math.inf)
+    finally:
+        core.most_steps = most_steps
+
+
+def _settle(core: Core, release_at: float) -> str:
     first = max(len(core.events) - 1, 0)
+    seen: list[_State] = []
+    resets = 0
     while True:
-        if release_at < math.inf and release_at <= core.due():
-            core.press_mode(False, release_at)
+        if release_at < math.inf and (release_at <= core.due() or _erases_application(core)):
+            core.press_mode(False, min(release_at, core.due()))
             release_at = math.inf
         elif not core.step():
             return _settled(core)
         names = [event.name for event in core.events[first:]]
-        if names[-1].startswith("jump:") and _runs_well(core):
+        if (outcome := _left_there(names)) is not None:
+            return outcome
+        if names[-1].startswith("jump:") and core.running is not None and _runs_well(core):
             return "app"
-        if "self-jump" in names and names[-1] in RESTORES and names[-2] == "self-jump":
-            return "copy-under-watchdog"
-        if names.count("watchdog-reset") >= CRASHES_UNTIL_LOOP:
-            return "loop"
+        if names.count("reset") > resets:
+            resets += 1
+            state = _state(core)
+            if state in seen:
+                return "loop"
+            seen.append(state)
+
+
+def _left_there(names: list[str]) -> str | None:
+    """The outcome of a start that is not followed any further, for what happened in it."""
+    if "self-jump" in names and names[-1] in RESTORES and names[-2] == "self-jump":
+        return "copy-under-watchdog"
+    return "loop" if names.count("watchdog-reset") >= CRASHES_UNTIL_LOOP else None
+
+
+def _erases_application(core: Core) -> bool:
+    """Whether the erase of the application area is what was begun last."""
+    runs = core.memory.journal.runs
+    return bool(runs) and (runs[-1].kind, runs[-1].address) == ("erase", layout.APP_ADDRESS)
+
+
+def _state(core: Core) -> _State:
+    """What a reset leaves: with the same again everything repeats itself."""
+    memory = core.memory
+    return list(memory.internal.pages), list(memory.external.pages), dict(core.dr), frozenset(core.causes)
 
 
 def _runs_well(core: Core) -> bool:
@@ -86,22 +129,35 @@ def _settled(core: Core) -> str:
         return "off"
     if core.locked_up:
         return "lockup"
+    if core.events[-1].name == "standby":
+        return "standby"
     if core.usb is not None and core.usb.identity == "1d50:607f":
         return "dfu"
     return "app" if _runs_well(core) and core.running else "hang"
 
 
+def hashes(core: Core) -> dict[str, str]:
+    """SHA-256 of the internal flash behind the bootloader, and of the external flash."""
+    internal, external = core.memory.internal.pages, core.memory.external.pages
+    return {"upper_sha256": _sha256(tuple(internal[BOOT_PAGES:])), "ext_sha256": _sha256(tuple(external))}
+
+
+@lru_cache(maxsize=32)
+def _sha256(pages: tuple[bytes, ...]) -> str:
+    return hashlib.sha256(b"".join(pages)).hexdigest()
+
+
 def result(core: Core, outcome: str) -> BootResult:
     """What a settled board looks like."""
     app = core.memory.app()
-    upper = core.memory.internal.peek(0x0800_4000, layout.INTERNAL_SIZE - 0x4000)
+    has_more_flags = (core.generation or "").startswith("c")
     return BootResult(
         outcome=outcome,
         app=core.identify(app).name,
         app_sha256=hashlib.sha256(app).hexdigest(),
         flags16=core.memory.flags16().hex(),
-        upper_sha256=hashlib.sha256(upper).hexdigest(),
-        ext_sha256=hashlib.sha256(core.memory.external.dump()).hexdigest(),
+        flags18=core.memory.flags18().hex() if has_more_flags else None,
+        **hashes(core),
         dr1=core.dr[1],
         dr9=core.dr[9],
         dr10=core.dr[10],

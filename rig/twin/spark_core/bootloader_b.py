@@ -5,34 +5,29 @@ It is a program of steps: it reads flash and registers of its board, and asks fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags, plausible_first_word
 from rig.twin.spark_core.copies import Modes, erase_app, finish, install, restore, roll_back, show
 from rig.twin.spark_core.dfu import DfuFunction
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import START_SECONDS, WATCHDOG_MS, Board, Jump, WhileModeHeld
+from rig.twin.spark_core.mode_button import hold_for_dfu_or_factory
+from rig.twin.spark_core.standby import standby_if_asked
+from rig.twin.spark_core.steps import HEALTHY, START_SECONDS, WATCHDOG_MS, Board, Jump
 from rig.twin.steps import Delay, Idle, Program
 
-MODE_DFU_SECONDS = 3.0
-MODE_FACTORY_SECONDS = 10.0
-HEALTHY = 0xFFFF
 FLAGS_SIZE = 10
 
 
 def bootloader(board: Board) -> Program:
     """One start, from reset to a jump, to DFU or to another reset."""
     yield Delay(START_SECONDS)
-    if board.dr[9] == 0xA5A5:
-        board.dr[9] = 0
-        board.event("standby")
-        yield Idle()
+    yield from standby_if_asked(board)
     flags = SystemFlags.unpack(board.memory.internal.read(layout.FLAGS_ADDRESS, FLAGS_SIZE))
     modes = Modes()
     app_address = choose(board, flags, modes)
-    yield from check_health(board, flags, modes, last_resort=erase_app)
-    yield from watch_button(board, flags, modes)
+    yield from check_health(board, flags, modes)
+    if (yield from hold_for_dfu_or_factory(board, modes)):
+        flags.nvmem = layout.NVMEM_WIPE_PROFILES
     if modes.copy:
         yield from install(board, flags)
     elif modes.factory:
@@ -70,8 +65,8 @@ def choose(board: Board, flags: SystemFlags, modes: Modes) -> int:
     return layout.INTERNAL_BASE
 
 
-def check_health(board: Board, flags: SystemFlags, modes: Modes, *, last_resort: Callable[[Board], Program]) -> Program:
-    """The watchdog's part: what DR1 makes of a watchdog reset; `last_resort` is done before DFU at the third."""
+def check_health(board: Board, flags: SystemFlags, modes: Modes) -> Program:
+    """The watchdog's part: what DR1 makes of a watchdog reset; the third one costs the whole application area."""
     health = board.dr[1]
     if health == HEALTHY:
         board.dr[1] = 1
@@ -88,23 +83,8 @@ def check_health(board: Board, flags: SystemFlags, modes: Modes, *, last_resort:
     else:
         board.dr[1] = HEALTHY
         if health == 3:
-            yield from last_resort(board)
+            yield from erase_app(board)
             modes.dfu = True
     flags.flashed = 0
     yield from save(board, flags)
     board.causes.clear()
-
-
-def watch_button(board: Board, flags: SystemFlags, modes: Modes) -> Program:
-    """MODE held from reset: 3 s select DFU (unless it is selected already, C4), 10 s the factory image."""
-    if not board.mode_held:
-        return
-    if (yield WhileModeHeld(MODE_DFU_SECONDS)):
-        return
-    if not modes.dfu:
-        modes.only(dfu=True)
-        show(board, "yellow", 0.1)
-    if (yield WhileModeHeld(MODE_FACTORY_SECONDS - MODE_DFU_SECONDS)):
-        return
-    modes.only(factory=True)
-    flags.nvmem = layout.NVMEM_WIPE_PROFILES

@@ -1,93 +1,117 @@
-"""The bootloader of generation C, device-os 0.4 and later (reference §3.2): runs by default, tries the factory image.
+"""The bootloaders of generation C, device-os v0.4.0 to v1.4.4: they run by default, and bring the factory image where
+there is nothing to run (reference §3.2, Appendix E).
 
-Where the sources leave a choice, made here: a factory slot whose first word is not plausible is not tried, so that a
-Core without any image ends in DFU.
+Up to three separate saves come before anything else, each a window in which a request can be lost.
 """
 
 from __future__ import annotations
 
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags, plausible_first_word
-from rig.twin.spark_core.bootloader_b import check_health
-from rig.twin.spark_core.copies import Modes, finish, install, restore, roll_back, show
-from rig.twin.spark_core.dfu import DfuFunction
+from rig.twin.spark_core.copies import Modes, finish, install, restore, show
+from rig.twin.spark_core.dfu import DfuFunction, DfuManner
+from rig.twin.spark_core.editions_c import EDITIONS, Edition
 from rig.twin.spark_core.flags import save
-from rig.twin.spark_core.steps import START_SECONDS, WATCHDOG_MS, Board, Jump, WhileModeHeld
+from rig.twin.spark_core.standby import standby_if_asked
+from rig.twin.spark_core.steps import HEALTHY, START_SECONDS, WATCHDOG_MS, Board, Jump
 from rig.twin.steps import Delay, Idle, Program
 
-#: The number of the bootloader of v0.6.4; saved in the first half-word of the flags.
-VERSION = 11
 FLAGS_SIZE = 18
-ENTER_DFU_ONCE = 0xEDFA
-SAFE_MODE = 0x5AFE
-#: Since when MODE must have been held: safe mode, DFU, factory image, factory image and profiles wiped.
-MODE_SECONDS = (1.0, 3.0, 6.5, 10.0)
+ENTER_DFU_ONCE, ENTER_SAFE_MODE = 0xEDFA, 0x5AFE
 #: Bits of the STM32's RCC_CSR.
 CAUSE_BITS = {"pin": 1 << 26, "power-on": 1 << 27, "software": 1 << 28, "watchdog": 1 << 29}
 
 
-def bootloader(board: Board) -> Program:
+def bootloader(board: Board, edition: Edition = EDITIONS["11"]) -> Program:
     """One start, from reset to a jump, to DFU or to another reset."""
     yield Delay(START_SECONDS)
+    yield from standby_if_asked(board)
     flags = SystemFlags.unpack(board.memory.internal.read(layout.FLAGS_ADDRESS, FLAGS_SIZE))
-    cause = sum(CAUSE_BITS[name] for name in board.causes)
-    if (flags.firmware_version, flags.reset_cause) != (VERSION, cause):
-        flags.firmware_version, flags.reset_cause = VERSION, cause
-        yield from save(board, flags)
+    if not edition.keeps_features:
+        flags.features = 0
+    yield from take_note(board, flags, edition)
     modes = Modes()
     modes.copy = flags.ota == layout.OTA_READY
     modes.rollback = flags.ota == layout.OTA_COPYING
     modes.factory = flags.factory == layout.FACTORY_REQUESTED
-    if board.dr[1] == ENTER_DFU_ONCE:
-        modes.only(dfu=True)
-        board.dr[1] = 0xFFFF
-    yield from check_health(board, flags, modes, last_resort=nothing)
-    yield from watch_button(board, flags, modes)
+    yield from heed_register(board, flags, modes, edition)
+    if board.mode_held:
+        yield from edition.hold(board, flags, modes).wait()
+    if modes.safe:
+        flags.startup_mode = 1
+        yield from save(board, flags)
     if modes.copy:
         yield from install(board, flags)
     elif modes.factory:
         wipes = flags.nvmem == layout.NVMEM_WIPE_PROFILES
         yield from bring_factory_image(board, flags, "white" if wipes else "green")
-    elif modes.rollback:
-        yield from roll_back(board, flags)
     elif not modes.dfu:
+        if modes.rollback:
+            yield from roll_back(board, flags)
         if plausible_first_word(board.memory.internal.read(layout.APP_ADDRESS, 4)):
-            yield Jump(layout.APP_ADDRESS, WATCHDOG_MS)
-        if plausible_first_word(board.memory.external.read(layout.FACTORY_ADDRESS, 4)):
-            yield from bring_factory_image(board, flags, "green")
+            yield Jump(layout.APP_ADDRESS, WATCHDOG_MS, at_once=edition.jumps_at_once)
+        yield from bring_factory_image(board, flags, "red")
     show(board, "yellow", 0.1)
-    board.attach(DfuFunction(board, flags, leaves_after=0.5))
+    board.attach(DfuFunction(board, flags, manner(edition)))
     yield Idle()
 
 
-def nothing(_board: Board) -> Program:
-    """The third watchdog reset no longer erases the application."""
-    yield from ()
+def take_note(board: Board, flags: SystemFlags, edition: Edition) -> Program:
+    """Note the reset's cause, the own version, and that the start-up mode was seen: each is saved by itself."""
+    cause = sum(CAUSE_BITS[name] for name in board.causes)
+    if flags.reset_cause != cause:
+        flags.reset_cause = cause
+        yield from save(board, flags)
+    if flags.firmware_version != edition.version:
+        flags.firmware_version = edition.version
+        yield from save(board, flags)
+    if flags.startup_mode != 0:
+        flags.startup_mode = 0
+        yield from save(board, flags)
 
 
-def watch_button(board: Board, flags: SystemFlags, modes: Modes) -> Program:
-    """MODE held from reset: 1 s safe mode, 3 s DFU, 6.5 s the factory image, 10 s the same with profiles wiped."""
-    if not board.mode_held:
-        return
-    before = 0.0
-    for since, colour in zip(MODE_SECONDS, ("magenta", "yellow", "green", "white"), strict=True):
-        if (yield WhileModeHeld(since - before)):
-            break
-        before = since
-        modes.only(factory=since >= MODE_SECONDS[2], dfu=since == MODE_SECONDS[1])
-        if since == MODE_SECONDS[3]:
-            flags.nvmem = layout.NVMEM_WIPE_PROFILES
-        else:
-            board.light(colour, 0.1)
-    if before == MODE_SECONDS[0]:
-        board.event("safe-mode")
-        board.dr[1] = SAFE_MODE
+def heed_register(board: Board, flags: SystemFlags, modes: Modes, edition: Edition) -> Program:
+    """What DR1 asks for, and what it makes of a watchdog reset. Nothing is erased at the third any more."""
+    asked = board.dr[1]
+    if asked == HEALTHY:
+        board.dr[1] = 1
+    elif asked == ENTER_DFU_ONCE:
+        modes.dfu, board.dr[1] = True, HEALTHY
+    elif asked == ENTER_SAFE_MODE and edition.takes_safe_mode_request:
+        modes.safe, board.dr[1] = True, HEALTHY
+    elif "watchdog" in board.causes:
+        if edition.watchdog_clears_modes:
+            modes.only()
+        modes.rollback |= asked == 1
+        modes.factory |= asked == 2
+        modes.dfu |= asked == 3
+        if asked == 2:
+            flags.nvmem = 0
+        board.dr[1] = asked + 1 if asked in (1, 2) else HEALTHY
+        flags.flashed = 0
+        yield from save(board, flags)
+        board.causes.clear()
+
+
+def roll_back(board: Board, flags: SystemFlags) -> Program:
+    """Bring back what was backed up last."""
+    show(board, "red", 0.05)
+    yield from restore(board, layout.BACKUP_ADDRESS)
+    flags.flashed = flags.dfu_on_no_firmware = 0
+    yield from finish(board, flags)
 
 
 def bring_factory_image(board: Board, flags: SystemFlags, colour: str) -> Program:
-    """Copy the factory slot in; the request stays until that is done."""
+    """Copy the factory slot in, whatever it holds; a request for it stays until that is done."""
     show(board, colour, 0.05)
     yield from restore(board, layout.FACTORY_ADDRESS)
     flags.factory = layout.WORD_BLANK
+    flags.flashed = flags.dfu_on_no_firmware = 0
     flags.factory_done = layout.FACTORY_RESET_DONE
     yield from finish(board, flags)
+
+
+def manner(edition: Edition) -> DfuManner:
+    """How its DFU differs from that of generations A and B: it forgets the controller's errors before it writes."""
+    maker = "Particle" if edition.leaves_later else "Spark Devices"
+    return DfuManner(maker, clears_errors=True, leaves_after=0.5 if edition.leaves_later else None)

@@ -13,10 +13,13 @@ from rig.twin.steps import Program, Reset, Work
 
 
 class Modes:
-    """The four modes a start can choose; the first that is set in the order copy, factory, rollback, DFU is entered."""
+    """The four modes a start can choose; the first that is set in the order copy, factory, rollback, DFU is entered.
+
+    `safe` comes on top in generation C: it is written down for the application.
+    """
 
     def __init__(self) -> None:
-        self.copy = self.factory = self.rollback = self.dfu = False
+        self.copy = self.factory = self.rollback = self.dfu = self.safe = False
 
     def only(self, *, factory: bool = False, dfu: bool = False) -> None:
         """Clear all, then set the one named."""
@@ -57,6 +60,11 @@ def install(board: Board, flags: SystemFlags) -> Program:
     flags.ota = layout.OTA_COPYING
     yield from save(board, flags)
     board.dr[10] = layout.OTA_COPYING
+    yield from bring_update(board, flags)
+
+
+def bring_update(board: Board, flags: SystemFlags) -> Program:
+    """Bring the over-the-air image in, and note that the next Hello has an update to tell of."""
     yield from restore(board, layout.OTA_ADDRESS)
     flags.flashed = 1
     yield from finish(board, flags)

@@ -24,7 +24,7 @@ from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.radio import Radio
 from rig.twin.spark_core.steps import Jump, WhileModeHeld
 from rig.twin.spark_core.usb_function import UsbFunction
-from rig.twin.steps import Idle, Reset, Step
+from rig.twin.steps import Idle, Reset, Step, Timer
 
 NO_WATCHDOG = 0xA
 DEFAULT_UID = bytes.fromhex("48ff6d065067555026311387")
@@ -47,7 +47,7 @@ class Core(BoardModel):
         identify: Identify,
         *,
         uid: bytes = DEFAULT_UID,
-        generation: str | None = "B",
+        generation: str | None = "b",
         locked: bool = False,
         identify_bootloader: IdentifyBootloader = lambda _pages: None,
         time_scale: float = 1.0,
@@ -126,8 +126,8 @@ class Core(BoardModel):
 
     @property
     def busy(self) -> bool:
-        """Whether the last request still keeps the device from answering the next."""
-        return self._stepper.on_a_job
+        """Whether the last request still keeps the device from answering the next: flash work does, a timer does not."""
+        return self._stepper.on_a_job and not isinstance(self._stepper.step, Timer)
 
     def control(self, setup: Setup, data: bytes, now: float) -> bytes | None:
         """Answer one control transfer (None stalls). Call only while attached and not busy."""
@@ -178,7 +178,7 @@ class Core(BoardModel):
 
     @property
     def generation(self) -> str | None:
-        """Letter of the bootloader in flash; None when somebody has written over it, and the board is dead."""
+        """Name of the bootloader in flash; None when somebody has written over it, and the board is dead."""
         return self._boot_code.generation
 
     # -- how it goes on ----------------------------------------------------------------------------------------------
@@ -196,8 +196,8 @@ class Core(BoardModel):
             case Reset():
                 self.event("reset")
                 self._restart("software")
-            case Jump(address, watchdog_ms):
-                self._jump(address, watchdog_ms)
+            case Jump(address, watchdog_ms, at_once):
+                self._jump(address, watchdog_ms, at_once)
             case WhileModeHeld():
                 self._stepper.go_on(self.time, False)
             case _:
@@ -242,25 +242,31 @@ class Core(BoardModel):
         self.event("watchdog-reset")
         self._restart("watchdog")
 
-    def _jump(self, address: int, watchdog_ms: float | None) -> None:
-        """Leave the bootloader: first the stack pointer, then the watchdog, then the image (Appendix C2, C3)."""
+    def _jump(self, address: int, watchdog_ms: float | None, at_once: bool) -> None:
+        """Leave the bootloader: first the stack pointer, then the watchdog, then the image (Appendix C2, C3).
+
+        An image that is gone to `at_once` with a stack that is nowhere dies of it itself.
+        """
         if address == layout.INTERNAL_BASE:
             self.event("self-jump")
             self._start_watchdog(watchdog_ms)
             self._start()
             return
         app = self.memory.internal.read(layout.APP_ADDRESS, layout.APP_SIZE)
-        stack = int.from_bytes(app[:4], "little")
-        if not layout.RAM_BASE < stack <= layout.RAM_BASE + layout.RAM_SIZE:
+        has_stack = layout.stack_in_ram(int.from_bytes(app[:4], "little"))
+        if not has_stack and not at_once:
             self.locked_up = True
             self.event("lockup")
             self._stepper.stop(self.time)
             return
         self._start_watchdog(watchdog_ms)
         known = self.identify(app)
-        self.running = known.name
         self.event(f"jump:{known.name}")
-        self._stepper.run(application(self, known), self.time)
+        if has_stack:
+            self.running = known.name
+            self._stepper.run(application(self, known), self.time)
+        else:
+            self._stepper.stop(self.time)
 
     def _start_watchdog(self, milliseconds: float | None) -> None:
         if milliseconds is not None and self.dr[9] >> 12 != NO_WATCHDOG:

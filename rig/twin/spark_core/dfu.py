@@ -5,6 +5,8 @@ Recorded from the genuine bootloader in vectors/dfu, which every answer here mus
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rig.formats import dfuse
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
@@ -24,28 +26,43 @@ MEDIUM_MASK = 0xFC00_0000
 STATE_AFTER_BLOCK_ONE = dfuse.STATUS_ERR_STALLED
 
 
+@dataclass(frozen=True, slots=True)
+class DfuManner:
+    """What one bootloader's DFU does otherwise than another's; as it stands, that of generations A and B."""
+
+    #: As its manufacturer string has it, padded to 18 characters.
+    maker: str = "Spark Devices"
+    #: Each internal erase and write forgets an error of the flash controller, so that none ever lasts (generation C).
+    clears_errors: bool = False
+    #: It answers the way out as if nothing were to come, and resets so many seconds later (None: at once).
+    leaves_after: float | None = None
+
+
+PLAIN = DfuManner()
+
+
 class DfuFunction(UsbFunction):
-    """1D50:607F with two alternate settings that select nothing.
+    """1D50:607F with two alternate settings that select nothing."""
 
-    With `leaves_after` seconds it answers the way out as if nothing were to come, and resets later (generation C).
-    """
+    highest_alternate, highest_interface = 3, 2
 
-    device_descriptor = bytes.fromhex("1201000100000040501d7f60000201020301")
-    configuration_descriptor = bytes.fromhex("09022400010100c0320904000000fe0102040904000100fe01020509210bff0000041a01")
-
-    def __init__(self, board: Board, flags: SystemFlags, *, leaves_after: float | None = None):
+    def __init__(self, board: Board, flags: SystemFlags, manner: DfuManner = PLAIN):
         super().__init__()
+        self.device_descriptor = bytearray.fromhex("1201000100000040501d7f60000201020301")
+        self.configuration_descriptor = bytearray.fromhex(
+            "09022400010100c032 0904000000fe010204 0904000100fe010205 09210bff0000041a01"
+        )
         self.strings = [
-            bytes.fromhex("04030904"),
-            string_descriptor("Spark Devices     "),
-            string_descriptor("CORE DFU "),
-            string_descriptor(serial_number(board.uid)),
-            string_descriptor("@Internal Flash  /0x08000000/20*001Ka,108*001Kg\0"),
-            string_descriptor("@SPI Flash : SST25x/0x00000000/512*04Kg" + "\0" * 9),
+            bytearray.fromhex("04030904"),
+            bytearray(string_descriptor(f"{manner.maker:18}")),
+            bytearray(string_descriptor("CORE DFU ")),
+            bytearray(string_descriptor(serial_number(board.uid))),
+            bytearray(string_descriptor("@Internal Flash  /0x08000000/20*001Ka,108*001Kg\0")),
+            bytearray(string_descriptor("@SPI Flash : SST25x/0x00000000/512*04Kg" + "\0" * 9)),
         ]
         self._board = board
         self._flags = flags
-        self._leaves_after = leaves_after
+        self._manner = manner
         self._state = dfuse.ERROR
         self._status = dfuse.STATUS_ERR_FIRMWARE
         self._pointer = layout.APP_ADDRESS
@@ -108,7 +125,7 @@ class DfuFunction(UsbFunction):
                 self._state = dfuse.DNLOAD_IDLE
         elif self._state == dfuse.MANIFEST_SYNC:
             self._state = dfuse.MANIFEST
-            if self._leaves_after is not None:
+            if self._manner.leaves_after is not None:
                 return dfuse.Status(self._status, 0, dfuse.DNLOAD_IDLE).pack()
             poll = 1
         return dfuse.Status(self._status, poll, self._state).pack()
@@ -138,8 +155,9 @@ class DfuFunction(UsbFunction):
         self._state = dfuse.DNLOAD_SYNC
 
     def _leave(self) -> Program:
-        if self._leaves_after is not None:
-            yield Timer(self._leaves_after)
+        self._state = dfuse.MANIFEST_WAIT_RESET
+        if self._manner.leaves_after is not None:
+            yield Timer(self._manner.leaves_after)
         self._flags.ota = layout.OTA_RUN
         yield from save(self._board, self._flags)
         self._board.dr[10] = layout.OTA_RUN
@@ -161,13 +179,20 @@ class DfuFunction(UsbFunction):
             medium, address = self._board.memory.internal, layout.INTERNAL_BASE
         return medium.read(address, length).ljust(length, b"\xff") if address in medium else b"\xff" * length
 
+    def _forget_error(self, medium: Nor) -> None:
+        if self._manner.clears_errors:
+            medium.error = False
+
     def _is_locked(self, address: int) -> bool:
         """Whether option bytes protect the page: the controller then sets an error flag, and nothing else happens."""
         return self._board.locked and layout.INTERNAL_BASE <= address < layout.INTERNAL_BASE + layout.BOOTLOADER_SIZE
 
     def _erase(self, address: int) -> Program:
         medium = self._medium(address)
-        if medium is None or address not in medium or medium.error:
+        if medium is None or address not in medium:
+            return
+        self._forget_error(medium)
+        if medium.error:
             return
         if self._is_locked(address):
             medium.error = True
@@ -179,6 +204,7 @@ class DfuFunction(UsbFunction):
         if medium is None or address not in medium or address + len(data) not in range(medium.base + medium.size + 1):
             return
         if medium is self._board.memory.internal:
+            self._forget_error(medium)
             if self._is_locked(address):
                 medium.error = True
             if not medium.error:

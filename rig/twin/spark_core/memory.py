@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rig.formats import spark_flash as layout
+from rig.formats.spark_flash import SystemFlags
 from rig.twin.flash import Nor
 from rig.twin.memory import Memory
 
@@ -55,3 +56,7 @@ class CoreMemory(Memory):
     def flags16(self) -> bytes:
         """The first 16 bytes of the system-flags page, unrecorded."""
         return self.internal.peek(layout.FLAGS_ADDRESS, 16)
+
+    def flags18(self) -> bytes:
+        """The 18 bytes of it that generation C knows, unrecorded."""
+        return self.internal.peek(layout.FLAGS_ADDRESS, SystemFlags.LONGEST)

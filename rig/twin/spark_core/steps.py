@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 START_SECONDS = 0.02
 #: What the bootloader sets: 781 counts of 6.4 ms, at an LSI of 40 kHz.
 WATCHDOG_MS = 4998.4
+#: What DR1 holds while nothing is wrong with the application.
+HEALTHY = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,15 @@ class WhileModeHeld(Timer):
 
 @dataclass(frozen=True, slots=True)
 class Jump(Step):
-    """Load the stack pointer found at `address` and go there, with the watchdog running where `watchdog_ms` says so."""
+    """Load the stack pointer found at `address` and go there, with the watchdog running where `watchdog_ms` says so.
+
+    A bootloader that goes there `at_once` no longer needs a stack once it has loaded that pointer; one that does not
+    starts the watchdog in between, and faults where the pointer leads nowhere.
+    """
 
     address: int
     watchdog_ms: float | None = None
+    at_once: bool = False
 
 
 class Board(Protocol):

@@ -26,7 +26,7 @@ from rig.trust.web_pki import WebPki
 
 ENDPOINTS = int(os.environ.get("RIG_ENDPOINTS", "1000"))
 SERVERS, FIRMWARE, ROUNDS = 2, 20, int(os.environ.get("RIG_ROUNDS", "6"))
-#: Hosts of this share of the names; answers a line of standard input with another identity for all of them.
+#: Hosts of this share of the names; a line of standard input says how many of them get another identity.
 SERVER = """
 import asyncio, sys
 from datetime import datetime, timedelta, UTC
@@ -43,9 +43,9 @@ async def main(folder, first, last):
     endpoint = Endpoint({f"host{n}.test": made(n) for n in range(first, last)}, asyncio.Protocol)
     fresh = {n: made(n, under="lets-encrypt-r10") for n in range(first, last)}
     print(await endpoint.start("127.0.0.1", 0), flush=True)
-    while await asyncio.to_thread(sys.stdin.readline):
-        for n, identity in fresh.items():
-            endpoint.swap(identity, f"host{n}.test")
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        for n in list(fresh)[:int(line)]:
+            endpoint.swap(fresh[n], f"host{n}.test")
         print("swapped", flush=True)
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
@@ -69,9 +69,11 @@ class Servers:
         ports = [int(process.stdout.readline()) for process in self.processes]
         self.places = [(f"host{n}.test", ports[n // share]) for n in range(share * SERVERS)]
 
-    def swap(self):
-        for process in self.processes:
-            process.stdin.write("\n")
+    def swap(self, count=None):
+        """The first so many, or all."""
+        for number, process in enumerate(self.processes):
+            wanted = ENDPOINTS if count is None else count if number == 0 else 0
+            process.stdin.write(f"{wanted}\n")
             process.stdin.flush()
             assert process.stdout.readline() == "swapped\n"
 

@@ -9,14 +9,14 @@ import enum
 import hashlib
 from collections.abc import Generator, Iterable
 
-from rig.formats import esp_image
+from rig.formats import esp_header, esp_image
 from rig.formats.certificate_chain import VERIFY_FAILED
 from rig.formats.partition_table import Partition
 from rig.twin.esp32.app.connection import ConnectionFailed, Security, TimedOut
 from rig.twin.esp32.app.esp_error import EspError
 from rig.twin.esp32.app.http import HungUp, Malformed, Response, Url, request
 from rig.twin.esp32.app.ota import Ota, perform
-from rig.twin.esp32.memory import BLOCK, FLASH_SIZE, SECTOR
+from rig.twin.esp32.memory import BLOCK, SECTOR
 from rig.twin.flash import Run
 from rig.twin.steps import Program, Step, Timer
 
@@ -109,7 +109,7 @@ def headers_of(ota: Ota, version: str) -> dict[str, str]:
         "x-ESP32-sketch-size": str(image.length),
         "x-ESP32-sketch-md5": hashlib.md5(sketch).hexdigest(),
         "x-ESP32-sketch-sha256": (image.digest or b"").hex().upper(),
-        "x-ESP32-chip-size": str(FLASH_SIZE),
+        "x-ESP32-chip-size": str(ota.board.memory.size),
         "x-ESP32-sdk-version": f"v{ota.behaviour.idf}",
         "x-ESP32-mode": "sketch",
         "x-ESP32-version": version,
@@ -155,7 +155,7 @@ def _answered(ota: Ota, response: Response) -> Generator[Step, bool, Result]:
     target = _target(ota)
     if size > target.size:
         raise UpdateFailed(NO_ROOM)
-    if (yield from _peek(response)) != bytes([esp_image.MAGIC]):
+    if (yield from _peek(response)) != bytes([esp_header.MAGIC]):
         raise UpdateFailed(BAD_MAGIC)
     md5 = head.headers.get("x-md5")
     if md5 and len(md5) != 32:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from rig.formats import esp_image
-from rig.formats.esp_image import AppDescription, Header
+from rig.formats.esp_header import UNSET_REVISIONS, Header
+from rig.formats.esp_image import AppDescription
 from rig.formats.partition_table import Partition
 from rig.twin.esp32.app.connection import TimedOut
 from rig.twin.esp32.app.esp_error import FAIL, INVALID_ARG, INVALID_VERSION, OK, EspError
@@ -130,7 +131,7 @@ class _Download:
         if header.chip_id != chip.chip_id:
             self._board.say(f"E esp_ota_ops: mismatch chip ID, expected {chip.chip_id}, found {header.chip_id}")
             raise EspError(INVALID_VERSION)
-        unset = header.max_revision in esp_image.UNSET_REVISIONS
+        unset = header.max_revision in UNSET_REVISIONS
         if header.min_revision > chip.revision or (not unset and chip.revision > header.max_revision):
             self._board.say("E esp_ota_ops: chip revision check failed.")
             raise EspError(INVALID_VERSION)

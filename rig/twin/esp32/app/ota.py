@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 from rig.firmware.esp_behaviour import EspBehaviour
-from rig.formats import esp_image, otadata
+from rig.formats import esp_header, esp_image, otadata
 from rig.formats.esp_boot_config import SecureVersion
 from rig.formats.esp_signature import verify_update
 from rig.formats.otadata import SECTOR, Record, Rewrite, State
@@ -26,7 +26,7 @@ from rig.twin.esp32.app.esp_error import (
     OTA_VALIDATE_FAILED,
     EspError,
 )
-from rig.twin.esp32.memory import FLASH_SIZE
+from rig.twin.esp32.memory import BeyondFlash
 from rig.twin.esp32.steps import Board
 from rig.twin.flash import Run
 from rig.twin.steps import Program, Step, Work
@@ -56,13 +56,13 @@ class Ota:
     def __init__(self, board: Board, running: Partition, behaviour: EspBehaviour):
         self.board, self.running, self.behaviour = board, running, behaviour
         try:
-            self.table = PartitionTable.parse(self.read(TABLE_OFFSET, TABLE_SIZE))
+            self.table = PartitionTable.parse(self.read(TABLE_OFFSET, TABLE_SIZE), self.board.memory.size)
         except TableRefused:
             self.table = PartitionTable(())
 
     def read(self, offset: int, length: int) -> bytes:
         """Flash as the application sees it: nothing beyond its end."""
-        return self.board.memory.flash.read(offset, length) if offset + length <= FLASH_SIZE else b""
+        return self.board.memory.flash.read(offset, length) if offset + length <= self.board.memory.size else b""
 
     # -- which slots there are ---------------------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ class Update:
         if self._sequential:
             entered = -(-self.written // SECTOR) * SECTOR
             yield from perform(memory.erasing(self.target.offset + entered, end - entered))
-        if self.written == 0 and data[0] != esp_image.MAGIC:
+        if self.written == 0 and data[0] != esp_header.MAGIC:
             line = f"E esp_ota_ops: OTA image has invalid magic byte (expected 0xE9, saw 0x{data[0]:02x})"
             self._ota.board.say(line)
             raise EspError(OTA_VALIDATE_FAILED)
@@ -263,8 +263,9 @@ class Update:
 
 def perform(runs: Iterable[Run]) -> Program:
     """Flash work, run by run. Raises EspError before any of it where it goes beyond the end of flash."""
-    work = list(runs)
-    if any(run.address + run.count * run.unit > FLASH_SIZE for run in work):
-        raise EspError(INVALID_ARG)
+    try:
+        work = list(runs)
+    except BeyondFlash as error:
+        raise EspError(INVALID_ARG) from error
     for run in work:
         yield Work(run)

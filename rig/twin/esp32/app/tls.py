@@ -22,7 +22,7 @@ from rig.twin.esp32.app.server_flight import ServerFlight
 ECDSA, DHE = "TLS-ECDHE-ECDSA-", "TLS-DHE-RSA-"
 KEY_EXCHANGES = (ECDSA, "TLS-ECDHE-RSA-", "TLS-RSA-")
 #: Up to this release TLS 1.0 and 1.1 were on.
-LAST_WITH_TLS_1_0: Release = (4, 4)
+LAST_WITH_TLS_1_0 = Release(4, 4, 99)
 CIPHERS = ("WITH-AES-256-GCM-", "WITH-AES-256-CCM", "WITH-AES-256-CBC-", "WITH-AES-128-GCM-", "WITH-AES-128-CCM",
            "WITH-AES-128-CBC-")  # fmt: skip
 FATAL = 2

@@ -5,17 +5,15 @@ Health, watchdog, listening mode and profiles as firmware 0.2.1 does it (referen
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.formats.spark_flash import SystemFlags
-from rig.formats.spark_messages import Published
-from rig.twin.spark_core.app.cloud import stay_online
+from rig.twin.spark_core.app.cloud import CloudClient
 from rig.twin.spark_core.app.console import listen_for_credentials
 from rig.twin.spark_core.app.deep_update import deep_update
 from rig.twin.spark_core.app.dialect import Dialect
 from rig.twin.spark_core.app.listening import ListeningFunction
+from rig.twin.spark_core.app.protocol import Conversation
 from rig.twin.spark_core.app.user_code import UserCode, synthetic
 from rig.twin.spark_core.flags import save
 from rig.twin.spark_core.steps import Board
@@ -35,7 +33,7 @@ def application(board: Board, known: Identity) -> Program:
     if known.runs not in ("ok", "hangs", "never-confirms"):
         yield Idle()
         return
-    dialect = board.dialect or Dialect.of(known.version)
+    dialect, booted = board.dialect or Dialect.of(known.version), board.time
     board.light("white", 0)
     board.feed_watchdog(None)
     yield Timer(HEALTHY_AFTER_SECONDS)
@@ -51,14 +49,14 @@ def application(board: Board, known: Identity) -> Program:
         board.radio.wipe_profiles()
         flags.nvmem = NEVER_WIPED
         yield from save(board, flags)
-    user = user_code(board, known, dialect)
-    if known.patches_radio is not None or dialect.tells_radio:
-        told = Published("spark/cc3000-patch-version", board.radio.eeprom.version, public=False)
-        user = replace(user, after_hello=(*user.after_hello, told))
+    user, tells_radio = user_code(board, known, dialect), known.patches_radio is not None or dialect.tells_radio
+    client = CloudClient(
+        board, dialect, Conversation(board, dialect, user, flags, tells_radio=tells_radio, booted=booted)
+    )
     while True:
         if board.listening_wanted or not board.radio.eeprom.profiles:
             yield from _listen(board)
-        yield from stay_online(board, dialect, user, flags)
+        yield from client.stay_online()
 
 
 def user_code(board: Board, known: Identity, dialect: Dialect) -> UserCode:

@@ -1,38 +1,23 @@
 """A Core on its way to the cloud, and there: join, find the server, connect, shake hands, talk; for ever.
 
-Everything blocks, as in the real firmware: while flash is written nothing is read, and a handshake that failed is
-tried again on the same connection until the server closes it (reference/spark-core.md §6.1, §6.2, §7.3).
+Everything blocks, as in the real firmware: while flash is written nothing is read. Before 0.4 a handshake that failed
+changes nothing: the Core says what it says after a handshake, with the keys it has, passes once through its loop, and
+shakes hands again on the same connection; a ping that is never answered ends that after 40 s (core-firmware
+src/spark_wlan.cpp, SPARK_WLAN_Loop; device-os v0.4.4 system/src/system_task.cpp; reference §6.1, §6.2, §7.3).
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Generator
-from dataclasses import dataclass
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.formats import spark_flash as layout
-from rig.formats.core_key_der import LONGEST, CoreKeyNumbers, read_core_key
-from rig.formats.spark_cipher import LONGEST_FROM_CORE
-from rig.formats.spark_flash import SystemFlags
-from rig.formats.spark_handshake import (
-    ANSWER_SIZE,
-    BLOCK_SIZE,
-    CREDENTIALS_SIZE,
-    NONCE_SIZE,
-    SEALED_SIZE,
-    Credentials,
-    introduce,
-    is_signed,
-)
-from rig.formats.spark_keys import SECTOR_BYTES, ServerRecord, modulus_in
-from rig.formats.spark_messages import presence
+from rig.formats.spark_handshake import Credentials
+from rig.formats.spark_keys import SECTOR_BYTES, ServerRecord
 from rig.twin.spark_core.app.dialect import Dialect
-from rig.twin.spark_core.app.protocol import Conversation, HangUp
-from rig.twin.spark_core.app.user_code import UserCode
+from rig.twin.spark_core.app.handshake import COLOURS, GOOD, LOST, Keys, shake_hands
+from rig.twin.spark_core.app.hang_up import HangUp
+from rig.twin.spark_core.app.protocol import Conversation
 from rig.twin.spark_core.steps import Board
 from rig.twin.steps import Delay, Listen, Program, Step, Timer
 from rig.twin.tcp import Link
@@ -41,159 +26,125 @@ PORT = 5683
 DEFAULT_SERVER = "device.spark.io"
 #: Modelled times: Wi-Fi join and DHCP, and the radio's own reset.
 JOIN_SECONDS, RADIO_RESET_SECONDS = 5.0, 1.0
-CONNECT_SECONDS, BLOCKING_SECONDS = 8.0, 20.0
+CONNECT_SECONDS = 8.0
 FAILURES_UNTIL_RADIO_RESET = 2
 #: How long the LED shows what went wrong.
 SHOWN_SECONDS = 0.5
-PRESENCES = 3
-
-Received = Generator[Step, bool, bytes | None]
-#: What became of a handshake, and the colour that shows it.
-LOST, KEY_WRONG, SIGNATURE_WRONG = -1, 1, 2
-COLOURS = {LOST: "red", KEY_WRONG: "orange", SIGNATURE_WRONG: "magenta"}
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What a Core read from its flash when it first needed it; it does not look again before a reset."""
+class CloudClient:
+    """The way to the cloud from one reset to the next."""
 
-    server: rsa.RSAPublicKey | None
-    own: CoreKeyNumbers
+    def __init__(self, board: Board, dialect: Dialect, conversation: Conversation):
+        self._board, self._dialect, self._conversation = board, dialect, conversation
+        self._keys: Keys | None = None
+        self._failures_in_a_row, self._failed_at = 0, 0.0
 
-    @classmethod
-    def read(cls, board: Board) -> Keys:
-        """Read both keys, without a check."""
-        flash = board.memory.external
-        modulus = modulus_in(flash.read(layout.SERVER_KEY_ADDRESS, SECTOR_BYTES))
+    def stay_online(self) -> Program:
+        """Be online as well as one can, until somebody asks for listening mode."""
+        board, radio = self._board, self._board.radio
+        self._keys = self._keys or Keys.read(board)
+        failures = 0
+        yield from self._join()
+        while not board.listening_wanted:
+            yield from self._back_off()
+            if (yield from self._connect()):
+                failures = 0
+                yield from self._on_a_connection(self._keys)
+                continue
+            self._failed()
+            failures += 1
+            board.light("red", SHOWN_SECONDS)
+            yield Timer(SHOWN_SECONDS)
+            if failures >= FAILURES_UNTIL_RADIO_RESET:
+                failures = 0
+                radio.vanish()
+                yield Delay(RADIO_RESET_SECONDS)
+                yield from self._join()
+        radio.vanish()
+
+    def _join(self) -> Program:
+        """Join the network; a radio that cannot blinks green until somebody resets the board."""
+        board = self._board
+        board.light("green", 0.1)
+        while not board.radio.eeprom.joins:
+            yield Listen(math.inf)
+            if board.listening_wanted:
+                return
+        yield Delay(JOIN_SECONDS)
+
+    def _back_off(self) -> Program:
+        until = self._failed_at + self._dialect.backs_off(self._failures_in_a_row)
+        while self._board.time < until and not self._board.listening_wanted:
+            yield from self._conversation.wait(until - self._board.time)
+
+    def _failed(self) -> None:
+        self._failures_in_a_row, self._failed_at = self._failures_in_a_row + 1, self._board.time
+
+    def _connect(self) -> Generator[Step, bool, bool]:
+        board, radio = self._board, self._board.radio
+        board.light("cyan", 0.1)
+        radio.connect(server_of(board), PORT)
+        until = board.time + CONNECT_SECONDS
+        while radio.link is Link.CONNECTING and board.time < until and not board.listening_wanted:
+            yield from self._conversation.wait(until - board.time)
+        if radio.link is not Link.OPEN:
+            radio.close()
+        return radio.link is Link.OPEN
+
+    def _on_a_connection(self, keys: Keys) -> Program:
+        """Shake hands, as often as it takes, and talk until the connection is over."""
+        board, radio = self._board, self._board.radio
+        ended = GOOD
+        while radio.link is not Link.CLOSED and not board.listening_wanted:
+            board.light("cyan", 0.05)
+            ended = yield from self._shake_hands(keys)
+            board.event(f"handshake:{ended}")
+            if ended != GOOD:
+                board.light(COLOURS[ended], 0)
+            if not (yield from self._talk(ended)):
+                break
+        radio.close()
+        self._conversation.update.connection_is_over()
+        if ended != GOOD:
+            yield Timer(SHOWN_SECONDS)
+
+    def _shake_hands(self, keys: Keys) -> Generator[Step, bool, int]:
+        """Ends when the Hello is out; from 0.4 on with one pass through the loop."""
+        found = yield from shake_hands(self._board, self._dialect, keys, self._conversation)
+        if not isinstance(found, Credentials):
+            return found
+        self._conversation.start(found)
+        if not self._dialect.hangs_up:
+            return GOOD
         try:
-            server = rsa.RSAPublicNumbers(65537, modulus).public_key()
-        except (ValueError, UnsupportedAlgorithm):
-            server = None  # blank flash or noise: nothing that anybody could decrypt
-        return cls(server, read_core_key(flash.read(layout.CORE_KEY_ADDRESS, LONGEST)))
+            return GOOD if (yield from self._conversation.pass_once()) else LOST
+        except HangUp:
+            return LOST
 
-
-def stay_online(board: Board, dialect: Dialect, user: UserCode, flags: SystemFlags) -> Program:
-    """Be online as well as one can, until somebody asks for listening mode."""
-    keys = Keys.read(board)
-    failures = 0
-    yield from _join(board)
-    while not board.listening_wanted:
-        if (yield from _connect(board)):
-            failures = 0
-            yield from _on_a_connection(board, dialect, user, flags, keys)
-            continue
-        failures += 1
-        board.light("red", SHOWN_SECONDS)
-        yield Timer(SHOWN_SECONDS)
-        if failures >= FAILURES_UNTIL_RADIO_RESET:
-            failures = 0
-            board.radio.vanish()
-            yield Delay(RADIO_RESET_SECONDS)
-            yield from _join(board)
-    board.radio.vanish()
+    def _talk(self, ended: int) -> Generator[Step, bool, bool]:
+        """What follows a handshake. Returns whether another one may follow on the same connection."""
+        board, conversation = self._board, self._conversation
+        if ended != GOOD and self._dialect.hangs_up:
+            self._failed()
+            return False
+        self._failures_in_a_row = 0
+        try:
+            conversation.greet()
+            going = yield from conversation.pass_once()
+            if ended == GOOD and going:
+                conversation.begin_user_code()
+            while ended == GOOD and going and not board.listening_wanted:
+                if not board.radio.received and board.radio.link is Link.OPEN:
+                    yield from conversation.wait(conversation.due() - board.time)
+                going = yield from conversation.pass_once()
+        except HangUp:
+            board.event("hang-up")
+            return False
+        return going and ended != GOOD
 
 
 def server_of(board: Board) -> str:
     """The name or address in the record beside the server's key, else the default."""
     sector = board.memory.external.read(layout.SERVER_KEY_ADDRESS, SECTOR_BYTES)
     return ServerRecord.unpack(sector).address or DEFAULT_SERVER
-
-
-def _join(board: Board) -> Program:
-    """Join the network; a radio that cannot blinks green until somebody resets the board."""
-    board.light("green", 0.1)
-    while not board.radio.eeprom.joins:
-        yield Listen(math.inf)
-        if board.listening_wanted:
-            return
-    yield Delay(JOIN_SECONDS)
-
-
-def _connect(board: Board) -> Generator[Step, bool, bool]:
-    board.light("cyan", 0.1)
-    radio = board.radio
-    radio.connect(server_of(board), PORT)
-    until = board.time + CONNECT_SECONDS
-    while radio.link is Link.CONNECTING and board.time < until and not board.listening_wanted:
-        yield Listen(until - board.time)
-    if radio.link is not Link.OPEN:
-        radio.close()
-    return radio.link is Link.OPEN
-
-
-def _on_a_connection(board: Board, dialect: Dialect, user: UserCode, flags: SystemFlags, keys: Keys) -> Program:
-    """Shake hands, as often as it takes, and talk until the connection is over."""
-    while board.radio.link is Link.OPEN and not board.listening_wanted:
-        board.light("cyan", 0.05)
-        found = yield from _shake_hands(board, dialect, keys)
-        if isinstance(found, Credentials):
-            yield from _talk(board, dialect, user, flags, found)
-            break
-        board.event(f"handshake:{found}")
-        board.light(COLOURS[found], 0)
-        if dialect.hangs_up:
-            board.radio.close()
-        yield Timer(SHOWN_SECONDS)
-    board.radio.close()
-
-
-def _shake_hands(board: Board, dialect: Dialect, keys: Keys) -> Generator[Step, bool, Credentials | int]:
-    nonce = yield from _receive(board, NONCE_SIZE)
-    if nonce is None:
-        return LOST
-    own_key = keys.own.public_der if dialect.introduces_key else b""
-    block = os.urandom(BLOCK_SIZE) if keys.server is None else introduce(keys.server, nonce, board.uid, own_key)
-    board.radio.send(block)
-    reply = yield from _receive(board, ANSWER_SIZE)
-    if reply is None:
-        return LOST
-    raw = keys.own.decrypt(reply[:SEALED_SIZE])
-    if raw is None or len(raw) != CREDENTIALS_SIZE:
-        return KEY_WRONG
-    credentials = Credentials(raw)
-    if keys.server is None or not is_signed(keys.server, credentials, reply):
-        return SIGNATURE_WRONG
-    return credentials
-
-
-def _talk(board: Board, dialect: Dialect, user: UserCode, flags: SystemFlags, credentials: Credentials) -> Program:
-    conversation = Conversation(board, dialect, user, flags, credentials)
-    radio = board.radio
-    for _ in range(PRESENCES):
-        radio.announce(presence(board.uid))
-    board.event("handshake:0")
-    conversation.greet()
-    try:
-        while not board.listening_wanted:
-            if len(radio.received) >= 2:
-                yield from _frame(board, conversation)
-            elif radio.link is not Link.OPEN:
-                return
-            elif radio.received and dialect.loses_lone_byte:
-                radio.take(1)
-            else:
-                yield from conversation.tick()
-                yield Listen(max(conversation.due() - board.time, 0))
-    except HangUp:
-        board.event("hang-up")
-
-
-def _frame(board: Board, conversation: Conversation) -> Program:
-    length = int.from_bytes(board.radio.take(2), "big")
-    if length > LONGEST_FROM_CORE:
-        raise HangUp
-    sealed = yield from _receive(board, length)
-    if sealed is None:
-        raise HangUp
-    yield from conversation.handle(sealed)
-
-
-def _receive(board: Board, count: int) -> Received:
-    """Block until so many bytes have come; None when they did not within 20 s, or the connection is over."""
-    radio = board.radio
-    until = board.time + BLOCKING_SECONDS
-    while len(radio.received) < count:
-        if radio.link is not Link.OPEN or board.time >= until:
-            return None
-        yield Listen(until - board.time)
-    return radio.take(count)

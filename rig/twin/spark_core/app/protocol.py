@@ -1,167 +1,233 @@
-"""A Core's side of the conversation once the handshake is over: what it says by itself, and how it answers.
+"""A Core's side of its talk with the cloud: what it says by itself, and how it answers.
 
-It dispatches on a request's code and on one letter, takes the fourth byte for the token, and checks nothing else
-(reference/spark-core.md §6.3).
+It lives from one reset to the next: keys, counters, timers and what the buffer holds outlast a connection. It
+dispatches on a request's code and on one letter, takes byte 4 for the token, and checks nothing else (reference/
+spark-core.md §6.3; core-communication-lib and device-os spark_protocol.cpp, event_loop and handle_received_message).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import struct
-from collections import deque
+from collections.abc import Generator
 
-from rig.formats.spark_cipher import Sealer
-from rig.formats.spark_coap import Code, Malformed, Message, Option, Type
+from rig.formats.spark_cipher import LONGEST_FROM_CORE
+from rig.formats.spark_coap import Code, Malformed, Message
 from rig.formats.spark_flash import FACTORY_REQUESTED, SystemFlags
 from rig.formats.spark_handshake import Credentials
 from rig.formats.spark_messages import (
-    BOOLEAN,
-    DOUBLE,
-    INTEGER,
     LONGEST_ARGUMENT,
     Hello,
     Published,
     acknowledgement,
     answer,
     ping,
-    subscribe,
+    presence,
     time_request,
 )
+from rig.twin.spark_core.app import requests
+from rig.twin.spark_core.app.channel import Channel
 from rig.twin.spark_core.app.dialect import Dialect
+from rig.twin.spark_core.app.events import Publisher, Subscriptions
+from rig.twin.spark_core.app.hang_up import HangUp
+from rig.twin.spark_core.app.indexed_update import IndexedUpdate
+from rig.twin.spark_core.app.running_update import RunningUpdate
 from rig.twin.spark_core.app.update import Update
-from rig.twin.spark_core.app.user_code import PING_SECONDS, PING_TRIES, FactoryResetWanted, PingWanted, UserCode, Value
+from rig.twin.spark_core.app.user_code import PING_SECONDS, PING_TRIES, FactoryResetWanted, PingWanted, UserCode
 from rig.twin.spark_core.flags import save
 from rig.twin.spark_core.steps import Board
-from rig.twin.steps import Delay, Program, Reset
+from rig.twin.steps import Delay, Program, Reset, Step
+from rig.twin.tcp import Link
 
-PINGS_AFTER_SECONDS, LOST_AFTER_SECONDS = 15.0, 10.0
-#: Events a Core lets out within one second.
-BURST = 4
+PINGS_AFTER_SECONDS, LOST_AFTER_SECONDS, BLOCKING_SECONDS = 15.0, 10.0, 20.0
 UNKNOWN_FUNCTION = -1
-#: What a read from address 0 gives: the initial stack pointer.
-READ_FROM_ZERO = 0x2000_5000
 
-
-class HangUp(Exception):
-    """The Core closes the connection."""
+Received = Generator[Step, bool, bytes | None]
 
 
 class Conversation:
-    """One connection, from its Hello on. `handle` and `tick` are programs; they raise HangUp."""
+    """All that is said between one reset and the next. Its programs raise HangUp."""
 
-    def __init__(self, board: Board, dialect: Dialect, user: UserCode, flags: SystemFlags, credentials: Credentials):
+    def __init__(
+        self,
+        board: Board,
+        dialect: Dialect,
+        user: UserCode,
+        flags: SystemFlags,
+        *,
+        tells_radio: bool = False,
+        booted: float | None = None,
+    ):
         self._board, self._dialect, self._user, self._flags = board, dialect, user, flags
-        self._sealer: Sealer = credentials.sealer()
-        self._opener = credentials.opener()
-        self._mid = int.from_bytes(credentials.salt[:2], "big")
-        self._time_token = (credentials.salt[2] + 1) % 256
-        self._published: deque[float] = deque(maxlen=BURST)
-        self._last_message = board.time
-        self._waits_for_answer = False
-        self._length_overwritten: bytes | None = None
-        self.update = Update(board, dialect, flags, self)
+        self._tells_radio = tells_radio
+        self._booted = board.time if booted is None else booted
+        self.channel = Channel(board.radio)
+        kind = IndexedUpdate if dialect.indexes_chunks else RunningUpdate
+        self._update = kind(board, dialect, flags, self.channel)
+        self._publisher = Publisher(dialect, self.channel, self._uptime, self._holds_events_back)
+        self._subscriptions = Subscriptions(dialect, self.channel, user.subscriptions)
+        self._last_message, self._waits_for_answer = self._booted, False
+        self._argument, self._user_began = b"", False
+
+    @property
+    def update(self) -> Update:
+        """The update under way."""
+        return self._update
 
     # -- what it says by itself --------------------------------------------------------------------------------------
 
-    def greet(self) -> None:
-        """Hello, and what follows it without waiting for an answer."""
+    def start(self, credentials: Credentials) -> None:
+        """A handshake has succeeded: say Hello."""
+        self.channel.start(credentials)
         platform = 0 if self._dialect.introduces_key else None
-        self.send(Hello(updated=self._flags.flashed == 1, platform=platform).pack(self.next_mid()))
-        if self._dialect.introduces_key:
+        hello = Hello(updated=self._flags.flashed == 1, platform=platform)
+        self.channel.say(hello.pack(self.channel.next_mid()))
+
+    def greet(self) -> None:
+        """What the system says after a handshake; firmware before 0.4 does so even after one that failed."""
+        if self._dialect.remembers_subscriptions:
             self.publish(Published("spark/hardware/max_binary", "110592", public=False))
             self.publish(Published("spark/hardware/ota_chunk_size", "512", public=False))
-        for prefix in self._user.subscriptions:
-            self.send(subscribe(self.next_mid(), prefix))
-        if self._user.asks_time:
-            self.send(time_request(self.next_mid(), self._time_token))
+            self._tell_radio()
+            self._announce()
+            self._subscriptions.repeat()
+            self._ask_time()
+        else:
+            self._announce()
+            self._ask_time()
+            self._tell_radio()
+
+    def begin_user_code(self) -> None:
+        """User code runs while the Core is online: it subscribes when it begins, and publishes."""
+        if not self._user_began:
+            self._user_began = True
+            self._subscriptions.begin()
         for event in self._user.after_hello:
             self.publish(event)
 
     def publish(self, event: Published) -> bool:
         """Publish, unless there were too many just now or an update is under way."""
-        now = self._board.time
-        if self.update.under_way and self._dialect.holds_events_back:
+        return self._publisher.publish(event)
+
+    def _announce(self) -> None:
+        for _ in range(self._dialect.presences):
+            self._board.radio.announce(presence(self._board.uid))
+
+    def _tell_radio(self) -> None:
+        if self._tells_radio:
+            self.publish(Published("spark/cc3000-patch-version", self._board.radio.eeprom.version, public=False))
+
+    def _ask_time(self) -> None:
+        if self._dialect.asks_time and not self._update.under_way:
+            mid = self.channel.next_mid()
+            self.channel.say(time_request(mid, self.channel.next_token()))
+
+    def _holds_events_back(self) -> bool:
+        return self._update.under_way and self._dialect.holds_events_back
+
+    def _uptime(self) -> int:
+        return round((self._board.time - self._booted) * 1000)
+
+    # -- its loop ----------------------------------------------------------------------------------------------------
+
+    def pass_once(self) -> Generator[Step, bool, bool]:
+        """Act on one message, or on the time. Returns whether the connection is still there; raises HangUp."""
+        radio = self._board.radio
+        if len(radio.received) >= 2:
+            yield from self._frame()
+            return True
+        if radio.received:
+            self.channel.put(0, radio.take(1))  # a byte that comes alone is lost
+        elif radio.link is not Link.OPEN:
             return False
-        if len(self._published) == BURST and now - self._published[0] < 1.0:
-            return False
-        self._published.append(now)
-        frame = self._sealer.seal(event.pack(self.next_mid()))
-        self._length_overwritten = frame[:2]
-        self._board.radio.send(frame)
+        yield from self.tick()
         return True
 
-    def send(self, plain: bytes) -> bytes:
-        """Send a message; returns its ciphertext."""
-        frame = self._sealer.seal(plain)
-        self._board.radio.send(frame)
-        return frame[2:]
+    def wait(self, seconds: float) -> Program:
+        """Listen, at the longest so long."""
+        yield from self._update.slot.wait(seconds)
 
-    def next_mid(self) -> int:
-        """The next of the Core's own message ids."""
-        self._mid = (self._mid + 1) % 0x10000
-        return self._mid
+    def receive(self, count: int) -> Received:
+        """Block until so many bytes have come; None when they did not within 20 s, or the connection is over."""
+        radio = self._board.radio
+        until = self._board.time + BLOCKING_SECONDS
+        while len(radio.received) < count:
+            if radio.link is not Link.OPEN or self._board.time >= until:
+                return None
+            yield from self.wait(until - self._board.time)
+        return radio.take(count)
 
     def tick(self) -> Program:
         """Ping after 15 s of silence, hang up after 10 more; while updating, the update's own timers."""
-        if self.update.under_way:
-            yield from self.update.tick()
+        if self._update.under_way:
+            yield from self._update.tick()
             return
         silent = self._board.time - self._last_message
         if self._waits_for_answer and silent >= LOST_AFTER_SECONDS:
+            self._waits_for_answer, self._last_message = False, self._board.time
             raise HangUp
         if not self._waits_for_answer and silent >= PINGS_AFTER_SECONDS:
-            self._waits_for_answer = True
-            self._last_message = self._board.time
-            self.send(ping(self.next_mid()))
+            self._waits_for_answer, self._last_message = True, self._board.time
+            self.channel.say(ping(self.channel.next_mid()))
 
     def due(self) -> float:
-        """When `tick` next has something to do."""
-        if self.update.under_way:
-            return self.update.due()
-        return self._last_message + (LOST_AFTER_SECONDS if self._waits_for_answer else PINGS_AFTER_SECONDS)
+        """When `tick` next has something to do, or SysTick."""
+        if self._update.under_way:
+            return min(self._update.due(), self._update.resets_at)
+        own = self._last_message + (LOST_AFTER_SECONDS if self._waits_for_answer else PINGS_AFTER_SECONDS)
+        return min(own, self._update.resets_at)
+
+    def _frame(self) -> Program:
+        self.channel.put(0, self._board.radio.take(2))
+        try:
+            yield from self.handle((yield from self._sealed()))
+        except HangUp:
+            self._update.went_wrong()
+            raise
+
+    def _sealed(self) -> Generator[Step, bool, bytes]:
+        self._last_message, self._waits_for_answer = self._board.time, False
+        length = self.channel.number(0, 2)
+        sealed = (yield from self.receive(length)) if length <= LONGEST_FROM_CORE else None
+        if sealed is None:
+            raise HangUp
+        return sealed
 
     # -- how it answers ----------------------------------------------------------------------------------------------
 
     def handle(self, sealed: bytes) -> Program:
         """Act on a frame."""
-        try:
-            plain = self._opener.open(sealed)
-        except Malformed as error:
-            raise HangUp from error
         self._last_message, self._waits_for_answer = self._board.time, False
-        with contextlib.suppress(Malformed):
-            yield from self._dispatch(Message.parse(plain), plain)
-
-    def _dispatch(self, message: Message, plain: bytes) -> Program:
-        """By its code and one letter; the token is the fourth byte, whatever that is."""
-        letter, token = plain[5 + len(message.token) :][:1], plain[4:5]
-        match message.code, letter:
-            case Code.EMPTY, _ if message.type == Type.CON:
-                self.send(acknowledgement(message.mid))
+        self.channel.receive(sealed)
+        channel, length = self.channel, len(sealed)
+        match channel.code, channel.letter:
+            case Code.EMPTY, _ if channel.wants_answer:
+                channel.say(acknowledgement(channel.mid), at=length)
             case Code.POST, b"h":
                 yield from self._server_hello()
             case Code.GET, b"d":
-                self._describe(message.mid, token)
+                self._describe()
             case Code.GET, b"v":
-                self._variable(message, token)
+                value = requests.variable(channel, self._user, self._dialect)
+                channel.say(acknowledgement(channel.mid, Code.CONTENT, channel.token, value))
             case Code.POST, b"f":
-                yield from self._function(message, token)
+                yield from self._function(length)
             case Code.PUT, b"s":
-                self._board.event(f"signal:{message.values(Option.URI_QUERY)[:1] == [bytes([1])]}")
-                self.send(acknowledgement(message.mid, Code.CHANGED, token))
-            case Code.POST, b"e" | b"E":
-                event = Published.unpack(message)
-                self._board.event(f"event:{event.name}={event.data or ''}")
-            case Code.CONTENT, _ if message.type == Type.ACK and token == bytes([self._time_token]):
-                self._board.event(f"time:{int.from_bytes(message.payload or b'', 'big')}")
+                on = bool(channel.buffer[8])
+                channel.say(acknowledgement(channel.mid, Code.CHANGED, channel.token))
+                self._board.event(f"signal:{on}")
+            case Code.POST, b"e" | b"E" if self._dialect.subscribes:
+                self._hear(length)
+            case Code.CONTENT, _ if self._dialect.asks_time:
+                self._board.event(f"time:{channel.number(6, 4)}")
             case Code.POST, b"u":
-                yield from self.update.begin(message.mid, token, message.payload or b"")
+                yield from self._update.begin(length)
+            case Code.POST, b"s" if self._dialect.indexes_chunks:
+                yield from self._update.begin(length)
             case Code.POST, b"c":
-                queries = message.values(Option.URI_QUERY)
-                yield from self.update.chunk(message.mid, token, queries, message.payload or b"")
+                yield from self._update.chunk(length)
             case Code.PUT, b"u":
-                yield from self.update.done(message.mid, token)
+                yield from self._update.done(length)
 
     def _server_hello(self) -> Program:
         """Every Hello makes the Core write its flags anew: the window that strands it."""
@@ -170,30 +236,43 @@ class Conversation:
         self._flags.flashed = 0
         yield from save(self._board, self._flags)
 
-    def _describe(self, mid: int, token: bytes) -> None:
-        told = {"f": list(self._user.functions), "v": {name: kind for name, (kind, _) in self._user.variables.items()}}
-        if not self._dialect.describes_twice:
-            self.send(acknowledgement(mid, Code.CONTENT, token, _compact(told)))
-            return
-        sealed = self.send(acknowledgement(mid, Code.CONTENT, token, _compact({**told, "p": 0, "m": []})))
-        again = int.from_bytes(sealed[:2], "big")
-        self.send(acknowledgement(again, Code.CONTENT, token, _compact(told)))
+    def _describe(self) -> None:
+        """Answer; 0.4.4 does so twice, and by then the id in the buffer is the first answer's ciphertext."""
+        token = self.channel.token
+        for system in (True, False) if self._dialect.describes_twice else (self._dialect.describes_system,):
+            told = requests.description(self._user, self._dialect, system=system)
+            self.channel.say(acknowledgement(self.channel.mid, Code.CONTENT, token, told))
 
-    def _variable(self, message: Message, token: bytes) -> None:
-        name = b"".join(message.values(Option.URI_PATH)[1:2]).decode("latin-1")
-        kind, value = self._user.variables.get(name, (INTEGER, READ_FROM_ZERO))
-        self.send(acknowledgement(message.mid, Code.CONTENT, token, _packed(kind, value)))
+    def _hear(self, length: int) -> None:
+        with contextlib.suppress(Malformed):
+            event = Published.unpack(Message.parse(bytes(self.channel.buffer[: self.channel.end(length)])))
+            if self._subscriptions.wants(event.name):
+                self._board.event(f"event:{event.name}={event.data or ''}")
 
-    def _function(self, message: Message, token: bytes) -> Program:
-        name = b"".join(message.values(Option.URI_PATH)[1:2]).decode("latin-1")
-        argument = b"".join(message.values(Option.URI_QUERY)[:1]).decode("latin-1")
-        if len(argument) > LONGEST_ARGUMENT:
+    def _function(self, length: int) -> Program:
+        """Acknowledge, call, and say what came of it. Too long an argument: see `calls_anyway`."""
+        channel, token = self.channel, self.channel.token
+        if not self._dialect.calls_anyway:
+            channel.say(acknowledgement(channel.mid), at=length)
+        name = requests.function_name(channel)
+        at, count = requests.argument_place(channel)
+        fits = count <= LONGEST_ARGUMENT
+        if fits:
+            self._argument = bytes(channel.buffer[at : at + count])
+        elif not self._dialect.calls_anyway:
             raise HangUp
-        self.send(acknowledgement(message.mid))
-        self._length_overwritten = None
+        if self._dialect.calls_anyway:
+            channel.say(acknowledgement(channel.mid, 0 if fits else self._dialect.refusal), at=length)
+        result = yield from self._call(name, self._argument.partition(b"\0")[0].decode("latin-1"))
+        plain = answer(channel.next_mid(), token, payload=struct.pack(">I", result % 2**32))
+        channel.say(plain, at=0 if self._dialect.calls_anyway else length, length_again=self._dialect.mends_length)
+
+    def _call(self, name: bytes, argument: str) -> Generator[Step, bool, int]:
+        functions = requests.registered(self._user.functions, requests.MOST_FUNCTIONS, self._dialect)
+        function, result = functions.get(name), UNKNOWN_FUNCTION
         try:
-            function = self._user.functions.get(name)
-            result = UNKNOWN_FUNCTION if function is None else function(argument, self.publish)
+            if function is not None:
+                result = function(argument, self.publish)
         except PingWanted as wanted:
             answers = self._board.radio.reaches(wanted.host)
             yield Delay(PING_TRIES * PING_SECONDS * (1 if answers else 2))
@@ -202,23 +281,5 @@ class Conversation:
             self._flags.factory = FACTORY_REQUESTED
             yield from save(self._board, self._flags)
             yield Reset()
-        self._board.event(f"call:{name}({argument})={result}")
-        payload = struct.pack(">i", result)
-        frame = self._sealer.seal(answer(self.next_mid(), token, payload=payload))
-        if self._length_overwritten is not None and not self._dialect.mends_length:
-            frame = self._length_overwritten + frame[2:]
-        self._board.radio.send(frame)
-
-
-def _compact(told: object) -> bytes:
-    return json.dumps(told, separators=(",", ":")).encode("latin-1")
-
-
-def _packed(kind: int, value: Value) -> bytes:
-    if kind == BOOLEAN:
-        return bytes([bool(value)])
-    if kind == INTEGER:
-        return struct.pack(">i", int(value))
-    if kind == DOUBLE:
-        return struct.pack("<d", float(value))
-    return str(value).encode("latin-1")
+        self._board.event(f"call:{name.decode('latin-1')}({argument})={result}")
+        return result

@@ -1,189 +1,148 @@
-"""Over-the-air updates as a Core takes them: chunk by chunk at a running address, hazards included (reference §6.5).
+"""What over-the-air updates of every version have in common: the Core's flash, its flags, and the reset at the end.
 
-Slow updates have no index on the wire: a chunk that comes twice shifts the rest of the image. Fast ones (0.4 and
-later) have one, and are finished by the Core itself once nothing is missing.
+The message that is acted on lies in the channel's buffer (reference §6.5; core-common-lib and device-os
+src/hw_config.c, FLASH_Begin to FLASH_End).
 """
 
 from __future__ import annotations
 
-import zlib
+import math
 from typing import Protocol
 
 from rig.formats import spark_flash as layout
-from rig.formats.spark_coap import Code, Malformed
 from rig.formats.spark_flash import SystemFlags
-from rig.formats.spark_messages import UpdateBegin, acknowledgement, answer, chunk_missed, update_done_by_core
-from rig.twin.spark_core.app.dialect import Dialect
+from rig.formats.spark_messages import acknowledgement, answer
+from rig.twin.spark_core.app.channel import Channel
 from rig.twin.spark_core.flags import save
 from rig.twin.spark_core.steps import Board
-from rig.twin.steps import Program, Reset, Work
+from rig.twin.steps import Listen, Program, Reset, Work
 
-#: Since the last chunk: when the Core asks for it again, and when it gives up.
+#: Since the last chunk, when the Core asks for it again; since the last good one, when it gives up.
 ASKS_AFTER_SECONDS, GIVES_UP_AFTER_SECONDS = 3.0, 30.0
-DEFAULT_CHUNK = 512
-#: How many indices one ChunkMissed holds at most.
-MOST_MISSED = 40
+#: Path `c`, one option of four bytes, the payload marker: where a slow chunk's CRC and data lie.
+CRC_AT, DATA_AT = 8, 13
 
 
-class Speaker(Protocol):
-    """What an update needs of the connection."""
+class Update(Protocol):
+    """The update under way. `length` is that of the message in the buffer; `chunk` raises HangUp."""
 
-    def send(self, plain: bytes) -> bytes:
-        """Send a message; returns its ciphertext."""
+    under_way: bool
 
-    def next_mid(self) -> int:
-        """An id for a message of the Core's own."""
+    @property
+    def resets_at(self) -> float:
+        """When SysTick resets a Core that waits for chunks, whatever it does; infinity where none is awaited."""
 
+    def begin(self, length: int) -> Program:
+        """UpdateBegin."""
 
-class Update:
-    """The update under way on one connection; it is gone with it."""
+    def chunk(self, length: int) -> Program:
+        """A chunk."""
 
-    def __init__(self, board: Board, dialect: Dialect, flags: SystemFlags, speaker: Speaker):
-        self._board, self._dialect, self._flags, self._speaker = board, dialect, flags, speaker
-        self.under_way = False
-        self._begin = UpdateBegin(0, DEFAULT_CHUNK)
-        self._address, self._index = layout.OTA_ADDRESS, 0
-        self._missing: set[int] = set()
-        self._asked: list[int] = []
-        self._last_chunk = self._last_asked = 0.0
-
-    # -- messages ----------------------------------------------------------------------------------------------------
-
-    def begin(self, mid: int, token: bytes, payload: bytes) -> Program:
-        """UpdateBegin: acknowledge, erase, be ready. A second one in the middle begins all over."""
-        if self._dialect.reads_begin and not self._accepts(payload):
-            self._speaker.send(acknowledgement(mid, Code.BAD_REQUEST, token))
-            return
-        self._speaker.send(acknowledgement(mid))
-        self._board.light("magenta", 0)
-        self._flags.flashed = 0
-        yield from save(self._board, self._flags)
-        yield Work(self._board.memory.external.erasing(layout.OTA_ADDRESS, self._sectors()))
-        self._address, self._index = layout.OTA_ADDRESS, 0
-        self._missing, self._asked = set(range(self._count())), []
-        self.under_way = True
-        self._last_chunk = self._last_asked = self._board.time
-        self._speaker.send(answer(self._speaker.next_mid(), token, payload=self._accepted()))
-
-    def chunk(self, mid: int, token: bytes, queries: list[bytes], data: bytes) -> Program:
-        """A chunk: acknowledge, check its CRC, write it, answer."""
-        self._speaker.send(acknowledgement(mid))
-        self._last_chunk = self._last_asked = self._board.time
-        good = bool(queries) and queries[0] == zlib.crc32(data).to_bytes(4, "big")
-        fast = self._begin.fast and len(queries) > 1
-        if fast:
-            yield from self._fast_chunk(token, int.from_bytes(queries[1], "big"), data, good)
-        elif not good:
-            self._answer(token, Code.BAD_REQUEST)
-        else:
-            yield from self._slow_chunk(token, data)
-
-    def done(self, mid: int, token: bytes) -> Program:
-        """UpdateDone: obeyed whatever has come, but in a fast update not before it is whole."""
-        if self._begin.fast and self._missing:
-            self._speaker.send(acknowledgement(mid, Code.BAD_REQUEST, token))
-            self._ask_for_missing()
-            return
-        self._speaker.send(acknowledgement(mid, Code.CHANGED, token))
-        yield from self._finish()
+    def done(self, length: int) -> Program:
+        """UpdateDone."""
 
     def tick(self) -> Program:
-        """Ask again after 3 s of silence, reset after 30 s."""
-        if not self.under_way:
-            return
-        now = self._board.time
-        if now - self._last_chunk >= GIVES_UP_AFTER_SECONDS:
-            self._board.event("update-timeout")
-            yield Reset()
-        if now - self._last_asked < ASKS_AFTER_SECONDS:
-            return
-        if self._asked:
-            self._ask_for_missing()
-        elif not self._dialect.reads_begin:
-            self._ask([self._index])
+        """What is due by now."""
 
     def due(self) -> float:
         """When `tick` next has something to do."""
-        if not self.under_way:
-            return float("inf")
-        asks = bool(self._asked) or not self._dialect.reads_begin
-        times = [self._last_chunk + GIVES_UP_AFTER_SECONDS, *([self._last_asked + ASKS_AFTER_SECONDS] if asks else [])]
-        return min(times)
 
-    # -- how it goes on ----------------------------------------------------------------------------------------------
+    def connection_is_over(self) -> None:
+        """The connection was lost or left."""
 
-    def _accepts(self, payload: bytes) -> bool:
-        """Read what is to come. No payload means the largest image in chunks of 512."""
-        try:
-            begin = UpdateBegin.unpack(payload) if payload else UpdateBegin(layout.APP_SIZE, DEFAULT_CHUNK)
-        except Malformed:
-            return False
-        if not 0 < begin.size <= layout.APP_SIZE or not 0 < begin.chunk_size <= DEFAULT_CHUNK or begin.store:
-            return False
-        self._begin = begin
-        return True
+    def went_wrong(self) -> None:
+        """A message could not be acted on; the Core hangs up."""
 
-    def _sectors(self) -> int:
-        if not self._dialect.reads_begin:
-            return layout.SLOT_SIZE // layout.EXTERNAL_SECTOR
-        return -(-self._begin.size // layout.EXTERNAL_SECTOR)
 
-    def _count(self) -> int:
-        return -(-self._begin.size // self._begin.chunk_size)
+class Slot:
+    """The external flash that updates are stored in, and what the Core notes about them in its flags."""
 
-    def _accepted(self) -> bytes | None:
-        return bytes([self._begin.fast]) if self._dialect.reads_begin else None
+    def __init__(self, board: Board, flags: SystemFlags, channel: Channel):
+        self._board, self._flags, self._channel = board, flags, channel
+        #: When a chunk was last stored, or the update begun; infinity while none is awaited.
+        self._last_stored = math.inf
 
-    def _slow_chunk(self, token: bytes, data: bytes) -> Program:
-        start = self._address
-        yield from self._write(start, data)
-        if self._dialect.repairs_writes and self._board.memory.external.read(start, len(data)) != data:
-            sector = start - start % layout.EXTERNAL_SECTOR
-            yield Work(self._board.memory.external.erasing(sector))
-            self._address, self._index = sector, (sector - layout.OTA_ADDRESS) // len(data)
-            self._ask([self._index])
-            return
-        self._address += len(data)
-        self._index += 1
-        self._answer(token, Code.CHANGED)
+    @property
+    def resets_at(self) -> float:
+        """When SysTick resets the board."""
+        return self._last_stored + GIVES_UP_AFTER_SECONDS
 
-    def _fast_chunk(self, token: bytes, index: int, data: bytes, good: bool) -> Program:
-        """Damaged chunks are not answered, they stay missing; nor is any chunk once the Core has asked for some."""
-        if good and index in self._missing:
-            yield from self._write(layout.OTA_ADDRESS + index * self._begin.chunk_size, data)
-            self._missing.discard(index)
-        if not self._asked:
-            if good:
-                self._answer(token, Code.CHANGED)
-        elif not self._missing:
-            self._speaker.send(update_done_by_core(self._speaker.next_mid()))
-            yield from self._finish()
-        elif self._missing.isdisjoint(self._asked):
-            self._ask_for_missing()
+    def awaits(self) -> None:
+        """A chunk is awaited from now on."""
+        self._last_stored = self._board.time
 
-    def _write(self, address: int, data: bytes) -> Program:
-        memory = self._board.memory.external
-        data = self._board.memory.taken(address, data[: layout.EXTERNAL_SIZE - address])
-        even = len(data) // 2 * 2
-        yield Work(memory.programming(address, data[:even]))
-        if even < len(data):
-            yield Work(memory.byte(address + even, data[even:]))
+    def goes_on(self) -> None:
+        """A good chunk has come: the next one has its 30 s."""
+        if self._last_stored < math.inf:
+            self._last_stored = self._board.time
 
-    def _finish(self) -> Program:
-        self.under_way = False
+    def awaits_nothing(self) -> None:
+        """SysTick looks away."""
+        self._last_stored = math.inf
+
+    def wait(self, seconds: float) -> Program:
+        """Listen; a Core that waits for chunks is reset in the middle of it."""
+        left = self.resets_at - self._board.time
+        if left <= 0:
+            self._board.event("update-timeout")
+            yield Reset()
+        yield Listen(max(min(seconds, left), 0))
+
+    def hang(self) -> Program:
+        """The firmware loops for ever: only SysTick ends that."""
+        self._board.event("hangs")
+        while True:
+            yield from self.wait(math.inf)
+
+    def erase(self, address: int, size: int) -> Program:
+        """Note that nothing is applied, then erase the sectors that `size` bytes need, as far as SysTick lets it."""
+        self._board.light("magenta", 0)
+        self._flags.flashed = 0
+        yield from save(self._board, self._flags)
+        sectors = -(-size // layout.EXTERNAL_SECTOR)
+        start, there_are = address % layout.EXTERNAL_SIZE, layout.EXTERNAL_SIZE // layout.EXTERNAL_SECTOR
+        before_the_end = min(sectors, there_are - start // layout.EXTERNAL_SECTOR)
+        external = self._board.memory.external
+        yield Work(external.erasing(start, before_the_end))
+        yield Work(external.erasing(0, min(sectors, there_are) - before_the_end))
+        if sectors * layout.SECTOR_ERASE > GIVES_UP_AFTER_SECONDS:
+            yield from self.hang()
+
+    def write(self, address: int, data: bytes) -> Program:
+        """Program once: pairs from an even address on, single bytes at the ends. The chip wraps around."""
+        memory = self._board.memory
+        while data:
+            address %= layout.EXTERNAL_SIZE
+            piece, data = data[: layout.EXTERNAL_SIZE - address], data[layout.EXTERNAL_SIZE - address :]
+            taken = memory.taken(address, piece)
+            odd = address % 2
+            pairs = (len(taken) - odd) // 2 * 2
+            yield Work(memory.external.byte(address, taken[:odd]))
+            yield Work(memory.external.programming(address + odd, taken[odd : odd + pairs]))
+            yield Work(memory.external.byte(address + odd + pairs, taken[odd + pairs :]))
+            address += len(piece)
+
+    def read(self, address: int, length: int) -> bytes:
+        """What lies in flash."""
+        address %= layout.EXTERNAL_SIZE
+        external = self._board.memory.external
+        first = external.read(address, min(length, layout.EXTERNAL_SIZE - address)) if length else b""
+        return first + external.read(0, length - len(first)) if len(first) < length else first
+
+    def apply(self) -> Program:
+        """Ask the bootloader to copy the slot, and reset."""
         self._flags.ota = layout.OTA_READY
         yield from save(self._board, self._flags)
         self._board.dr[10] = layout.OTA_READY
         self._board.event("update-done")
         yield Reset()
 
-    def _answer(self, token: bytes, code: int) -> None:
-        self._speaker.send(answer(self._speaker.next_mid(), token, code))
+    # -- what is said about it ---------------------------------------------------------------------------------------
 
-    def _ask_for_missing(self) -> None:
-        self._asked = sorted(self._missing)[:MOST_MISSED]
-        self._ask(self._asked)
+    def acknowledge(self, length: int, code: int = 0, token: bytes = b"") -> None:
+        """Acknowledge the message in the buffer, behind it."""
+        self._channel.say(acknowledgement(self._channel.mid, code, token), at=length)
 
-    def _ask(self, indices: list[int]) -> None:
-        self._last_asked = self._board.time
-        self._speaker.send(chunk_missed(self._speaker.next_mid(), indices))
+    def answer(self, length: int, token: bytes, code: int, payload: bytes | None = None) -> None:
+        """Answer it with an id of the Core's own."""
+        self._channel.say(answer(self._channel.next_mid(), token, code, payload), at=length)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rig.formats.spark_messages import INTEGER, STRING, Published
+from rig.formats.spark_messages import INTEGER, STRING, Published, Subscription
 from rig.twin.spark_core.app.dialect import Dialect
 
 Publish = Callable[[Published], bool]
@@ -31,13 +31,15 @@ class FactoryResetWanted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UserCode:
-    """An application as its cloud sees it; variables are (type, value) by name."""
+    """An application as its cloud sees it; variables are (type, value) by name.
+
+    It subscribes once, when it begins, and publishes `after_hello` on each connection.
+    """
 
     functions: Mapping[str, Function] = field(default_factory=dict)
     variables: Mapping[str, tuple[int, Value]] = field(default_factory=dict)
-    subscriptions: Sequence[str] = ()
+    subscriptions: Sequence[Subscription] = ()
     after_hello: Sequence[Published] = ()
-    asks_time: bool = False
 
 
 _PIN = re.compile(r"([AD])([0-7])")
@@ -109,5 +111,5 @@ def synthetic(name: str, version: str, offers: str, dialect: Dialect) -> UserCod
         reset = {"factoryreset": _reset_to_factory} if dialect.resets_to_factory else {}
         functions = {"echo": _echo, "length": _length, **ping, **reset}
     variables: dict[str, tuple[int, Value]] = {"image": (STRING, name), "version": (STRING, version)}
-    subscriptions = ("rig/",) if dialect.subscribes else ()
-    return UserCode(functions, {**variables, "answer": (INTEGER, 42)}, subscriptions, asks_time=dialect.asks_time)
+    subscriptions = (Subscription("rig/"),) if dialect.subscribes else ()
+    return UserCode(functions, {**variables, "answer": (INTEGER, 42)}, subscriptions)

@@ -1,0 +1,88 @@
+"""Who may ask: no web page, whatever it calls this machine, and nobody without the token."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+import socket
+
+from aiohttp import web
+
+from rig.servers.spark.api.fields import Fields
+from rig.servers.spark.api.refusal import Refused
+from rig.servers.spark.api.token import AccessToken
+
+#: Where a client logs in, and where tokens are listed and revoked.
+TOKEN_PATH, TOKENS_PATH = "/oauth/token", "/v1/access_tokens"
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:]+)(?::\d+)?")
+_BEARER = re.compile(r"Bearer\s+(\S+)\s*", re.IGNORECASE)
+_BASIC = re.compile(r"Basic\s+(\S+)\s*", re.IGNORECASE)
+
+
+class Guard:
+    """Checks requests with `token`; `loopback_only` says whether the server is reached from this machine alone."""
+
+    def __init__(self, token: AccessToken):
+        self.token = token
+        self.loopback_only = True
+
+    def refuse_pages(self, request: web.Request) -> None:
+        """Raises Refused for what a web page may have sent: one of another origin, or one that renamed this machine."""
+        if "Origin" in request.headers:
+            raise Refused(403, "Forbidden", "this API is not for web pages")
+        hosts = request.headers.getall("Host", [])
+        if len(hosts) != 1 or not self.is_own(hosts[0]):
+            raise Refused(403, "Forbidden", "the Host is not this server's: use its address, or localhost")
+
+    def is_own(self, host: str) -> bool:
+        """Whether a Host header means this server and cannot be a name that somebody else gives it.
+
+        An address cannot be; a name can, but for `localhost` and this machine's own.
+        """
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found[1].strip("[]").lower()
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return name == "localhost" or (not self.loopback_only and name == socket.gethostname().lower())
+        return address.is_loopback or not self.loopback_only
+
+    def check(self, request: web.Request, fields: Fields) -> None:
+        """Raises Refused for who may not ask this. Who asks for the token shows by a password that it is known."""
+        if request.path == TOKEN_PATH:
+            return
+        if request.path.startswith(TOKENS_PATH) and _BASIC.fullmatch(request.headers.get("Authorization", "")):
+            self._check_password(request)
+        else:
+            self._check_token(request, fields)
+
+    def _check_token(self, request: web.Request, fields: Fields) -> None:
+        """Raises Refused unless the token is in the Authorization header, the query, or the body, in that order."""
+        header = request.headers.get("Authorization")
+        bearer = _BEARER.fullmatch(header) if header is not None else None
+        said = bearer[1] if bearer is not None else request.query.get("access_token") or fields.get("access_token")
+        if said is None:
+            raise Refused(400, "invalid_request", "The access token was not found", code=400)
+        if not self.token.matches(said):
+            raise Refused(401, "invalid_token", "The access token provided is invalid.", code=401)
+
+    def _check_password(self, request: web.Request) -> None:
+        """Raises Refused unless HTTP Basic's password is the token, whoever is named."""
+        basic = _BASIC.fullmatch(request.headers.get("Authorization", ""))
+        try:
+            _, _, password = base64.b64decode(basic[1], validate=True).decode().partition(":") if basic else ("",) * 3
+        except ValueError:
+            password = ""
+        if not self.token.matches(password):
+            raise Refused(401, "Unauthorized", "HTTP Basic is expected: the password is the access token")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
