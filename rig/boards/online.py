@@ -100,6 +100,16 @@ class Online:
         """Let something go wrong with this Core."""
         self._asked("fault", kind=kind, core=self.core_id, **how)
 
+    def disturb(self, kind: str, message: str, **how: Any) -> None:
+        """Let the network do something to a message of this Core, from its next connection on."""
+        self._asked("disturb", kind=kind, message=message, core=self.core_id, **how)
+
+    def connect_anew(self, seconds: float) -> None:
+        """Hang up on the Core, and wait until it is back."""
+        self.forget()
+        self.hang_up()
+        self.wait(seconds)
+
     def hang_up(self) -> None:
         """Let the cloud forget a Core whose power is gone."""
         if self.told() is not None:

@@ -16,25 +16,32 @@ LONGEST_FROM_CORE, LONGEST_TO_CORE = 640, 608
 
 
 class Sealer:
-    """Encrypts what goes one way."""
+    """Encrypts what goes one way.
+
+    One context of the library serves all frames: what makes it chain in the Core's way instead of its own is mixed
+    into each frame's first block. To make a context costs more than to encrypt a frame.
+    """
 
     def __init__(self, key: bytes, iv: bytes):
-        self._key, self._iv = algorithms.AES(key), iv
+        self._encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+        #: The first and the last block of the frame before, mixed: what they differ by.
+        self._mixed = 0
 
     def seal(self, plain: bytes) -> bytes:
         """A frame: length and ciphertext."""
         pad = BLOCK - len(plain) % BLOCK
-        encryptor = Cipher(self._key, modes.CBC(self._iv)).encryptor()
-        sealed = encryptor.update(plain + bytes([pad]) * pad)
-        self._iv = sealed[:BLOCK]
+        padded = plain + bytes([pad]) * pad
+        sealed = self._encryptor.update(_mix(padded, self._mixed))
+        self._mixed = _difference(sealed)
         return len(sealed).to_bytes(2, "big") + sealed
 
 
 class Opener:
-    """Decrypts what comes one way."""
+    """Decrypts what comes one way, with one context as well."""
 
     def __init__(self, key: bytes, iv: bytes):
-        self._key, self._iv = algorithms.AES(key), iv
+        self._decryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
+        self._mixed = 0
 
     def open(self, sealed: bytes) -> bytes:
         """The plaintext of a ciphertext. Raises Malformed when it is none for this key."""
@@ -48,6 +55,15 @@ class Opener:
 
     def decipher(self, sealed: bytes) -> bytes:
         """What whole blocks of ciphertext give, padding and all, for whoever does not look at that."""
-        plain = Cipher(self._key, modes.CBC(self._iv)).decryptor().update(sealed)
-        self._iv = sealed[:BLOCK]
+        plain = _mix(self._decryptor.update(sealed), self._mixed)
+        self._mixed = _difference(sealed)
         return plain
+
+
+def _mix(blocks: bytes, with_first: int) -> bytes:
+    return (int.from_bytes(blocks[:BLOCK], "big") ^ with_first).to_bytes(BLOCK, "big") + blocks[BLOCK:]
+
+
+def _difference(sealed: bytes) -> int:
+    """Of the first block and the last."""
+    return int.from_bytes(sealed[:BLOCK], "big") ^ int.from_bytes(sealed[-BLOCK:], "big")

@@ -25,7 +25,8 @@ LONGEST_LINE = 12 << 20
 DRAIN_SECONDS = 5.0
 
 Told = dict[str, Any]
-Handler = Callable[[Any], AsyncIterator[Told]]
+#: Yields answers one by one, or several that go out together.
+Handler = Callable[[Any], AsyncIterator[Told | list[Told]]]
 
 
 class Request(BaseModel):
@@ -102,7 +103,7 @@ class ControlPort:
             return await _write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
         try:
             async for told in handler(request):
-                await _write(writer, told)
+                await _write(writer, *(told if isinstance(told, list) else [told]))
         except RigError as error:
             await _write(writer, told_error(error))
         except ValueError as error:
@@ -147,6 +148,6 @@ async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         await asyncio.sleep(0.1)
 
 
-async def _write(writer: asyncio.StreamWriter, told: Told) -> None:
-    writer.write(json.dumps(told).encode() + b"\n")
+async def _write(writer: asyncio.StreamWriter, *told: Told) -> None:
+    writer.write(b"".join(json.dumps(each).encode() + b"\n" for each in told))
     await writer.drain()

@@ -97,6 +97,28 @@ def test_a_fault_on_the_way_installs_an_image_nobody_sent(
     known_defect(defect)
 
 
+#: What the network does to an update: to which message, for how many seconds.
+NETWORKS = {
+    "a chunk is held beyond the Core's patience": ("hold", "chunk", 4.0),
+    "a chunk is held for long": ("hold", "chunk", 13.0),
+    "what a Core answers to a chunk is held": ("hold", "received", 7.0),
+    "UpdateBegin is held until it is sent again": ("hold", "begin", 7.0),
+    "UpdateDone is held": ("hold", "done", 4.0),
+    "two messages come as one": ("merge", "chunk-ack", 1.0),
+}
+
+
+@on_generations("b", always="", wifi="joined")
+@pytest.mark.parametrize("case", NETWORKS)
+def test_a_network_that_misbehaves_costs_time_and_no_more(bench, online, image, case, generation):
+    kind, message, seconds = NETWORKS[case]
+    online.disturb(kind, message, seconds=seconds)
+    online.connect_anew(bench.board.timing.start)
+    told = online.update(image("new"))
+    assert told["ok"], told["reason"]
+    assert bench.board.read_application(len(image("new"))) == image("new").data
+
+
 @on_generations("b", always="", wifi="joined")
 def test_an_image_that_crashes_is_rolled_back(bench, online, image, generation):
     told = online.update(image("crashing"))

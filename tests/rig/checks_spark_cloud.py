@@ -9,15 +9,18 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from misread_key import misread_key
 from models import ROLES
 from spark_lab import CORE_ID, SERVER_KEY, spark_lab
+from spark_virtual import IMAGE, in_a_virtual_world, updated
 
 from rig.boards.online import Online
-from rig.errors import DeviceFault, Misuse
+from rig.errors import DeviceFault, Misuse, RigError
 from rig.formats import spark_cipher, spark_handshake
 from rig.formats import spark_flash as layout
 from rig.formats.core_key_der import read_core_key
 from rig.formats.spark_flash import SystemFlags
 from rig.power import ota_landing
 from rig.servers.spark import core_keys
+from rig.servers.spark.disturbances import Disturbance
+from rig.servers.spark.passage import Line
 from rig.trust import core_key
 
 
@@ -57,13 +60,60 @@ def in_the_lab(folder, version, work):
         return work(lab, core)
 
 
-def a_stall_does_not_send_a_chunk_twice(folder):
-    def work(lab, core):
-        lab.client.ask("fault", kind="stall", chunk=4, seconds=3.3)
-        lab.client.flash(CORE_ID, NEW.data, lambda _event: None)
-        return core.core.memory.external.peek(layout.OTA_ADDRESS, len(NEW))
+def a_held_chunk_is_not_sent_twice(_folder):
+    became = updated("0.3.4", False, Disturbance("hold", "chunk", 3, 3.5))
+    assert (became.disturbed, became.told["sent"]) == (1, became.told["chunks"])
 
-    assert in_the_lab(folder, "0.2.1", work) == NEW.data
+
+def a_shifted_image_is_no_success(_folder):
+    became = updated("0.2.1", False, fault="duplicate")
+    assert became.stored != IMAGE
+    assert not became.told["ok"]
+
+
+def after_a_hold_ok_means_that_the_image_is_the_one_that_was_sent(_folder):
+    for message, number in (("chunk", 0), ("chunk", 7), ("received", 3), ("chunk-ack", 3)):
+        became = updated("0.2.1", False, Disturbance("hold", message, number, 7.0))
+        assert became.is_honest, message
+
+
+def a_core_that_never_heard_update_done_has_applied_nothing(_folder):
+    assert not updated("0.2.1", False, Disturbance("cut", "done")).told["ok"]
+
+
+def a_fast_update_with_loss_is_judged_by_the_next_hello(_folder):
+    became = updated("0.4.4", True, Disturbance("cut", "finished"), fault="drop")
+    assert (became.told["ok"], became.told["missed"], became.stored == IMAGE) == (True, 1, True)
+
+
+def a_core_that_only_hears_events_stays(_folder):
+    async def work(world):
+        await world.online()
+        (session,) = world.cloud.sessions.values()
+        session.subscriptions.append("lab")
+        await world.pass_minutes(2, every=5, do=lambda: session.send_event("lab/tick", "x"))
+        return session.over.done()
+
+    assert not in_a_virtual_world("0.3.4", work)
+
+
+def a_name_of_thirteen_bytes_is_refused(_folder):
+    async def work(world):
+        await world.online()
+        (session,) = world.cloud.sessions.values()
+        try:
+            await session.call("thirteenchars")
+        except RigError as refused:
+            return refused.message
+        return "asked"
+
+    assert "1 to 12 bytes" in in_a_virtual_world("0.3.4", work)
+
+
+def a_network_that_is_to_hold_a_message_does(_folder):
+    line = Line()
+    line.put(b"held", 1.0, Disturbance("hold", "chunk", 0, 3.0))
+    assert [line.take(at) for at in (3.9, 4.0)] == [b"", b"held"]
 
 
 def an_update_counts_only_when_the_core_says_so(folder):

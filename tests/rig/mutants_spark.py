@@ -8,14 +8,16 @@ import checks_core_online as of_core
 import checks_spark_cloud as of_cloud
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from rig.boards import online
 from rig.formats import spark_cipher, spark_handshake
 from rig.power import ota_landing
 from rig.power.landing import Landing
-from rig.servers.spark import core_keys, flasher
+from rig.servers.spark import core_keys, inbox, passage, session
+from rig.servers.spark.chunks import Chunks
+from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.session import Session
+from rig.servers.spark.slow_transfer import SlowTransfer
 from rig.twin.spark_core.app import (
     cloud,
     console,
@@ -71,8 +73,7 @@ def _signed_with_digest_info(server_key, core_key, credentials):
 
 def _chained_to_the_last_block(self, plain):
     pad = 16 - len(plain) % 16
-    sealed = Cipher(self._key, modes.CBC(self._iv)).encryptor().update(plain + bytes([pad]) * pad)
-    self._iv = sealed[-16:]
+    sealed = self._encryptor.update(plain + bytes([pad]) * pad)
     return len(sealed).to_bytes(2, "big") + sealed
 
 
@@ -84,11 +85,35 @@ def _shake_with_fresh_keys(board, spoken, _keys, conversation):
 
 
 def _unpadded(self, session, image, bus, faults, *, chunk_size, fast):
-    REAL_FLASHER(self, session, image, bus, faults, chunk_size=chunk_size, fast=fast)
-    self._chunks[-1] = self._chunks[-1].rstrip(b"\0") + b"\xff" * 2
+    REAL_CHUNKS(self, session, image, bus, faults, chunk_size=chunk_size, fast=fast)
+    self._data[-1] = self._data[-1].rstrip(b"\0") + b"\xff" * 2
 
 
-REAL_FLASHER = flasher.Flasher.__init__
+def _sends_again(self, index):
+    self._taken = True
+    REAL_ASKED(self, index)
+
+
+def _overlooked(self, how):
+    """A damage that nobody notes."""
+
+
+async def _all_well(self, core_id, sent, back):
+    return ""
+
+
+async def _must_not_end(self, taker, quiet_seconds, *, may_end=False):
+    return await REAL_EACH(self, taker, quiet_seconds)
+
+
+def _undisturbed(self, data, now, disturbance=None):
+    REAL_PUT(self, data, now)
+
+
+REAL_CHUNKS = Chunks.__init__
+REAL_ASKED = SlowTransfer._asked
+REAL_EACH = inbox.Inbox.each
+REAL_PUT = passage.Line.put
 REAL_GREET = Session.greet
 
 
@@ -184,15 +209,43 @@ MUTANTS = {
         of_cloud.a_key_that_a_core_misreads_is_rejected,
     ),
     "cloud: sends again whatever is asked for": (
-        lambda m: m.setattr(flasher, "CROSSING_SECONDS", 0.0),
-        of_cloud.a_stall_does_not_send_a_chunk_twice,
+        lambda m: m.setattr(SlowTransfer, "_asked", _sends_again),
+        of_cloud.a_held_chunk_is_not_sent_twice,
+    ),
+    "cloud: sends into a held network, and says that all is well": (
+        lambda m: (m.setattr(SlowTransfer, "_asked", _sends_again), m.setattr(Chunks, "damaged", _overlooked)),
+        of_cloud.after_a_hold_ok_means_that_the_image_is_the_one_that_was_sent,
+    ),
+    "cloud: does not look who answers": (
+        lambda m: m.setattr(Chunks, "damaged", _overlooked),
+        of_cloud.a_shifted_image_is_no_success,
+    ),
+    "cloud: a connection that ended was a success": (
+        lambda m: m.setattr(SparkCloud, "_what_became", _all_well),
+        of_cloud.a_core_that_never_heard_update_done_has_applied_nothing,
+    ),
+    "cloud: a connection that ended was a failure": (
+        lambda m: m.setattr(inbox.Inbox, "each", _must_not_end),
+        of_cloud.a_fast_update_with_loss_is_judged_by_the_next_hello,
+    ),
+    "cloud: hangs up on who is silent": (
+        lambda m: m.setattr(Session, "ask_whether_there", lambda self, since: None),
+        of_cloud.a_core_that_only_hears_events_stays,
+    ),
+    "cloud: takes long names": (
+        lambda m: m.setattr(session, "LONGEST_FUNCTION_NAME", 63),
+        of_cloud.a_name_of_thirteen_bytes_is_refused,
+    ),
+    "network: holds nothing": (
+        lambda m: m.setattr(passage.Line, "put", _undisturbed),
+        of_cloud.a_network_that_is_to_hold_a_message_does,
     ),
     "cloud: believes an acknowledgement": (
         lambda m: m.setattr(Session, "greet", _believe),
         of_cloud.an_update_counts_only_when_the_core_says_so,
     ),
     "cloud: pads with something else": (
-        lambda m: m.setattr(flasher.Flasher, "__init__", _unpadded),
+        lambda m: m.setattr(Chunks, "__init__", _unpadded),
         of_cloud.the_last_chunk_is_padded_with_zeros,
     ),
     "landing: every window is Hello's": (

@@ -98,6 +98,20 @@ def test_what_a_fault_on_the_way_leaves_in_flash(lab, case):
     assert slot(core, len(NEW) + 1024) == chunks(*wanted).ljust(len(NEW) + 1024, b"\xff")[: len(NEW) + 1024]
 
 
+DISTURBED = [("hold", "chunk"), ("hold", "received"), ("merge", "chunk-ack"), ("split", "chunk")]
+
+
+@pytest.mark.parametrize(("kind", "message"), DISTURBED)
+def test_a_network_that_misbehaves_on_real_sockets(lab, kind, message):
+    lab.client.ask("disturb", kind=kind, message=message, number=1, seconds=0.5)
+    core = lab.core("0.3.4")
+    lab.online()
+    told, events = flash(lab)
+    assert [(event["kind"], event["message"]) for event in events if event["event"] == "disturbed"] == [(kind, message)]
+    assert (told["ok"], told["sent"]) == (True, told["chunks"])
+    assert core.core.memory.app()[: len(NEW)] == NEW.data
+
+
 @pytest.mark.parametrize("kind", ["corrupt", "drop", "duplicate"])
 def test_a_fast_update_survives_what_happens_to_a_chunk(lab, kind):
     core = lab.core("0.4.4")

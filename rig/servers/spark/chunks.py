@@ -41,6 +41,7 @@ class Chunks:
         count = -(-len(image) // chunk_size)
         self._data = [image[at * chunk_size :][:chunk_size].ljust(chunk_size, b"\0") for at in range(count)]
         self._begin = UpdateBegin(len(image), chunk_size, fast)
+        self._stall: asyncio.TimerHandle | None = None
         self.sent = Sent(count, chunk_size, fast)
 
     def __len__(self) -> int:
@@ -60,8 +61,13 @@ class Chunks:
         """Whether the server is to be silent before this chunk: then `go_on` is called later."""
         if (seconds := self.planned("stall", at)) is None:
             return False
-        asyncio.get_running_loop().call_later(seconds, go_on)
+        self._stall = asyncio.get_running_loop().call_later(seconds, go_on)
         return True
+
+    def close(self) -> None:
+        """Nothing more is sent: a chunk outside of an update would shift the next one."""
+        if self._stall is not None:
+            self._stall.cancel()
 
     def planned(self, kind: str, at: int) -> float | None:
         """The seconds of a fault that is to happen to this chunk, counted and told; None when none is."""

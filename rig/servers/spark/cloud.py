@@ -19,9 +19,11 @@ from rig.ports import room_for_connections
 from rig.servers.spark.chunks import Sent
 from rig.servers.spark.connection import Connection
 from rig.servers.spark.core_keys import CoreKeys, checked_core_id
+from rig.servers.spark.disturbances import Disturbances
 from rig.servers.spark.events import EventBus
 from rig.servers.spark.faults import Faults
 from rig.servers.spark.flasher import Flasher, too_large
+from rig.servers.spark.proxy import Proxy
 from rig.servers.spark.session import Session
 from rig.trust.server_key import make_server_key
 
@@ -41,26 +43,32 @@ class SparkCloud:
         self.key, self.core_keys, self.random = key, core_keys, random
         self.bus = EventBus()
         self.faults = Faults()
+        self.disturbances = Disturbances()
         self.sessions: dict[str, Session] = {}
         #: Keys that single Cores are to meet instead.
         self._own_keys: dict[str, rsa.RSAPrivateKey] = {}
         self._connections: set[Connection] = set()
         self._most_connections = room_for_connections()
         self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._arrivals: dict[str, list[asyncio.Future[Session]]] = {}
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
-        self._sweeper = loop.create_task(self._sweep())
+        self._server = await loop.create_server(self.accept, host, port, backlog=1024)
+        self._watch = loop.create_task(self.watch_silence())
         return int(self._server.sockets[0].getsockname()[1])
+
+    def accept(self) -> asyncio.Protocol:
+        """Who serves the next connection: through a network that misbehaves, when one is planned."""
+        connection = Connection(self)
+        return Proxy(connection, self.disturbances, self.bus) if self.disturbances else connection
 
     def close(self) -> None:
         """Stop listening, and hang up on everybody."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
@@ -239,7 +247,7 @@ class SparkCloud:
         """A key that no Core holds."""
         return make_server_key()
 
-    async def _sweep(self) -> None:
+    async def watch_silence(self) -> None:
         """Ask Cores that have been silent whether they are there, and hang up on those that do not answer."""
         loop = asyncio.get_running_loop()
         while True:

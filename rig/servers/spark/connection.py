@@ -82,6 +82,8 @@ class Connection(asyncio.Protocol):
         self.peer = "?"
         self.transport: asyncio.Transport | None = None
         self.last_heard = 0.0
+        #: What both ends share once the Core was answered.
+        self.credentials: Credentials | None = None
         self._nonce = b""
         self._buffer = bytearray()
         self._sealer: Sealer | None = None
@@ -172,7 +174,7 @@ class Connection(asyncio.Protocol):
             self.refuse(f"no key of a Core {core_id} is known")
             return
         self.core_id = core_id
-        credentials = Credentials(self._host.random(CREDENTIALS_SIZE))
+        credentials = self.credentials = Credentials(self._host.random(CREDENTIALS_SIZE))
         self._sealer, self._opener = credentials.sealer(), credentials.opener()
         reply = answer(self._host.signing_key(core_id), key, credentials)
         assert len(reply) == SEALED_SIZE + BLOCK_SIZE

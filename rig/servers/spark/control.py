@@ -11,12 +11,12 @@ from pydantic import Field
 
 from rig.errors import Misuse
 from rig.servers.control_port import ControlPort, Request, Told
+from rig.servers.spark.batches import Batches
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.core_keys import checked_core_id
+from rig.servers.spark.disturbances import Disturbance
 from rig.servers.spark.faults import Fault
 from rig.trust.server_key import load_server_key, make_server_key, public_der
-
-MOST_QUEUED = 10_000
 
 
 class _OfCore(Request):
@@ -60,6 +60,14 @@ class _Fault(Request):
     times: int = 1
 
 
+class _Disturbance(Request):
+    kind: str
+    message: str
+    number: int = Field(default=0, ge=0)
+    seconds: float = 4.0
+    core: str | None = None
+
+
 class _Key(Request):
     """Another key from a file, or one that is made now."""
 
@@ -88,6 +96,7 @@ class CloudControl(ControlPort):
                 "flash": (_Flash, self._flash),
                 "events": (_Events, self._events),
                 "fault": (_Fault, self._fault),
+                "disturb": (_Disturbance, self._disturb),
                 "faults": (Request, self._faults),
                 "clear-faults": (_Events, self._clear_faults),
                 "swap-key": (_Key, self._swap_key),
@@ -122,33 +131,33 @@ class CloudControl(ControlPort):
     async def _send_event(self, request: _SendEvent) -> AsyncIterator[Told]:
         yield {"done": True, "wanted": self._cloud.session(request.core).send_event(request.name, request.data)}
 
-    async def _flash(self, request: _Flash) -> AsyncIterator[Told]:
+    async def _flash(self, request: _Flash) -> AsyncIterator[Told | list[Told]]:
         """Events of this Core while it is updated, then what came of it."""
         try:
             image = base64.b64decode(request.image, validate=True)
         except ValueError:
             raise Misuse("image: not base64") from None
-        queue, unsubscribe = self._subscribed(request.core.lower(), ends=False)
+        batches, unsubscribe = self._subscribed(request.core.lower(), ends=False)
         flashing = asyncio.ensure_future(
             self._cloud.flash(
                 request.core, image, chunk_size=request.chunk_size, fast=request.fast, force=request.force
             )
         )
-        flashing.add_done_callback(lambda _done: queue.put_nowait(None))
+        flashing.add_done_callback(lambda _done: batches.end())
         try:
-            while (event := await queue.get()) is not None:
-                yield event
+            async for events in batches:
+                yield events
             yield {"done": True, **await flashing}
         finally:
             unsubscribe()
             flashing.cancel()
 
-    async def _events(self, request: _Events) -> AsyncIterator[Told]:
-        queue, unsubscribe = self._subscribed(request.core and request.core.lower(), ends=True)
+    async def _events(self, request: _Events) -> AsyncIterator[Told | list[Told]]:
+        batches, unsubscribe = self._subscribed(request.core and request.core.lower(), ends=True)
         yield {"subscribed": True}
         try:
-            while (event := await queue.get()) is not None:
-                yield event
+            async for events in batches:
+                yield events
         finally:
             unsubscribe()
 
@@ -157,11 +166,19 @@ class CloudControl(ControlPort):
         self._cloud.faults.add(Fault(request.kind, core, request.chunk, request.seconds, request.times))
         yield {"done": True, "faults": self._cloud.faults.told()}
 
+    async def _disturb(self, request: _Disturbance) -> AsyncIterator[Told]:
+        """The network misbehaves from a Core's next connection on."""
+        core = checked_core_id(request.core) if request.core else None
+        self._cloud.disturbances.add(Disturbance(request.kind, request.message, request.number, request.seconds, core))
+        yield {"done": True, "disturbances": self._cloud.disturbances.told()}
+
     async def _faults(self, _request: Request) -> AsyncIterator[Told]:
         yield {"done": True, "faults": self._cloud.faults.told()}
 
     async def _clear_faults(self, request: _Events) -> AsyncIterator[Told]:
-        self._cloud.faults.clear(checked_core_id(request.core) if request.core else None)
+        core = checked_core_id(request.core) if request.core else None
+        self._cloud.faults.clear(core)
+        self._cloud.disturbances.clear(core)
         yield {"done": True}
 
     async def _swap_key(self, request: _Key) -> AsyncIterator[Told]:
@@ -181,16 +198,12 @@ class CloudControl(ControlPort):
         self._cloud.session(request.core).connection.close("told to hang up")
         yield {"done": True}
 
-    def _subscribed(self, core: str | None, *, ends: bool) -> tuple[asyncio.Queue[Told | None], Callable[[], None]]:
-        """A queue of events of one Core, or of all; for a reader that is far too slow it `ends`, or events are lost."""
-        queue: asyncio.Queue[Told | None] = asyncio.Queue()
+    def _subscribed(self, core: str | None, *, ends: bool) -> tuple[Batches, Callable[[], None]]:
+        """Events of one Core, or of all, as they come; and how to end that."""
+        batches = Batches(ends=ends)
 
         def take(event: Told) -> None:
-            if core is not None and event["core"] not in (core, None):
-                return
-            if queue.qsize() < MOST_QUEUED:
-                queue.put_nowait(event)
-            elif ends and queue.qsize() == MOST_QUEUED:
-                queue.put_nowait(None)
+            if core is None or event["core"] in (core, None):
+                batches.put(event)
 
-        return queue, self._cloud.bus.subscribe(take)
+        return batches, self._cloud.bus.subscribe(take)

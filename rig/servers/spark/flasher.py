@@ -64,7 +64,7 @@ class Flasher:
         return self._chunks.sent
 
     async def run(self) -> Sent:
-        """Send it all. Raises DeviceFault when the Core does not go along, LabFault when it goes offline before the end."""
+        """Send it all. Raises DeviceFault when the Core does not go along, LabFault when it goes offline too early."""
         try:
             with self._inbox:
                 async with asyncio.timeout(TRANSFER_SECONDS):
@@ -74,6 +74,8 @@ class Flasher:
                     await self._finish(transfer)
         except TimeoutError:
             raise self._chunks.fault(f"the update is not through after {TRANSFER_SECONDS:.0f} s") from None
+        finally:
+            self._chunks.close()
         return self.sent
 
     async def _make_ready(self) -> None:
