@@ -35,7 +35,7 @@ class Offer:
     maximum: str = "TLSv1.3"
     ciphers: str = "DEFAULT"
     suites: str = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-    groups: tuple[str, ...] = ("X25519", "P-256", "P-384", "P-521", *BRAINPOOL, "secp256k1")
+    groups: tuple[str, ...] = ("X25519", "P-256", "P-384", "P-521", *BRAINPOOL)
     signatures: tuple[str, ...] = ()
 
     def context(self) -> SSL.Context:
