@@ -190,3 +190,15 @@ def client_of_3_6() -> str:
     if found is None:
         pytest.skip("RIG_MBEDTLS3 names no client of mbedTLS 3.6")
     return found
+
+
+def who_knows_ecdsa_only_is_shown_no_ed25519(_folder):
+    """OpenSSL counts Ed25519 among the suites of ECDSA, and mbedTLS knows none of it."""
+
+    async def act(folder: Path):
+        async with s_server(folder, made(Kind(key="ed25519")), "-cipher", "ALL:@SECLEVEL=0", "-no_tls1_3") as port:
+            (report,) = await row(port, HOST)
+            return report.addresses[0].clients["ecdsa"].accepted
+
+    with tempfile.TemporaryDirectory() as folder:
+        assert asyncio.run(act(Path(folder))) is False, "let in by a key that it cannot use"
