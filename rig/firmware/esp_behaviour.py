@@ -14,6 +14,8 @@ from rig.errors import Misuse
 from rig.formats.esp_idf import ArduinoCore, Idf, Release
 from rig.formats.esp_idf_client import INVALIDATES_AT_BEGIN, PARTIAL, RESUMPTION
 
+from rig.formats.mbedtls_build import MbedTls, build_of
+
 #: The name that stands for the public roots; every other pin is NAME.pem in the folder a twin is given.
 BUNDLE = "bundle"
 Client = Literal["https-ota", "arduino", "deploy-the-fleet"]
@@ -46,6 +48,11 @@ class TlsBuild:
     release: Idf = Idf.parse(STANDARD_IDF)  # noqa: RUF009 (frozen)
     ecdsa: bool = True
 
+    @property
+    def mbedtls(self) -> MbedTls:
+        """What it takes of certificates."""
+        return build_of(self.release)
+
 
 #: As ESP-IDF comes today.
 DEFAULT_TLS = TlsBuild()
@@ -59,7 +66,8 @@ class EspBehaviour(BaseModel):
     client: Client | None = None
     #: Release of the Deploy the Fleet library: it brings its own pins, and from 2.0 on its own addresses.
     fleet_release: FleetRelease | None = None
-    url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    #: Its host is ASCII, as ESP-IDF's parser of URLs takes it: xn--… for others.
+    url: str | None = Field(default=None, pattern=r"^https?://[!-.0-~]+(/\S*)?$")
     #: Product id of Deploy the Fleet, where the library makes the address.
     product: str | None = Field(default=None, pattern=r"^[\w.-]+$")
     #: Certificates trusted, by name; with `bundle` among them the others were added to the bundle.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,16 +17,13 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
+from rig.formats.mbedtls_build import EC_KEY, RSA_KEY, SHORTEST_RSA, SIGNATURES, TODAY, MbedTls
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 #: mbedTLS gives up on chains with more intermediates.
 MOST_INTERMEDIATES = 8
-SHORTEST_RSA = 2048
-GOOD_HASHES = ("sha224", "sha256", "sha384", "sha512")
-#: Of keys in certificates, as ESP-IDF builds it: 25519 is for exchanges only (reference/esp32.md §6.2).
-KNOWN_CURVES = ("secp256r1", "secp384r1")
 
 
 class Flag(enum.IntFlag):
@@ -55,6 +53,9 @@ CERTIFICATE_UNKNOWN = 46
 VERIFY_FAILED, BUNDLE_REFUSED = -0x2700, -0x3000
 #: Those of its handshake: nobody to trust at all, and a certificate that is for something else.
 NO_ANCHORS, WRONG_USAGE = -0x7680, -0x7A00
+#: A certificate whose key it cannot read, and a key that the ESP32's multiplier is too short for.
+UNREADABLE, KEY_TOO_LONG = -0x3C80, -0x428E
+_OF_ERRORS = {UNREADABLE: 42, KEY_TOO_LONG: 51}
 
 
 class KeyExchange(enum.Enum):
@@ -76,6 +77,8 @@ class Refusal:
     @property
     def alert(self) -> int:
         """Number of the alert that tells the server."""
+        if self.code in _OF_ERRORS:
+            return _OF_ERRORS[self.code]
         return next((alert for flags, alert in ALERTS if self.flags & flags), CERTIFICATE_UNKNOWN)
 
 
@@ -91,18 +94,29 @@ class Trust:
     bundle: tuple[Certificate, ...] | None = None
     name: str | None = None
     at: datetime | None = None
+    build: MbedTls = TODAY
 
     def refuses(self, chain: Sequence[Certificate], exchange: KeyExchange = KeyExchange.SIGNS) -> Refusal | None:
         """Judge a chain as the server sent it, leaf first, in a handshake with this exchange of keys."""
         if not chain:
             return Refusal(Flag.NOT_TRUSTED)
+        # One whose signature it does not know is left out; one whose key it does not know ends it all.
+        read = [one for one in chain if one.signature_algorithm_oid.dotted_string in SIGNATURES]
+        if not read or not all(_is_readable(one, self.build) for one in read):
+            return Refusal(Flag(0), UNREADABLE)
+        refusal = self._refuses(read, exchange)
+        if refusal is None and _is_too_long(read[0], self.build):
+            return Refusal(Flag(0), KEY_TOO_LONG)
+        return refusal
+
+    def _refuses(self, chain: Sequence[Certificate], exchange: KeyExchange) -> Refusal | None:
         found = self._flags(chain, exchange)
         if self.bundle is not None:
             for certificate, flags in found.items():
                 # The bundle's callback judges what nobody has certified, unless there is more that is wrong with it.
                 if flags & ~Flag.BAD_MD != Flag.NOT_TRUSTED:
                     continue
-                if not any(signed(certificate, root) for root in self.bundle):
+                if not any(self._signed(certificate, root) for root in self.bundle):
                     # It ends the verification for good, and then mbedTLS sets every flag there is.
                     return Refusal(Flag(0xFFFFFFFF), BUNDLE_REFUSED)
                 found[certificate] = Flag(0)
@@ -117,16 +131,16 @@ class Trust:
         """What is wrong with each certificate of the path, leaf first."""
         path, untrusted, is_anchored = self._path(chain)
         found = {certificate: Flag(0) for certificate in path}
-        if self.name is not None and not _is_for(chain[0], self.name):
+        if self.name is not None and not is_for(chain[0], self.name, self.build):
             found[chain[0]] |= Flag.CN_MISMATCH
-        found[chain[0]] |= _usage(chain[0], exchange) | _key(chain[0])
+        found[chain[0]] |= _usage(chain[0], exchange) | self._key(chain[0])
         for at, certificate in enumerate(path):
             if self.at is not None:
                 found[certificate] |= _dates(certificate, self.at)
             if at == 0 or at < len(path) - 1 or not is_anchored:  # how an anchor itself is signed is not looked at
-                found[certificate] |= _digest(certificate)
+                found[certificate] |= self._digest(certificate)
             if at < len(path) - 1:
-                found[certificate] |= _key(path[at + 1])
+                found[certificate] |= self._key(path[at + 1])
         for certificate in untrusted:
             found[certificate] |= Flag.NOT_TRUSTED
         return found
@@ -139,17 +153,35 @@ class Trust:
             return path, untrusted, True
         while True:
             for anchor in self._in_date(_namesakes_above(child, self.anchors, len(path))):
-                if signed(child, anchor):
+                if self._signed(child, anchor):
                     return [*path, anchor], untrusted, True
             # Of what the server sent behind it, the first that would do by its name is taken, and no other is tried.
             above = next(iter(self._in_date(_namesakes_above(child, behind, len(path)))), None)
             if above is None or len(path) > MOST_INTERMEDIATES:
                 return path, [*untrusted, child], False
-            if not signed(child, above):
+            if not self._signed(child, above):
                 untrusted.append(child)
             behind = behind[behind.index(above) + 1 :]
             path.append(above)
             child = above
+
+    def _signed(self, child: Certificate, issuer: Certificate) -> bool:
+        return not _is_too_long(issuer, self.build) and signed(child, issuer)
+
+    def _key(self, certificate: Certificate) -> Flag:
+        """mbedTLS's default profile wants RSA keys of 2048 bits; of the others, those on curves that it takes."""
+        from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+        key = certificate.public_key()
+        if isinstance(key, rsa.RSAPublicKey):
+            return Flag(0) if key.key_size >= SHORTEST_RSA else Flag.BAD_KEY
+        is_taken = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in self.build.curves
+        return Flag(0) if is_taken else Flag.BAD_KEY
+
+    def _digest(self, certificate: Certificate) -> Flag:
+        """And SHA-2."""
+        hashed = certificate.signature_hash_algorithm
+        return Flag.BAD_MD if hashed is None or hashed.name not in self.build.hashes else Flag(0)
 
     def _in_date(self, candidates: Iterator[Certificate]) -> Sequence[Certificate]:
         """In the order they are tried: where dates are checked, those that are valid come before all others."""
@@ -224,18 +256,49 @@ def _self_issued(certificate: Certificate) -> bool:
     return certificate.subject == certificate.issuer
 
 
-def _is_for(certificate: Certificate, name: str) -> bool:
-    """By the alternative names, and by the common name only where there are none."""
+def is_for(certificate: Certificate, name: str, build: MbedTls = TODAY) -> bool:
+    """By the alternative names, and by the common name only where there are none; a dot at the end is one of the name.
+
+    A star stands for exactly the first label. An IP address is looked for among addresses (from ESP-IDF 5.2 on), and
+    among names as text.
+    """
     from cryptography import x509
 
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         known = names.get_values_for_type(x509.DNSName)
+        if build.compares_addresses and _address(name) in names.get_values_for_type(x509.IPAddress):
+            return True
     except x509.ExtensionNotFound:
         known = [str(one.value) for one in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
     except ValueError:
         known = []
     return any(_matches(pattern.lower(), name.lower()) for pattern in known)
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def _is_readable(certificate: Certificate, build: MbedTls) -> bool:
+    """Whether its key is of a kind, and on a curve, that this build reads. Raises what the library does for others."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    kind = certificate.public_key_algorithm_oid.dotted_string
+    if kind != EC_KEY:
+        return kind == RSA_KEY
+    key = certificate.public_key()
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in build.known_curves
+
+
+def _is_too_long(certificate: Certificate, build: MbedTls) -> bool:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = certificate.public_key()
+    return build.longest_rsa is not None and isinstance(key, rsa.RSAPublicKey) and key.key_size > build.longest_rsa
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -260,23 +323,6 @@ def _usage(leaf: Certificate, exchange: KeyExchange) -> Flag:
         if not any(usage in wanted for usage in leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value):
             flags |= Flag.EXT_KEY_USAGE
     return flags
-
-
-def _key(certificate: Certificate) -> Flag:
-    """mbedTLS's default profile wants RSA keys of 2048 bits; of the others, those on curves that the build knows."""
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-    key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        return Flag(0) if key.key_size >= SHORTEST_RSA else Flag.BAD_KEY
-    is_known = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in KNOWN_CURVES
-    return Flag(0) if is_known else Flag.BAD_KEY
-
-
-def _digest(certificate: Certificate) -> Flag:
-    """And SHA-2."""
-    hashed = certificate.signature_hash_algorithm
-    return Flag.BAD_MD if hashed is None or hashed.name not in GOOD_HASHES else Flag(0)
 
 
 def _dates(certificate: Certificate, at: datetime) -> Flag:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from rig.errors import Misuse
 from rig.firmware.esp_behaviour import BUNDLE
 from rig.firmware.manifest import Manifest
 from rig.firmware.update_attempts import Attempt, attempts
-from rig.formats.certificate_chain import Refusal, Trust
+from rig.formats.certificate_chain import KeyExchange, Refusal, Trust
+from rig.formats.mbedtls_build import TODAY, MbedTls
 from rig.trust.identity import load_chain
 from rig.trust.soundness import LONGEST_CHAIN, Defect, Flaw, message_size
 
@@ -55,6 +56,7 @@ class Shipped:
     checks_dates: bool = False
     #: Some are built without the suites of ECDSA certificates.
     takes_ecdsa: bool = True
+    build: MbedTls = TODAY
 
     def refuses(
         self, attempt: Attempt, chain: Sequence[x509.Certificate], pins: PinFolder, at: datetime
@@ -62,14 +64,19 @@ class Shipped:
         """Why it refuses a server that shows `chain` (leaf first) at a time; None if it does not. Raises Misuse."""
         if not self.takes_ecdsa and isinstance(chain[0].public_key(), ec.EllipticCurvePublicKey):
             return NoSuite()
-        if (size := message_size(chain)) > LONGEST_CHAIN:
-            return TooLong(size)
         trusted = pins.certificates(attempt.pins)
         name = None if self.skips_name else attempt.host
-        date = at if self.checks_dates else None
-        if BUNDLE in attempt.pins:
-            return Trust(bundle=trusted, name=name, at=date).refuses(chain)
-        return Trust(trusted, name=name, at=date).refuses(chain)
+        trust = Trust(name=name, at=at if self.checks_dates else None, build=self.build)
+        known = replace(trust, bundle=trusted) if BUNDLE in attempt.pins else replace(trust, anchors=trusted)
+        return judged(chain, known)
+
+
+def judged(
+    chain: Sequence[x509.Certificate], trust: Trust, exchange: KeyExchange = KeyExchange.SIGNS
+) -> Refusal | Unread | None:
+    """Why an ESP32 that trusts so refuses a chain, leaf first; None if it does not."""
+    size = message_size(chain)
+    return TooLong(size) if size > LONGEST_CHAIN else trust.refuses(chain, exchange)
 
 
 @dataclass(slots=True)
@@ -95,7 +102,7 @@ class PinFolder:
 
 def shipped(manifest: Manifest) -> list[Shipped]:
     """Every firmware of a manifest that looks for updates over TLS, in the manifest's order."""
-    found: dict[tuple[tuple[Attempt, ...], bool, bool, bool], list[str]] = {}
+    found: dict[tuple[tuple[Attempt, ...], bool, bool, bool, MbedTls], list[str]] = {}
     for entry in manifest.entries.values():
         if entry.esp32 is None:
             continue
@@ -104,7 +111,8 @@ def shipped(manifest: Manifest) -> list[Shipped]:
         alike = tuple(Attempt(one.url.partition("?")[0], one.pins) for one in over_tls)
         if alike:
             does = entry.esp32
-            found.setdefault((alike, does.skip_name, does.checks_dates, does.ecdsa), []).append(entry.name)
+            build = does.tls_build.mbedtls
+            found.setdefault((alike, does.skip_name, does.checks_dates, does.ecdsa, build), []).append(entry.name)
     return [Shipped(names[0], tuple(names), *what) for what, names in found.items()]
 
 

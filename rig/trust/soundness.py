@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from rig.errors import Misuse
-from rig.formats.certificate_chain import KNOWN_CURVES, Flag, Trust, signed
+from rig.formats.certificate_chain import Flag, Trust, is_for, signed
+from rig.formats.mbedtls_build import EC_KEY, RSA_KEY, SHORTEST_RSA, TODAY
 from rig.trust.certificate_errors import UNREADABLE
 
-SHORTEST_RSA = 2048
 Chain = Sequence[x509.Certificate]
 _DER = serialization.Encoding.DER
 #: What an ESP32 takes in one record (reference/esp32.md §6.2).
@@ -27,6 +27,8 @@ class Defect(enum.StrEnum):
     """What can be wrong; people name it to have it accepted."""
 
     WRONG_NAME = "wrong-name"
+    #: Named by its common name alone: an ESP32 takes that, and hardly anybody else does any more.
+    COMMON_NAME_ONLY = "common-name-only"
     EXPIRED = "expired"
     NOT_YET_VALID = "not-yet-valid"
     WRONG_ORDER = "wrong-order"
@@ -112,18 +114,6 @@ def refuse_flaws(found: Sequence[Flaw], accepted: Sequence[str] = ()) -> None:
         raise Misuse(f"this identity has a flaw: {open_ones[0]}{more}", hint=f"--accept {open_ones[0].defect}")
 
 
-def covers(certificate: x509.Certificate, name: str) -> bool:
-    """Whether a certificate's alternative names cover a DNS name; a star stands for exactly the first label."""
-    try:
-        known = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return False
-    label, _, rest = name.lower().partition(".")
-    patterns = {pattern.lower() for pattern in known.get_values_for_type(x509.DNSName)}
-    addresses = {str(address) for address in known.get_values_for_type(x509.IPAddress)}
-    return name.lower() in patterns or (bool(label and rest) and f"*.{rest}" in patterns) or name in addresses
-
-
 def title(certificate: x509.Certificate) -> str:
     """What a certificate is called: its subject, short."""
     common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
@@ -132,14 +122,24 @@ def title(certificate: x509.Certificate) -> str:
 
 def _names(leaf: x509.Certificate, names: Sequence[str]) -> Iterator[Flaw]:
     for name in names:
-        if not covers(leaf, name):
+        if not is_for(leaf, name):
             yield Flaw(Defect.WRONG_NAME, f"{title(leaf)} is not for {name}")
+        elif not _has_alternative_names(leaf):
+            yield Flaw(Defect.COMMON_NAME_ONLY, f"{title(leaf)} is for {name} by its common name only: few take that")
+
+
+def _has_alternative_names(leaf: x509.Certificate) -> bool:
+    try:
+        leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return False
+    return True
 
 
 def _usage(leaf: x509.Certificate) -> Iterator[Flaw]:
     """What its extensions forbid, as mbedTLS reads them."""
     refusal = Trust().refuses((leaf,))
-    flags = refusal.flags if refusal is not None else Flag(0)
+    flags = refusal.flags if refusal is not None else Flag(0)  # none for a key that it cannot read at all
     if flags & Flag.EXT_KEY_USAGE:
         yield Flaw(Defect.WRONG_USAGE, f"{title(leaf)} is no certificate for servers")
     if flags & Flag.KEY_USAGE:
@@ -239,13 +239,15 @@ def _dates(certificate: x509.Certificate, at: datetime, *, is_needed: bool = Tru
 
 def _weakness(certificate: x509.Certificate) -> Iterator[Flaw]:
     key, hashed = certificate.public_key(), certificate.signature_hash_algorithm
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < SHORTEST_RSA:
-            yield Flaw(Defect.WEAK_KEY, f"{title(certificate)} has an RSA key of {key.key_size} bits")
-    elif not isinstance(key, ec.EllipticCurvePublicKey):
+    if certificate.public_key_algorithm_oid.dotted_string not in (RSA_KEY, EC_KEY):
         yield Flaw(Defect.WEAK_KEY, f"{title(certificate)} has a key that is neither RSA nor ECDSA")
-    elif key.curve.name not in KNOWN_CURVES:
-        yield Flaw(Defect.UNKNOWN_CURVE, f"{title(certificate)} has a key on {key.curve.name}, which no ESP32 knows")
+    elif isinstance(key, rsa.RSAPublicKey):
+        if not SHORTEST_RSA <= key.key_size <= (TODAY.longest_rsa or key.key_size):
+            yield Flaw(Defect.WEAK_KEY, f"{title(certificate)} has an RSA key of {key.key_size} bits")
+    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in TODAY.curves:
+        yield Flaw(Defect.UNKNOWN_CURVE, f"{title(certificate)} has a key on {key.curve.name}, which no ESP32 takes")
+    if hashed is None:
+        yield Flaw(Defect.WEAK_KEY, f"{title(certificate)} is signed by a key that is neither RSA nor ECDSA")
     if hashed is not None and hashed.name in ("sha1", "md5") and certificate.subject != certificate.issuer:
         yield Flaw(Defect.SHA1, f"{title(certificate)} is signed with {hashed.name}")
 

@@ -152,7 +152,10 @@ VERDICTS: dict[str, tuple[Identity, Trust, tuple[int, str] | None]] = {
     ),
     "an RSA leaf": (ROOT.issue(HOST, key="rsa-2048"), trusting(ROOT), None),
     "an intermediate with a key on P-521": (
-        ROOT.intermediate("Wide", key=ec.generate_private_key(ec.SECP521R1())).issue(HOST), trusting(ROOT),
+        ROOT.intermediate("Wide", key=ec.generate_private_key(ec.SECP521R1())).issue(HOST), trusting(ROOT), None,
+    ),
+    "an intermediate with a key on secp256k1": (
+        ROOT.intermediate("Odd", key=ec.generate_private_key(ec.SECP256K1())).issue(HOST), trusting(ROOT),
         (-0x2700, UNSUPPORTED),
     ),
     "a P-384 leaf": (ROOT.issue(HOST, key="p384"), trusting(ROOT), None),

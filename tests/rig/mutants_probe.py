@@ -5,18 +5,23 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 
+import checks_clients as of_clients
 import checks_heartbleed as of_heartbeats
 import checks_probe as check
 
-from rig.formats import tls_heartbeat
+from rig.formats import certificate_chain, mbedtls_build, tls_heartbeat
+from rig.formats.mbedtls_build import TODAY
 from rig.formats.tls_old_hello import WIDE
 from rig.trust import soundness
+from rig.trust.look.offer import Offer
 from rig.trust.probe import chain_view, findings, heartbleed, probe, revocation_check
 
 REAL_FLAWS, REAL_ACROSS, REAL_SINCE = soundness.flaws, findings._across, findings._since
 REAL_LEFT_BEHIND, REAL_HEARTBEAT = findings._left_behind, tls_heartbeat.heartbeat
 REAL_TAKE, REAL_READ = tls_heartbeat.HeartbeatTest._take, tls_heartbeat.HeartbeatTest._read_messages
 REAL_ALL = heartbleed._Asking.all_of
+REAL_IS_FOR = certificate_chain.is_for
+ANY_ECDSA = Offer(maximum="TLSv1.2", ciphers="aECDSA")
 REAL_MAY_ANSWER = revocation_check._may_answer
 
 
@@ -90,13 +95,53 @@ def _all_well(address):
     yield findings._finding("note", "heartbeats-silent", "takes heartbeats, and leaks nothing", address)
 
 
+def _any_key(_certificate, _build):
+    return True
+
+
+def _by_alternative_names_only(certificate, name, build=TODAY):
+    return soundness._has_alternative_names(certificate) and REAL_IS_FOR(certificate, name, build)
+
+
+def _without_a_dot(certificate, name, build=TODAY):
+    return REAL_IS_FOR(certificate, name.removesuffix("."), build)
+
+
 MUTANTS = {
+    "clients: the certificate is not looked at": (
+        lambda m: m.setattr(probe, "refused_by_esp32", lambda *_what: ""),
+        of_clients.of_a_certificate("a star for two labels"),
+    ),
+    "clients: any kind of key is read": (
+        lambda m: m.setattr(certificate_chain, "_is_readable", _any_key),
+        of_clients.of_a_certificate("an issuer with an Ed25519 key"),
+    ),
+    "clients: one release of mbedTLS is like another": (
+        lambda m: m.setattr(mbedtls_build, "BUILDS", mbedtls_build.BUILDS[:1]),
+        of_clients.of_a_certificate("an issuer's key on k256"),
+    ),
+    "clients: addresses are never compared": (
+        lambda m: m.setattr(certificate_chain, "_address", lambda _name: None),
+        of_clients.of_a_certificate("an IP address"),
+    ),
+    "clients: a common name is no name": (
+        lambda m: m.setattr(certificate_chain, "is_for", _by_alternative_names_only),
+        of_clients.of_a_certificate("a common name only"),
+    ),
+    "clients: a dot at the end is none": (
+        lambda m: m.setattr(certificate_chain, "is_for", _without_a_dot),
+        of_clients.of_a_certificate("a dot at the end"),
+    ),
+    "clients: who knows ECDSA only knows Ed25519": (
+        lambda m: m.setattr(probe, "CLIENTS", {**probe.CLIENTS, "ecdsa": ANY_ECDSA}),
+        of_clients.who_knows_ecdsa_only_is_shown_no_ed25519,
+    ),
     "probe: chain order is not looked at": (
         lambda m: m.setattr(chain_view, "flaws", _all_but_order),
         check.of_a_chain("the wrong way round"),
     ),
     "probe: a star is for any name": (
-        lambda m: m.setattr(soundness, "covers", _any_star),
+        lambda m: m.setattr(soundness, "is_for", _any_star),
         check.a_star_for_two_labels_is_for_nobody,
     ),
     "probe: a root of nobody's is one": (

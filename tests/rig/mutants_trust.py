@@ -74,7 +74,7 @@ SOUNDNESS = {
     ),
     "soundness: any curve will do": (
         lambda m: m.setattr(soundness, "_weakness", _but(REAL_WEAKNESS, "unknown-curve")),
-        of_a_made_flaw("a key on P-521"),
+        of_a_made_flaw("a key on secp256k1"),
     ),
     "soundness: what nobody needs must not have ended": (
         lambda m: m.setattr(soundness, "_dates", _all_needed),
@@ -186,8 +186,8 @@ def _who_signed(child, among, height):
 
 CHAINS = {
     "esp32 tls: any curve will do": (
-        lambda m: m.setattr(certificate_chain, "KNOWN_CURVES", ("secp256r1", "secp384r1", "secp521r1")),
-        of_tls.verdict("an intermediate with a key on P-521"),
+        lambda m: m.setattr(certificate_chain.Trust, "_key", lambda _trust, _one: certificate_chain.Flag(0)),
+        of_tls.verdict("an intermediate with a key on secp256k1"),
     ),
     "firmware built for RSA takes ECDSA": (
         lambda m: m.setattr(shipped, "NoSuite", lambda: None),

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import Misuse
-from rig.formats.certificate_chain import Trust
+from rig.formats.certificate_chain import Trust, is_for
 from rig.trust.authority import Authority, make_root
 from rig.trust.identity import Identity
 from rig.trust.recipe import IdentityRecipe
-from rig.trust.soundness import Defect, covers, flaws, refuse_flaws
+from rig.trust.soundness import Defect, flaws, refuse_flaws
 from rig.trust.web_pki import AUTHORITIES, WebPki
 
 HOST = "ota.rig.test"
@@ -84,7 +84,7 @@ def with_extension(extension: x509.ExtensionType) -> Identity:
     return Identity((one.certificate, MIDDLE.certificate), one.key)
 
 
-P521, ED25519 = ec.generate_private_key(ec.SECP521R1()), ed25519.Ed25519PrivateKey.generate()
+K256, ED25519 = ec.generate_private_key(ec.SECP256K1()), ed25519.Ed25519PrivateKey.generate()
 NO_MORE = below(ROOT, "Upper", x509.BasicConstraints(ca=True, path_length=0))
 MAY_NOT = x509.KeyUsage(False, False, True, False, False, False, True, False, False)
 #: What no recipe makes: an identity, the roots that are known, and what is wrong with it.
@@ -96,8 +96,9 @@ MADE = {
         below(ROOT, "Unlicensed", x509.BasicConstraints(ca=True, path_length=None), MAY_NOT).issue(HOST), ROOTS,
         "broken-authority",
     ),
-    "a key on P-521": (MIDDLE.issue(HOST, key=P521), ROOTS, "unknown-curve"),
-    "an intermediate on P-521": (ROOT.intermediate("Wide", key=P521).issue(HOST), ROOTS, "unknown-curve"),
+    "a key on secp256k1": (MIDDLE.issue(HOST, key=K256), ROOTS, "unknown-curve"),
+    "an intermediate on secp256k1": (ROOT.intermediate("Odd", key=K256).issue(HOST), ROOTS, "unknown-curve"),
+    "a common name only": (MIDDLE.issue(common_name=HOST), ROOTS, "common-name-only"),
     "a key on Ed25519": (MIDDLE.issue(HOST, key=ED25519), ROOTS, "weak-key"),
     "a cross-sign that ended, and today's root": (LEAF.serving(MIDDLE.certificate, ENDED), ROOTS, "extra-certificate"),
     "a cross-sign that ended, and the old root": (
@@ -172,9 +173,9 @@ def test_a_flaw_is_refused_by_name_unless_it_is_accepted_by_name():
 
 def test_an_address_is_covered_as_an_address():
     leaf = pki().issue(HOST, IdentityRecipe(names=("127.0.0.1", "::1"))).leaf
-    assert covers(leaf, "127.0.0.1")
-    assert covers(leaf, "::1")
-    assert not covers(leaf, "127.0.0.2")
+    assert is_for(leaf, "127.0.0.1")
+    assert is_for(leaf, "::1")
+    assert not is_for(leaf, "127.0.0.2")
 
 
 def test_authorities_last_as_long_as_they_did(tmp_path):

@@ -47,6 +47,12 @@ def sni_name(name: str | None) -> str | None:
     return dialled
 
 
+def url_name(name: str) -> str:
+    """A name as an ESP32's URL has it: ASCII, and a dot at its end is one of the name. Raises Misuse."""
+    dialled = sni_name(name)
+    return name if dialled is None else dialled + "." * name.endswith(".")
+
+
 def is_ip(name: str) -> bool:
     """Whether it is an IP address and no name."""
     try:

@@ -20,17 +20,23 @@ VERSIONS = {
 }
 
 
+#: Few servers have keys on these curves, and those show nothing to who does not know them.
+BRAINPOOL = ("brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1")
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Versions from `minimum` to `maximum`; `ciphers` of TLS 1.2 and before, `suites` of TLS 1.3 and `groups`, best
-    first, all as OpenSSL writes them. The default is all that a server could want, old and new.
+    """Versions from `minimum` to `maximum`; `ciphers` of TLS 1.2 and before, `suites` of TLS 1.3, `groups` and
+    `signatures` (none: all that OpenSSL has), best first, all as OpenSSL writes them. The default is all that a server
+    could want, old and new.
     """
 
     minimum: str = "TLSv1"
     maximum: str = "TLSv1.3"
     ciphers: str = "DEFAULT"
     suites: str = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-    groups: tuple[str, ...] = ("X25519", "P-256", "P-384", "P-521")
+    groups: tuple[str, ...] = ("X25519", "P-256", "P-384", "P-521", *BRAINPOOL)
+    signatures: tuple[str, ...] = ()
 
     def context(self) -> SSL.Context:
         """A context that offers this, and believes nothing and nobody. Raises Misuse for what OpenSSL does not know.
@@ -61,6 +67,9 @@ def _context(offer: Offer) -> SSL.Context:
     if not lib.SSL_CTX_set1_curves_list(context._context, ":".join(offer.groups).encode()):
         lib.ERR_clear_error()
         raise Misuse(f"OpenSSL knows no groups {':'.join(offer.groups)!r}", hint="such as X25519, P-256")
+    if offer.signatures and not lib.SSL_CTX_set1_sigalgs_list(context._context, ":".join(offer.signatures).encode()):
+        lib.ERR_clear_error()
+        raise Misuse(f"OpenSSL knows no signatures {':'.join(offer.signatures)!r}", hint="such as RSA+SHA256")
     context.set_info_callback(_note_alert)
     context.set_ocsp_client_callback(_note_staple)
     return context

@@ -12,7 +12,7 @@ from rig.trust.soundness import Defect
 WARN_DAYS = 14.0
 #: A root that nobody knows may be pinned, and some chains are clumsy; what else is wrong with one keeps clients out.
 _FLAW_LEVELS: Mapping[str, Level] = dict.fromkeys(
-    (Defect.UNKNOWN_ROOT, Defect.LOOSE_ORDER, Defect.EXTRA_CERTIFICATE), "warning"
+    (Defect.UNKNOWN_ROOT, Defect.LOOSE_ORDER, Defect.EXTRA_CERTIFICATE, Defect.COMMON_NAME_ONLY), "warning"
 )
 _OLD_VERSIONS = ("TLSv1", "TLSv1.1")
 
@@ -51,7 +51,7 @@ def _handshakes(address: AddressView) -> Iterator[Finding]:
         text = "shows certificates, and then does not complete the handshake"
         yield _finding("warning", "not-completed", text, address)
     if _is_refused(address, "esp32"):
-        text = f"has nothing for an ESP32, TLS 1.2 without ChaCha: {address.clients['esp32'].refused}"
+        text = f"has nothing that an ESP32 takes: {address.clients['esp32'].refused}"
         yield _finding("broken", "esp32-locked-out", text, address)
     if _is_refused(address, "rsa"):
         text = "has nothing for clients that know RSA only, up to TLS 1.2"

@@ -25,6 +25,7 @@ from rig.trust.look.served import SECONDS, Served, fetch
 from rig.trust.probe.chain_view import issuer_of, view_chain
 from rig.trust.probe.clients import CLIENTS
 from rig.trust.probe.courier import Courier
+from rig.trust.probe.esp32_view import refused_by_esp32
 from rig.trust.probe.findings import WARN_DAYS, findings
 from rig.trust.probe.heartbleed import heartbeats, is_of_version
 from rig.trust.probe.report import AddressView, ChainView, ClientView, HostReport, RevocationView
@@ -136,6 +137,7 @@ class _AddressProbe:
         looks = dict(zip(CLIENTS, await asyncio.gather(*map(self._try, CLIENTS.values())), strict=True))
         clients = {name: _client(look) for name, look in looks.items()}
         try:
+            clients["esp32"] = self._esp32(clients["esp32"], looks["esp32"])
             chains, revocation = await self._identities(first, looks)
         except UNREADABLE as error:
             text = f"{told(self._place)} serves a certificate that cannot be read: {error}"
@@ -151,6 +153,13 @@ class _AddressProbe:
             heartbeats=verdict,
             heartbeats_refused=refused,
         )
+
+    def _esp32(self, client: ClientView, look: Served | Refusal) -> ClientView:
+        """The row of an ESP32, that looks at certificates too. Raises one of UNREADABLE."""
+        if isinstance(look, Refusal):
+            return client
+        refused = refused_by_esp32(look, self._target.host, self._plan.roots, self._plan.at)
+        return client.model_copy(update={"accepted": False, "refused": refused}) if refused else client
 
     async def _identities(
         self, first: Served, looks: Mapping[str, Served | Refusal]

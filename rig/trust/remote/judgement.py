@@ -9,11 +9,12 @@ from cryptography import x509
 
 from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
+from rig.formats.certificate_chain import is_for
 from rig.trust.certificate_errors import UNREADABLE
 from rig.trust.identity import Identity
 from rig.trust.remote.plan import NginxPlan
 from rig.trust.shipped import PinFolder, refused_by, shipped
-from rig.trust.soundness import Defect, Flaw, covers, flaws, refuse_flaws, title
+from rig.trust.soundness import Defect, Flaw, flaws, refuse_flaws, title
 
 
 def judge(identity: Identity, plan: NginxPlan, accepted: Sequence[str] = ()) -> None:
@@ -39,7 +40,7 @@ def refuse_fewer_names(former: x509.Certificate, new: x509.Certificate, accepted
 
     The same files may serve more names than the plan knows: other server blocks name them, too.
     """
-    lost = [name for name in names(former) if not covers(new, name)]
+    lost = [name for name in names(former) if not is_for(new, name)]
     if lost:
         text = f"{title(new)} is not for {', '.join(lost)}, as the one that is live is"
         refuse_flaws([Flaw(Defect.FEWER_NAMES, text)], accepted)

@@ -119,7 +119,8 @@ class FieldFirmware(BaseModel):
     def shipped(self) -> Shipped:
         """It as servers' identities concern it."""
         does = self.esp32
-        return Shipped(self.name, (self.name,), self._attempts(), does.skip_name, does.checks_dates, does.ecdsa)
+        what = (does.skip_name, does.checks_dates, does.ecdsa, does.tls_build.mbedtls)
+        return Shipped(self.name, (self.name,), self._attempts(), *what)
 
     def _attempts(self) -> tuple[Attempt, ...]:
         asked = attempts(self.esp32, self.version)

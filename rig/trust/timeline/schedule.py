@@ -61,7 +61,7 @@ class Schedule:
 
 def answering(schedules: Sequence[Schedule], host: str, port: int) -> list[Schedule]:
     """Who answers there, at each address: an endpoint of this very port, else one of any port."""
-    there = [one for one in schedules if one.host.lower() == host.lower()]
+    there = [one for one in schedules if one.host.lower() == host.lower().removesuffix(".")]
     return [one for one in there if one.port == port] or [one for one in there if one.port is None]
 
 

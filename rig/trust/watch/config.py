@@ -62,10 +62,9 @@ class WatchedEndpoint(_Table):
         if any(sign in host for sign in "/@ "):
             raise ValueError(f"{host!r} is no host name")
         try:
-            sni_name(host)
+            return (sni_name(host) or host).lower()
         except Misuse as error:
             raise ValueError(error.message) from None
-        return host.lower()
 
     @field_validator("addresses")
     @classmethod

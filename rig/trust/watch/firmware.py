@@ -113,7 +113,7 @@ class Fleet:
 
 
 def _name(attempt: Attempt) -> str:
-    return f"{attempt.host.lower()}:{attempt.port}"
+    return f"{attempt.host.lower().removesuffix('.')}:{attempt.port}"
 
 
 def _told(refusal: Refusal | Unread, there: Sequence[Attempt]) -> str:
@@ -122,7 +122,7 @@ def _told(refusal: Refusal | Unread, there: Sequence[Attempt]) -> str:
     pins = ", ".join(dict.fromkeys(pin for attempt in there for pin in attempt.pins))
     if refusal.flags & Flag.OTHER:
         return f"none of its pins ({pins}) has issued it"
-    flags = " ".join(str(flag.name) for flag in refusal.flags)
+    flags = " ".join(str(flag.name) for flag in refusal.flags) or "KEY_NOT_TAKEN"
     return f"{flags} with its pins ({pins}), alert {TlsAlert(refusal.alert)}"
 
 

@@ -46,6 +46,8 @@ def trusting(
     def trust(host: str) -> Trust:
         at = None if dates is None else datetime.fromtimestamp(dates(), UTC)
         name = None if skip_name else host
-        return Trust(bundle=known, name=name, at=at) if BUNDLE in pins else Trust(known, name=name, at=at)
+        if BUNDLE in pins:
+            return Trust(bundle=known, name=name, at=at, build=build.mbedtls)
+        return Trust(known, name=name, at=at, build=build.mbedtls)
 
     return Security(trust, build)

@@ -1,0 +1,55 @@
+"""What releases of mbedTLS take of certificates, as ESP-IDF builds them: hashes, curves, lengths of keys, addresses.
+
+Read in mbedTLS' x509_crt.c (`mbedtls_x509_crt_profile_default`, `x509_crt_check_san`) and in ESP-IDF's
+components/mbedtls/Kconfig at the tags that are named. Every curve of a release is on by default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SHORTEST_RSA = 2048
+_STRONG = ("secp256r1", "secp384r1", "secp521r1", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1")
+_LEGACY = ("secp192r1", "secp224r1", "secp256k1")
+#: Object identifiers that any release reads: of keys, and of signatures in certificates. Ed25519 is not among them, nor
+#: is a key that may sign by RSASSA-PSS alone; a signature by PSS under an RSA key is.
+RSA_KEY, EC_KEY = "1.2.840.113549.1.1.1", "1.2.840.10045.2.1"
+SIGNATURES = frozenset(
+    (
+        *(f"1.2.840.113549.1.1.{number}" for number in (4, 5, 10, 11, 12, 13, 14)),
+        *("1.2.840.10045.4.1", *(f"1.2.840.10045.4.3.{number}" for number in (1, 2, 3, 4))),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MbedTls:
+    """One release of it in an ESP32; `first` is the release of ESP-IDF that came with it."""
+
+    first: tuple[int, int]
+    hashes: tuple[str, ...]
+    #: Of keys in certificates that are trusted, and of keys that can be read at all.
+    curves: tuple[str, ...]
+    known_curves: tuple[str, ...]
+    #: Whether an IP address is looked for among a certificate's addresses; without that, among its names only.
+    compares_addresses: bool
+    #: Bits; an ESP32 computes with longer keys in software only, which is off by default up to ESP-IDF 5.5
+    #: (CONFIG_MBEDTLS_LARGE_KEY_SOFTWARE_MPI, esp_bignum.c: 4096 bits).
+    longest_rsa: int | None
+
+
+_SHA_2 = ("sha256", "sha384", "sha512")
+#: mbedTLS 2.16 and 2.28; 3.2 and 3.4; 3.5 and 3.6, which compare addresses; 4, which has no curves of 192 and 224 bits.
+BUILDS = (
+    MbedTls((3, 3), ("sha224", *_SHA_2), (*_STRONG, *_LEGACY), (*_STRONG, *_LEGACY), False, 4096),
+    MbedTls((5, 0), _SHA_2, _STRONG, (*_STRONG, *_LEGACY), False, 4096),
+    MbedTls((5, 2), _SHA_2, _STRONG, (*_STRONG, *_LEGACY), True, 4096),
+    MbedTls((6, 0), _SHA_2, _STRONG, (*_STRONG, "secp256k1"), True, None),
+)
+#: That of ESP-IDF 5.5.
+TODAY = BUILDS[2]
+
+
+def build_of(release: tuple[int, int]) -> MbedTls:
+    """The one in a release of ESP-IDF; before 3.3 the oldest that is known."""
+    return next((one for one in reversed(BUILDS) if one.first <= release), BUILDS[0])
