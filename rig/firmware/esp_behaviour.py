@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from rig.errors import Misuse
 from rig.formats.esp_idf import ArduinoCore, Idf, Release
 from rig.formats.esp_idf_client import INVALIDATES_AT_BEGIN, PARTIAL, RESUMPTION
-
 from rig.formats.mbedtls_build import MbedTls, build_of
 
 #: The name that stands for the public roots; every other pin is NAME.pem in the folder a twin is given.

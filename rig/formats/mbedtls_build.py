@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rig.formats.esp_idf import Idf
+
 SHORTEST_RSA = 2048
 _STRONG = ("secp256r1", "secp384r1", "secp521r1", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1")
 _LEGACY = ("secp192r1", "secp224r1", "secp256k1")
@@ -26,7 +28,7 @@ SIGNATURES = frozenset(
 class MbedTls:
     """One release of it in an ESP32; `first` is the release of ESP-IDF that came with it."""
 
-    first: tuple[int, int]
+    first: Idf
     hashes: tuple[str, ...]
     #: Of keys in certificates that are trusted, and of keys that can be read at all.
     curves: tuple[str, ...]
@@ -41,15 +43,15 @@ class MbedTls:
 _SHA_2 = ("sha256", "sha384", "sha512")
 #: mbedTLS 2.16 and 2.28; 3.2 and 3.4; 3.5 and 3.6, which compare addresses; 4, which has no curves of 192 and 224 bits.
 BUILDS = (
-    MbedTls((3, 3), ("sha224", *_SHA_2), (*_STRONG, *_LEGACY), (*_STRONG, *_LEGACY), False, 4096),
-    MbedTls((5, 0), _SHA_2, _STRONG, (*_STRONG, *_LEGACY), False, 4096),
-    MbedTls((5, 2), _SHA_2, _STRONG, (*_STRONG, *_LEGACY), True, 4096),
-    MbedTls((6, 0), _SHA_2, _STRONG, (*_STRONG, "secp256k1"), True, None),
+    MbedTls(Idf(3, 3), ("sha224", *_SHA_2), (*_STRONG, *_LEGACY), (*_STRONG, *_LEGACY), False, 4096),
+    MbedTls(Idf(5, 0), _SHA_2, _STRONG, (*_STRONG, *_LEGACY), False, 4096),
+    MbedTls(Idf(5, 2), _SHA_2, _STRONG, (*_STRONG, *_LEGACY), True, 4096),
+    MbedTls(Idf(6, 0), _SHA_2, _STRONG, (*_STRONG, "secp256k1"), True, None),
 )
 #: That of ESP-IDF 5.5.
 TODAY = BUILDS[2]
 
 
-def build_of(release: tuple[int, int]) -> MbedTls:
+def build_of(release: Idf) -> MbedTls:
     """The one in a release of ESP-IDF; before 3.3 the oldest that is known."""
     return next((one for one in reversed(BUILDS) if one.first <= release), BUILDS[0])

@@ -18,6 +18,7 @@ from tls_servers import LOOPBACK, s_server
 from rig.firmware.esp_behaviour import DEFAULT_TLS, TlsBuild
 from rig.firmware.update_attempts import Attempt
 from rig.formats.certificate_chain import Trust
+from rig.formats.esp_idf import Idf
 from rig.formats.mbedtls_build import build_of
 from rig.trust.identity import pem
 from rig.trust.probe.probe import ProbePlan, Target, probe
@@ -25,7 +26,7 @@ from rig.trust.shipped import PinFolder, Shipped
 from rig.twin.esp32.app.tls import TlsClient, TlsFailed
 
 #: The release of ESP-IDF with the mbedTLS that python-mbedtls is, and today's.
-OLD, TODAY = TlsBuild((4, 4)), DEFAULT_TLS
+OLD, TODAY = TlsBuild(Idf(4, 4)), DEFAULT_TLS
 
 
 @dataclass(frozen=True)
@@ -178,10 +179,10 @@ def a_key_that_is_too_long_for_an_esp32_is_refused(_folder):
     """On any other machine mbedTLS computes with it: the limit is the ESP32's own, up to ESP-IDF 5.5."""
     shown = made(Kind(key="rsa-8192"))
     below = made(Kind(issuer="rsa-8192"))
-    for build, taken in ((TlsBuild((4, 4)), False), (TlsBuild((5, 5)), False), (TlsBuild((6, 0)), True)):
+    for build, taken in ((TlsBuild(Idf(4, 4)), False), (TlsBuild(Idf(5, 5)), False), (TlsBuild(Idf(6, 0)), True)):
         assert timeline_takes(shown, HOST, build) is taken, f"a leaf of 8192 bits, and {build}"
         assert timeline_takes(below, HOST, build) is taken, f"an issuer of 8192 bits, and {build}"
-    assert build_of((5, 5)).longest_rsa == 4096
+    assert build_of(Idf(5, 5)).longest_rsa == 4096
 
 
 def client_of_3_6() -> str:
