@@ -54,6 +54,14 @@ def _serve(
     fed_by_board: Annotated[
         bool, typer.Option("--bridge-fed-by-board", help="The serial port vanishes with the board's supply.")
     ] = False,
+    line_rate: Annotated[
+        int,
+        typer.Option(
+            metavar="BAUD",
+            help="What the chip sends comes no slower than at this rate; 0 is the rate that is set.",
+            min=0,
+        ),
+    ] = 3_000_000,
     blank: Annotated[bool, typer.Option("--blank", help="A new board has erased flash, not the golden set.")] = False,
     time_scale: TIME_SCALE = 1.0,
     power: POWER = Power.on,
@@ -81,6 +89,7 @@ def _serve(
         trust=trust,
         address=address,
         fed_by_board=fed_by_board,
+        line_rate=line_rate,
         blank=blank,
     )
 

@@ -41,6 +41,7 @@ def serve_esp32(
     trust: Path | None,
     address: str | None,
     fed_by_board: bool,
+    line_rate: int,
     blank: bool,
 ) -> None:
     """Serve one ESP32 until a signal. Raises Misuse or LabFault before it is ready."""
@@ -56,6 +57,7 @@ def serve_esp32(
             mac=parse_mac(mac) if mac is not None else None,
             revision=revision,
             fed_by_board=fed_by_board,
+            line_rate=line_rate,
             routes=Routes.parse(servers, "--server"),
             address=address,
             find=Catalogue(applications(known)).find,

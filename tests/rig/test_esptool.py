@@ -192,7 +192,7 @@ def test_ends_of_different_rates_do_not_understand_each_other(shared):
     shared.into_download()
     sync = slip.frame(Request(Op.SYNC, SYNC_DATA).pack())
     said: list[bytes] = []
-    shared.board.uart.on_output = lambda data: (said.append(data), shared.process.serial.say(data))
+    shared.board.uart.on_output = lambda data: (said.append(data), shared.process.line.send(data, shared.board.uart.baud))
     with serial_for_url(shared.rfc2217_url, 921600, timeout=1) as port:
         port.write(sync * 3)
         port.baudrate = 115200
