@@ -183,6 +183,25 @@ def with_stub(host: Host, stub: str = "stub") -> Host:
     return host
 
 
+#: The three loaders that there are.
+KINDS = ["rom", "stub", "legacy"]
+
+
+def kind(name: str) -> Host:
+    """A loader at work: the ROM's, or a stub."""
+    return downloading() if name == "rom" else with_stub(downloading(), name)
+
+
+def refused(name: str, code: int) -> bytes:
+    """The status bytes of a refusal, or of success."""
+    return bytes([1 if code else 0, code, 0, 0]) if name == "rom" else bytes([code, 0])
+
+
+def words(op: int, *words: int) -> bytes:
+    """A frame: a request made of words."""
+    return slip.frame(Request(op, b"".join(word.to_bytes(4, "little") for word in words)).pack())
+
+
 # -- on real ports -----------------------------------------------------------------------------------------------------
 
 

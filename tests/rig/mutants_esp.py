@@ -31,9 +31,9 @@ REAL_LINES, REAL_SHOW = ResetCircuit.set, SerialPort.show
 REAL_ROM, REAL_FUSES = boot.rom_loader, Efuses.reset
 
 
-def _reply_eightfold(self, op, answer, code=0):
+def _reply_eightfold(self, op, answer, code=0, detail=0):
     for _ in range(8 if op == Op.GET_SECURITY_INFO else 1):
-        REAL_REPLY(self, op, answer, code)
+        REAL_REPLY(self, op, answer, code, detail)
 
 
 def _erase_later(self, offset, erase, room):

@@ -14,6 +14,7 @@ import mutants_esp
 import mutants_esp_app
 import mutants_esp_hostile
 import mutants_esp_rack
+import mutants_esp_serial
 import mutants_https
 import mutants_probe
 import mutants_remote
@@ -234,6 +235,7 @@ TABLES = [
             mutants_esp_app,
             mutants_esp_hostile,
             mutants_esp_rack,
+            mutants_esp_serial,
             mutants_https,
             mutants_trust,
             mutants_swap,

@@ -30,6 +30,8 @@ TOO_LONG = 0xEE
 #: A deflated stream may end in a block of its own: its checksum.
 _ADLER = 4
 _TOTAL = 4
+#: It would send all of flash ahead if it were told to, and then stand at the UART; nobody asks for so much.
+MOST_AHEAD = 0x4000
 
 
 class LegacyDownload(Download):
@@ -184,6 +186,7 @@ class LegacyStub(Stub):
         """One that asks for frames it has no room for is never answered again."""
         if not 0 < frame <= SECTOR:
             yield Idle()
+        window = min(window, MOST_AHEAD)
         sent, acknowledged, digest = 0, 0, hashlib.md5(usedforsecurity=False)
         while acknowledged < size and acknowledged <= sent:
             while sent < size and sent - acknowledged < window:
