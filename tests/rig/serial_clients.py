@@ -29,16 +29,20 @@ class Esptool:
     version: str
     #: esptool 5 writes its commands with dashes.
     command: str = "read_flash"
+    #: Whether it comes over RFC 2217, or over a plain socket to a board that waits.
+    resets: bool = True
 
     def read(self, served: ServedBoard, length: int, file: Path) -> list[str]:
-        """The command that reads flash from 0 over RFC 2217."""
+        """The command that reads flash from 0."""
         folder = KEPT / f"esptool-{self.version}"
         python = folder / "bin" / "python"
         if not python.exists():
             _install([sys.executable, "-m", "venv", str(folder)])
             # Release 3 asks setuptools for its own version.
             _install([str(python), "-m", "pip", "install", "-q", f"esptool=={self.version}", "setuptools<80"], folder)
-        port = ["--chip", "esp32", "--port", served.rfc2217_url]
+        if not self.resets:
+            served.into_download()
+        port = ["--chip", "esp32", "--port", served.rfc2217_url if self.resets else served.plain_url]
         return [str(python), "-m", "esptool", *port, self.command, "0", hex(length), str(file)]
 
 
@@ -73,7 +77,8 @@ def _install(command: list[str], folder: Path | None = None) -> None:
 def busy(loops: int, seconds: float) -> Iterator[None]:
     """While inside, so many processes do nothing but use the processor; none outlives `seconds`."""
     idle = f"import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass"
-    processes = [subprocess.Popen([sys.executable, "-c", idle]) for _ in range(loops)]
+    # Sessions of their own, else a kernel that groups by session gives them all one process's share.
+    processes = [subprocess.Popen([sys.executable, "-c", idle], start_new_session=True) for _ in range(loops)]
     try:
         yield
     finally:

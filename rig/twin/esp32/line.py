@@ -25,7 +25,7 @@ class Line:
     """Takes what is sent and gives it to `say`, with the chip's rate in baud when it was sent."""
 
     def __init__(self, say: Callable[[bytes, int], None], now: Callable[[], float], least_rate: int = LEAST_RATE):
-        """`now` is the model's time in seconds. The line is no slower than `least_rate` baud; 0 is always the chip's."""
+        """`now` tells the model's time in seconds; the line is no slower than `least_rate` baud."""
         self._say, self._now, self._least_rate = say, now, least_rate
         self._waiting: deque[tuple[bytes, int]] = deque()
         self._ahead = 0

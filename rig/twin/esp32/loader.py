@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -118,9 +119,9 @@ class Loader:
         """The request in a frame, and whether it is as long as it says. Raises Malformed for what is not answered."""
         return Request.parse(raw), is_whole(raw)
 
+    @abstractmethod
     def status(self, code: int, detail: int) -> bytes:
         """The end of a reply: why a request failed, or zeros."""
-        raise NotImplementedError
 
     def next_frame(self) -> Generator[Step, Any, bytes]:
         """Wait for a frame."""

@@ -1,4 +1,4 @@
-"""What the stubs that esptool uploads have in common: a block is acknowledged before it is written, and reads are frames.
+"""What the stubs that are uploaded share: they acknowledge a block before they write it, and read in frames.
 
 There are two by now: the legacy one, which esptool 3 and 4 upload, and the one that was written anew. They differ in
 what they refuse and with which code, in how they erase, and in how they are left. Facts: their sources, and
