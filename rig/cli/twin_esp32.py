@@ -61,6 +61,14 @@ def _serve(
     flash_size: Annotated[
         int | None, typer.Option(metavar="2|4|8|16", help="Megabytes of flash; a new board has 4.")
     ] = None,
+    line_rate: Annotated[
+        int,
+        typer.Option(
+            metavar="BAUD",
+            help="What the chip sends comes no slower than at this rate; 0 is the rate that is set.",
+            min=0,
+        ),
+    ] = 3_000_000,
     blank: Annotated[bool, typer.Option("--blank", help="A new board has erased flash, not the golden set.")] = False,
     time_scale: TIME_SCALE = 1.0,
     power: POWER = Power.on,
@@ -88,6 +96,7 @@ def _serve(
         trust=trust,
         address=address,
         fed_by_board=fed_by_board,
+        line_rate=line_rate,
         blank=blank,
         flash_size=flash_bytes(flash_size),
     )

@@ -41,6 +41,7 @@ def serve_esp32(
     trust: Path | None,
     address: str | None,
     fed_by_board: bool,
+    line_rate: int,
     blank: bool,
     flash_size: int | None = None,
 ) -> None:
@@ -57,6 +58,7 @@ def serve_esp32(
             mac=parse_mac(mac) if mac is not None else None,
             revision=revision,
             fed_by_board=fed_by_board,
+            line_rate=line_rate,
             routes=Routes.parse(servers, "--server"),
             address=address,
             flash_size=flash_size,

@@ -11,8 +11,7 @@ log = logging.getLogger(__name__)
 
 #: How much of what a client sends is looked at in one turn of the loop.
 PIECE = 1024
-#: A client that has this much unread gets no more until it reads: what a stub sends ahead of acknowledgements fits
-#: twice (64 frames of 4096 bytes, every byte escaped).
+#: A client that has this much unread gets no more until it reads.
 MOST_UNREAD = 1 << 20
 #: After how many seconds of silence a client is asked whether it is still there, how often, and how many times: a
 #: machine that vanished must not hold a line for ever.

@@ -11,8 +11,8 @@ from rig.formats import slip
 from rig.formats.esp_loader import Op, Request
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
+from rig.twin.esp32.legacy_stub import MOST_AHEAD
 from rig.twin.esp32.memory import Esp32Memory
-from rig.twin.esp32.stub import MOST_AHEAD
 
 
 def said_by_a_blank(revision: int) -> str:
@@ -37,7 +37,7 @@ def each_mask_says_in_its_own_words_that_nothing_is_there(_folder):
 
 def no_window_makes_the_stub_send_without_end(_folder):
     """Frames of a byte each, and room for all of flash ahead: it waits for the host all the same."""
-    host = with_stub(downloading())
+    host = with_stub(downloading(), "legacy")
     words = b"".join(word.to_bytes(4, "little") for word in (0, 0x40_0000, 1, 0xFFFF_FFFF))
     frames = host.send(slip.frame(Request(Op.READ_FLASH, words).pack()))
     assert len(frames) == 1 + MOST_AHEAD
@@ -46,7 +46,7 @@ def no_window_makes_the_stub_send_without_end(_folder):
 
 def the_second_stage_sets_its_own_rate(_folder):
     world = World(EspBehaviour())
-    host = with_stub(started_anew(world.board))
+    host = with_stub(started_anew(world.board), "legacy")
     host.ask(Op.CHANGE_BAUD, 460_800, 115_200)
     assert world.board.uart.baud == 460_800
     host.send(slip.frame(Request(Op.RUN_USER_CODE, b"").pack()))

@@ -26,7 +26,9 @@ from rig.twin.network import Routes
 from rig.twin.stepper import Stepper
 from rig.twin.steps import Idle, Listen, Program, Reset
 
-STUB_ADDRESS = 0x400A8000
+#: Where the two stubs are linked to, by what they are called here.
+STUBS = {"stub": 0x400A8000, "legacy": 0x400BE000}
+STUB_ADDRESS = STUBS["stub"]
 
 
 class LoaderBoard:
@@ -105,7 +107,7 @@ class LoaderBoard:
     def _begin(self, now: float, *, latch: bool) -> None:
         if latch:
             self.downloads = self.gpio0_low
-        self.chip.reset()
+            self.chip.reset()
         self.uart.reset()
         if not self.in_reset:
             self._stepper.run(self._start(), now)
@@ -171,13 +173,33 @@ def downloading(*, time_scale: float = 0.0, chip: Chip | None = None) -> Host:
     return Host(board)
 
 
-def with_stub(host: Host) -> Host:
-    """The same, with something uploaded that is taken for the stub."""
-    host.ask(Op.MEM_BEGIN, 4, 1, 0x1800, STUB_ADDRESS)
-    host.block(Op.MEM_DATA, b"code")
-    frames = host.send(slip.frame(Request(Op.MEM_END, bytes(4) + STUB_ADDRESS.to_bytes(4, "little")).pack()))
+def with_stub(host: Host, stub: str = "stub") -> Host:
+    """The same, with something uploaded that is taken for a stub."""
+    address = STUBS[stub]
+    host.ask(Op.MEM_BEGIN, 8, 1, 0x1800, address)
+    host.block(Op.MEM_DATA, b"codeOHAI")
+    frames = host.send(slip.frame(Request(Op.MEM_END, bytes(4) + address.to_bytes(4, "little")).pack()))
     assert frames[-1] == b"OHAI"
     return host
+
+
+#: The three loaders that there are.
+KINDS = ["rom", "stub", "legacy"]
+
+
+def kind(name: str) -> Host:
+    """A loader at work: the ROM's, or a stub."""
+    return downloading() if name == "rom" else with_stub(downloading(), name)
+
+
+def refused(name: str, code: int) -> bytes:
+    """The status bytes of a refusal, or of success."""
+    return bytes([1 if code else 0, code, 0, 0]) if name == "rom" else bytes([code, 0])
+
+
+def words(op: int, *words: int) -> bytes:
+    """A frame: a request made of words."""
+    return slip.frame(Request(op, b"".join(word.to_bytes(4, "little") for word in words)).pack())
 
 
 # -- on real ports -----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from rig.formats.otadata import Record, State
 from rig.twin.esp32 import boot, circuit, loader
 from rig.twin.esp32.circuit import ResetCircuit
 from rig.twin.esp32.efuses import Efuses
+from rig.twin.esp32.flasher_stub import FlasherStub
 from rig.twin.esp32.loader import Answer, Loader
 from rig.twin.esp32.rom_loader import RomLoader
 from rig.twin.esp32.serial_port import SerialPort
@@ -25,14 +26,14 @@ from rig.twin.esp32.stub import Stub
 
 # -- loaders, chip and circuit -----------------------------------------------------------------------------------------
 
-REAL_REPLY, REAL_CONTENTS, REAL_STUB_CONTENTS = Loader.reply, RomLoader._contents, Stub._contents
+REAL_REPLY, REAL_CONTENTS, REAL_STUB_CONTENTS = Loader.reply, RomLoader._contents, Stub.contents
 REAL_LINES, REAL_SHOW = ResetCircuit.set, SerialPort.show
 REAL_ROM, REAL_FUSES = boot.rom_loader, Efuses.reset
 
 
-def _reply_eightfold(self, op, answer, code=0):
+def _reply_eightfold(self, op, answer, code=0, detail=0):
     for _ in range(8 if op == Op.GET_SECURITY_INFO else 1):
-        REAL_REPLY(self, op, answer, code)
+        REAL_REPLY(self, op, answer, code, detail)
 
 
 def _erase_later(self, offset, erase, room):
@@ -45,12 +46,12 @@ def _erase_at_the_end(self, request):
 
 
 def _acknowledge_after_writing(self, request):
-    return Answer(before=self._write(self._acceptable(request)[: self._left]))
+    return Answer(before=self._noting(self._under_way().write(self.block(request))))
 
 
 def _stub_stays(board):
     if any(event.name == "stub" for event in board.events):
-        yield from Stub(board).run()
+        yield from FlasherStub(board).run()
     yield from REAL_ROM(board)
 
 
@@ -106,7 +107,7 @@ LOADER = {
         of_loader.a_digest_is_of_the_region_asked_for,
     ),
     "esp32 loader: the stub's digest is of another region": (
-        lambda m: m.setattr(Stub, "_contents", lambda self, at, size: REAL_STUB_CONTENTS(self, at + 0x1000, size)),
+        lambda m: m.setattr(Stub, "contents", lambda self, at, size: REAL_STUB_CONTENTS(self, at + 0x1000, size)),
         of_loader.a_digest_is_of_the_region_asked_for,
     ),
     "esp32 loader: the ROM erases at the end": (
@@ -122,7 +123,7 @@ LOADER = {
         of_loader.a_reply_says_what_has_been_done,
     ),
     "esp32 loader: the stub says that it is the ROM": (
-        lambda m: m.setattr(Stub, "dialect", RomLoader.dialect),
+        lambda m: m.setattr(FlasherStub, "dialect", RomLoader.dialect),
         of_loader.sync_tells_the_rom_from_the_stub,
     ),
 }

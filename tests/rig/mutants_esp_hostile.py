@@ -12,7 +12,7 @@ from rig.firmware import esp_second_stages
 from rig.formats.esp_boot_config import SecureVersion
 from rig.formats.esp_idf import Change, since
 from rig.twin import state_folder
-from rig.twin.esp32 import boot, chip, stub
+from rig.twin.esp32 import boot, chip, legacy_stub
 from rig.twin.esp32.app import arduino_update, fetch, http
 from rig.twin.esp32.app import ota as ota_module
 from rig.twin.esp32.app.http_head import Head, Url
@@ -122,7 +122,7 @@ MUTANTS = {
         of_start.each_mask_says_in_its_own_words_that_nothing_is_there,
     ),
     "esp32 loader: the stub sends as far ahead as the host likes": (
-        lambda m: m.setattr(stub, "MOST_AHEAD", 4096),
+        lambda m: m.setattr(legacy_stub, "MOST_AHEAD", 1 << 20),
         of_start.no_window_makes_the_stub_send_without_end,
     ),
     "esp32 boot: the loader's rate stays": (

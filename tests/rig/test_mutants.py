@@ -17,6 +17,7 @@ import mutants_esp_app
 import mutants_esp_hostile
 import mutants_esp_rack
 import mutants_esp_releases
+import mutants_esp_serial
 import mutants_esp_stage
 import mutants_https
 import mutants_probe
@@ -244,6 +245,7 @@ TABLES = [
             mutants_esp_rack,
             mutants_esp_releases,
             mutants_esp_stage,
+            mutants_esp_serial,
             mutants_https,
             mutants_trust,
             mutants_swap,

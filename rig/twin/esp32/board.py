@@ -78,6 +78,7 @@ class Esp32(BoardModel):
             return
         if held:
             self._stop()
+            self.uart.cut()
             self.event("reset")
         else:
             self.chip.reset()
@@ -144,6 +145,6 @@ class Esp32(BoardModel):
         self.tcp.vanish()
 
     def _lose_power(self) -> None:
-        self.uart.reset()
+        self.uart.cut()
         self.tcp.vanish()
         super()._lose_power()

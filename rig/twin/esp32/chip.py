@@ -14,6 +14,7 @@ from rig.twin.esp32 import efuses as fuses
 from rig.twin.esp32 import spi_flash
 from rig.twin.esp32.efuses import Efuses
 from rig.twin.esp32.memory import FLASH_SIZE
+from rig.twin.esp32.ram import Ram
 from rig.twin.esp32.spi_flash import SpiFlash
 
 DEFAULT_MAC, DEFAULT_REVISION = bytes.fromhex("240ac4000001"), 300
@@ -24,7 +25,6 @@ D0WDQ6, D0WD = 0, 1
 MAGIC_ADDRESS, MAGIC = 0x40001000, 0x00F01D83
 DATE_ADDRESS = 0x3FF6607C
 STRAPS_ADDRESS = 0x3FF44038
-SDIO_CONF_ADDRESS = 0x3FF48074
 CALIBRATION_ADDRESS = 0x3FF5F06C
 #: Only loaders read registers, and they run when GPIO0 was low at the end of reset.
 DOWNLOAD_STRAPS = 0x03
@@ -73,7 +73,8 @@ class Chip:
             named = esp_chip.named
             raise Misuse(f"the eFuses are those of a {named(self.revision)}, not of a {named(revision)}")
         self._spi = SpiFlash(flash_size)
-        self._sdio_conf = 0
+        #: What loaders may read and write beside flash.
+        self.ram = Ram()
 
     # -- which chip it is --------------------------------------------------------------------------------------------
 
@@ -139,13 +140,13 @@ class Chip:
         self.reset()
 
     def reset(self) -> None:
-        """The chip starts: its registers are as after power-on, what was burned can be read; the flash goes on."""
+        """EN was low: registers are as after power-on, RAM is lost, what was burned can be read; the flash goes on."""
         self._fuses.reset()
         self._spi.reset()
-        self._sdio_conf = 0
+        self.ram.lose()
 
     def read(self, address: int) -> int:
-        """The word at `address`; what nobody asks for reads 0."""
+        """The word at `address`: a register's, or what is in memory there."""
         if address >> 12 == fuses.BASE >> 12:
             return self._fuses.read(address - fuses.BASE)
         if spi_flash.BASE <= address < spi_flash.BASE + spi_flash.SIZE:
@@ -154,19 +155,18 @@ class Chip:
             MAGIC_ADDRESS: MAGIC,
             DATE_ADDRESS: self._date,
             STRAPS_ADDRESS: DOWNLOAD_STRAPS,
-            SDIO_CONF_ADDRESS: self._sdio_conf,
             CALIBRATION_ADDRESS: _CALIBRATED << 7,
         }
-        return known.get(address, 0)
+        return known[address] if address in known else self.ram.read(address)
 
     def write(self, address: int, value: int) -> None:
-        """Write the word at `address`; where nothing is, nothing happens."""
+        """Write the word at `address`; what cannot be written stays."""
         if address >> 12 == fuses.BASE >> 12:
             self._fuses.write(address - fuses.BASE, value)
         elif spi_flash.BASE <= address < spi_flash.BASE + spi_flash.SIZE:
             self._spi.write(address - spi_flash.BASE, value)
-        elif address == SDIO_CONF_ADDRESS:
-            self._sdio_conf = value
+        else:
+            self.ram.write(address, value)
 
 
 def crc8(mac: bytes) -> int:

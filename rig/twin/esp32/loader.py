@@ -1,4 +1,4 @@
-"""What the ROM's loader and the stub have in common: frames in, requests told apart, replies out; registers and RAM.
+"""What the ROM's loader and the stubs have in common: frames in, requests told apart, replies out; registers and RAM.
 
 A loader is a program of the board that ends when the host sends it away; what it says only after work is done, it says
 after the board has given that work its time.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from typing import Any, ClassVar
 from rig.formats import slip
 from rig.formats.esp_loader import LONGEST_PACKET, Malformed, Op, Reply, Request, checksum, is_whole
 from rig.twin.esp32.steps import Board
+from rig.twin.esp32.uploads import Uploads
 from rig.twin.flash import Run
 from rig.twin.steps import Delay, Listen, Program, Step, Work
 
 #: The UART's divider register: what its clock is divided by to give the rate.
 UART_DIVIDER_ADDRESS = 0x3FF40014
+_DIVIDER = 0xFFFFF
 SYNC_REPLIES = 8
 _BAUD_RATES = range(300, 5_000_001)
 
@@ -37,11 +40,11 @@ class WayOut(enum.Enum):
 
 
 class Refused(Exception):
-    """A request that fails, with the loader's code for it."""
+    """A request that fails, with the loader's code for it; the legacy stub adds a detail at times."""
 
-    def __init__(self, code: int):
+    def __init__(self, code: int, detail: int = 0):
         super().__init__(f"refused with {code:#04x}")
-        self.code = code
+        self.code, self.detail = code, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,8 @@ Handler = Callable[[Request], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """In what the two differ on the wire: reply ends, the word that SYNC gets, codes, and the UART's clock in Hz."""
+    """In what they differ on the wire: the word that SYNC gets, codes, and the UART's clock in Hz."""
 
-    status_tail: bytes
     sync_value: int
     malformed: int
     wrong_checksum: int
@@ -80,17 +82,23 @@ class Loader:
     """One loader at work; a dialect of it adds handlers."""
 
     dialect: ClassVar[Dialect]
+    attach_words: ClassVar[int]
 
     def __init__(self, board: Board):
         self.board = board
+        self.uploads = Uploads(board.chip)
+        #: Where code that was uploaded begins, when that is the way out.
+        self.entry = 0
+        #: How large flash is, as the loader has it.
+        self.flash_size = self.board.memory.flash.size
         self._decoder = slip.SlipDecoder(LONGEST_PACKET)
         self._frames: deque[bytes] = deque()
         self.handlers: dict[int, Handler] = {
             Op.SYNC: self._sync,
             Op.READ_REG: self._read_register,
             Op.WRITE_REG: self._write_registers,
-            Op.SPI_ATTACH: self._accept,
-            Op.SPI_SET_PARAMS: self._accept,
+            Op.SPI_ATTACH: self._attach,
+            Op.SPI_SET_PARAMS: self._set_parameters,
             Op.CHANGE_BAUD: self._change_baud,
         }
 
@@ -100,12 +108,20 @@ class Loader:
         while True:
             raw = yield from self.next_frame()
             try:
-                request = Request.parse(raw)
+                request, whole = self.heard(raw)
             except Malformed:
                 continue
-            way_out = yield from self._answer(request, is_whole(raw))
+            way_out = yield from self._answer(request, whole)
             if way_out is not None:
                 return way_out
+
+    def heard(self, raw: bytes) -> tuple[Request, bool]:
+        """The request in a frame, and whether it is as long as it says. Raises Malformed for what is not answered."""
+        return Request.parse(raw), is_whole(raw)
+
+    @abstractmethod
+    def status(self, code: int, detail: int) -> bytes:
+        """The end of a reply: why a request failed, or zeros."""
 
     def next_frame(self) -> Generator[Step, Any, bytes]:
         """Wait for a frame."""
@@ -120,25 +136,20 @@ class Loader:
         """Send a frame."""
         self.board.uart.send(slip.frame(payload))
 
-    def reply(self, op: int, answer: Answer, code: int = 0) -> None:
+    def reply(self, op: int, answer: Answer, code: int = 0, detail: int = 0) -> None:
         """Send a reply; a code is why it failed."""
-        status = bytes([1 if code else 0, code]) + self.dialect.status_tail
-        self.send(Reply(op, answer.value, answer.body + status).pack())
+        self.send(Reply(op, answer.value, answer.body + self.status(code, detail)).pack())
 
     def _answer(self, request: Request, whole: bool) -> Generator[Step, Any, WayOut | None]:
-        handler = self.handlers.get(request.op)
-        if handler is None:
-            self.reply(request.op, DONE, self.dialect.unknown)
-            return None
         try:
             if not whole:
                 raise Malformed("a packet that is not as long as it says")
-            answer = handler(request)
+            answer = self.handle(request)
         except Malformed:
             self.reply(request.op, DONE, self.dialect.malformed)
             return None
         except Refused as refused:
-            self.reply(request.op, DONE, refused.code)
+            self.reply(request.op, DONE, refused.code, refused.detail)
             return None
         if answer.before is not None:
             yield from answer.before
@@ -147,6 +158,13 @@ class Loader:
         if answer.afterwards is not None:
             yield from answer.afterwards
         return answer.way_out
+
+    def handle(self, request: Request) -> Answer:
+        """Do what is asked. Raises Refused or Malformed."""
+        handler = self.handlers.get(request.op)
+        if handler is None:
+            raise Refused(self.dialect.unknown)
+        return handler(request)
 
     # -- what handlers share -----------------------------------------------------------------------------------------
 
@@ -162,7 +180,18 @@ class Loader:
         for run in runs:
             yield Work(run)
 
-    def _accept(self, _request: Request) -> Answer:
+    def jump(self, entry: int) -> WayOut:
+        """Where a jump to `entry` leads: no code ends in an exception that nobody handles, and that in a reset."""
+        self.entry = entry
+        return WayOut.RAM if self.uploads.holds(entry) else WayOut.RESET
+
+    def _attach(self, request: Request) -> Answer:
+        """Connect the flash: the ROM's form has a word more than the stubs'."""
+        request.words(self.attach_words)
+        return DONE
+
+    def _set_parameters(self, request: Request) -> Answer:
+        _identity, self.flash_size, *_geometry = request.words(6)
         return DONE
 
     def _sync(self, request: Request) -> Answer:
@@ -173,23 +202,37 @@ class Loader:
 
     def _read_register(self, request: Request) -> Answer:
         (address,) = request.words(1)
-        if address == UART_DIVIDER_ADDRESS:
-            return Answer(round(self.dialect.clock / self.board.uart.baud))
-        return Answer(self.board.chip.read(address))
+        return Answer(self._read_word(address))
 
     def _write_registers(self, request: Request) -> Answer:
-        return Answer(before=self._write_words(request.words(max(4, len(request.data) // 16 * 4))))
+        return Answer(before=self.write_words(request.words(max(4, len(request.data) // 16 * 4))))
 
-    def _write_words(self, words: tuple[int, ...]) -> Program:
+    def write_words(self, words: tuple[int, ...]) -> Program:
+        """Write registers: address, value, mask, and how long to wait before, in microseconds."""
         for at in range(0, len(words), 4):
             address, value, mask, microseconds = words[at : at + 4]
-            kept = 0 if mask == 0xFFFFFFFF else self.board.chip.read(address) & ~mask
-            self.board.chip.write(address, kept | value & mask)
             if microseconds:
                 yield Delay(microseconds / 1e6)
+            kept = 0 if mask == 0xFFFFFFFF else self._read_word(address) & ~mask
+            self._write_word(address, kept | value & mask)
+
+    def _read_word(self, address: int) -> int:
+        if address == UART_DIVIDER_ADDRESS:
+            return round(self.dialect.clock / self.board.uart.baud)
+        return self.board.chip.read(address)
+
+    def _write_word(self, address: int, value: int) -> None:
+        if address != UART_DIVIDER_ADDRESS:
+            self.board.chip.write(address, value)
+        elif divider := value & _DIVIDER:
+            self.board.uart.baud = round(self.dialect.clock / divider)
 
     def _change_baud(self, request: Request) -> Answer:
         rate, _old = request.words(2)
+        return self.changing_to(rate)
+
+    def changing_to(self, rate: int) -> Answer:
+        """Answer at the old rate, and then change. Raises Malformed for what is none."""
         if rate not in _BAUD_RATES:
             raise Malformed(f"a rate of {rate}")
         return Answer(afterwards=self._change_rate(rate))

@@ -15,6 +15,7 @@ from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.circuit import ResetCircuit
 from rig.twin.esp32.controls import Esp32Controls
+from rig.twin.esp32.line import LEAST_RATE, Line
 from rig.twin.esp32.memory import FLASH_SIZE, FLASH_SIZES, Esp32Memory
 from rig.twin.esp32.serial_port import SerialPort
 from rig.twin.flash_file import FlashFile
@@ -37,11 +38,12 @@ class Esp32Process:
         routes: Routes,
         address: str | None,
         flash_size: int | None = None,
+        line_rate: int = LEAST_RATE,
         **kind: Any,
     ):
         """`fed_by_board` says whether the USB bridge loses its supply with the board; `address` is the board's own in
-        its network; None for `mac` and `revision` is what its eFuses say, None for
-        `flash_size` how much flash there is in its file. `kind` is what else a board is made with.
+        its network; None for `mac` and `revision` is what its eFuses say, None for `flash_size` how much flash there is
+        in its file; `line_rate` is the least of the serial line, in baud. `kind` is what else a board is made with.
 
         Raises Misuse for a folder or a file in it that cannot be this board's.
         """
@@ -59,10 +61,12 @@ class Esp32Process:
         tcp = self.board.tcp
         self.network = Network(routes, self._network_happened, lambda: len(tcp.received), address)
         tcp.on_order = self.network.order
-        uart.on_output = self.serial.say
+        self.line = Line(self.serial.say, lambda: self.board.time, line_rate)
+        uart.on_output = lambda data: self.line.send(data, uart.baud)
+        uart.on_cut = self.line.cut
         self.circuit.on_change = self._pins
         settled = [self.network.breathe, self.serial.breathe]
-        self.time = RealTime(self.board, state, beside=[self.circuit], settled=settled)
+        self.time = RealTime(self.board, state, beside=[self.circuit, self.line], settled=settled)
         self.controls = Esp32Controls(self.board, self.time, self.press, self._power).server()
 
     async def start(

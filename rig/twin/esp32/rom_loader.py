@@ -1,4 +1,4 @@
-"""The loader in an ESP32's mask ROM, and the way from it into the stub.
+"""The loader in an ESP32's mask ROM, and the way from it into what was uploaded: a stub, or an application.
 
 It erases before it takes data, and what it answers has happened (reference/esp32.md §1.2, §1.3, §1.6).
 """
@@ -10,42 +10,50 @@ import zlib
 from typing import Any
 
 from rig.formats.esp_loader import GREETING, Op, Request, RomError
+from rig.twin.esp32.flasher_stub import FlasherStub
+from rig.twin.esp32.legacy_stub import CODE, LegacyStub
 from rig.twin.esp32.loader import DONE, Answer, Dialect, Loader, Refused, WayOut
+from rig.twin.esp32.ram import is_ram
 from rig.twin.esp32.steps import Board
-from rig.twin.esp32.stub import Stub
-from rig.twin.steps import Program, Reset
+from rig.twin.steps import Idle, Program, Reset
 
 SYNC_VALUE = 0x20120707
 #: What READ_FLASH_SLOW answers with, however little was asked for.
 SLOW_READ = 64
 _XTAL = 40_000_000
-#: All RAM of the chip: data, instructions, and the RTC's. A bootloader leaves itself room and takes images for less.
-_RAM = ((0x3FF80000, 0x3FF82000), (0x3FFAE000, 0x40000000), (0x40070000, 0x400C2000), (0x50000000, 0x50002000))
-#: The last segments of what was uploaded; a stub has three.
-_MOST_SEGMENTS = 16
 
 
 def rom_loader(board: Board) -> Program:
-    """Serve a host, first as the ROM and then, once it is uploaded, as the stub.
+    """Serve a host, first as the ROM and then, once one is uploaded, as a stub.
 
     Ends in a reset, or returns when the code in flash is to be started.
     """
-    way_out = yield from RomLoader(board).run()
-    if way_out is WayOut.RAM:
+    loader: Loader = RomLoader(board)
+    way_out = yield from loader.run()
+    while way_out is WayOut.RAM:
+        if not loader.uploads.greets:
+            yield from _application_in_ram(board, loader.entry)
+        loader = LegacyStub(board) if loader.entry >= CODE else FlasherStub(board)
         board.event("stub")
-        stub = Stub(board)
-        stub.send(GREETING)
-        way_out = yield from stub.run()
+        loader.send(GREETING)
+        way_out = yield from loader.run()
     if way_out is WayOut.RESET:
         yield Reset()
     board.uart.ignore()
 
 
-class RomLoader(Loader):
-    """The ROM's dialect. What was uploaded to RAM is taken for the stub: no code is run here."""
+def _application_in_ram(board: Board, entry: int) -> Program:
+    """What was uploaded is an application. Nobody runs it: it listens to nothing and says nothing until a reset."""
+    board.event(f"ram:{entry:#010x}")
+    board.uart.ignore()
+    yield Idle()
 
+
+class RomLoader(Loader):
+    """The ROM's dialect."""
+
+    attach_words = 2
     dialect = Dialect(
-        status_tail=b"\0\0",
         sync_value=SYNC_VALUE,
         malformed=RomError.MALFORMED,
         wrong_checksum=RomError.CHECKSUM,
@@ -55,7 +63,6 @@ class RomLoader(Loader):
 
     def __init__(self, board: Board):
         super().__init__(board)
-        self._ram = RamUpload()
         #: Where the next block of a download goes, and how many bytes may still come.
         self._at = self._room = 0
         self._inflater: Any = None
@@ -72,6 +79,10 @@ class RomLoader(Loader):
             Op.READ_FLASH_SLOW: self._read_slowly,
             Op.SPI_FLASH_MD5: self._md5,
         }
+
+    def status(self, code: int, detail: int) -> bytes:
+        """Whether it failed, why, and two bytes that are always 0."""
+        return bytes([1 if code else 0, code, 0, 0])
 
     # -- flash -------------------------------------------------------------------------------------------------------
 
@@ -139,47 +150,19 @@ class RomLoader(Loader):
     # -- RAM ---------------------------------------------------------------------------------------------------------
 
     def _begin_ram(self, request: Request) -> Answer:
-        size, _blocks, _block, offset = request.words(4)
-        if not self._ram.begin(offset, size):
+        size, _blocks, _block, address = request.words(4)
+        if not size or not is_ram(address, size):
             raise Refused(RomError.FAILED)
+        self.uploads.begin(address, size)
         return DONE
 
     def _data_ram(self, request: Request) -> Answer:
-        if not self._ram.take(self.payload(request)):
+        payload = self.payload(request)
+        if len(payload) > self.uploads.left:
             raise Refused(RomError.FAILED)
+        self.uploads.take(payload)
         return DONE
 
     def _end_ram(self, request: Request) -> Answer:
         stays, entry = request.words(2)
-        if stays:
-            return DONE
-        # A jump to where no code is ends in an exception that nobody handles, and that in a reset.
-        return Answer(way_out=WayOut.RAM if self._ram.holds(entry) else WayOut.RESET)
-
-
-class RamUpload:
-    """How much of which stretch of RAM has come; the bytes themselves nobody runs."""
-
-    def __init__(self) -> None:
-        self._complete: list[tuple[int, int]] = []
-        self._start = self._at = self._end = 0
-
-    def begin(self, offset: int, size: int) -> bool:
-        """Expect `size` bytes for `offset`; False where no RAM is."""
-        if not size or not any(low <= offset and offset + size <= high for low, high in _RAM):
-            return False
-        self._start, self._at, self._end = offset, offset, offset + size
-        return True
-
-    def take(self, data: bytes) -> bool:
-        """Take a block; False when it is more than was announced."""
-        if self._at + len(data) > self._end:
-            return False
-        self._at += len(data)
-        if self._at == self._end:
-            self._complete = [*self._complete, (self._start, self._end)][-_MOST_SEGMENTS:]
-        return True
-
-    def holds(self, entry: int) -> bool:
-        """Whether code for `entry` has come whole."""
-        return any(start <= entry < end for start, end in self._complete)
+        return DONE if stays else Answer(way_out=self.jump(entry))

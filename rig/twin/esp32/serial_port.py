@@ -18,7 +18,7 @@ _FRAME_BITS = 10
 
 
 class SerialPort:
-    """Carries bytes between clients and the chip: `received` gets what they send, `say` is what the chip sends.
+    """Carries bytes between clients and the chip: `received` gets what they send, `say` is what the line brings.
 
     `lines` is called with DTR and RTS (True is asserted) at every edge, `baud` tells the chip's rate, `full` whether it
     has no room for more. Where clients told another rate by RFC 2217, bytes are misread both ways.
@@ -50,11 +50,11 @@ class SerialPort:
         if not there:
             self.lines.drop()
 
-    def say(self, data: bytes) -> None:
-        """Send what the chip sends to whoever is there; one that does not read loses it."""
+    def say(self, data: bytes, rate: int) -> None:
+        """Send what the chip sends at `rate` baud to whoever is there; one that does not read loses it."""
         self._plain.say(data)
         told = self.lines.rate
-        self._rfc2217.say(misread(data, self._baud(), told) if told is not None else data)
+        self._rfc2217.say(misread(data, rate, told) if told is not None else data)
 
     def breathe(self) -> None:
         """The chip may have room again: listen on."""

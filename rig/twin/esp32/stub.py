@@ -1,49 +1,41 @@
-"""The dialect of the stub that esptool uploads: it erases as it writes, and acknowledges a block before it writes it.
+"""What the stubs that are uploaded share: they acknowledge a block before they write it, and read in frames.
 
-Facts: reference/esp32.md §1.2 and §1.6.
+There are two by now: the legacy one, which esptool 3 and 4 upload, and the one that was written anew. They differ in
+what they refuse and with which code, in how they erase, and in how they are left. Facts: their sources, and
+reference/esp32.md §1.2 and §1.6.
 """
 
 from __future__ import annotations
 
 import hashlib
-import struct
-import zlib
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Generator
 from typing import Any
 
-from rig.formats.esp_loader import Op, Request, StubError
-from rig.twin.esp32.loader import DONE, Answer, Dialect, Loader, Refused, WayOut
-from rig.twin.esp32.memory import BLOCK, SECTOR
+from rig.formats import slip
+from rig.formats.esp_loader import LONGEST_BLOCK, Op, Request, StubError
+from rig.twin.esp32.download import Download
+from rig.twin.esp32.loader import DONE, Answer, Loader, Refused
+from rig.twin.esp32.memory import SECTOR
 from rig.twin.esp32.steps import Board
-from rig.twin.flash import Run
-from rig.twin.steps import Program
+from rig.twin.steps import Program, Step
 
-#: The stub runs from the PLL.
-_APB = 80_000_000
-#: Frames that are sent ahead of acknowledgements at most: what esptool asks for (§1.6), and clients' buffers are for.
-MOST_AHEAD = 64
+#: What is in a data packet before its block.
+BLOCK_HEAD = 16
+SYNC_LENGTH = 36
 
 
 class Stub(Loader):
-    """The stub's dialect."""
+    """A stub; a generation of it says what it refuses."""
 
-    dialect = Dialect(
-        status_tail=b"",
-        sync_value=0,
-        malformed=StubError.DATA_LENGTH,
-        wrong_checksum=StubError.CHECKSUM,
-        unknown=StubError.UNKNOWN,
-        clock=_APB,
-    )
+    attach_words = 1
+    #: The longest frame it has room for.
+    longest_frame = 8 + BLOCK_HEAD + LONGEST_BLOCK
 
     def __init__(self, board: Board):
         super().__init__(board)
-        self._downloading = False
-        #: Where the next byte goes, how many may still come, and how far flash is blank for them.
-        self._at = self._left = self._erased = self._end_of_erase = 0
-        self._inflater: Any = None
-        #: Why the last block was not written: the next request hears of it, the block was acknowledged.
-        self._failed = 0
+        self._decoder = slip.SlipDecoder(self.longest_frame)
+        self.download: Download | None = None
         self.handlers |= {
             Op.FLASH_BEGIN: self._begin,
             Op.FLASH_DATA: self._data,
@@ -51,134 +43,133 @@ class Stub(Loader):
             Op.DEFL_BEGIN: self._begin_deflated,
             Op.DEFL_DATA: self._data_deflated,
             Op.DEFL_END: self._end,
+            Op.MEM_BEGIN: self._begin_ram,
+            Op.MEM_DATA: self._data_ram,
+            Op.MEM_END: self._end_ram,
             Op.SPI_FLASH_MD5: self._md5,
             Op.ERASE_FLASH: self._erase_flash,
             Op.ERASE_REGION: self._erase_region,
             Op.READ_FLASH: self._read_flash,
-            Op.RUN_USER_CODE: lambda _request: Answer(way_out=WayOut.RUN, silent=True),
         }
+
+    def status(self, code: int, detail: int) -> bytes:
+        """The code comes first, and a detail that is 0 but for a rare one."""
+        return bytes([code, detail])
+
+    def _sync(self, request: Request) -> Answer:
+        if len(request.data) != SYNC_LENGTH:
+            raise Refused(StubError.DATA_LENGTH)
+        return super()._sync(request)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
+    @abstractmethod
+    def begun(self, offset: int, size: int) -> Download:
+        """A download."""
+
+    @abstractmethod
+    def block(self, request: Request) -> bytes:
+        """The block that a data packet brings. Raises Refused."""
+
+    @abstractmethod
+    def block_deflated(self, request: Request) -> bytes:
+        """The same of a deflated stream."""
+
+    @abstractmethod
+    def note(self, code: int) -> None:
+        """Remember why a block that was acknowledged could not be written."""
+
+    @abstractmethod
+    def _end(self, request: Request) -> Answer: ...
+
+    def words_to_begin(self, request: Request) -> tuple[int, ...]:
+        """Size, blocks, block size, offset. A fifth word asks for encryption, which is refused: no key is burned."""
+        if len(request.data) == BLOCK_HEAD:
+            return request.words(4)
+        *words, encrypted = request.words(5)
+        if encrypted:
+            raise Refused(StubError.SPI)
+        return tuple(words)
+
     def _begin(self, request: Request) -> Answer:
-        self._start(request)
+        size, _blocks, _block, offset = self.words_to_begin(request)
+        self.download = self.begun(offset, size)
         return DONE
 
     def _begin_deflated(self, request: Request) -> Answer:
-        self._start(request)
-        self._inflater = zlib.decompressobj()
+        size, _blocks, _block, offset = self.words_to_begin(request)
+        self.download = self.begun(offset, size).deflated()
         return DONE
 
-    def _start(self, request: Request) -> None:
-        """Take what both kinds of download begin with; a fifth word asks for encryption, which this chip has not."""
-        size, _blocks, _block, offset, encrypted = (
-            request.words(5) if len(request.data) > 16 else (*request.words(4), 0)
-        )
-        if offset + size > self.board.memory.size or encrypted:
-            raise Refused(StubError.SPI)
-        self._downloading, self._failed, self._inflater = True, 0, None
-        self._at, self._left = offset, size
-        self._erased, self._end_of_erase = offset - offset % SECTOR, offset + size
-
     def _data(self, request: Request) -> Answer:
-        payload = self._acceptable(request)
-        if self._inflater is not None:
-            raise Refused(StubError.NOT_IN_FLASH_MODE)
-        if not self._left:
-            raise Refused(StubError.TOO_MUCH_DATA)
+        block, download = self.block(request), self._under_way()
         # The last block is filled up to its size; what is too much is not written.
-        return Answer(afterwards=self._write(payload[: self._left]))
+        return Answer(afterwards=self._noting(download.write(block[: download.left])))
 
     def _data_deflated(self, request: Request) -> Answer:
-        payload = self._acceptable(request)
-        if self._inflater is None:
+        return Answer(afterwards=self._noting(self._under_way().inflate(self.block_deflated(request))))
+
+    def _under_way(self) -> Download:
+        if self.download is None:
             raise Refused(StubError.NOT_IN_FLASH_MODE)
-        if self._inflater.eof:
-            raise Refused(StubError.TOO_MUCH_DATA)
-        return Answer(afterwards=self._inflate(payload))
+        return self.download
 
-    def _acceptable(self, request: Request) -> bytes:
-        payload = self.payload(request)
-        if not self._downloading:
-            raise Refused(StubError.NOT_IN_FLASH_MODE)
-        if self._failed:
-            raise Refused(self._failed)
-        return payload
+    def _noting(self, work: Generator[Step, Any, int]) -> Program:
+        code = yield from work
+        if code:
+            self.note(code)
 
-    def _inflate(self, payload: bytes) -> Program:
-        try:
-            plain = self._inflater.decompress(payload, self._left + 1)
-        except zlib.error:
-            self._failed = StubError.INFLATE
-            return
-        if len(plain) > self._left:
-            self._failed = StubError.TOO_MUCH_DATA
-        yield from self._write(plain[: self._left])
+    # -- RAM ---------------------------------------------------------------------------------------------------------
 
-    def _write(self, data: bytes) -> Program:
-        yield from self.work(self._erasing(self._at + len(data)))
-        yield from self.work(self.board.memory.programming(self._at, data))
-        self._at += len(data)
-        self._left -= len(data)
+    def _begin_ram(self, request: Request) -> Answer:
+        size, _blocks, _block, address = request.words(4)
+        self.uploads.begin(address, size)
+        return DONE
 
-    def _erasing(self, until: int) -> Iterator[Run]:
-        """Erase as far as the next bytes need it, by blocks where the download covers them."""
-        while self._erased < until:
-            whole = self._erased % BLOCK == 0 and self._end_of_erase - self._erased >= BLOCK
-            length = BLOCK if whole else SECTOR
-            yield from self.board.memory.erasing_in_blocks(self._erased, length)
-            self._erased += length
+    @abstractmethod
+    def _data_ram(self, request: Request) -> Answer: ...
 
-    def _end(self, request: Request) -> Answer:
-        (stays,) = request.words(1)
-        if not self._downloading:
-            raise Refused(StubError.NOT_IN_FLASH_MODE)
-        if self._failed:
-            raise Refused(self._failed)
-        if self._left:
-            raise Refused(StubError.NOT_ENOUGH_DATA)
-        self._downloading = False
-        return DONE if stays else Answer(way_out=WayOut.RESET)
+    @abstractmethod
+    def _end_ram(self, request: Request) -> Answer: ...
 
-    # -- the rest ----------------------------------------------------------------------------------------------------
+    # -- flash otherwise ---------------------------------------------------------------------------------------------
 
     def _md5(self, request: Request) -> Answer:
         offset, size, _, _ = request.words(4)
-        return Answer(body=hashlib.md5(self._contents(offset, size), usedforsecurity=False).digest())
+        return Answer(body=hashlib.md5(self.contents(offset, size), usedforsecurity=False).digest())
 
-    def _contents(self, offset: int, size: int) -> bytes:
-        if offset + size > self.board.memory.size:
+    def contents(self, offset: int, size: int) -> bytes:
+        """What is in flash; the chip leaves out address bits that it has not. Raises Refused beyond what flash has."""
+        if offset + size > self.flash_size:
             raise Refused(StubError.SPI)
-        return self.board.memory.flash.peek(offset, size)
+        flash = self.board.memory.flash
+        read = b""
+        while len(read) < size:
+            at = (offset + len(read)) % flash.size
+            read += flash.peek(at, min(size - len(read), flash.size - at))
+        return read
 
-    def _erase_flash(self, request: Request) -> Answer:
-        request.words(0)
-        return Answer(before=self.work(self.board.memory.erasing_in_blocks(0, self.board.memory.size)))
+    @abstractmethod
+    def _erase_flash(self, request: Request) -> Answer: ...
 
-    def _erase_region(self, request: Request) -> Answer:
+    @abstractmethod
+    def _erase_region(self, request: Request) -> Answer: ...
+
+    def region(self, request: Request, code: int) -> tuple[int, int]:
+        """Offset and size of whole sectors. Raises Refused with `code` for others."""
         offset, size = request.words(2)
-        if offset % SECTOR or size % SECTOR or offset + size > self.board.memory.size:
-            raise Refused(StubError.BLOCK_SIZE)
-        return Answer(before=self.work(self.board.memory.erasing_in_blocks(offset, size)))
+        if offset % SECTOR or size % SECTOR:
+            raise Refused(code)
+        if offset + size > min(self.flash_size, self.board.memory.flash.size):
+            raise Refused(StubError.SPI)
+        return offset, size
+
+    # -- reading in frames -------------------------------------------------------------------------------------------
 
     def _read_flash(self, request: Request) -> Answer:
         offset, size, frame, window = request.words(4)
-        if not 0 < frame <= SECTOR or not window:
-            raise Refused(StubError.BLOCK_SIZE)
-        contents = self._contents(offset, size)
-        return Answer(afterwards=self._send_contents(contents, frame, min(window, MOST_AHEAD)))
+        return Answer(afterwards=self.send_contents(offset, size, frame, window))
 
-    def _send_contents(self, contents: bytes, frame: int, window: int) -> Program:
-        """Send frames, at most `window` of them ahead of the host's running total, then the digest of them all."""
-        sent = acknowledged = 0
-        while acknowledged < len(contents):
-            while sent < len(contents) and sent - acknowledged < window * frame:
-                self.send(contents[sent : sent + frame])
-                sent = min(sent + frame, len(contents))
-            answer = yield from self.next_frame()
-            if len(answer) != 4:
-                return
-            (acknowledged,) = struct.unpack("<I", answer)
-            if acknowledged > sent:
-                return
-        self.send(hashlib.md5(contents, usedforsecurity=False).digest())
+    @abstractmethod
+    def send_contents(self, offset: int, size: int, frame: int, window: int) -> Program:
+        """Send frames, as far ahead of the host's running totals as this generation does, then their digest."""

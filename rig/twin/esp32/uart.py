@@ -18,11 +18,18 @@ class Uart:
         self.baud = ROM_BAUD
         self._listened_to = False
         self.on_output: Callable[[bytes], None] = lambda _data: None
+        #: Called when what is on its way out is lost.
+        self.on_cut: Callable[[], None] = lambda: None
 
     def reset(self) -> None:
         """The chip starts: nothing has come, nobody listens, and the rate is the ROM's."""
         self.ignore()
         self.baud = ROM_BAUD
+
+    def cut(self) -> None:
+        """The chip stands still: nothing comes out any more."""
+        self.reset()
+        self.on_cut()
 
     def listen(self) -> None:
         """A program that takes what comes begins."""
