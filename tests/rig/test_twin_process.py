@@ -204,7 +204,9 @@ def test_one_start_alone_tells_what_the_vectors_tell(tmp_path, name):
     memory = boot_memory(recording, case)
     (tmp_path / "i").write_bytes(memory.internal.dump())
     (tmp_path / "e").write_bytes(memory.external.dump())
-    good = [f"--good={name}={static['images'][name]['sha256']}" for name in case["good"]]
+    hashes = {name: image["sha256"] for name, image in static["images"].items()}
+    good = [f"--good={name}={hashes[name]}" for name in case["good"]]
+    good += [f"--image={name}={hashes[name]}" for name in hashes.keys() - case["good"]]
     registers = [f"--dr={number}={value}" for number, value in case["dr"].items()]
     words = [
         "--internal",
