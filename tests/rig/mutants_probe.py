@@ -114,7 +114,7 @@ MUTANTS = {
     ),
     "clients: any kind of key is read": (
         lambda m: m.setattr(certificate_chain, "_is_readable", _any_key),
-        of_clients.of_a_certificate("an issuer with an Ed25519 key"),
+        of_clients.of_a_certificate("an RSA key for PSS alone"),
     ),
     "clients: one release of mbedTLS is like another": (
         lambda m: m.setattr(mbedtls_build, "BUILDS", mbedtls_build.BUILDS[:1]),

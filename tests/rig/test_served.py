@@ -300,6 +300,7 @@ MISUSES = {
     "a version that is none": ((LOOPBACK, 443), HOST, {"minimum": "TLSv2"}),
     "suites that are none": ((LOOPBACK, 443), HOST, {"ciphers": "nonsense"}),
     "groups that are none": ((LOOPBACK, 443), HOST, {"groups": ("nonsense",)}),
+    "signatures that are none": ((LOOPBACK, 443), HOST, {"signatures": ("nonsense",)}),
 }
 
 

@@ -121,7 +121,7 @@ class _Asking:
                     test.ended()
                     return
                 test.feed(data)
-        except ConnectionError:
+        except OSError:
             test.ended()
         finally:
             writer.close()
