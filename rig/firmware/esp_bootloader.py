@@ -9,8 +9,9 @@ import hashlib
 
 from rig.firmware.noise import stream
 from rig.formats.esp_flash_parameters import FlashParameters, size_code
-from rig.formats.esp_header import HEADER_SIZE, Header
+from rig.formats.esp_header import Header
 from rig.formats.esp_image import DIGEST_SIZE
+from rig.formats.esp_kinds import is_image
 from rig.formats.partition_table import FLASH_SIZE
 
 #: Addresses of genuine second stages: data, and code from where it is entered (reference/esp32.md §1.9).
@@ -34,13 +35,13 @@ def build_bootloader(seed: str, size: int) -> bytes:
 
 
 def flash_size_of(image: bytes) -> int:
-    """For how much flash a second stage is, in bytes; what is too short for a header counts as one for 4 MB."""
-    return FlashParameters.of(Header.unpack(image)).size if len(image) >= HEADER_SIZE else FLASH_SIZE
+    """For how much flash a second stage is, in bytes; what is no image counts as one for 4 MB."""
+    return FlashParameters.of(Header.unpack(image)).size if is_image(image) else FLASH_SIZE
 
 
 def for_flash(image: bytes, size: int) -> bytes:
     """A second stage whose header says `size` bytes of flash, its digest mended: what esptool writes of it."""
-    if flash_size_of(image) == size or len(image) <= HEADER_SIZE + DIGEST_SIZE:
+    if flash_size_of(image) == size or not is_image(image):
         return image
     body = bytearray(image)
     body[_SPEED_AND_SIZE] = body[_SPEED_AND_SIZE] & 0xF | size_code(size) << 4

@@ -100,7 +100,7 @@ def test_beginning_an_update_forgets(name):
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_layout_is_parsed_as_it_was_packed(name):
-    assert PartitionTable.parse(LAYOUTS[name].pack()) == LAYOUTS[name]
+    assert PartitionTable.parse(LAYOUTS[name].pack(), 16 << 20) == LAYOUTS[name]
 
 
 def test_the_layouts_are_esp_idfs_and_arduinos():
