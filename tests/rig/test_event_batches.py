@@ -43,6 +43,6 @@ def test_what_is_no_chunk_is_told_at_once_with_the_chunks_before_it():
 
 def test_a_reader_that_is_far_too_slow_is_ended_or_misses_something(monkeypatch):
     monkeypatch.setattr(batches, "MOST_QUEUED", 2)
-    story = [(0, "a"), (0, "b"), (0, "c"), (500, "d")]
-    assert told(story, ends=True) == [(0, ["a", "b"])]
-    assert told(story, ends=False) == [(0, ["a", "b"]), (500, ["d"])]
+    story = [(0, "chunk"), (1, "chunk"), (2, "chunk"), (3, "chunk"), (500, "online")]
+    assert told(story, ends=True) == [(0, ["chunk"]), (3, ["chunk", "chunk"])]
+    assert told(story, ends=False) == [(0, ["chunk"]), (6, ["chunk", "chunk"]), (500, ["online"])]
