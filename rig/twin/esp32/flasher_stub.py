@@ -19,7 +19,7 @@ from rig.twin.esp32.memory import SECTOR
 from rig.twin.esp32.steps import Board
 from rig.twin.esp32.stub import BLOCK_HEAD, Stub
 from rig.twin.flash import Run
-from rig.twin.steps import Idle, Program
+from rig.twin.steps import Idle, Program, Work
 
 #: Operations that plugins may add, and that nobody has without them.
 PLUGINS = range(0xD5, 0xF0)
@@ -29,7 +29,7 @@ _TOTAL = 4
 class FlasherDownload(Download):
     """It looks at flash before it erases, until it has met a sector that is not blank."""
 
-    _dirty = False
+    _dirty = _started = False
 
     def needs_erasing(self, until: int) -> bool:
         """Up to the next byte and no further."""
@@ -45,11 +45,24 @@ class FlasherDownload(Download):
         self._dirty = True
         yield from super().erase_next()
 
+    def inflate(self, packed: bytes) -> Outcome:
+        """Inflate and write."""
+        yield from self._start()
+        return (yield from super().inflate(packed))
+
     def write(self, data: bytes) -> Outcome:
         """One that goes on behind what it erases waits for ever."""
+        yield from self._start()
         if self.at + len(data) > self.end:
             yield Idle()
         return (yield from super().write(data))
+
+    def _start(self) -> Program:
+        """Something is erased from the beginning on: it does not keep the first block's acknowledgement waiting."""
+        if not self._started:
+            self._started = True
+            for run in self.erase_next():
+                yield Work(run)
 
 
 class FlasherStub(Stub):
@@ -91,14 +104,6 @@ class FlasherStub(Stub):
     def begun(self, offset: int, size: int) -> Download:
         """A download."""
         return FlasherDownload(self.board.memory, offset, size, self.flash_size)
-
-    def _begin(self, request: Request) -> Answer:
-        super()._begin(request)
-        return Answer(before=self.work(self._under_way().erase_next()))
-
-    def _begin_deflated(self, request: Request) -> Answer:
-        super()._begin_deflated(request)
-        return Answer(before=self.work(self._under_way().erase_next()))
 
     def block(self, request: Request) -> bytes:
         """The block."""
