@@ -6,11 +6,12 @@ import hashlib
 import math
 import zlib
 
-from esp_models import Host, downloading, kind, served_board, words
+from checks_esp_loader import filled
+from esp_models import Host, downloading, kind, served_board, with_stub, words
 
 from rig.firmware.noise import stream
 from rig.formats import slip
-from rig.formats.esp_loader import LONGEST_PACKET, SYNC_DATA, Op, Request
+from rig.formats.esp_loader import LONGEST_PACKET, SYNC_DATA, Op, Request, block
 from rig.twin.esp32.line import GRAIN_SECONDS, Line
 from rig.twin.esp32.ram import Ram
 
@@ -230,6 +231,21 @@ def _sectors_erased(name: str, first: int) -> list[int]:
 
 def the_legacy_stub_erases_what_the_next_byte_needs(_folder):
     assert _sectors_erased("legacy", 0) == [0, 1]
+
+
+def _acknowledgements(name: str) -> list[float]:
+    """After how many seconds a download that erases 128 KiB and its first block are answered."""
+    host, moments = with_stub(downloading(time_scale=1.0), name), list[float]()
+    filled(host, 0, 0x20000)
+    began = host.board.time
+    host.board.uart.on_output = lambda _data: moments.append(host.board.time - began)
+    host.board.received(words(Op.DEFL_BEGIN, 0x20000, 1, 0x4000, 0), began)
+    host.board.received(slip.frame(block(Op.DEFL_DATA, zlib.compress(bytes(0x20000)), 0).pack()), began)
+    return moments
+
+
+def nothing_is_erased_before_the_first_block_is_acknowledged(_folder):
+    assert (_acknowledgements("stub"), _acknowledgements("legacy")) == ([0, 0], [0, 0])
 
 
 def the_stub_leaves_blank_sectors_alone(_folder):

@@ -57,6 +57,11 @@ def _every_reason(self, board):
     self.handlers[0xD1], self.handlers[0x13] = self._erase_region, self._md5
 
 
+def _erase_first(self, request):
+    Stub._begin_deflated(self, request)
+    return Answer(before=self.work(self.download.erase_next()))
+
+
 def _told_to_all(self, request):
     if self._failed:
         code, self._failed = self._failed, 0
@@ -152,6 +157,10 @@ MUTANTS = {
     "esp32 stub: blank sectors are erased too": (
         lambda m: m.setattr(FlasherDownload, "_dirty", True),
         of_serial.the_stub_leaves_blank_sectors_alone,
+    ),
+    "esp32 stub: a download begins when flash is erased": (
+        lambda m: m.setattr(FlasherStub, "_begin_deflated", _erase_first),
+        of_serial.nothing_is_erased_before_the_first_block_is_acknowledged,
     ),
     "esp32 legacy stub: a new rate is what was asked for": (
         lambda m: m.setattr(LegacyStub, "_change_baud", lambda self, request: self.changing_to(request.words(2)[0])),
