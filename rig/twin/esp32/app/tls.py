@@ -13,16 +13,17 @@ from functools import cache
 from typing import Any
 
 from rig.errors import LabFault
-from rig.firmware.esp_behaviour import DEFAULT_TLS, IDF_5_5, Release, TlsBuild
+from rig.firmware.esp_behaviour import DEFAULT_TLS, Release, TlsBuild
 from rig.formats.certificate_chain import BUNDLE_REFUSED, Refusal, Trust
 from rig.formats.tls_records import ALERT, ALERTS
 from rig.twin.esp32.app.server_flight import ServerFlight
 
-#: Key exchanges and ciphers of ESP-IDF's default configuration (reference/esp32.md §6.2): no ChaCha, DHE before 5.5.
+#: Key exchanges and ciphers of ESP-IDF's default configuration (reference/esp32.md §6.2): no ChaCha, DHE before 5.0
+#: (CONFIG_MBEDTLS_DHM_C is off since then, in components/mbedtls/Kconfig).
 ECDSA, DHE = "TLS-ECDHE-ECDSA-", "TLS-DHE-RSA-"
 KEY_EXCHANGES = (ECDSA, "TLS-ECDHE-RSA-", "TLS-RSA-")
-#: Up to this release TLS 1.0 and 1.1 were on.
-LAST_WITH_TLS_1_0: Release = (4, 4)
+#: Up to this release DHE, TLS 1.0 and 1.1 were on.
+LAST_OLD: Release = (4, 4)
 CIPHERS = ("WITH-AES-256-GCM-", "WITH-AES-256-CCM", "WITH-AES-256-CBC-", "WITH-AES-128-GCM-", "WITH-AES-128-CCM",
            "WITH-AES-128-CBC-")  # fmt: skip
 FATAL = 2
@@ -204,7 +205,7 @@ def suites(build: TlsBuild = DEFAULT_TLS) -> tuple[str, ...]:
     from mbedtls.tls import ciphers_available
 
     exchanges = tuple(one for one in KEY_EXCHANGES if build.ecdsa or one != ECDSA)
-    if build.release < IDF_5_5:
+    if build.release <= LAST_OLD:
         exchanges += (DHE,)
     return tuple(
         name
@@ -223,7 +224,7 @@ def _context(build: TlsBuild) -> Any:
         TLSConfiguration(
             validate_certificates=False,
             ciphers=suites(build),
-            lowest_supported_version=TLSVersion.TLSv1 if build.release <= LAST_WITH_TLS_1_0 else TLSVersion.TLSv1_2,
+            lowest_supported_version=TLSVersion.TLSv1 if build.release <= LAST_OLD else TLSVersion.TLSv1_2,
             highest_supported_version=TLSVersion.TLSv1_2,
         )
     )
