@@ -153,7 +153,7 @@ LOSES_ERROR_OF_CHOICE = Change(
 # -- TLS ---------------------------------------------------------------------------------------------------------------
 
 OLD_TLS = Change("TLS 1.0 and 1.1 are on", "mbedtls/Kconfig; reference/esp32.md §6.2", since("3.3", "5.0-beta1"))
-DHE = Change("DHE-RSA is on", "mbedtls/Kconfig; reference/esp32.md §6.2", since("3.3", "5.5-beta1"))
+DHE = Change("DHE-RSA is on", "mbedtls/Kconfig (MBEDTLS_DHM_C is off since)", since("3.3", "5.0-beta1"))
 
 # -- the Arduino core --------------------------------------------------------------------------------------------------
 

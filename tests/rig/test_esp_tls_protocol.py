@@ -55,8 +55,8 @@ OLD_TLS = {"minimum_version": ssl.TLSVersion.TLSv1, "maximum_version": ssl.TLSVe
 DHE = {"ciphers": "DHE-RSA-AES256-GCM-SHA384"}
 #: What a server insists on and the release of ESP-IDF: the version and suite agreed on, or nothing.
 RELEASES: dict[str, tuple[dict[str, object], tuple[int, int], tuple[str, str] | None]] = {
-    "DHE, 5.4": (DHE, (5, 4), ("TLSv1.2", "TLS-DHE-RSA-WITH-AES-256-GCM-SHA384")),
-    "DHE, 5.5": (DHE, (5, 5), None),
+    "DHE, 4.4": (DHE, (4, 4), ("TLSv1.2", "TLS-DHE-RSA-WITH-AES-256-GCM-SHA384")),
+    "DHE, 5.0": (DHE, (5, 0), None),
     "DHE, 5.10": (DHE, (5, 10), None),
     "TLS 1.1, 4.4": (OLD_TLS, (4, 4), ("TLSv1.1", "TLS-ECDHE-RSA-WITH-AES-256-CBC-SHA")),
     "TLS 1.1, 5.0": (OLD_TLS, (5, 0), None),
@@ -93,7 +93,7 @@ def test_an_alert_is_of_the_version_that_is_spoken():
 
 
 def test_an_image_speaks_the_tls_of_its_release():
-    for idf, speaks_dhe in (("5.4", True), ("5.5", False)):
+    for idf, speaks_dhe in (("4.4", True), ("5.0", False)):
         world, records = world_of(https(idf=idf)), ClientRecords()
         carry_out, sent = world.board.tcp.on_order, []
         world.board.tcp.on_order = lambda order, what, sent=sent, go=carry_out: (

@@ -19,7 +19,7 @@ from rig.formats.esp_idf_client import DHE, OLD_TLS
 from rig.formats.tls_records import ALERT, ALERTS
 from rig.twin.esp32.app.server_flight import ServerFlight
 
-#: Key exchanges and ciphers of ESP-IDF's default configuration (reference/esp32.md §6.2): no ChaCha, DHE before 5.5.
+#: Key exchanges and ciphers of ESP-IDF's default configuration (reference/esp32.md §6.2): no ChaCha, DHE before 5.0.
 ECDSA, DHE_RSA = "TLS-ECDHE-ECDSA-", "TLS-DHE-RSA-"
 KEY_EXCHANGES = (ECDSA, "TLS-ECDHE-RSA-", "TLS-RSA-")
 CIPHERS = ("WITH-AES-256-GCM-", "WITH-AES-256-CCM", "WITH-AES-256-CBC-", "WITH-AES-128-GCM-", "WITH-AES-128-CCM",
