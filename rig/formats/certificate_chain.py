@@ -17,7 +17,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
-from rig.formats.mbedtls_build import EC_KEY, RSA_KEY, SHORTEST_RSA, SIGNATURES, TODAY, MbedTls
+from rig.formats.mbedtls_build import CRITICAL, EC_KEY, RSA_KEY, SHORTEST_RSA, SIGNATURES, TODAY, MbedTls
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -55,7 +55,16 @@ VERIFY_FAILED, BUNDLE_REFUSED = -0x2700, -0x3000
 NO_ANCHORS, WRONG_USAGE = -0x7680, -0x7A00
 #: A certificate whose key it cannot read, and a key that the ESP32's multiplier is too short for.
 UNREADABLE, KEY_TOO_LONG = -0x3C80, -0x428E
-_OF_ERRORS = {UNREADABLE: 42, KEY_TOO_LONG: 51}
+#: A critical extension that it does not know, a critical policy other than `any`, one extension twice.
+UNKNOWN_EXTENSION, UNKNOWN_POLICY, REPEATED_EXTENSION = -0x2562, -0x2080, -0x2500
+#: The alert for each of these, and what is wrong.
+_OF_ERRORS = {
+    UNREADABLE: (42, "it has a key of a kind that it cannot read"),
+    KEY_TOO_LONG: (51, "its RSA key is longer than an ESP32 computes with"),
+    UNKNOWN_EXTENSION: (42, "it has a critical extension that it does not know"),
+    UNKNOWN_POLICY: (42, "it has a critical policy that it does not know"),
+    REPEATED_EXTENSION: (42, "it has an extension twice"),
+}
 
 
 class KeyExchange(enum.Enum):
@@ -78,8 +87,13 @@ class Refusal:
     def alert(self) -> int:
         """Number of the alert that tells the server."""
         if self.code in _OF_ERRORS:
-            return _OF_ERRORS[self.code]
+            return _OF_ERRORS[self.code][0]
         return next((alert for flags, alert in ALERTS if self.flags & flags), CERTIFICATE_UNKNOWN)
+
+    @property
+    def error(self) -> str:
+        """What is wrong with a certificate before it is a matter of trust; nothing where that is what the flags say."""
+        return _OF_ERRORS[self.code][1] if self.code in _OF_ERRORS else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +114,12 @@ class Trust:
         """Judge a chain as the server sent it, leaf first, in a handshake with this exchange of keys."""
         if not chain:
             return Refusal(Flag.NOT_TRUSTED)
-        # One whose signature it does not know is left out; one whose key it does not know ends it all.
+        # One whose signature it does not know is left out; one whose key or extensions it does not know ends it all.
         read = [one for one in chain if one.signature_algorithm_oid.dotted_string in SIGNATURES]
         if not read or not all(_is_readable(one, self.build) for one in read):
             return Refusal(Flag(0), UNREADABLE)
+        if error := next(filter(None, map(_extension_error, read)), 0):
+            return Refusal(Flag(0), error)
         refusal = self._refuses(read, exchange)
         if refusal is None and _is_too_long(read[0], self.build):
             return Refusal(Flag(0), KEY_TOO_LONG)
@@ -292,6 +308,27 @@ def _is_readable(certificate: Certificate, build: MbedTls) -> bool:
         return kind == RSA_KEY
     key = certificate.public_key()
     return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in build.known_curves
+
+
+def _extension_error(certificate: Certificate) -> int:
+    """The error that an extension ends the reading with; 0 for none. What is not critical may be anything."""
+    from cryptography import x509
+    from cryptography.x509.oid import CertificatePoliciesOID
+
+    try:
+        critical = [one for one in certificate.extensions if one.critical]
+    except x509.DuplicateExtension:
+        return REPEATED_EXTENSION
+    except ValueError:
+        return 0
+    for one in critical:
+        if one.oid.dotted_string not in CRITICAL:
+            return UNKNOWN_EXTENSION
+        if isinstance(one.value, x509.CertificatePolicies):
+            policies = {policy.policy_identifier for policy in one.value}
+            if policies != {CertificatePoliciesOID.ANY_POLICY}:
+                return UNKNOWN_POLICY
+    return 0
 
 
 def _is_too_long(certificate: Certificate, build: MbedTls) -> bool:

@@ -1,7 +1,8 @@
-"""What releases of mbedTLS take of certificates, as ESP-IDF builds them: hashes, curves, lengths of keys, addresses.
+"""What releases of mbedTLS take of certificates, as ESP-IDF builds them: hashes, keys, addresses, extensions.
 
-Read in mbedTLS' x509_crt.c (`mbedtls_x509_crt_profile_default`, `x509_crt_check_san`) and in ESP-IDF's
-components/mbedtls/Kconfig at the tags that are named. Every curve of a release is on by default.
+Read in mbedTLS' x509_crt.c (`mbedtls_x509_crt_profile_default`, `x509_crt_check_san`, `x509_get_crt_ext`), its oid.c
+(`oid_x509_ext`) and in ESP-IDF's components/mbedtls/Kconfig at the tags that are named. Every curve of a release is on
+by default.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ SIGNATURES = frozenset(
         *("1.2.840.10045.4.1", *(f"1.2.840.10045.4.3.{number}" for number in (1, 2, 3, 4))),
     )
 )
+
+#: Extensions that may be critical: constraints, usages, other names, Netscape's kind, and policies, of which `any`
+#: alone is known. From 3.5 on identifiers of keys may be, too, which no authority does; 2.16 has no policies.
+CRITICAL = frozenset(("2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.17", "2.16.840.1.113730.1.1", "2.5.29.32"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import CertificatePoliciesOID, ExtendedKeyUsageOID, NameOID
 from installed import installed
 
 from rig.trust.identity import pem
@@ -28,6 +28,14 @@ CURVES = {
     "k256": ec.SECP256K1, "bp256": ec.BrainpoolP256R1, "bp384": ec.BrainpoolP384R1, "bp512": ec.BrainpoolP512R1,
 }  # fmt: skip
 AUTHORITY = (x509.BasicConstraints(ca=True, path_length=None),)
+EXTENSIONS = {
+    "": (),
+    "constraints of names": (x509.NameConstraints([x509.DNSName("rig.test")], None),),
+    "an unknown one": (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"),),
+    "any policy": (x509.CertificatePolicies([x509.PolicyInformation(CertificatePoliciesOID.ANY_POLICY, None)]),),
+    "a policy": (x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("2.23.140.1.2.1"), None)]),),
+    "usages": (x509.KeyUsage(True, *[False] * 8),),
+}
 FOR_SERVERS = (
     x509.BasicConstraints(ca=False, path_length=None),
     x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
@@ -44,6 +52,10 @@ class Kind:
     pss: bool = False
     names: tuple[str, ...] = (HOST,)
     common_name: str = HOST
+    #: One more extension of the leaf's, and whether it is critical; and one of its issuer's, that is.
+    extension: str = ""
+    critical: bool = True
+    above: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,16 +92,15 @@ def root() -> x509.Certificate:
 
 
 @functools.cache
-def issuer(kind: str) -> x509.Certificate:
-    return _certified(
-        _named(f"Issuer {kind}"), key(kind, 2).public_key(), root().subject, Kind(), AUTHORITY, key("p256", 1)
-    )
+def issuer(kind: str, extension: str = "") -> x509.Certificate:
+    subject, public, extended = _named(f"Issuer {kind}"), key(kind, 2).public_key(), Kind(extension=extension)
+    return _certified(subject, public, root().subject, extended, AUTHORITY, key("p256", 1))
 
 
 @functools.cache
 def made(kind: Kind) -> Made:
     """What a server shows: a leaf and its issuer."""
-    above, extensions = issuer(kind.issuer), list(FOR_SERVERS)
+    above, extensions = issuer(kind.issuer, kind.above), list(FOR_SERVERS)
     if kind.names:
         extensions.append(x509.SubjectAlternativeName([_general(one) for one in kind.names]))
     if kind.key == "rsa-pss":
@@ -133,6 +144,8 @@ def _certified(subject, public, above, how: Kind, extensions, signer) -> x509.Ce
     builder = builder.not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(days=90))
     for one in extensions:
         builder = builder.add_extension(one, critical=False)
+    for one in EXTENSIONS[how.extension]:
+        builder = builder.add_extension(one, critical=how.critical)
     if isinstance(signer, ed25519.Ed25519PrivateKey):
         return builder.sign(signer, None)
     if how.digest == "sha1":

@@ -39,6 +39,10 @@ class Case:
     dialled: str = HOST
 
 
+#: Whether these may be critical.
+CRITICAL = {
+    "any policy": True, "usages": True, "a policy": False, "constraints of names": False, "an unknown one": False,
+}  # fmt: skip
 STRONG = ("p256", "p384", "p521", "bp256", "bp384", "bp512")
 CASES = {
     **{f"a key on {one}": Case(Kind(key=one), True, one in STRONG) for one in CURVES},
@@ -71,6 +75,9 @@ CASES = {
     "an IPv6 address": Case(Kind(names=("::1",), common_name=""), False, True, "::1"),
     "another IP address": Case(Kind(names=("127.0.0.2",), common_name=""), False, False, "127.0.0.1"),
     "an IP address as common name": Case(Kind(names=(), common_name="127.0.0.1"), True, True, "127.0.0.1"),
+    **{f"{one}, critical": Case(Kind(extension=one), taken, taken) for one, taken in CRITICAL.items()},
+    "an unknown one, not critical": Case(Kind(extension="an unknown one", critical=False), True, True),
+    "an issuer with critical constraints of names": Case(Kind(above="constraints of names"), False, False),
     "an IP address as common name, and names": Case(Kind(common_name="127.0.0.1"), False, False, "127.0.0.1"),
 }
 

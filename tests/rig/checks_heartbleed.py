@@ -133,9 +133,9 @@ def hellos_that_are_refused_say_nothing(_folder):
     assert verdict_of(nobody_has) == "not seen", "who refused every hello was called clean"
 
 
-def another_server_without_a_name_is_asked_too(_folder):
+def another_server_without_a_name_is_asked_too(_folder, **takes):
     """Behind the name is one without heartbeats; whoever comes without a name meets one that leaks."""
-    clean, leaking = restricted(behaviour=is_silent, announces=False), restricted()
+    clean, leaking = restricted(behaviour=is_silent, announces=False), restricted(**takes)
 
     class Switch(LeakingResponder):
         async def _answer(self, hello, behave, reader, writer):
@@ -143,3 +143,7 @@ def another_server_without_a_name_is_asked_too(_folder):
             await chosen._answer(hello, chosen.behaviour, reader, writer)
 
     assert verdict_of(Switch(IDENTITY, leaks)) == "vulnerable"
+
+
+def an_old_server_without_a_name_is_asked_too(folder):
+    another_server_without_a_name_is_asked_too(folder, **PECULIAR["takes no version that it does not know"])

@@ -19,7 +19,7 @@ from rig.trust.probe import chain_view, findings, heartbleed, probe, revocation_
 REAL_FLAWS, REAL_ACROSS, REAL_SINCE = soundness.flaws, findings._across, findings._since
 REAL_LEFT_BEHIND, REAL_HEARTBEAT = findings._left_behind, tls_heartbeat.heartbeat
 REAL_TAKE, REAL_READ = tls_heartbeat.HeartbeatTest._take, tls_heartbeat.HeartbeatTest._read_messages
-REAL_ALL = heartbleed._Asking.all_of
+REAL_ALL, REAL_UNTIL = heartbleed._Asking.all_of, heartbleed._Asking.until_answered
 REAL_IS_FOR = certificate_chain.is_for
 ANY_ECDSA = Offer(maximum="TLSv1.2", ciphers="aECDSA")
 REAL_MAY_ANSWER = revocation_check._may_answer
@@ -91,6 +91,10 @@ async def _named_only(asking, hellos, name):
     return await REAL_ALL(asking, hellos, name) if name is not None else [heartbleed.Refusal("closed", "not asked")]
 
 
+async def _once_without_a_name(asking, name):
+    return await REAL_UNTIL(asking, name) if name is not None else (await REAL_ALL(asking, (WIDE,), name))[0]
+
+
 def _all_well(address):
     yield findings._finding("note", "heartbeats-silent", "takes heartbeats, and leaks nothing", address)
 
@@ -115,6 +119,10 @@ MUTANTS = {
     "clients: any kind of key is read": (
         lambda m: m.setattr(certificate_chain, "_is_readable", _any_key),
         of_clients.of_a_certificate("an RSA key for PSS alone"),
+    ),
+    "clients: any critical extension is read": (
+        lambda m: m.setattr(certificate_chain, "_extension_error", lambda _certificate: 0),
+        of_clients.of_a_certificate("an issuer with critical constraints of names"),
     ),
     "clients: one release of mbedTLS is like another": (
         lambda m: m.setattr(mbedtls_build, "BUILDS", mbedtls_build.BUILDS[:1]),
@@ -222,6 +230,10 @@ MUTANTS = {
     "heartbeats: whoever is behind no name is not asked": (
         lambda m: m.setattr(heartbleed._Asking, "all_of", _named_only),
         of_heartbeats.another_server_without_a_name_is_asked_too,
+    ),
+    "heartbeats: whoever is behind no name is asked once": (
+        lambda m: m.setattr(heartbleed._Asking, "until_answered", _once_without_a_name),
+        of_heartbeats.an_old_server_without_a_name_is_asked_too,
     ),
     "probe: refused hellos with heartbeats are none": (
         _refused_is_none,

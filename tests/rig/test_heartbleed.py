@@ -59,6 +59,7 @@ def test_who_is_peculiar_leaks_all_the_same(case):
 
 def test_another_server_without_a_name_is_asked_too():
     checks_heartbleed.another_server_without_a_name_is_asked_too(None)
+    checks_heartbleed.an_old_server_without_a_name_is_asked_too(None)
 
 
 def test_hellos_that_are_refused_say_nothing():

@@ -38,5 +38,5 @@ def refused_by_esp32(look: Served, host: str, roots: Sequence[x509.Certificate],
         return ""
     if not isinstance(refusal, Refusal):
         return f"an ESP32 breaks off: {refusal}"
-    flags = " ".join(str(flag.name) for flag in refusal.flags) or "a key of a kind that it does not take"
-    return f"an ESP32 breaks off, by the certificate: {flags} (-0x{-refusal.code:04X})"
+    why = refusal.error or " ".join(str(flag.name) for flag in refusal.flags)
+    return f"an ESP32 breaks off, by the certificate: {why} (-0x{-refusal.code:04X})"

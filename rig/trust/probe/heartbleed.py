@@ -38,10 +38,10 @@ async def heartbeats(
     dialled, ask = sni_name(name), _Asking(address, seconds, patience)
     said = await ask.until_answered(dialled)
     if dialled is not None and said is not Heartbeats.VULNERABLE:
-        # Who comes without a name may meet another server.
-        is_refused = isinstance(said, Refusal)
-        other = await ask.until_answered(None) if is_refused else _worst(await ask.all_of((WIDE,), None))
-        said = other if other is Heartbeats.VULNERABLE else said if is_refused else _worst([said, other])
+        # Who comes without a name may meet another server, and an older one.
+        other = await ask.until_answered(None)
+        if other is Heartbeats.VULNERABLE or not isinstance(said, Refusal):
+            said = _worst([said, other])
     if isinstance(said, Refusal):
         raise said
     return said

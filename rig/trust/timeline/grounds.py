@@ -9,14 +9,10 @@ from cryptography import x509
 
 from rig.firmware.esp_behaviour import BUNDLE
 from rig.firmware.update_attempts import Attempt
-from rig.formats.certificate_chain import BUNDLE_REFUSED, KEY_TOO_LONG, UNREADABLE, Flag, Refusal, signed
+from rig.formats.certificate_chain import BUNDLE_REFUSED, Flag, Refusal, signed
 from rig.trust.shipped import PinFolder, Shipped, Unread
 from rig.trust.soundness import title
 
-_ERRORS = {
-    UNREADABLE: "it has a key of a kind that it cannot read",
-    KEY_TOO_LONG: "its RSA key is longer than an ESP32 computes with",
-}
 _OTHER = {
     Flag.KEY_USAGE | Flag.EXT_KEY_USAGE: "it is no certificate for servers",
     Flag.BAD_MD: "it is signed with a hash that is not taken any more",
@@ -37,8 +33,8 @@ def grounds(
         return (str(refusal),)
     if refusal.code == BUNDLE_REFUSED:
         return _issuers(chain), "not by a public root"
-    if refusal.code in _ERRORS:
-        return (_ERRORS[refusal.code],)
+    if refusal.error:
+        return (refusal.error,)
     told = []
     if refusal.flags & Flag.CN_MISMATCH:
         told.append(f"it is not for {attempt.host}")
