@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import re
 import resource
 import socket
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from rig.errors import LabFault, Misuse
 SERVER_PORTS = (20_500, 32_000)
 #: A server refuses more connections than this at once, and keeps so many open files for other things.
 MOST_CONNECTIONS, FILES_KEPT = 4096, 128
+_ADDRESS = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]\s]+)):([0-9]{1,5})")
 #: What to try where a port cannot be listened on.
 HINTS = {
     errno.EADDRINUSE: "somebody listens there: port 0 takes a free one",
@@ -28,10 +30,10 @@ def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tupl
 
     Raises Misuse.
     """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not lowest <= int(port) < 65536:
+    found = _ADDRESS.fullmatch(text)
+    if found is None or not lowest <= int(found[3]) < 65536:
         raise Misuse(f"{what} {text} is not HOST:PORT", hint=f"for example {example}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return found[1] or found[2], int(found[3])
 
 
 @contextmanager

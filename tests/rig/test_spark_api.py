@@ -98,6 +98,7 @@ REFUSED = {
     "nothing to do": ("PUT", HERE, {}, 400, "Nothing to do?"),
     "an app nobody has": ("PUT", HERE, {"app": "tinker"}, 400, "Can't flash unknown app tinker"),
     "another's name": ("PUT", HERE, {"name": OTHER_ID}, 400, "Name in use"),
+    "another's id in capitals": ("PUT", HERE, {"name": OTHER_ID.upper()}, 400, "Name in use"),
     "no name": ("PUT", HERE, {"name": " "}, 400, "Bad name"),
     "a name of two lines": ("PUT", HERE, {"name": "a\nb"}, 400, "Bad name"),
     "an event without a name": ("POST", "/v1/devices/events", {"data": "x"}, 400, "Bad event name"),

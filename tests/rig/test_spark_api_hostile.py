@@ -212,3 +212,12 @@ def test_a_token_that_is_none_is_not_served_with(tmp_path, case):
     path.chmod(mode)
     with pytest.raises(Misuse, match=reason):
         AccessToken(path)
+
+
+def test_a_token_that_cannot_be_kept_is_not_another(tmp_path, monkeypatch):
+    token = AccessToken(tmp_path / "server.token")
+    former = token.value
+    monkeypatch.setattr("rig.servers.spark.api.token.write_private", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        token.renew()
+    assert (token.value, token.path.read_text().strip()) == (former, former)

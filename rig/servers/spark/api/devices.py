@@ -56,7 +56,8 @@ class Devices:
         """Call a device by a name of its own. Raises Refused."""
         if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
             raise Refused(400, "Bad name", f"a name has 1 to {LONGEST_NAME} characters that can be printed")
-        if any(other != core_id and name in (other, self._name(other)) for other in self._cloud.core_keys.known()):
+        others = [other for other in self._cloud.core_keys.known() if other != core_id]
+        if name.lower() in others or name in map(self._name, others):
             raise Refused(400, "Name in use", f"another device is called {name!r} already")
         self._keep(core_id, name=name)
 

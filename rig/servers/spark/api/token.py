@@ -36,9 +36,10 @@ class AccessToken:
 
     def renew(self) -> str:
         """Make another; who knows the former one is out. Raises OSError."""
-        self._value = secrets.token_hex(TOKEN_BYTES)
-        write_private(self.path, f"{self._value}\n".encode())
-        return self._value
+        fresh = secrets.token_hex(TOKEN_BYTES)
+        write_private(self.path, f"{fresh}\n".encode())
+        self._value = fresh
+        return fresh
 
     def _read(self) -> str:
         if self.path.stat().st_mode & 0o077:
