@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from rig.errors import LabFault, RigError
+from rig.errors import LabFault, Misuse, RigError
 from rig.formats.spark_handshake import Introduction, read_introduction
 from rig.formats.spark_messages import Hello
 from rig.ports import room_for_connections
@@ -45,6 +45,8 @@ class SparkCloud:
         self.faults = Faults()
         self.disturbances = Disturbances()
         self.sessions: dict[str, Session] = {}
+        #: Those with an update of which it is not known yet what became: the next Hello's flag says it of one alone.
+        self._undecided: set[Session] = set()
         #: Keys that single Cores are to meet instead.
         self._own_keys: dict[str, rsa.RSAPrivateKey] = {}
         self._connections: set[Connection] = set()
@@ -120,10 +122,13 @@ class SparkCloud:
         if not force and (refusal := too_large(image)):
             raise refusal
         session = self.session(core_id)
+        if session in self._undecided:
+            raise Misuse(f"{session.core_id} is being updated already")
         flasher = Flasher(session, image, self.bus, self.faults, chunk_size=chunk_size, fast=fast)
         began = time.monotonic()
         self.bus.tell("update", session.core_id, size=len(image), chunk_size=chunk_size, fast=fast)
         back = asyncio.ensure_future(self.arrival(session.core_id, AWAY_SECONDS + 600))
+        self._undecided.add(session)
         try:
             await flasher.run()
             transferred = time.monotonic() - began
@@ -132,6 +137,7 @@ class SparkCloud:
             transferred, reason = time.monotonic() - began, str(error)
         finally:
             back.cancel()
+            self._undecided.discard(session)
         told = {
             "ok": not reason,
             "reason": reason,
