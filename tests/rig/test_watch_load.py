@@ -75,6 +75,7 @@ def test_what_was_told_is_neither_over_nor_told_again_by_a_look_that_was_lost(la
         before.facts, before.missed, before.shown, before.is_answering,
     )  # fmt: skip
     assert after.lost == before.lost + 1
+    lab.receiver.take()
     assert lab.told_in_a_round() == []
 
 
