@@ -119,12 +119,13 @@ class SparkCloud:
         Returns `{"ok", "reason", "seconds", "transfer_seconds", ...}` and what was sent. Raises Misuse for an image or
         a chunk size that cannot be, LabFault for a Core that is not online.
         """
-        if not force and (refusal := too_large(image)):
+        if (refusal := too_large(image)) and not force:
             raise refusal
         session = self.session(core_id)
         if session in self._undecided:
             raise Misuse(f"{session.core_id} is being updated already")
         flasher = Flasher(session, image, self.bus, self.faults, chunk_size=chunk_size, fast=fast)
+        flasher.sent.damage = refusal.message if refusal else ""
         began = time.monotonic()
         self.bus.tell("update", session.core_id, size=len(image), chunk_size=chunk_size, fast=fast)
         back = asyncio.ensure_future(self.arrival(session.core_id, AWAY_SECONDS + 600))
