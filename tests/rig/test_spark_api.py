@@ -153,7 +153,7 @@ def test_a_core_that_is_updated_is_asked_nothing_else(lab):
 
 
 NO_IMAGES = {
-    "text": (b"This is no firmware.", "new.bin", "first word is no stack pointer"),
+    "text": (b"This is no firmware.", "new.bin", "it is a text file"),
     "nothing": (b"", "new.bin", "new.bin is empty"),
     "source": (NEW, "blink.ino", "compiles nothing"),
     "more than a Core copies": (NEW.ljust(APP_SIZE + 1, b"\0"), "new.bin", "a Core copies 110,592"),
