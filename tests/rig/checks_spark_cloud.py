@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from types import SimpleNamespace
 
 from checks_core_online import CHUNKS, CREDENTIALS, NEW, SIZE
@@ -16,6 +18,7 @@ from rig.errors import DeviceFault, Misuse, RigError
 from rig.formats import spark_cipher, spark_handshake
 from rig.formats import spark_flash as layout
 from rig.formats.core_key_der import read_core_key
+from rig.formats.spark_coap import Code, Message
 from rig.formats.spark_flash import SystemFlags
 from rig.power import ota_landing
 from rig.servers.spark import core_keys
@@ -84,6 +87,26 @@ def a_core_that_never_heard_update_done_has_applied_nothing(_folder):
 def a_fast_update_with_loss_is_judged_by_the_next_hello(_folder):
     became = updated("0.4.4", True, Disturbance("cut", "finished"), fault="drop")
     assert (became.told["ok"], became.told["missed"], became.stored == IMAGE) == (True, 1, True)
+
+
+def no_other_update_begins_until_one_is_decided(_folder):
+    """The next Hello's flag says only that something was applied: of two images under way it might be either."""
+
+    async def work(world):
+        await world.online()
+        (session,) = world.cloud.sessions.values()
+        send = session.connection.send
+        session.connection.send = lambda plain: None if Message.parse(plain).code == Code.PUT else send(plain)
+        first = asyncio.ensure_future(world.cloud.flash(session.core_id, IMAGE))
+        await asyncio.sleep(32)
+        assert not session.told()["updating"], "a Core that only answers pings is silent"
+        with suppress(Misuse):
+            await world.cloud.flash(session.core_id, IMAGE)
+            return "another was begun", False
+        return (await first)["reason"], (await world.cloud.flash(session.core_id, IMAGE))["ok"]
+
+    reason, ok = in_a_virtual_world("0.4.4", work)
+    assert ("without having applied it" in reason, ok) == (True, True)
 
 
 def a_core_that_only_hears_events_stays(_folder):

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from rig.boards import online
 from rig.formats import spark_cipher, spark_handshake
+from rig.formats.spark_coap import Code, Type
 from rig.power import ota_landing
 from rig.power.landing import Landing
 from rig.servers.spark import core_keys, inbox, passage, session
@@ -115,11 +116,17 @@ REAL_ASKED = SlowTransfer._asked
 REAL_EACH = inbox.Inbox.each
 REAL_PUT = passage.Line.put
 REAL_GREET = Session.greet
+REAL_FLASH = SparkCloud.flash
 
 
 def _believe(self):
     self.hello = replace(self.hello, updated=True)
     REAL_GREET(self)
+
+
+async def _undecided_no_more(self, core_id, image, **how):
+    self._undecided.clear()
+    return await REAL_FLASH(self, core_id, image, **how)
 
 
 def _always_hello(self, flags, backup, slot, whole):
@@ -227,6 +234,14 @@ MUTANTS = {
     "cloud: a connection that ended was a failure": (
         lambda m: m.setattr(inbox.Inbox, "each", _must_not_end),
         of_cloud.a_fast_update_with_loss_is_judged_by_the_next_hello,
+    ),
+    "cloud: begins an update before it knows of the last": (
+        lambda m: m.setattr(SparkCloud, "flash", _undecided_no_more),
+        of_cloud.no_other_update_begins_until_one_is_decided,
+    ),
+    "cloud: an answered ping is an answered chunk": (
+        lambda m: m.setattr(Session, "ask_whether_there", lambda self, since: self.send(Type.CON, Code.EMPTY)),
+        of_cloud.no_other_update_begins_until_one_is_decided,
     ),
     "cloud: hangs up on who is silent": (
         lambda m: m.setattr(Session, "ask_whether_there", lambda self, since: None),

@@ -98,7 +98,7 @@ def test_what_a_fault_on_the_way_leaves_in_flash(lab, case):
     assert slot(core, len(NEW) + 1024) == chunks(*wanted).ljust(len(NEW) + 1024, b"\xff")[: len(NEW) + 1024]
 
 
-DISTURBED = [("hold", "chunk"), ("hold", "received"), ("merge", "chunk-ack"), ("split", "chunk")]
+DISTURBED = [("hold", "chunk"), ("hold", "received"), ("merge", "chunk-ack"), ("split", "received")]
 
 
 @pytest.mark.parametrize(("kind", "message"), DISTURBED)
@@ -110,6 +110,16 @@ def test_a_network_that_misbehaves_on_real_sockets(lab, kind, message):
     assert [(event["kind"], event["message"]) for event in events if event["event"] == "disturbed"] == [(kind, message)]
     assert (told["ok"], told["sent"]) == (True, told["chunks"])
     assert core.core.memory.app()[: len(NEW)] == NEW.data
+
+
+def test_a_core_hangs_up_on_a_frame_whose_first_byte_came_alone(lab):
+    """It asks for two bytes and drops a single one: what follows is no length (event_loop in spark_protocol.cpp)."""
+    lab.client.ask("disturb", kind="split", message="chunk", number=1, seconds=0.5)
+    lab.core("0.3.4")
+    lab.online()
+    told, _ = flash(lab)
+    assert (told["ok"], told["sent"]) == (False, 2)
+    assert "went offline" in told["reason"]
 
 
 @pytest.mark.parametrize("kind", ["corrupt", "drop", "duplicate"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from rig.errors import LabFault, RigError
+from rig.errors import LabFault, Misuse, RigError
 from rig.formats.spark_handshake import Introduction, read_introduction
 from rig.formats.spark_messages import Hello
 from rig.ports import room_for_connections
@@ -45,6 +45,8 @@ class SparkCloud:
         self.faults = Faults()
         self.disturbances = Disturbances()
         self.sessions: dict[str, Session] = {}
+        #: Those with an update of which it is not known yet what became: the next Hello's flag says it of one alone.
+        self._undecided: set[Session] = set()
         #: Keys that single Cores are to meet instead.
         self._own_keys: dict[str, rsa.RSAPrivateKey] = {}
         self._connections: set[Connection] = set()
@@ -117,13 +119,17 @@ class SparkCloud:
         Returns `{"ok", "reason", "seconds", "transfer_seconds", ...}` and what was sent. Raises Misuse for an image or
         a chunk size that cannot be, LabFault for a Core that is not online.
         """
-        if not force and (refusal := too_large(image)):
+        if (refusal := too_large(image)) and not force:
             raise refusal
         session = self.session(core_id)
+        if session in self._undecided:
+            raise Misuse(f"{session.core_id} is being updated already")
         flasher = Flasher(session, image, self.bus, self.faults, chunk_size=chunk_size, fast=fast)
+        flasher.sent.damage = refusal.message if refusal else ""
         began = time.monotonic()
         self.bus.tell("update", session.core_id, size=len(image), chunk_size=chunk_size, fast=fast)
         back = asyncio.ensure_future(self.arrival(session.core_id, AWAY_SECONDS + 600))
+        self._undecided.add(session)
         try:
             await flasher.run()
             transferred = time.monotonic() - began
@@ -132,6 +138,7 @@ class SparkCloud:
             transferred, reason = time.monotonic() - began, str(error)
         finally:
             back.cancel()
+            self._undecided.discard(session)
         told = {
             "ok": not reason,
             "reason": reason,

@@ -52,8 +52,6 @@ class Flasher:
             raise Misuse(f"chunks have {' or '.join(map(str, CHUNK_SIZES))} bytes, not {chunk_size}")
         if not image:
             raise Misuse("the image is empty")
-        if session.update_listener is not None:
-            raise Misuse(f"{session.core_id} is being updated already")
         self._session, self._wants_fast = session, fast
         self._chunks = Chunks(session, image, bus, faults, chunk_size=chunk_size, fast=fast)
         self._inbox = Inbox(session)

@@ -56,6 +56,7 @@ class Session:
         self._waiting: dict[bytes, asyncio.Future[Message]] = {}
         self._described: dict[str, Any] | None = None
         self._asked_since = -1.0
+        self._asked_mid: int | None = None
 
     # -- what the server sends -----------------------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class Session:
         """Send a ping that nobody waits for, unless one was sent already in the silence that goes on since then."""
         if self._asked_since != since:
             self._asked_since = since
-            self.send(Type.CON, Code.EMPTY)
+            self._asked_mid, _ = self.send(Type.CON, Code.EMPTY)
 
     def send_event(self, name: str, data: str | None) -> bool:
         """Hand an event on, if the Core asked for such; answers whether it did."""
@@ -148,6 +149,9 @@ class Session:
 
     def received(self, message: Message) -> None:
         """A message came."""
+        if message.type == Type.ACK and message.mid == self._asked_mid:
+            self._asked_mid = None  # it is there: to an update its silence goes on
+            return
         if self.update_listener is not None and self.update_listener(message):
             return
         match message.type, message.code, message.path:
