@@ -26,7 +26,8 @@ class Generation(enum.StrEnum):
 
     A2013, A, B, C = "a2013", "a", "b", "c"
     C2, C3, C4, C5, C6, C7, C8 = "c2", "c3", "c4", "c5", "c6", "c7", "c8"
-    C11, C12, C12_V1_1 = "c11", "c12", "c12-v1.1"
+    C11, C101, C201, C301, C311 = "c11", "c101", "c201", "c301", "c311"
+    C401, C500, C501 = "c401", "c500", "c501"
 
 
 def tcp_port(what: str) -> Any:
@@ -44,7 +45,7 @@ GENERATION = typer.Option(
     case_sensitive=False,
     help="Bootloader of a blank board; one in its flash that is known wins. a2013: of 2013-10-30, as the first boards; "
     "a: of 2014-02-12, which marks a copy; b: of 2014-08-21, with watchdog recovery; c: of device-os v0.6.1 to v0.6.4, "
-    "version 11; c2 to c12: by their version, of v0.4.0 to v1.0.1; c12-v1.1: of v1.1.0 to v1.4.4.",
+    "version 11; c2 to c501: by their version, of v0.4.0 to v1.4.4.",
 )
 CONTROL_PORT = Annotated[int, tcp_port("the control port")]
 HOST = Annotated[str, typer.Option(help="Address to listen on.")]

@@ -29,8 +29,9 @@ SLOT_SIZE = 0x2_0000
 PAGE_ERASE, HALF_WORD = 30e-3, 52.5e-6
 SECTOR_ERASE, PAIR, SINGLE_BYTE = 20e-3, 30e-6, 15e-6
 
+_EDITIONS_OF_C = (2, 3, 4, 5, 6, 7, 8, 11, 101, 201, 301, 311, 401, 500, 501)
 #: Bootloaders by the name of their generation; those of C by their number behind it, `c` alone being 11.
-GENERATIONS = ("a2013", "a", "b", "c", *(f"c{n}" for n in (2, 3, 4, 5, 6, 7, 8, 11, 12)), "c12-v1.1")
+GENERATIONS = ("a2013", "a", "b", "c", *(f"c{number}" for number in _EDITIONS_OF_C))
 
 RAM_BASE = 0x2000_0000
 RAM_SIZE = 20 * 1024

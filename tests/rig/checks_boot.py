@@ -58,7 +58,7 @@ def generation_c_falls_over_a_stack_that_is_nowhere(_folder):
 
 
 def a_later_c_lets_the_watchdog_see_a_stack_that_is_nowhere(_folder):
-    assert stack_nowhere("c12-v1.1")[1][:3] == ["jump:mixed", "watchdog-reset", "jump:mixed"]
+    assert stack_nowhere("c301")[1][:3] == ["jump:mixed", "watchdog-reset", "jump:mixed"]
 
 
 def a_stack_pointer_is_whole_words(_folder):

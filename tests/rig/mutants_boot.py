@@ -70,9 +70,9 @@ MUTANTS = {
     "c8: a watchdog reset clears none": (instead("c8", "c"), of_boot.a_watchdog_reset_cleared_requests_until_0_6_0),
     "c3: keeps byte 13": (instead("c3", "c7"), of_boot.an_early_c_keeps_no_features),
     "c4: takes a request for safe mode": (instead("c4", "c5"), of_boot.a_request_for_safe_mode_is_known_since_0_4_6),
-    "c: jumps at once": (instead("c", "c12-v1.1"), of_boot.generation_c_falls_over_a_stack_that_is_nowhere),
-    "c12 of 1.1: does not jump at once": (
-        instead("c12-v1.1", "c12"),
+    "c: jumps at once": (instead("c", "c301"), of_boot.generation_c_falls_over_a_stack_that_is_nowhere),
+    "c of 1.1: does not jump at once": (
+        instead("c301", "c201"),
         of_boot.a_later_c_lets_the_watchdog_see_a_stack_that_is_nowhere,
     ),
     "c: the button is counted by the millisecond": (

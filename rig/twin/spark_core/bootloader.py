@@ -1,8 +1,7 @@
 """The bootloaders of a Core by the name of their generation (reference/spark-core.md §0, Appendix E).
 
 `a` is the later of two: which of them more boards hold is not known. The tag spark_0 says that the first boards,
-of November 2013, left the factory with `a2013`. `c` is version 11, of v0.6.1 to v0.6.4; `c2` to `c12-v1.1` are the
-others.
+of November 2013, left the factory with `a2013`. `c` is version 11, of v0.6.1 to v0.6.4; `c2` to `c501` are the others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The bootloaders of generation C by their number, and where they differ (reference, Appendix E).
 
-Read from particle-iot/device-os at the tags named: bootloader/import.mk (the number), bootloader/src/main.c,
-bootloader/src/core (DFU), platform/MCU/STM32F1xx/SPARK_Firmware_Driver/src/hw_config.c. The numbers 9 and 10 were
-never in a release. 12 stands for two: the later one is called `12-v1.1`.
+Read from particle-iot/device-os at the tags named: bootloader/src/main.c, bootloader/src/core (DFU),
+platform/MCU/STM32F1xx/SPARK_Firmware_Driver/src/hw_config.c; the number is in bootloader/import.mk, from v0.7.0 on in
+modules/shared/system_module_version.mk. The numbers 9 and 10 were never in a release; 12 is in a comment only.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ EDITIONS = {
     "7": Edition(7, "v0.4.9-v0.5.5", HoldUntil060, watchdog_clears_modes=True),
     "8": Edition(8, "v0.6.0", HoldUntil060, watchdog_clears_modes=True),
     "11": Edition(11, "v0.6.1-v0.6.4"),
-    "12": Edition(12, "v0.7.0-v1.0.1"),
-    "12-v1.1": Edition(12, "v1.1.0-v1.4.4", HoldSince110, jumps_at_once=True),
+    "101": Edition(101, "v0.7.0"),
+    "201": Edition(201, "v1.0.0-v1.0.1"),
+    "301": Edition(301, "v1.1.0-v1.1.1", HoldSince110, jumps_at_once=True),
+    "311": Edition(311, "v1.2.1", HoldSince110, jumps_at_once=True),
+    "401": Edition(401, "v1.3.1", HoldSince110, jumps_at_once=True),
+    "500": Edition(500, "v1.4.0-v1.4.1", HoldSince110, jumps_at_once=True),
+    "501": Edition(501, "v1.4.2-v1.4.4", HoldSince110, jumps_at_once=True),
 }
 USUAL = "11"
