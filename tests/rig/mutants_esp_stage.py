@@ -20,7 +20,7 @@ from rig.twin.esp32 import spi_flash
 
 def _holds_always(name):
     """A change that is true of every release."""
-    ever = Change("planted", "nowhere", esp_idf._since("0.0"))
+    ever = Change("planted", "nowhere", esp_idf.since("0.0"))
     return lambda m: m.setattr(esp_idf, name, ever)
 
 
