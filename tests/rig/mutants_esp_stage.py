@@ -16,6 +16,7 @@ from rig.formats.esp_second_stage import SecondStage
 from rig.lab import flash_place
 from rig.twin.esp32 import boot as twin_boot
 from rig.twin.esp32 import spi_flash
+from rig.twin.esp32.app import application
 
 
 def _holds_always(name):
@@ -134,6 +135,14 @@ FLASH = {
     "esp32 flash: only the board's own second stage counts": (
         lambda m: m.setattr(flash_place._Piece, "over", lambda _self, read: read),
         of_flash.a_set_for_less_flash_than_its_table_needs_is_refused,
+    ),
+    "esp32 flash: a header may promise more than there is": (
+        lambda m: m.setattr(flash_place, "_needs_all_flash", lambda *_: False),
+        of_flash.a_second_stage_for_more_flash_than_there_is_starts_nothing,
+    ),
+    "esp32 flash: an application asks no flash for its size": (
+        lambda m: m.setattr(application, "_probe_flash", lambda *_: iter(())),
+        of_flash.an_application_aborts_on_less_flash_than_was_promised,
     ),
     "esp32 flash: a new board's second stage is for 4 MB": (
         lambda m: m.setattr(esp_bootloader, "size_code", lambda _size: 2),
