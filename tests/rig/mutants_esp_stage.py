@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import replace
 
 import checks_esp_flash as of_flash
@@ -43,7 +44,7 @@ def _no_last_lines(m):
     m.setattr(esp_boot, "map_image", lambda _image: iter(()))
 
 
-REAL_CONFIG, REAL_KIND = SecondStage.config, file_kinds.kind_of
+REAL_CONFIG, REAL_DECODER = SecondStage.config, codecs.getincrementaldecoder
 
 RELEASES = {
     "esp32 release: every release knows full revisions": (
@@ -172,6 +173,10 @@ KINDS = {
     "file kinds: SPIFFS has one size of pages": (
         lambda m: m.setattr(file_kinds, "_magic", lambda data, _page, block, number: data[block * number + 252] == 0),
         of_kinds.other("a SPIFFS image of large pages"),
+    ),
+    "file kinds: whatever has no control characters is a text": (
+        lambda m: m.setattr(file_kinds.codecs, "getincrementaldecoder", lambda _name: REAL_DECODER("latin-1")),
+        of_kinds.bytes_that_are_no_letters_are_no_text,
     ),
     "file kinds: any table is one, whatever its digest": (
         lambda m: m.setattr(file_kinds, "_is_table", lambda raw: raw[:1] == b"\xe9"),
