@@ -142,12 +142,12 @@ CHECKS_CHIP = Change(
 SAYS_MINIMUM_REVISION = Change(
     "a later revision is refused as `This chip is revision…`, not as `can't run on lower chip revision…`",
     "bootloader_common_loader.c bootloader_common_check_chip_validity, v4.2 and v4.3",
-    since("4.3"),
+    since("4.3-rc"),
 )
 FULL_REVISIONS = Change(
     "major and minor revision are compared, with a minimum and a maximum; header byte 14 is not looked at",
     "bootloader_common_loader.c bootloader_common_check_chip_validity; reference/esp32.md §12.1",
-    (*since("4.3.5", "4.4"), *since("4.4.5", "5.0"), *since("5.0.1")),
+    (*since("4.3.5", "4.4-beta1"), *since("4.4.5", "5.0-beta1"), *since("5.0.1")),
 )
 REVISION_CHECK_TEXT = Change(
     "a refused revision is told as `chip revision check failed. Required…`, and ends the check",
@@ -167,7 +167,7 @@ IGNORES_SPI_FIELDS = Change(
 SHORT_SEGMENT_LINE = Change(
     "a segment is told as `paddr=00010020 … size=00228h`, not as `paddr=0x00010020 … size=0x00228`",
     "esp_image_format.c process_segment, v4.2 and v4.3",
-    since("4.3"),
+    since("4.3-beta1"),
 )
 CHECKS_EFUSE_BLOCK = Change(
     "the revision of the eFuse blocks is told and compared (chips that have one)",
@@ -217,7 +217,7 @@ NAMES_RECOVERY_ROW = Change(
 SAYS_TWO_SECTORS = Change(
     "the least size of otadata is told as 8192 bytes, not as the 32 of a record",
     "bootloader_utility.c read_otadata, v4.3.7 and v4.4",
-    since("4.4"),
+    since("4.4-beta1"),
 )
 SAYS_NO_DESCRIPTION = Change(
     "with anti-rollback an image without a description is told",
@@ -237,10 +237,10 @@ NAMES_CHIP_IN_TAG = Change(
 SAYS_FULL_REVISION = Change(
     "the chip's revision is told as v3.0, not as 3",
     "bootloader_init.c bootloader_check_bootloader_validity",
-    (*since("4.3.5", "4.4"), *since("4.4.4")),
+    (*since("4.3.5", "4.4-beta1"), *since("4.4.4")),
 )
 SAYS_CORES = Change(
     "`Multicore bootloader` is told",
     "bootloader_init.c bootloader_print_banner",
-    (*since("4.4.6", "5.0"), *since("5.0.3")),
+    (*since("4.4.6", "5.0-beta1"), *since("5.0.3")),
 )
