@@ -12,11 +12,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from rig.errors import Misuse
 from rig.formats.esp_idf import ArduinoCore, Idf, Release
-from rig.formats.esp_idf_client import INVALIDATES_AT_BEGIN, PARTIAL, RESUMPTION
+from rig.formats.esp_idf_client import ANSWERS_DIGEST, INVALIDATES_AT_BEGIN, PARTIAL, RESUMPTION
 from rig.formats.mbedtls_build import MbedTls, build_of
 
 #: The name that stands for the public roots; every other pin is NAME.pem in the folder a twin is given.
 BUNDLE = "bundle"
+Challenge = Literal["basic", "digest"]
 Client = Literal["https-ota", "arduino", "deploy-the-fleet"]
 FleetRelease = Literal[
     "1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.0.5", "1.0.6", "1.0.7", "1.0.8", "sdk-1.0.0",
@@ -86,8 +87,9 @@ class EspBehaviour(BaseModel):
     #: Bytes asked for at a time in partial download.
     partial: int | None = Field(default=None, ge=1024, le=1 << 20)
     resumption: bool = False
-    #: Challenges that its HTTP client was built to answer (CONFIG_ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH, …_DIGEST_AUTH).
-    authorizes: tuple[Literal["basic", "digest"], ...] = ("basic", "digest")
+    #: Challenges that its HTTP client was built to answer (CONFIG_ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH, …_DIGEST_AUTH);
+    #: of a build that says nothing those that its ESP-IDF comes with.
+    authorizes: tuple[Challenge, ...] | None = None
     skip_name: bool = False
     checks_dates: bool = False
     #: False: built without ECDHE-ECDSA (CONFIG_MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA), it takes RSA certificates only.
@@ -115,6 +117,13 @@ class EspBehaviour(BaseModel):
     def tls_build(self) -> TlsBuild:
         """How its TLS was built."""
         return TlsBuild(self.idf_release, self.ecdsa)
+
+    @property
+    def challenges(self) -> tuple[Challenge, ...]:
+        """What its HTTP client answers to a 401."""
+        if self.authorizes is not None:
+            return self.authorizes
+        return ("digest",) if self.idf_release.does(ANSWERS_DIGEST) else ()
 
     @property
     def invalidates_at_begin(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import zlib
 from collections.abc import Callable
@@ -61,11 +62,15 @@ def _image(data: bytes) -> FileKind | None:
     chip = esp_kinds.chip_of(data)
     if esp_kinds.is_second_stage(data):
         if chip != "ESP32":
-            return FileKind(f"a second stage for an {chip}", "another board's", nowhere=True)
+            return FileKind(f"a second stage for {_one(chip)}", "another board's", nowhere=True)
         return FileKind("a second stage", f"it belongs at {BOOTLOADER_OFFSET:#x}", BOOTLOADER_OFFSET)
-    return (
-        APPLICATION if chip == "ESP32" else FileKind(f"an application for an {chip}", "another board's", nowhere=True)
-    )
+    if chip == "ESP32":
+        return APPLICATION
+    return FileKind(f"an application for {_one(chip)}", "another board's", nowhere=True)
+
+
+def _one(chip: str) -> str:
+    return f"an {chip}" if chip.startswith("ESP") else chip
 
 
 _UNPACK = "unpack it first"
@@ -169,7 +174,7 @@ def _text(data: bytes) -> FileKind | None:
     if any(byte < 9 or 13 < byte < 32 or byte == 127 for byte in head):
         return None
     try:
-        head.decode("utf-8", "strict") if len(data) <= len(head) else head[:-4].decode("utf-8", "ignore")
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(data) == len(head))
     except UnicodeDecodeError:
         return None
     if re.search(rb"^\s*\w+\s*,\s*(app|data)\s*,", data[:4096], re.MULTILINE):

@@ -142,17 +142,17 @@ CHECKS_CHIP = Change(
 SAYS_MINIMUM_REVISION = Change(
     "a later revision is refused as `This chip is revision…`, not as `can't run on lower chip revision…`",
     "bootloader_common_loader.c bootloader_common_check_chip_validity, v4.2 and v4.3",
-    since("4.3"),
+    since("4.3-rc"),
 )
 FULL_REVISIONS = Change(
     "major and minor revision are compared, with a minimum and a maximum; header byte 14 is not looked at",
     "bootloader_common_loader.c bootloader_common_check_chip_validity; reference/esp32.md §12.1",
-    (*since("4.3.5", "4.4"), *since("4.4.5", "5.0"), *since("5.0.1")),
+    (*since("4.3.5", "4.4-beta1"), *since("4.4.5", "5.0-beta1"), *since("5.0.1")),
 )
 REVISION_CHECK_TEXT = Change(
     "a refused revision is told as `chip revision check failed. Required…`, and ends the check",
     "bootloader_common_loader.c:46,56; reference/esp32.md §12.1",
-    since("5.5"),
+    since("5.5-beta1"),
 )
 MAGIC_ENDS_CHECK = Change(
     "after a wrong first byte nothing else of the header is looked at",
@@ -167,17 +167,17 @@ IGNORES_SPI_FIELDS = Change(
 SHORT_SEGMENT_LINE = Change(
     "a segment is told as `paddr=00010020 … size=00228h`, not as `paddr=0x00010020 … size=0x00228`",
     "esp_image_format.c process_segment, v4.2 and v4.3",
-    since("4.3"),
+    since("4.3-beta1"),
 )
 CHECKS_EFUSE_BLOCK = Change(
     "the revision of the eFuse blocks is told and compared (chips that have one)",
     "esp_image_format.c process_segment_data, bootloader_init.c",
-    (*since("5.1.7", "5.2"), *since("5.2.3", "5.3"), *since("5.3.2")),
+    (*since("5.1.7", "5.2-beta1"), *since("5.2.3", "5.3-beta1"), *since("5.3.2")),
 )
 CHECKS_LOAD_ADDRESSES = Change(
     "a segment must lie in one memory that may be loaded, and off the second stage's own",
     "esp_image_format.c verify_load_addresses, v3.3.5 and v3.3.6, v4.0.4 and v4.1",
-    (*since("3.3.6", "4.0"), *since("4.1")),
+    (*since("3.3.6", "4.0-beta1"), *since("4.1-beta2")),
 )
 RIGHT_DRAM_START = Change(
     "an ESP32's DRAM begins at 0x3FFAE000, not at 0x3FAE0000", "soc.h SOC_DRAM_LOW, v3.3.6 and v4.0", since("4.0")
@@ -199,7 +199,7 @@ NEEDS_BOTH_MAPPINGS = Change(
 BLANK_TABLE_IS_WRONG = Change(
     "the first row of a partition table may not be the end of it",
     "flash_partitions.c:58; reference/esp32.md §12.4",
-    since("5.5"),
+    since("5.5-beta1"),
 )
 SIZES_MAY_NOT_WRAP = Change(
     "a partition whose end wraps around 32 bits is beyond the flash",
@@ -208,19 +208,21 @@ SIZES_MAY_NOT_WRAP = Change(
 )
 NAMES_BOOTLOADER_ROWS = Change(
     "rows for second stages and partition tables have names",
-    "bootloader_utility.c bootloader_utility_load_partition_table, v5.3.5 and v5.4",
-    since("5.4"),
+    "bootloader_utility.c bootloader_utility_load_partition_table, v5.3.5 and v5.4-beta1",
+    since("5.4-beta1"),
 )
-NAMES_RECOVERY_ROW = Change("so has the row for a recovery second stage", "the same, v5.4.4 and v5.5", since("5.5"))
+NAMES_RECOVERY_ROW = Change(
+    "so has the row for a recovery second stage", "the same, v5.4.4 and v5.5-beta1", since("5.5-beta1")
+)
 SAYS_TWO_SECTORS = Change(
     "the least size of otadata is told as 8192 bytes, not as the 32 of a record",
     "bootloader_utility.c read_otadata, v4.3.7 and v4.4",
-    since("4.4"),
+    since("4.4-beta1"),
 )
 SAYS_NO_DESCRIPTION = Change(
     "with anti-rollback an image without a description is told",
     "bootloader_utility.c check_anti_rollback",
-    (*since("4.1.3", "4.2"), *since("4.2.3", "4.3"), *since("4.3.3")),
+    (*since("4.1.3", "4.2-beta1"), *since("4.2.3", "4.3-beta1"), *since("4.3.3", "4.4-beta1"), *since("4.4-rc1")),
 )
 GUARDS_TEST_APP = Change(
     "anti-rollback holds for the test application too",
@@ -235,10 +237,10 @@ NAMES_CHIP_IN_TAG = Change(
 SAYS_FULL_REVISION = Change(
     "the chip's revision is told as v3.0, not as 3",
     "bootloader_init.c bootloader_check_bootloader_validity",
-    (*since("4.3.5", "4.4"), *since("4.4.4")),
+    (*since("4.3.5", "4.4-beta1"), *since("4.4.4")),
 )
 SAYS_CORES = Change(
     "`Multicore bootloader` is told",
     "bootloader_init.c bootloader_print_banner",
-    (*since("4.4.6", "5.0"), *since("5.0.3")),
+    (*since("4.4.6", "5.0-beta1"), *since("5.0.3")),
 )

@@ -40,7 +40,9 @@ TELLS_FAILED_VERIFICATION = Change(
 
 # -- esp_https_ota: what is asked --------------------------------------------------------------------------------------
 
-PARTIAL = Change("there is partial download", f"{_EHO} partial_http_download; reference/esp32.md §4.1", since("4.4"))
+PARTIAL = Change(
+    "there is partial download", f"{_EHO} partial_http_download; reference/esp32.md §4.1", since("4.4-beta1")
+)
 RANGE_WITHOUT_HEAD = Change(
     "partial download: where HEAD is no 200, a range of one byte tells the length; a length that is unknown ends it",
     f"{_EHO} esp_https_ota_begin, bytes=0-0; reference/esp32.md §12.11",
@@ -75,7 +77,7 @@ READS_STATUS = Change(
 )
 FOLLOWS_307 = Change("307 is followed, as 301 and 302 are", f"{_EHO} process_again", since("4.1-beta1"))
 FOLLOWS_303_AND_308 = Change(
-    "303 and 308 are followed", f"{_EHO} redirection_required", during("4.3.3..4.4", "4.4.2..")
+    "303 and 308 are followed", f"{_EHO} redirection_required", during("4.3.3..4.4-beta1", "4.4.2..")
 )
 ONLY_TO_HTTPS = Change(
     "an https address may redirect to absolute https addresses only",
@@ -91,6 +93,11 @@ NOT_MODIFIED = Change(
 )
 LIMITS_AUTHORIZATION = Change(
     "401 is tried again ten times, and not for ever", f"{_EHO} max_authorization_retries", since("5.1-beta1")
+)
+ANSWERS_DIGEST = Change(
+    "a build answers Digest unless it was told not to; Basic never, unless it was told to",
+    "esp_http_client/Kconfig ESP_HTTP_CLIENT_ENABLE_DIGEST_AUTH",
+    since("3.3", "5.0-beta1"),
 )
 NEEDS_CHALLENGE = Change(
     "401 without a challenge of Basic or Digest fails at once",
@@ -116,7 +123,7 @@ CALL_TELLS_WHY = Change(
 READS_HEADER = Change(
     "the image's header is read first, and one for another chip refused",
     f"{_EHO} esp_ota_verify_chip_id",
-    during("4.3.3..4.4", "4.4.1.."),
+    during("4.3.3..4.4-beta1", "4.4.1.."),
 )
 HEADER_OF_1024 = Change(
     "the header is 1024 bytes; before, the 289 up to the description's end",
@@ -148,6 +155,14 @@ LOSES_ERROR_OF_CHOICE = Change(
     "the error of choosing the slot is printed and lost: the update counts as done",
     f"{_EHO} esp_https_ota_finish",
     during("3.3.1..4.4.7", "5.0-beta1..5.0.5", "5.1-beta1..5.1.3", "5.2-beta1..5.2-beta2"),
+)
+
+# -- start-up ----------------------------------------------------------------------------------------------------------
+
+NEEDS_ALL_FLASH = Change(
+    "an application aborts on a flash that is smaller than the second stage's header says",
+    "esp_flash_spi_init.c esp_flash_init_default_chip, v3.3.6 and v4.0-beta1",
+    since("4.0-beta1"),
 )
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------

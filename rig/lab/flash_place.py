@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from rig.errors import Misuse
 from rig.firmware.esp_refusal import no_application, no_second_stage
-from rig.formats import otadata
+from rig.formats import esp_image, otadata
 from rig.formats.esp_boot import Hang, Say, boot
 from rig.formats.esp_boot_config import BootConfig
 from rig.formats.esp_chip import ESP32
 from rig.formats.esp_header import MAGIC
+from rig.formats.esp_idf import Idf
+from rig.formats.esp_idf_client import NEEDS_ALL_FLASH
 from rig.formats.esp_image import SIXTEEN_MB
 from rig.formats.esp_second_stage import BOOTLOADER_OFFSET, SecondStage
 from rig.formats.partition_table import (
@@ -43,10 +46,10 @@ class Start:
     because: str = ""
 
 
-def would_start(read: Reader, revision: int = 0) -> Start:
+def would_start(read: Reader, revision: int = 0, flash_size: int = SIXTEEN_MB) -> Start:
     """What the second stage in flash would start if it was built without rollback, by what its header says of flash.
 
-    `revision` is the chip's.
+    `revision` is the chip's, `flash_size` how many bytes the board has.
     """
     stage = SecondStage.read(read)
     if stage is None:
@@ -63,6 +66,8 @@ def would_start(read: Reader, revision: int = 0) -> Start:
             writes = writes or not isinstance(step, Hang)
         elif not step.line.startswith("I "):
             complaints.append(step.line)
+    if entered is not None and stage.flash.size > flash_size and _needs_all_flash(read, entered):
+        return Start(None, writes, _too_large(stage, flash_size))
     if entered is not None:
         return Start(entered, writes)
     telling = [line for line in complaints if not any(word in line for word in _GENERAL)]
@@ -70,6 +75,20 @@ def would_start(read: Reader, revision: int = 0) -> Start:
     if "exceeds flash chip size" in because:
         because += f": its second stage is built for {stage.flash.size >> 20} MB of flash"
     return Start(None, writes, because)
+
+
+def _needs_all_flash(read: Reader, partition: Partition) -> bool:
+    """Whether an application aborts on less flash than the second stage's header says; one is taken to, if in doubt."""
+    found = esp_image.read_description(read, partition.offset)
+    try:
+        return found is None or Idf.parse(found.idf).does(NEEDS_ALL_FLASH)
+    except Misuse:
+        return True
+
+
+def _too_large(stage: SecondStage, flash_size: int) -> str:
+    built, has = stage.flash.size >> 20, flash_size >> 20
+    return f"its second stage is built for {built} MB of flash, and it has {has} MB of flash: what starts aborts"
 
 
 def misplaced(read: Reader, address: int, data: bytes, flash_size: int = FLASH_SIZE) -> str | None:
@@ -158,12 +177,18 @@ def _in_partition(piece: _Piece, row: Partition) -> str | None:
 
 
 def _too_little_flash(read: Reader, piece: _Piece, rows: tuple[Partition, ...], flash_size: int) -> str | None:
-    """Why a board would restart for ever: a partition that ends beyond its flash, or beyond what its header says."""
-    if not rows or not (piece.touches(TABLE_OFFSET, TABLE_SIZE) or piece.touches(BOOTLOADER_OFFSET, 1)):
+    """Why a board would restart for ever: a partition that ends beyond its flash, or beyond what its header says.
+
+    Or a header that says more flash than there is.
+    """
+    stage = SecondStage.read(piece.over(read))
+    brings_stage = piece.touches(BOOTLOADER_OFFSET, 1)
+    if brings_stage and stage is not None and stage.flash.size > flash_size:
+        return _too_large(stage, flash_size)
+    if not rows or not (brings_stage or piece.touches(TABLE_OFFSET, TABLE_SIZE)):
         return None
     last = max(rows, key=lambda row: row.offset + row.size)
     end = last.offset + last.size
-    stage = SecondStage.read(piece.over(read))
     if stage is not None and end > stage.flash.size:
         built = f"its second stage is built for {stage.flash.size >> 20} MB of flash"
     elif end > flash_size:

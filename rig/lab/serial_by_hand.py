@@ -51,7 +51,7 @@ def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
         if table.otadata is not None:
             records = otadata.read_records(read(table.otadata.offset, otadata.SIZE))
             told["otadata"] = [_spoken(record) for record in records]
-        start = would_start(read, rom.revision)
+        start = would_start(read, rom.revision, read.size)
         boots, note = start.partition, "after writing otadata" if start.writes else ""
         return {**told, "boots": boots.label if boots else None, "because": start.because, "note": note}
 
@@ -108,9 +108,9 @@ def _check_kind(file: Path, data: bytes, address: int | None) -> None:
         raise Misuse(f"{file} is an image that no ESP32 would start: {refused}", hint=FORCE)
 
 
-def _running_place(read: Callable[[int, int], bytes], revision: int) -> int:
+def _running_place(read: _Cached, revision: int) -> int:
     """Where the application lies that would start next. Raises Misuse where none would."""
-    start = would_start(read, revision)
+    start = would_start(read, revision, read.size)
     if start.partition is None:
         raise Misuse(
             f"the board has no application that would start: {start.because}",

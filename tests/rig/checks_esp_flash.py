@@ -5,8 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from esp_app_board import World
 from esp_flash import flash, reader
 
+from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.esp_bootloader import build_bootloader, for_flash
 from rig.firmware.manifest import Manifest
 from rig.formats.esp_boot import boot_once
@@ -59,6 +61,25 @@ def a_part_of_a_set_is_held_against_what_is_on_the_board(_folder: object) -> Non
     assert misplaced(reader(board(4)), TABLE_OFFSET, small) is None
     assert "it has 4 MB of flash" in (misplaced(reader(board(16)), TABLE_OFFSET, large) or "")
     assert misplaced(reader(board(16, 16 * MB)), TABLE_OFFSET, large, 16 * MB) is None
+
+
+def a_second_stage_for_more_flash_than_there_is_starts_nothing(_folder: object) -> None:
+    contents = reader(board(16))
+    for size, label in ((4 * MB, None), (16 * MB, "app0")):
+        start = would_start(contents, flash_size=size)
+        assert (start.partition and start.partition.label) == label
+    why = "its second stage is built for 16 MB of flash, and it has 4 MB of flash: what starts aborts"
+    assert would_start(contents, flash_size=4 * MB).because == why
+    for under in (board(4), b"\xff" * (4 * MB)):
+        assert misplaced(reader(under), 0x1000, for_flash(STAGE, 16 * MB), 4 * MB) == why
+
+
+def an_application_aborts_on_less_flash_than_was_promised(_folder: object) -> None:
+    for idf, aborts in (("3.3", False), ("4.4", True), ("5.5", True)):
+        world = World(EspBehaviour(idf=idf))
+        world.board.bootloaders = lambda *_: BootConfig(flash_size=16 * MB)
+        world.power_on().run(3.0)
+        assert ("Detected size(4096k) smaller than the size" in world.console) == aborts, idf
 
 
 def a_new_board_starts_with_all_its_flash(_folder: object) -> None:

@@ -121,6 +121,13 @@ def a_challenge_that_helps_nobody_ends_it_from_5_5_on(_folder):
     assert numbers == [11, 11, 1, 1]
 
 
+def a_build_answers_what_its_esp_idf_comes_with(_folder):
+    for kind in ("Basic", "Digest"):
+        challenge = answer(401, WWW_Authenticate=f"{kind} realm=x")
+        assert len(told(lambda _, challenge=challenge: challenge, "5.5")[1].asked) == 1, kind
+    assert [https(idf=idf).challenges for idf in ("4.3", "4.4.8", "5.0")] == [("digest",), ("digest",), ()]
+
+
 def close_notify_did_not_end_a_body_without_a_length(_folder):
     releases = ("5.1.5", "5.1.6", "5.3.2", "5.3.3", "5.5")
     assert outcomes(without_length("close_notify"), *releases) == [

@@ -110,6 +110,10 @@ OTHERS = {
         "an application for an ESP32-C3: another board's",
         build_app(App(seed="k", chip="esp32c3")),
     ),
+    "a file for a chip that nobody knows": (
+        "an application for chip number 77: another board's",
+        raw_image((0x3FFF_0030, bytes(0x7000)), (0x4008_0000, bytes(64)), chip=77),
+    ),
     "a partition table": ("a partition table: it belongs at 0x8000", TABLE),
     "a partition table alone": ("a partition table: it belongs at 0x8000", TABLE.rstrip(b"\xff") + b"\xff" * 32),
     "a merged image": ("a merged image of second stage, partition table and what follows: it belongs at 0x0", merged()),
@@ -148,6 +152,7 @@ OTHERS = {
         b"# Name, Type\nnvs, data, nvs, 0x9000, 0x4000,\n",
     ),
     "a web page": ("a web page: the download went wrong", b"<!doctype html><html>404</html>"),
+    "a long text, a letter across its first 4096 bytes": ("a text file", b"." + "é".encode() * 4096),
     "a text": ("a text file", b"Take this file, they said.\n" * 9),
 }
 
@@ -160,6 +165,11 @@ def an_application_is_taken(name: str) -> None:
 def another_file_is_refused_by_what_it_is(name: str) -> None:
     words, data = OTHERS[name]
     assert (no_application(data) or "").startswith(f"it is {words}")
+
+
+def bytes_that_are_no_letters_are_no_text(_folder: object) -> None:
+    assert kind_of(b"\xff" * 0x1000 + APP) is None
+    assert kind_of(bytes(range(128, 256)) * 64) is None
 
 
 def application(name: str) -> Callable[[object], None]:

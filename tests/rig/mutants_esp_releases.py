@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import checks_esp_releases as of_releases
 
+from rig.firmware.esp_behaviour import EspBehaviour
 from rig.formats import otadata
 from rig.formats.esp_idf import ArduinoCore, Change, Release, since
 from rig.twin.esp32.app import arduino_update, fetch, http_client
@@ -85,6 +86,10 @@ MUTANTS = {
     "esp32 https: 401 is always tried again": (
         lambda m: m.setattr(fetch, "NEEDS_CHALLENGE", NEVER),
         of_releases.a_challenge_that_helps_nobody_ends_it_from_5_5_on,
+    ),
+    "esp32 https: every build answers Basic and Digest": (
+        lambda m: m.setattr(EspBehaviour, "challenges", property(lambda _self: ("basic", "digest"))),
+        of_releases.a_build_answers_what_its_esp_idf_comes_with,
     ),
     "esp32 http: close_notify always ended a body": (
         lambda m: m.setattr(http_client, "ENDS_BY_CLOSE_NOTIFY", ALWAYS),

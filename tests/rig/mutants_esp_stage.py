@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import replace
 
 import checks_esp_flash as of_flash
@@ -16,6 +17,7 @@ from rig.formats.esp_second_stage import SecondStage
 from rig.lab import flash_place
 from rig.twin.esp32 import boot as twin_boot
 from rig.twin.esp32 import spi_flash
+from rig.twin.esp32.app import application
 
 
 def _holds_always(name):
@@ -42,7 +44,7 @@ def _no_last_lines(m):
     m.setattr(esp_boot, "map_image", lambda _image: iter(()))
 
 
-REAL_CONFIG, REAL_KIND = SecondStage.config, file_kinds.kind_of
+REAL_CONFIG, REAL_DECODER = SecondStage.config, codecs.getincrementaldecoder
 
 RELEASES = {
     "esp32 release: every release knows full revisions": (
@@ -135,6 +137,14 @@ FLASH = {
         lambda m: m.setattr(flash_place._Piece, "over", lambda _self, read: read),
         of_flash.a_set_for_less_flash_than_its_table_needs_is_refused,
     ),
+    "esp32 flash: a header may promise more than there is": (
+        lambda m: m.setattr(flash_place, "_needs_all_flash", lambda *_: False),
+        of_flash.a_second_stage_for_more_flash_than_there_is_starts_nothing,
+    ),
+    "esp32 flash: an application asks no flash for its size": (
+        lambda m: m.setattr(application, "_probe_flash", lambda *_: iter(())),
+        of_flash.an_application_aborts_on_less_flash_than_was_promised,
+    ),
     "esp32 flash: a new board's second stage is for 4 MB": (
         lambda m: m.setattr(esp_bootloader, "size_code", lambda _size: 2),
         of_flash.a_new_board_starts_with_all_its_flash,
@@ -163,6 +173,10 @@ KINDS = {
     "file kinds: SPIFFS has one size of pages": (
         lambda m: m.setattr(file_kinds, "_magic", lambda data, _page, block, number: data[block * number + 252] == 0),
         of_kinds.other("a SPIFFS image of large pages"),
+    ),
+    "file kinds: whatever has no control characters is a text": (
+        lambda m: m.setattr(file_kinds.codecs, "getincrementaldecoder", lambda _name: REAL_DECODER("latin-1")),
+        of_kinds.bytes_that_are_no_letters_are_no_text,
     ),
     "file kinds: any table is one, whatever its digest": (
         lambda m: m.setattr(file_kinds, "_is_table", lambda raw: raw[:1] == b"\xe9"),

@@ -97,21 +97,25 @@ SERVERS: dict[str, tuple[Answers, dict[str, object], dict[str, Told]]] = {
         **dict.fromkeys(("5.1", "5.4.4"), refused("Reached max_authorization_retries (401)", 11)),
         **dict.fromkeys(("5.5", "6.0", "6.1-beta1"), refused("Authorization Failed")),
     }),
-    "401 with a challenge it knows": (Challenging(BASIC), {}, {
+    "401 with a challenge it knows": (Challenging(BASIC), {"authorizes": ("basic",)}, {
         "5.0": ("installed", MANY + 1, ""),
         **dict.fromkeys(("5.1", "5.5", "6.1"), refused("Reached max_authorization_retries (401)", 11)),
     }),
     "401 with a challenge nobody knows": (Challenging("Bearer"), {}, {
         "5.4": refused("Reached max_authorization_retries", 11), "5.5": refused("Authorization Failed"),
     }),
-    "401 to a build without Basic": (Challenging(BASIC), {"authorizes": ()}, {
+    "401 to a build that knows what ESP-IDF comes with": (Challenging(BASIC), {}, {
         "5.4": refused("This authentication method is not supported", 11),
         "5.5": refused("This authentication method is not supported"),
+    }),
+    "401 with Digest": (Challenging("Digest realm=x"), {}, {
+        "4.4.8": ("installed", MANY + 1, ""), "5.4": refused("not supported: Digest", 11),
+        "5.5": refused("not supported: Digest"),
     }),
     "401 to HEAD": (Challenging(""), PIECES, {
         "5.4": refused("Received incorrect http status 401"), "5.5": refused("ESP HTTP client perform failed: 262"),
     }),
-    "401 to HEAD, with a challenge it knows": (Challenging(BASIC), PIECES, {
+    "401 to HEAD, with a challenge it knows": (Challenging(BASIC), {**PIECES, "authorizes": ("basic",)}, {
         "5.1": refused("Error, reach max_redirection_count count=10", 11),
         "6.0": refused("Error, reach max_redirection_count count=10", 11),
     }),

@@ -45,6 +45,14 @@ def test_a_part_of_a_set_is_held_against_what_is_on_the_board():
     checks.a_part_of_a_set_is_held_against_what_is_on_the_board(None)
 
 
+def test_a_second_stage_for_more_flash_than_there_is_starts_nothing():
+    checks.a_second_stage_for_more_flash_than_there_is_starts_nothing(None)
+
+
+def test_an_application_aborts_on_less_flash_than_was_promised():
+    checks.an_application_aborts_on_less_flash_than_was_promised(None)
+
+
 def test_a_new_board_starts_with_all_its_flash():
     checks.a_new_board_starts_with_all_its_flash(None)
 

@@ -24,8 +24,8 @@ CASES = Path("/work/shared/cases")
 ADDRESS = "https://ota.rig.test/image.bin"
 
 
-def whole(idf: str) -> EspBehaviour:
-    return checking(idf=idf)
+def whole(idf: str, **fields: object) -> EspBehaviour:
+    return checking(idf=idf, **fields)
 
 
 def pieces(idf: str) -> EspBehaviour:
@@ -81,7 +81,9 @@ KNOBS: dict[str, tuple[tuple[str, ...], dict[str, tuple[EspBehaviour, str]]]] = 
         "core 3.3": (core("3.3"), "failed"),
     }),
     "401 with a challenge, once": (('unauthorized:Basic realm="rig"',), {
-        "5.4": (whole("5.4"), "installed"), "5.5": (whole("5.5"), "installed"), "6.0": (whole("6.0"), "installed"),
+        "5.4": (whole("5.4"), "installed"), "5.5": (whole("5.5"), "failed"), "6.0": (whole("6.0"), "failed"),
+        "5.5 with Basic": (whole("5.5", authorizes=("basic",)), "installed"),
+        "6.0 with Basic": (whole("6.0", authorizes=("basic",)), "installed"),
     }),
     "401 for ever": (('unauthorized*0:Basic realm="rig"',), {
         "5.1": (whole("5.1"), "failed"), "5.5": (whole("5.5"), "failed"), "6.1": (whole("6.1"), "failed"),

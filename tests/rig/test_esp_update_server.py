@@ -235,14 +235,15 @@ def test_what_goes_wrong_once_fails_that_update_alone(client, fault):
     run(CLIENTS[client], story)
 
 
-def test_a_resumed_download_asks_for_what_is_missing():
+@pytest.mark.parametrize(("idf", "first"), [("5.5.3", None), ("5.5.4", "bytes=0-")])
+def test_a_resumed_download_asks_for_what_is_missing(idf, first):
     async def story(lab: Lab) -> None:
         lab.server.faults.add(Fault.parse("close@60000"))
         await lab.until("checked:failed")
         await lab.until("checked:installed")
 
-    lab = run(checking(resumption=True), story)
+    lab = run(checking(idf=idf, resumption=True), story)
     wanted = [told["range"] for told in lab.server.journal.requests]
-    assert wanted[0] == "bytes=0-"
+    assert wanted[0] == first
     assert 40_000 < int(wanted[1].removeprefix("bytes=").rstrip("-")) <= 60_000
     assert lab.world.in_slot(1, len(built(NEW))) == built(NEW)

@@ -93,6 +93,10 @@ def test_what_stock_esptool_merges_is_told(tmp_path):
     assert (kind_of((tmp_path / "merged").read_bytes()) or APPLICATION).belongs == 0
 
 
+def test_bytes_that_are_no_letters_are_no_text():
+    checks.bytes_that_are_no_letters_are_no_text(None)
+
+
 def test_a_table_with_a_wrong_digest_is_none():
     damaged = bytearray(checks.TABLE)
     damaged[20] ^= 1

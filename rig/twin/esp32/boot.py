@@ -146,7 +146,7 @@ def _run_second_stage(board: Board, config: BootConfig) -> Steps:
     image = _at_this_board(board, board.find(contents))
     board.running = entered.label
     board.event(f"start:{entered.label}:{image.name if image is not None else 'unknown'}")
-    yield from application(board, entered, image)
+    yield from application(board, entered, image, config.flash_size)
     yield Idle()
 
 

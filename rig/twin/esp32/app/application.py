@@ -11,6 +11,7 @@ import math
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.manifest import Image
 from rig.formats import esp_image
+from rig.formats.esp_idf_client import NEEDS_ALL_FLASH
 from rig.formats.partition_table import Partition
 from rig.twin.esp32.app.esp_error import EspError
 from rig.twin.esp32.app.ota import Ota
@@ -23,11 +24,15 @@ from rig.twin.steps import Delay, Idle, Program, Reset
 START_SECONDS, JOIN_SECONDS, RESTART_SECONDS = 0.3, 2.0, 1.0
 
 
-def application(board: Board, running: Partition, image: Image | None) -> Program:
-    """Run the application in partition `running`; one that nobody knows starts, and stays."""
+def application(board: Board, running: Partition, image: Image | None, flash_size: int) -> Program:
+    """Run the application in partition `running`; one that nobody knows starts, and stays.
+
+    `flash_size` is what the second stage's header says, in bytes.
+    """
     yield Delay(START_SECONDS)
     _introduce(board, running)
     behaviour = _behaviour(image)
+    yield from _probe_flash(board, flash_size, behaviour or EspBehaviour())
     if behaviour is None or image is None:
         yield Idle()
         return
@@ -66,6 +71,19 @@ def _introduce(board: Board, running: Partition) -> None:
         board.say(f"I app_init: App version:      {found.version}")
         board.say(f"I app_init: ELF file SHA256:  {found.elf_sha256.hex()[:9]}...")
         board.say(f"I app_init: ESP-IDF:          {found.idf}")
+
+
+def _probe_flash(board: Board, promised: int, behaviour: EspBehaviour) -> Program:
+    """Flash is asked how large it is; less than was promised is taken by older releases only (§12.6)."""
+    size = board.memory.size
+    if size >= promised or not behaviour.idf_release.does(NEEDS_ALL_FLASH):
+        return
+    header = f"the size in the binary image header({promised >> 10}k). Probe failed."
+    board.say(f"E spi_flash: Detected size({size >> 10}k) smaller than {header}")
+    board.say("assert failed: __esp_system_init_fn_init_flash startup_funcs.c:118 (flash_ret == ESP_OK)")
+    board.say("Rebooting...")
+    board.event("crash")
+    yield Reset()
 
 
 def _panic(board: Board) -> Program:

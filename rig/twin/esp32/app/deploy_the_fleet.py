@@ -97,7 +97,7 @@ class Library2:
         if not self._library.startswith("sdk"):
             headers = {"x-dtf-did": self._device, "x-dtf-p": self._product, "x-dtf-v": self._version}
         attempt = Outcome()
-        trust, authorizes = self._trusting(endpoint.pins), self._ota.behaviour.authorizes
+        trust, authorizes = self._trusting(endpoint.pins), self._ota.behaviour.challenges
         asked = Request(endpoint.url, trust, seconds=SECONDS, buffer=BUFFER, headers=headers, authorizes=authorizes)
         code = yield from https_ota(self._ota, asked, attempt)
         self._tls_error = attempt.tls_error or self._tls_error

@@ -73,7 +73,7 @@ class UpdateClient:
             resumption=behaviour.resumption,
             deadline=behaviour.deadline,
             compares_version=behaviour.compares_version,
-            authorizes=behaviour.authorizes,
+            authorizes=behaviour.challenges,
         )
         code = yield from https_ota(self._ota, asked, attempt)
         if code == OK:
