@@ -317,8 +317,9 @@ def _extension_error(certificate: Certificate) -> int:
 
     try:
         critical = [one for one in certificate.extensions if one.critical]
-    except x509.DuplicateExtension:
-        return REPEATED_EXTENSION
+    except x509.DuplicateExtension as error:
+        # One that it does not know it skips, however often.
+        return REPEATED_EXTENSION if error.oid.dotted_string in CRITICAL else 0
     except ValueError:
         return 0
     for one in critical:

@@ -94,7 +94,8 @@ def core_side(data: bytes) -> None:
     for piece in cut(data[1:]):
         try:
             for step in conversation.handle(sealer.seal(piece)[2:]):
-                if type(step).__name__ == "Reset":
+                # A Core that hangs waits for its SysTick, and no time passes here.
+                if type(step).__name__ == "Reset" or any(event.name == "hangs" for event in board.events[-1:]):
                     return
         except HangUp:
             return

@@ -79,7 +79,7 @@ def test_it_flashes_a_core_that_then_runs_the_new_image(lab):
 
 def test_it_is_told_why_a_file_is_not_flashed(lab):
     (lab.home / "text.bin").write_text("This is no firmware.")
-    assert "text.bin: its first word is no stack pointer in RAM" in spark(lab, "cloud", "flash", CORE_ID, "text.bin")
+    assert "text.bin: it is a text file" in spark(lab, "cloud", "flash", CORE_ID, "text.bin")
 
 
 def test_it_subscribes_to_events(lab):

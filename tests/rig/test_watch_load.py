@@ -37,9 +37,9 @@ def test_a_loop_that_stands_still_for_longer_than_a_look_lasts_sees_it_all_the_s
     port = int(lab.serve().rpartition(":")[2])
 
     async def act():
-        for moment in range(5):
-            asyncio.get_running_loop().call_later(0.001 + moment * 0.01, time.sleep, 0.3)
-        return await fetch(("127.0.0.1", port), HOST, seconds=0.25)
+        for moment in range(2):
+            asyncio.get_running_loop().call_later(0.001 + moment * 0.01, time.sleep, 0.6)
+        return await fetch(("127.0.0.1", port), HOST, seconds=0.5)
 
     assert asyncio.run(act()).completed
 
