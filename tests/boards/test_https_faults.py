@@ -11,7 +11,7 @@ from rig.clock import look_for
 REFUSED = {
     "forbidden": ("status", {"at": 403}, rb"File not found\(403\)"),
     "not found": ("status", {"at": 404}, rb"File not found\(404\)"),
-    "unauthorised, again and again": ("status", {"at": 401, "times": 0}, rb"max_authorization_retries"),
+    "unauthorised, again and again": ("status", {"at": 401, "times": 0}, rb"ESP_ERR_NOT_SUPPORTED|max_auth"),
     "a server error": ("status", {"at": 500}, rb"Server error \(500\)"),
     "an empty answer": ("empty", {}, rb"Complete headers were not received"),
     "it hangs up half-way": ("close", {"at": 32768}, rb"data read -1, errno"),
