@@ -20,7 +20,7 @@ from rig.firmware.esp_behaviour import EspBehaviour
 from rig.servers.https.faults import Fault
 
 IMAGE = built(NEW)
-CASES = Path("/work/shared/cases")
+CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
 ADDRESS = "https://ota.rig.test/image.bin"
 
 

@@ -114,9 +114,9 @@ def test_what_is_no_request_is_answered_and_the_next_one_too(lab, case):
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["multipart/form-data; boundary=b", FORM, JSON_BODY, ""]), st.binary(max_size=300))
 def test_any_body_is_read_or_refused(kind, noise):
-    with contextlib.suppress(Refused):
-        read_body(kind, noise)
-        read_body(kind, part(FILE, noise))
+    for body in (noise, part(FILE, noise)):
+        with contextlib.suppress(Refused):
+            assert read_body(kind, body) is not None
 
 
 @settings(max_examples=50, deadline=None)
