@@ -10,12 +10,15 @@ import pytest
 if TYPE_CHECKING:
     from rig.firmware.manifest import Manifest
     from rig.lab.acquisition import Boards
+    from rig.lab.asked import Wanted
     from rig.lab.rack import VirtualRack
 
 #: Id of the run, the same in all its workers.
 RUN_ID = pytest.StashKey[str]()
 #: The virtual rack of a run, where its controller has started one.
 RACK: pytest.StashKey[VirtualRack] = pytest.StashKey()
+#: The boards that the tests of a run ask for, where they are known before it starts.
+ASKED: pytest.StashKey[list[Wanted]] = pytest.StashKey()
 #: The boards that a process of a run has acquired, once one was asked for.
 BOARDS: pytest.StashKey[Boards] = pytest.StashKey()
 _FIRMWARE: pytest.StashKey[Manifest] = pytest.StashKey()
@@ -44,7 +47,10 @@ def virtual_rack(config: pytest.Config) -> VirtualRack:
 
     if RACK not in config.stash:
         workers = config.getoption("numprocesses", None) or 1
-        rack = VirtualRack(RackPlan.for_suites(workers, config.option.rig_manifest, every_case=config.option.long))
+        plan = RackPlan.for_suites(workers, config.option.rig_manifest, every_case=config.option.long)
+        if (asked := config.stash.get(ASKED, None)) is not None:
+            plan = plan.asked_for(asked)
+        rack = VirtualRack(plan)
         rack.__enter__()
         config.stash[RACK] = rack
         config.add_cleanup(rack.stop)

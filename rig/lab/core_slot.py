@@ -53,18 +53,21 @@ class CoreSlot:
             "cloud": service(site.cloud["control"]["port"], "cloud"),
         }
 
-    def tags(self, told: Told, seed: int) -> dict[str, str]:
-        """What its place can do."""
+    @property
+    def abilities(self) -> dict[str, str]:
+        """What its place can do, as far as it is known before it starts."""
         return {
-            **common_tags(self.kind, self.time_scale, seed),
-            "generation": told["generation"],
+            **common_tags(self.kind, self.time_scale),
+            "generation": self.generation,
             "revision": self.revision,
             "locked": "yes" if self.locked else "no",
             "mode": "wired",
-            "busid": told["usbip"]["busid"],
-            "core_id": told["core_id"],
             "wifi": "joined" if self.joined else "none",
         }
+
+    def tags(self, told: Told) -> dict[str, str]:
+        """What its twin tells of itself: a bootloader in its flash that is known wins over the one it was to have."""
+        return {"generation": told["generation"], "busid": told["usbip"]["busid"], "core_id": told["core_id"]}
 
 
 def core_id(number: int) -> str:

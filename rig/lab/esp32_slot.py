@@ -47,17 +47,20 @@ class Esp32Slot:
             "updates": service(site.updates["control"]["port"], "updates"),
         }
 
-    def tags(self, told: Told, seed: int) -> dict[str, str]:
-        """What its place can do."""
+    @property
+    def abilities(self) -> dict[str, str]:
+        """What its place can do, as far as it is known before it starts."""
         return {
-            **common_tags(self.kind, self.time_scale, seed),
+            **common_tags(self.kind, self.time_scale),
             "revision": f"v{self.revision // 100}.{self.revision % 100}",
             "boot": "wired",
             "bridge": "board" if self.fed_by_board else "always",
-            "mac": told["mac"],
-            "address": told["address"],
             "wifi": "joined",
         }
+
+    def tags(self, told: Told) -> dict[str, str]:
+        """What its twin tells of itself."""
+        return {"mac": told["mac"], "address": told["address"]}
 
 
 def address(number: int) -> str:

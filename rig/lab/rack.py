@@ -8,8 +8,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,7 @@ from rig.drivers.relay import Contact
 from rig.errors import LabFault
 from rig.firmware.manifest import Manifest
 from rig.formats.spark_keys import ServerRecord
+from rig.lab.asked import Wanted
 from rig.lab.checkout import manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
@@ -64,6 +65,17 @@ class RackPlan:
         slots += [Esp32Slot(QUICK) for _ in range(workers if every_case else 2 * few)]
         slots += [Esp32Slot(1.0), *([Esp32Slot(QUICK, fed_by_board=True)] if every_case else [])]
         return cls(slots, manifest)
+
+    def asked_for(self, wanted: Iterable[Wanted]) -> RackPlan:
+        """The same without the boards that nobody asks for: each case takes one that fits, while there are any."""
+        left: list[Slot] = list(self.slots)
+        taken: list[Slot] = []
+        for kind, tags in wanted:
+            fits = (slot for slot in left if {"board": kind, **tags}.items() <= slot.abilities.items())
+            if slot := next(fits, None):
+                left.remove(slot)
+                taken.append(slot)
+        return replace(self, slots=sorted(taken, key=self.slots.index))
 
 
 class VirtualRack:
@@ -233,8 +245,8 @@ class VirtualRack:
             known = session.places()
             for number, (place, slot) in enumerate(self.slots.items()):
                 if place not in known:
-                    told = slot.tags(self.boards[place], self.plan.seed + number)
-                    session.add_place(place, patterns=[f"virtual/{place}/*"], tags=told)
+                    tags = {**slot.abilities, **slot.tags(self.boards[place]), "seed": str(self.plan.seed + number)}
+                    session.add_place(place, patterns=[f"virtual/{place}/*"], tags=tags)
 
 
 def _numbered(slots: Sequence[Slot]) -> Iterator[tuple[str, Slot]]:

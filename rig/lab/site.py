@@ -80,8 +80,12 @@ class Slot(Protocol):
     def exports(self, told: Told, coil: int, site: Site) -> dict[str, Any]:
         """Its place's resources for the exporter; `coil` is the first of its relay's."""
 
-    def tags(self, told: Told, seed: int) -> dict[str, str]:
-        """What its place can do; tests ask for these and for nothing else."""
+    @property
+    def abilities(self) -> dict[str, str]:
+        """What its place can do, as far as it is known before it starts; tests ask for these and for nothing else."""
+
+    def tags(self, told: Told) -> dict[str, str]:
+        """What its twin tells of itself, over what was known before."""
 
 
 def relay_resources(lines: tuple[str, ...], coil: int, site: Site) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def service(port: int, name: str) -> dict[str, Any]:
     return {"cls": "NetworkService", "address": HOST, "port": port, "username": name}
 
 
-def common_tags(kind: BoardKind, time_scale: float, seed: int) -> dict[str, str]:
+def common_tags(kind: BoardKind, time_scale: float) -> dict[str, str]:
     """What every board's place says."""
     return {
         "board": kind,
@@ -110,7 +114,6 @@ def common_tags(kind: BoardKind, time_scale: float, seed: int) -> dict[str, str]
         "relay_ms": "0",
         "timing": "real" if time_scale == 1 else "scaled",
         "timing_scale": f"{time_scale:g}",
-        "seed": str(seed),
         "health": "ok",
         "tier": "model",
     }

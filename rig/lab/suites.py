@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,8 +18,9 @@ from rig.errors import Misuse, RigError
 from rig.evidence.report import write_report
 from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
 from rig.firmware.manifest import BoardKind, Manifest
+from rig.lab.asked import Wanted, boards_asked_for
 from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
-from rig.lab.chosen import RACK
+from rig.lab.chosen import ASKED, RACK
 from rig.lab.environment import rack_environment
 from rig.lab.waiting import WaitingWatch
 
@@ -46,8 +45,9 @@ class Run:
 class Watcher:
     """A pytest plugin that turns reports into results and tells a listener."""
 
-    def __init__(self, listener: Listener):
+    def __init__(self, listener: Listener, asked: list[Wanted] | None = None):
         self._listener = listener
+        self._asked = asked
         self._open: dict[str, TestResult] = {}
         self._counted = False
         self.results: list[TestResult] = []
@@ -57,6 +57,8 @@ class Watcher:
     def pytest_configure(self, config: pytest.Config) -> None:
         """The listener tells people what happens: pytest's own report would only be in its way."""
         config.pluginmanager.unregister(name="terminalreporter")
+        if self._asked is not None:
+            config.stash[ASKED] = self._asked
 
     def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> bool | None:
         """pytest itself broke, or the rack could not be started: that says all in one line."""
@@ -147,8 +149,9 @@ def run_suites(
     what = _what_to_run(rack, coordinator, manifest, [*(["-k", keyword] if keyword else []), *extra])
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
         signal.signal(number, signal.default_int_handler)
-    if keyword:
-        _see_what_matches(keyword, what)
+    asked = _asked_for(keyword, what) if keyword else None
+    if asked is not None:
+        workers = max(1, min(workers, len(asked)))
     if rack != "virtual":
         from rig.lab.acquisition import free_places
 
@@ -158,7 +161,7 @@ def run_suites(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Misuse(f"cannot make the report folder {folder}: {error.strerror}") from error
-    watcher = Watcher(listener)
+    watcher = Watcher(listener, asked)
     arguments = [
         *what,
         *("--rig-report", str(folder)),
@@ -200,13 +203,14 @@ def _what_to_run(rack: str, coordinator: str | None, manifest: Path | None, chos
     ]
 
 
-def _see_what_matches(keyword: str, what: list[str]) -> None:
-    """Collect before a rack is started for it, in a process of its own: pytest leaves traces. Raises Misuse."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *what]
-    if subprocess.run(command, capture_output=True).returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
+def _asked_for(keyword: str, what: list[str]) -> list[Wanted] | None:
+    """The boards of the tests that `keyword` chooses. Raises Misuse where it chooses none."""
+    try:
+        return boards_asked_for(what)
+    except Misuse:
         suites = (path.stem.removeprefix("test_") for path in part("tests", "boards").glob("test_*.py"))
         hint = f"suites are {', '.join(sorted(suites))}; some cases run with --long only"
-        raise Misuse(f"no test matches -k {keyword}", hint=hint)
+        raise Misuse(f"no test matches -k {keyword}", hint=hint) from None
 
 
 def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -1,47 +1,51 @@
-"""A rack for the suites has every board that their cases ask for, so that none is quietly not run."""
+"""A rack for the suites has every board that their cases ask for, and none that the chosen ones do not."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections import defaultdict
-from pathlib import Path
-
 import pytest
 
+from rig.errors import Misuse
+from rig.lab.asked import boards_asked_for
+from rig.lab.checkout import ROOT, part
+from rig.lab.core_slot import CoreSlot
+from rig.lab.esp32_slot import Esp32Slot
 from rig.lab.rack import RackPlan
-from rig.lab.site import Slot
 
-ROOT = Path(__file__).resolve().parents[2]
-COLLECTED = """
-import json, sys, pytest
-class Told:
-    def pytest_collection_finish(self, session):
-        markers = [item.get_closest_marker("board") for item in session.items]
-        print("ASKED", json.dumps([[m.args[0], m.kwargs] for m in markers if m is not None]))
-sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", "tests/boards", *sys.argv[1:]], [Told()]))
-"""
-
-
-def asked(*words: str) -> list[tuple[str, dict[str, str]]]:
-    """Kind and tags that each case asks for."""
-    done = subprocess.run(
-        [sys.executable, "-c", COLLECTED, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
-    )
-    line = next(line for line in done.stdout.splitlines() if line.startswith("ASKED "))
-    return [(kind, tags) for kind, tags in json.loads(line.removeprefix("ASKED "))]
-
-
-def tags(slot: Slot) -> dict[str, str]:
-    told = defaultdict(str, generation=getattr(slot, "generation", ""), usbip={"busid": ""})
-    return {**slot.tags(told, 0), "board": slot.kind}
+SUITES = [str(part("tests", "boards")), "--rootdir", str(ROOT), "-c", str(part("pyproject.toml")), "-o", "addopts="]
 
 
 @pytest.mark.parametrize(("words", "every_case"), [((), False), (("--long",), True)], ids=["ordinary", "long"])
 def test_every_case_finds_a_board(words, every_case):
-    places = [tags(slot) for slot in RackPlan.for_suites(8, None, every_case=every_case).slots]
-    cases = asked(*words)
+    places = [
+        {**slot.abilities, "board": slot.kind} for slot in RackPlan.for_suites(8, None, every_case=every_case).slots
+    ]
+    cases = boards_asked_for([*SUITES, *words])
     assert len(cases) > (400 if every_case else 40)
     for kind, wanted in cases:
         assert any({"board": kind, **wanted}.items() <= place.items() for place in places), (kind, wanted)
+
+
+SLOW, QUICK, ESP32 = CoreSlot(1.0), CoreSlot(0.1), Esp32Slot(0.1)
+CORE = ("spark-core", {"generation": "b"})
+ASKED = {
+    "one case": ([CORE], [SLOW]),
+    "a board of its own for each case": ([CORE, CORE], [SLOW, QUICK]),
+    "more cases than boards": ([CORE] * 9, [SLOW, QUICK, QUICK]),
+    "by its tags": ([("spark-core", {"timing": "scaled"})], [QUICK]),
+    "another kind": ([("esp32", {}), CORE], [SLOW, ESP32]),
+    "what nobody has": ([("esp32", {"timing": "real"})], []),
+    "no board at all": ([], []),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_a_rack_has_the_boards_that_are_asked_for(case):
+    wanted, slots = ASKED[case]
+    assert RackPlan([SLOW, QUICK, QUICK, ESP32]).asked_for(wanted).slots == slots
+
+
+def test_what_a_choice_of_tests_asks_for_is_known_before_a_rack_is_started():
+    assert boards_asked_for([*SUITES, "-k", "erasing"]) == [("spark-core", {"mode": "wired", "generation": "b"})]
+    assert boards_asked_for([*SUITES, "-k", "erasing and ("]) is None
+    with pytest.raises(Misuse, match="no test"):
+        boards_asked_for([*SUITES, "-k", "nothing_is_called_so"])
