@@ -75,6 +75,7 @@ class BoardScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Hands out each group whole, and all other tests one by one."""
 
     def __init__(self, config: pytest.Config, log: Any, folder: str):
+        config.option.loadscopereorder = False  # xdist would put the largest groups first; ours are sorted by time
         super().__init__(config, log)
         self._file = _groups_file(folder)
         self._groups: dict[str, str] | None = None
