@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable
 from types import SimpleNamespace
 
 from esp_app_board import NEW
 from https_lab import DEVICE, https_lab
 from tls_clients import python_from
+from waiting import until
 from world_stage import WorldStage, behaviour_of, scenarios
 
 from rig.boards import servers
@@ -112,7 +111,7 @@ def another_boards_failures_are_not_its_own(folder):
         python_from(lab, others, lab.trust(make_root("Stranger")))
         lab.handshakes(1)
         python_from(lab, mine, lab.ca)
-        until(lambda: any(shook["peer"].startswith(f"{mine}:") for shook in seen.handshakes))
+        until(lambda: any(shook["peer"].startswith(f"{mine}:") for shook in seen.handshakes), "its handshake")
         assert seen.failures == (), "what another board refused is told of this one"
 
 
@@ -180,10 +179,3 @@ def an_answer_from_before_a_restart_is_nobodys(_folder):
 
     now = asyncio.run(asyncio.wait_for(ask(), 10))
     assert now > 1_000_000_000, "it took the answer to a question of another life"
-
-
-def until(look: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"waited {seconds} s"
-        time.sleep(0.01)
