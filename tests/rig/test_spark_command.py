@@ -195,5 +195,5 @@ def test_cores_whose_flash_is_kept_come_online_again(tmp_path):
     for _ in range(2):
         rack = Up("--cores", "1", "--time-scale", "0.1", "--online", "--state", str(tmp_path))
         client = SparkCloudClient.at(f"127.0.0.1:{rack.ready['cloud']['control']['port']}")
-        until(lambda: client.ask("list")["cores"], "the Core with the same keys as before")
+        until(lambda client=client: client.ask("list")["cores"], "the Core with the same keys as before")
         rack.end()
