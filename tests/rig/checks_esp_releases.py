@@ -9,6 +9,7 @@ from esp_app_board import World, arduino, carry_out, checked, https, world_of
 from esp_app_server import answer
 from esp_foreign_answers import (
     IMAGE,
+    ChallengingBehind,
     chain,
     cut_short,
     head_refused,
@@ -99,6 +100,17 @@ def redirects_have_no_limit_of_their_own(_folder):
 
 def redirects_of_head_have_one(_folder):
     assert outcomes(chain(12, method="HEAD"), "5.5.5", "6.0", partial=65536) == ["failed"] * 2
+
+
+def redirects_and_challenges_are_one_count(_folder):
+    for hops, expected in ((9, "installed"), (10, "failed")):
+        assert outcomes(ChallengingBehind(hops, 1), "5.5", authorizes=("basic",)) == [expected], hops
+
+
+def a_good_answer_ends_the_count_in_newer_releases(_folder):
+    for idf, reached in (("5.1.4", True), ("5.1.5", False)):
+        _, world = told(ChallengingBehind(9, 2, "HEAD"), idf, partial=65536, authorizes=("basic",))
+        assert ("reached max_authorization_retries" in world.console) == reached, idf
 
 
 def https_is_left_for_http_where_nobody_looks(_folder):
