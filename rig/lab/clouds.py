@@ -24,6 +24,9 @@ from rig.servers.spark.faults import Fault
 from rig.trust.server_key import load_server_key, make_server_key, public_der, store_server_key
 from rig.twin.state_folder import keep, kept
 
+#: The access token is beside the server's key.
+TOKEN_SUFFIX = ".token"
+
 
 def serve_spark_cloud(
     *,
@@ -38,8 +41,7 @@ def serve_spark_cloud(
     """Serve a Spark cloud until a signal; a key that is not there is made. Raises Misuse, LabFault.
 
     The key's public half is kept beside it, for Cores to know, and so is the access token of the `api`, where there is
-    to be one. The log names each Core once that has no key in
-    `core_keys` and tries all the same.
+    to be one. The log names each Core once that has no key in `core_keys` and tries all the same.
     """
     addresses = [
         read_address(text, option, "127.0.0.1:5683", lowest=0)
@@ -47,6 +49,8 @@ def serve_spark_cloud(
     ]
     api_address = read_address(api, "--api", "127.0.0.1:8080", lowest=0) if api is not None else None
     planned = [Fault.parse(text) for text in faults]
+    if api_address is not None and server_key.suffix == TOKEN_SUFFIX:
+        raise Misuse(f"--server-key {server_key}: the access token has a file of this name", hint="name it NAME.pem")
     if not server_key.exists():
         try:
             server_key.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +59,8 @@ def serve_spark_cloud(
             raise Misuse(f"cannot write {server_key}: {error.strerror}") from error
     keys = CoreKeys(core_keys)
     key = load_server_key(server_key)
+    token = AccessToken(server_key.with_suffix(TOKEN_SUFFIX)) if api_address is not None else None
     public = _keep_public_half(server_key, key)
-    token = AccessToken(server_key.with_suffix(".token")) if api_address is not None else None
     if api_address is not None and not is_loopback(api_address[0]):
         _warn_of_an_open_door(api_address[0])
     started: list[Any] = []
@@ -95,6 +99,8 @@ def serve_spark_cloud(
             closing = server.close()
             if closing is not None:
                 await closing
+        if token is not None:
+            token.close()
 
     serve(start, close, announce)
 

@@ -141,7 +141,25 @@ def a_reader_that_does_not_read_is_hung_up_on(folder):
 def the_token_is_its_owners(folder):
     token = AccessToken(folder / "server.token")
     assert token.path.stat().st_mode & 0o777 == 0o600
+    token.close()
     assert AccessToken(folder / "server.token").value == token.value
+
+
+def a_token_file_is_one_clouds(folder):
+    token = AccessToken(folder / "server.token")
+    assert _is_refused(token.path)
+    token.renew()
+    assert _is_refused(token.path)
+    token.close()
+    assert AccessToken(token.path).value == token.value
+
+
+def _is_refused(path):
+    try:
+        AccessToken(path).close()
+    except Misuse as refused:
+        return "another cloud has the access token" in refused.message
+    return False
 
 
 def a_file_arrives_as_it_was_sent(_folder):
