@@ -30,6 +30,7 @@ from pexpect import TIMEOUT
 from rig.drivers.place import place_name
 from rig.drivers.rfc2217_port import Rfc2217Port
 from rig.errors import LabFault, Misuse
+from rig.ports import format_address
 
 POLL_SECONDS = 0.05
 CONNECT_SECONDS = 3.0
@@ -91,7 +92,7 @@ class Rfc2217Link:
     """A serial port over telnet with port control."""
 
     def __init__(self, host: str, port: int, speed: int):
-        url = f"rfc2217://{host}:{port}?ign_set_control&timeout={CONNECT_SECONDS}"
+        url = f"rfc2217://{format_address(host, port)}?ign_set_control&timeout={CONNECT_SECONDS}"
         self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
 
     def read(self) -> bytes:
@@ -135,7 +136,7 @@ class ConsoleRecorder:
         self._listeners: list[Callable[[Entry], None]] = []
         self._stop = threading.Event()
         self._lent, self._idle = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"console {host}:{port}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"console {format_address(host, port)}", daemon=True)
 
     def start(self) -> None:
         """Begin to record; a console that is not there yet is waited for. Raises Misuse for a bad `keep`."""

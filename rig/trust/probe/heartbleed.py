@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from rig.formats.tls_heartbeat import Heartbeats, HeartbeatTest
 from rig.formats.tls_old_hello import OLDER, SHORT, SHORT_AND_OLDER, SSL_3, WIDE, Hello
 from rig.formats.tls_records import Malformed
-from rig.trust.look.dialling import connect, sni_name, told
+from rig.ports import format_address
+from rig.trust.look.dialling import connect, sni_name
 from rig.trust.look.patience import Patience
 from rig.trust.look.refusal import Refusal
 
@@ -67,6 +68,7 @@ class _Asking:
 
     def __init__(self, address: tuple[str, int], seconds: float, patience: float):
         self._address, self._seconds, self._patience = address, seconds, patience
+        self._where = format_address(*address)
 
     async def until_answered(self, name: str | None) -> Said:
         """Step by step; a refusal for something else than the version where there is one."""
@@ -95,18 +97,18 @@ class _Asking:
                 await self._talk(test)
         except TimeoutError:
             if patience.is_lost:
-                return Refusal("busy", f"{told(self._address)} was not asked for heartbeats: this machine is too busy")
+                return Refusal("busy", f"{self._where} was not asked for heartbeats: this machine is too busy")
             test.ended()
             if test.verdict is None:
-                return Refusal("timeout", f"{told(self._address)} did not come to heartbeats in {self._seconds:g} s")
+                return Refusal("timeout", f"{self._where} did not come to heartbeats in {self._seconds:g} s")
         except Malformed as error:
-            return Refusal("not TLS", f"{told(self._address)} answered a hello with what is no TLS: {error}")
+            return Refusal("not TLS", f"{self._where} answered a hello with what is no TLS: {error}")
         except Refusal as refusal:
             return refusal
         if test.alert is not None:
-            return Refusal("alert", f"{told(self._address)} refused a hello with heartbeats: {test.alert}", test.alert)
+            return Refusal("alert", f"{self._where} refused a hello with heartbeats: {test.alert}", test.alert)
         if test.verdict is None:
-            return Refusal("closed", f"{told(self._address)} hung up before it was asked for a heartbeat")
+            return Refusal("closed", f"{self._where} hung up before it was asked for a heartbeat")
         return test.verdict
 
     async def _talk(self, test: HeartbeatTest) -> None:
