@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import checks_spark_api as of_api
+from aiohttp import web
 
 from rig.formats import multipart
 from rig.servers.spark.api import events, token
+from rig.servers.spark.api.connection import ApiConnection
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import Streams
 from rig.servers.spark.api.guard import Guard
@@ -103,6 +105,10 @@ MUTANTS = {
     "api: everybody can read the token": (
         lambda m: m.setattr(token, "write_private", _write_for_all),
         of_api.the_token_is_its_owners,
+    ),
+    "api: what aiohttp refuses is plain text": (
+        lambda m: m.setattr(ApiConnection, "finish_response", web.RequestHandler.finish_response),
+        of_api.every_refusal_is_json,
     ),
     "api: two clouds take one token file": (
         lambda m: m.setattr(token.fcntl, "flock", lambda *_: None),
