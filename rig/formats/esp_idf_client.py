@@ -155,6 +155,11 @@ REFUSES_AS_BOOT_COMM = Change(
     f"{_OPS} esp_ota_check_image_validity; reference/esp32.md §12.13",
     since("6.1-beta1"),
 )
+CHECKS_SPI_MODE = Change(
+    "an image that tells another SPI mode of flash than the running one does is refused; 0 is no mode",
+    f"{_OPS} esp_ota_check_image_validity, at 21f8ca5e6fc; on by default (CONFIG_ESP_HTTPS_OTA_VERIFY_SPI_MODE)",
+    since("6.1-beta1"),
+)
 BULK_ERASES_THE_LENGTH = Change(
     "bulk erase erases what the image needs; before, the whole slot", f"{_EHO} bulk_flash_erase", since("5.3-beta1")
 )

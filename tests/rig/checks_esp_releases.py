@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
-from esp_app_board import World, arduino, carry_out, checked, https, world_of
-from esp_app_server import answer
+from esp_app_board import NEW, OLD, World, arduino, built, carry_out, checked, https, world_of
+from esp_app_server import answer, serving
 from esp_foreign_answers import (
     IMAGE,
     ChallengingBehind,
@@ -111,6 +112,20 @@ def a_good_answer_ends_the_count_in_newer_releases(_folder):
     for idf, reached in (("5.1.4", True), ("5.1.5", False)):
         _, world = told(ChallengingBehind(9, 2, "HEAD"), idf, partial=65536, authorizes=("basic",))
         assert ("reached max_authorization_retries" in world.console) == reached, idf
+
+
+def of_spi_modes(idf: str, running: int, offered: int) -> World:
+    """A board whose applications are told to be for these SPI modes of flash."""
+    new = replace(NEW, spi_mode=offered)
+    world = world_of(https(idf=idf), serving(built(new)))
+    world.install(0, replace(OLD, spi_mode=running), world.behaviour)
+    world.knows(new, world.behaviour)
+    return world
+
+
+def another_spi_mode_is_refused_from_6_1_on(_folder):
+    told = [checked(of_spi_modes(idf, 3, 1)) for idf in ("6.0.2", "6.1-beta1")]
+    assert told == ["installed", "failed"]
 
 
 def https_is_left_for_http_where_nobody_looks(_folder):

@@ -7,7 +7,7 @@ import checks_esp_releases as of_releases
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.formats import otadata
 from rig.formats.esp_idf import ArduinoCore, Change, Release, since
-from rig.twin.esp32.app import arduino_update, fetch, http_client
+from rig.twin.esp32.app import arduino_update, fetch, http_client, https_ota
 from rig.twin.esp32.app.connection import Ending
 from rig.twin.esp32.app.http_client import HttpClient
 
@@ -84,6 +84,14 @@ MUTANTS = {
     "esp32 https: every release ends the count by a good answer": (
         lambda m: m.setattr(http_client, "COUNTS_ANEW", ALWAYS),
         of_releases.a_good_answer_ends_the_count_in_newer_releases,
+    ),
+    "esp32 https: no release looks at the SPI mode": (
+        lambda m: m.setattr(https_ota, "CHECKS_SPI_MODE", NEVER),
+        of_releases.another_spi_mode_is_refused_from_6_1_on,
+    ),
+    "esp32 https: every release looks at the SPI mode": (
+        lambda m: m.setattr(https_ota, "CHECKS_SPI_MODE", ALWAYS),
+        of_releases.another_spi_mode_is_refused_from_6_1_on,
     ),
     "esp32 https: no release leaves https": (
         lambda m: m.setattr(http_client, "ONLY_TO_HTTPS", ALWAYS),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import replace
 
+import checks_esp_releases as of_releases
 import pytest
 from esp_app_board import NEW, built, checked, https, world_of
 from esp_app_server import HOST, Answers, answer, serving
@@ -187,6 +188,25 @@ SERVERS: dict[str, tuple[Answers, dict[str, object], dict[str, Told]]] = {
         "5.4": refused("Image validation failed"), "5.5": refused("New image failed verification"),
     }),
 }  # fmt: skip
+
+#: The release, the modes that the running and the offered image tell, and what comes of it.
+SPI_MODES = {
+    "6.0 looks at none": ("6.0.2", 3, 1, "installed"),
+    "6.1 refuses another": ("6.1-beta1", 3, 1, "failed"),
+    "6.1 takes its own": ("6.1", 3, 3, "installed"),
+    "6.1 takes one of before": ("6.1", 3, 0, "installed"),
+    "one of before takes any": ("6.1", 0, 1, "installed"),
+}
+
+
+@pytest.mark.parametrize("case", SPI_MODES)
+def test_an_image_for_another_spi_mode_is_refused_by_who_looks(case):
+    idf, running, offered, expected = SPI_MODES[case]
+    world = of_releases.of_spi_modes(idf, running, offered)
+    assert checked(world) == expected
+    told = "E esp_ota_ops: SPI flash mode mismatch: running app has mode 3, new app has mode 1" in world.console
+    assert told == (expected == "failed")
+
 
 ROWS = [(case, idf) for case, (_, _, by_release) in SERVERS.items() for idf in by_release]
 
