@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from rig.cli.asked import address_told
 from rig.cli.twin_options import GENERATION, TIME_SCALE, Generation
 from rig.errors import LabFault, Misuse
 
@@ -93,7 +94,7 @@ def _welcome(rack: Any, online: bool) -> str:
         core = rack.boards[first]["core_id"]
         lines += [
             "",
-            f"  export RIG_SPARK_CONTROL={_address(rack.cloud['control'])}",
+            f"  export RIG_SPARK_CONTROL={address_told(rack.cloud['control'])}",
             "  rig cloud spark list",
             f"  rig cloud spark describe {core}",
             f"  rig cloud spark flash {core} FILE      # `rig firmware build DIR` makes files",
@@ -103,11 +104,7 @@ def _welcome(rack: Any, online: bool) -> str:
         lines += [
             "",
             f"  esptool --port {board['serial']['url']} flash-id",
-            f"  export RIG_HTTPS_CONTROL={_address(rack.updates['control'])}",
+            f"  export RIG_HTTPS_CONTROL={address_told(rack.updates['control'])}",
             f"  rig cloud https publish FILE --path /{board['mac']}/app.bin",
         ]
     return "\n".join(lines)
-
-
-def _address(told: Any) -> str:
-    return f"{told['host']}:{told['port']}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 from rig.errors import DeviceFault, LabFault, Misuse, RigError
-from rig.ports import read_address
+from rig.ports import format_address, read_address
 
 CONNECT_SECONDS = 5.0
 #: Longer than any question to a board takes; an update has its own end.
@@ -83,8 +83,8 @@ class ControlClient:
         return self.ask("fault", kind=kind, **how)
 
     def _fault(self, message: str) -> LabFault:
-        host, port = self._address
-        return LabFault(f"{self.server} at {host}:{port} {message}", hint=f"is `{self.served_by}` running?")
+        at = format_address(*self._address)
+        return LabFault(f"{self.server} at {at} {message}", hint=f"is `{self.served_by}` running?")
 
 
 class Subscription:

@@ -7,6 +7,8 @@ import logging
 import socket
 from collections.abc import Callable
 
+from rig.ports import family_of
+
 log = logging.getLogger(__name__)
 
 #: How much of what a client sends is looked at in one turn of the loop.
@@ -171,7 +173,7 @@ class ListeningPort:
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held = socket.socket(family_of(address[0]), socket.SOCK_STREAM)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         held.bind(address)

@@ -18,7 +18,7 @@ from aiohttp import web
 from pyModbusTCP.server import DataBank, ModbusServer
 
 from rig.errors import LabFault, Misuse
-from rig.ports import free_port, taking
+from rig.ports import format_address, free_port, read_address, taking
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,13 @@ class Wire:
     def parse(cls, text: str) -> Wire:
         """Read `LINE@HOST:PORT`. Raises Misuse."""
         line, _, address = text.partition("@")
-        host, _, port = address.rpartition(":")
-        if line not in LINES or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        try:
+            place = read_address(address, "wire", "127.0.0.1:4000")
+        except Misuse:
+            place = None
+        if line not in LINES or place is None:
             raise Misuse(f"wire {text!r} is not LINE@HOST:PORT", hint=f"LINE is one of {', '.join(LINES)}")
-        return cls(line, host, int(port))
+        return cls(line, *place)
 
     def request(self, closed: bool) -> bytes:
         """The line of the control port that a closed or open contact means."""
@@ -133,13 +136,14 @@ class RelayServers:
     async def start(self, host: str, modbus_port: int, http_port: int) -> dict[str, Any]:
         """Open both ports; returns the ready line. Raises LabFault when one is taken."""
         modbus_port = modbus_port or free_port(host)
-        self._modbus = ModbusServer(host=host, port=modbus_port, no_block=True, data_bank=_Coils(self.relay))
+        self._modbus = ModbusServer(
+            host=host, port=modbus_port, no_block=True, ipv6=":" in host, data_bank=_Coils(self.relay)
+        )
         try:
             self._modbus.start()
         except ModbusServer.NetworkError as error:
-            raise LabFault(
-                f"cannot listen on {host}:{modbus_port}: {error}", hint="is it free? Port 0 takes one that is"
-            ) from error
+            where = format_address(host, modbus_port)
+            raise LabFault(f"cannot listen on {where}: {error}", hint="is it free? Port 0 takes one that is") from error
         app = web.Application()
         app.router.add_post("/rpc", self._rpc)
         self._runner = web.AppRunner(app, access_log=None)

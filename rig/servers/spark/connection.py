@@ -24,6 +24,7 @@ from rig.formats.spark_handshake import (
     answer,
 )
 from rig.formats.spark_messages import Hello
+from rig.ports import format_address
 
 #: The reference server's: for each step of the handshake, and for the whole.
 STEP_SECONDS, HANDSHAKE_SECONDS = 30.0, 120.0
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         self.last_heard = self._loop.time()
         address = transport.get_extra_info("peername")
-        self.peer = f"{address[0]}:{address[1]}" if address else "?"
+        self.peer = format_address(*address[:2]) if address else "?"
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
-from rig.ports import taking
+from rig.ports import format_address, taking
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.circuit import ResetCircuit
@@ -82,8 +82,8 @@ class Esp32Process:
             self._power(True)
         return {
             "ready": True,
-            "serial": {"url": f"rfc2217://{host}:{rfc2217}", "host": host, "port": rfc2217},
-            "raw": {"url": f"socket://{host}:{raw}", "host": host, "port": raw},
+            "serial": {"url": f"rfc2217://{format_address(host, rfc2217)}", "host": host, "port": rfc2217},
+            "raw": {"url": f"socket://{format_address(host, raw)}", "host": host, "port": raw},
             "control": {"host": host, "port": control},
             "mac": self.board.chip.mac.hex(),
             "address": self.network.address,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
 from rig.errors import RigError
 from rig.ports import is_loopback
+from rig.servers.spark.api.connection import ApiConnection
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import MOST_STREAMS, Streams
 from rig.servers.spark.api.fields import LONGEST_BODY
 from rig.servers.spark.api.guard import Guard
-from rig.servers.spark.api.refusal import Refused, refused_for
+from rig.servers.spark.api.refusal import Refused, answer_to, refused_for
 from rig.servers.spark.api.routes import Routes
 from rig.servers.spark.api.token import AccessToken
 from rig.servers.spark.api.updates import Updates
@@ -44,15 +46,14 @@ class RestApi:
         Routes(self._guard, self.devices, self.streams, self.updates).add_to(app.router)
         quiet = logging.getLogger(f"{__name__}.http")
         quiet.setLevel(logging.CRITICAL)  # what clients send is no trouble of ours, and may hold the token
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=quiet,
-            handler_cancellation=True,
-            auto_decompress=False,
-            keepalive_timeout=15.0,
-            lingering_time=1.0,
-        )
+        self._how: dict[str, Any] = {
+            "access_log": None,
+            "logger": quiet,
+            "auto_decompress": False,
+            "keepalive_timeout": 15.0,
+            "lingering_time": 1.0,
+        }
+        self._runner = web.AppRunner(app, handler_cancellation=True)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
@@ -82,7 +83,7 @@ class RestApi:
         server = self._runner.server
         if server is None or len(server.connections) >= MOST_CONNECTIONS:
             return _HangsUp()
-        return server()
+        return ApiConnection(server, loop=asyncio.get_running_loop(), **self._how)
 
     async def _sweep(self) -> None:
         """Hang up on who is connected and asks nothing, or asks it a byte at a time."""
@@ -104,18 +105,12 @@ class RestApi:
             self._guard.refuse_pages(request)
             return await handler(request)
         except RigError as error:
-            refused = refused_for(error)
-        except web.HTTPException as error:
-            refused = Refused(error.status, error.reason)
+            return answer_to(refused_for(error))
         except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
             if isinstance(error, ConnectionError):
                 raise
             log.exception("a request that broke the server")
-            refused = Refused(500, "Server error", f"the server itself broke: {type(error).__name__}")
-        headers = {"Cache-Control": "no-store"}
-        if refused.status == 401:
-            headers["WWW-Authenticate"] = 'Bearer realm="rig"'
-        return web.json_response(refused.told(), status=refused.status, headers=headers)
+            return answer_to(Refused(500, "Server error", f"the server itself broke: {type(error).__name__}"))
 
 
 class _HangsUp(asyncio.Protocol):
