@@ -121,10 +121,16 @@ class BoardStage:
         return bool(seen.handshakes) and idle > self._board.timing.between_attempts
 
     def _comes_to_run(self, image: Image, seen: Seen) -> bool:
-        """Whether servers saw the whole image leave, the board says that it runs, and flash says so, too."""
+        """Whether servers saw the whole image leave, the board says that it runs, and flash says so, too.
+
+        The board may be the first to say so: what servers saw comes by another way.
+        """
         board = self._board
-        came = look_for(lambda: board.log.version() == image.version, seconds=self._longest, clock=board.clock)
-        if not came or len(image) not in seen.whole:
+
+        def came() -> bool:
+            return board.log.version() == image.version and len(image) in seen.whole
+
+        if not look_for(came, seconds=self._longest, clock=board.clock):
             return False
         self._runs = image
         self._let_it_look()

@@ -6,7 +6,7 @@ import threading
 from types import SimpleNamespace
 
 from esp_app_board import NEW
-from https_lab import DEVICE, https_lab
+from https_lab import DEVICE, HOST, https_lab
 from tls_clients import python_from
 from waiting import until
 from world_stage import WorldStage, behaviour_of, scenarios
@@ -139,6 +139,55 @@ def a_look_lasts_until_the_board_has_looked(folder):
         seen = swap_stage.BoardStage(board, {"old": image}, image).look()
         board.looking.join()
         assert len(seen.handshakes) == 1, "the look was over before the board had looked"
+
+
+class BootedFirst(swap_stage.BoardStage):
+    """A board whose console says that it runs an image, whatever its servers have said by then."""
+
+    def __init__(self, image):
+        said = SimpleNamespace(version=lambda: image.version)
+        board = SimpleNamespace(name="b", log=said, timing=LateBoard.timing, clock=Clock(), updates=True, servers=None)
+        super().__init__(board, {"old": image}, image)
+
+    def _let_it_look(self):
+        pass
+
+    def _chosen(self):
+        return self._runs.version
+
+
+def a_board_may_be_told_of_before_its_servers_tell(_folder):
+    image, seen = Image("new", "esp32", "2.0.0", b"four", "ok"), servers.Seen()
+    telling = threading.Timer(0.3, seen.whole.add, (len(image),))
+    telling.start()
+    came = BootedFirst(image)._comes_to_run(image, seen)
+    telling.join()
+    assert came, "the whole image left and runs, and counts as lost since the console was quicker"
+
+
+class SlowToMake:
+    """Makes an identity when it is let."""
+
+    def __init__(self, lab):
+        self.asked, self.let, self.issuer = threading.Event(), threading.Event(), lab.intermediate
+
+    def issue(self, host, *_how):
+        self.asked.set()
+        self.let.wait(10)
+        return self.issuer.issue(host)
+
+
+def whoever_has_an_identity_made_holds_nobody_up(folder):
+    with https_lab(folder) as lab:
+        making = lab.control._made = SlowToMake(lab)
+        asking = threading.Thread(target=lab.client.issue, args=(HOST, "slow", {}, None))
+        asking.start()
+        making.asked.wait(10)
+        threading.Timer(1, making.let.set).start()  # a server that waits for it serves nobody before
+        python_from(lab, "127.0.0.9", lab.ca)
+        held_up = making.let.is_set()
+        asking.join()
+        assert not held_up, "a board was served when somebody else's key was made, and not before"
 
 
 # -- a device's clock --------------------------------------------------------------------------------------------------

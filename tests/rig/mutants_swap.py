@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from checks_swap import of_a_scenario
 from rig.boards import servers
 from rig.campaign import swap, swap_stage
 from rig.formats import sntp
+from rig.servers.https import control as https_control
 from rig.twin import network_time
 from rig.twin.esp32.app import deploy_the_fleet, update_client
 
@@ -103,7 +105,29 @@ PLAYER = {
         lambda m: m.setattr(swap_stage.BoardStage, "_is_over", _over_when_it_is_quiet),
         check.a_look_lasts_until_the_board_has_looked,
     ),
+    "swap: what servers tell later than the console counts as lost": (
+        lambda m: m.setattr(swap_stage.BoardStage, "_comes_to_run", _looking_once),
+        check.a_board_may_be_told_of_before_its_servers_tell,
+    ),
+    "update server: nobody is served while a key is made": (
+        lambda m: m.setattr(https_control, "asyncio", _InTheLoop()),
+        check.whoever_has_an_identity_made_holds_nobody_up,
+    ),
 }
+
+
+def _looking_once(stage, image, seen):
+    return stage._board.log.version() == image.version and len(image) in seen.whole
+
+
+class _InTheLoop:
+    """asyncio, but what is to run on a thread runs where everything else does."""
+
+    def __getattr__(self, name):
+        return getattr(asyncio, name)
+
+    async def to_thread(self, do, *how):
+        return do(*how)
 
 
 # -- devices -----------------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class UpdateServerControl(ControlPort):
         self._served, self._made, self._clock = server, made, clock
         #: Names of identities that one client alone was to meet: they end with that.
         self._issued_for: dict[str, list[str]] = {}
+        self._issuing = asyncio.Lock()
         super().__init__(
             {
                 "list": (Request, self._list),
@@ -98,11 +99,13 @@ class UpdateServerControl(ControlPort):
     async def _issue(self, request: requests.Issue) -> AsyncIterator[Told]:
         if self._made is None:
             raise Misuse("this server has no authority of its own", hint="add-identity takes one from files")
-        self._served.check_new(request.name)
-        former = self._served.endpoint.met_by(request.client, request.host).identity
         recipe = read_recipe(request.recipe)
-        identity = self._made.issue(request.host, request.name, recipe, former)
-        self._served.identities[request.name.lower()] = identity
+        async with self._issuing:
+            self._served.check_new(request.name)
+            former = self._served.endpoint.met_by(request.client, request.host).identity
+            # an RSA key may take seconds, and a board gives a server five
+            identity = await asyncio.to_thread(self._made.issue, request.host, request.name, recipe, former)
+            self._served.identities[request.name.lower()] = identity
         if request.client is not None:
             self._issued_for.setdefault(request.client, []).append(request.name.lower())
         yield {"done": True, "identity": _identity(identity)}
