@@ -26,8 +26,7 @@ from rig.lab.core_slot import CoreSlot
 from rig.lab.esp32_slot import Esp32Slot
 from rig.lab.rack_state import hold_state
 from rig.lab.site import HOST, UPDATE_HOSTS, Site, Slot, Told
-from rig.ports import format_address, free_port, is_free, read_address
-from rig.servers.spark.cloud import PORT
+from rig.ports import format_address, free_port, read_address
 from rig.twin.real_time import LOG
 from rig.twin.state_folder import FolderLock
 
@@ -193,13 +192,12 @@ class VirtualRack:
                 _wait_for_resources(session, place, slot.resources, children, deadline)
 
     def _start_cloud(self, children: Children, site: Site, deadline: float) -> None:
-        """The rack's one Spark cloud, on the port that Cores know where that is free."""
+        """The rack's one Spark cloud, on a port of its own: another rack may start in the same moment."""
         if not any(slot.kind == "spark-core" for slot in self.plan.slots):
             return
-        port = PORT if is_free(HOST, PORT) else 0
         site.core_keys.mkdir(exist_ok=True)
         keys = ("--server-key", str(site.state / "spark-server.pem"), "--core-keys", str(site.core_keys))
-        addresses = ("--listen", f"{HOST}:{port}", "--control", f"{HOST}:0")
+        addresses = ("--listen", f"{HOST}:0", "--control", f"{HOST}:0")
         cloud = children.start("cloud", [*_rig(), "cloud", "spark", *addresses, *keys, "--json"])
         self.cloud = site.cloud = {key: value for key, value in cloud.ready(deadline).items() if key != "ready"}
         cloud.again_by += _at(self.cloud, "listen", "control")
