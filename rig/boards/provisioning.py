@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from rig.clock import Clock, Deadline, look_for
 from rig.drivers.console import ConsoleRecorder
 from rig.errors import DeviceFault
 
@@ -42,16 +43,13 @@ def give_network(console: ConsoleRecorder, ssid: str, password: str, *, board: s
             raise DeviceFault(f"does not ask for {prompt.decode().strip('$ :')}", board=board, phase="provision")
         since = time.monotonic_ns()
         console.write(typed)
-    deadline = time.monotonic() + SAVING_SECONDS
-    while console.connected and time.monotonic() < deadline:
+    deadline = Deadline(SAVING_SECONDS, Clock())
+    while console.connected and deadline.left():
         console.wait_for_more(len(console.text), 0.2)
     if console.connected:
         raise DeviceFault("stays in listening mode", board=board, phase="provision", hint="was the network saved?")
 
 
 def _connected(console: ConsoleRecorder, board: str, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not console.connected:
-        if time.monotonic() > deadline:
-            raise DeviceFault("shows no console", board=board, phase="provision", hint="is it in listening mode?")
-        time.sleep(0.05)
+    if not look_for(lambda: console.connected, seconds=seconds, clock=Clock()):
+        raise DeviceFault("shows no console", board=board, phase="provision", hint="is it in listening mode?")

@@ -14,7 +14,7 @@ from rig.boards.online import UpdateUnderWay
 from rig.boards.provisioning import read_core_id
 from rig.boards.servers import Seen
 from rig.boards.spark_core import SparkCore
-from rig.clock import look_for
+from rig.clock import let_happen, look_for
 from rig.drivers.dfu_host import Progress
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.manifest import Image
@@ -105,7 +105,7 @@ class CoreStage:
         """Update over the air, and do `meanwhile` when half of it has come. Whether it is what the Core runs then."""
         self._send_half(self._long)
         meanwhile()
-        self._board.clock.sleep(self._board.timing.ota_copy)
+        let_happen(self._board.timing.ota_copy, self._board.clock)
         if not self._holds(self._long):
             return False
         self._runs = self._long

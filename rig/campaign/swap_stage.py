@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rig.boards.esp32 import Esp32
 from rig.boards.golden import golden_set
 from rig.boards.servers import Seen, Servers
-from rig.clock import look_for
+from rig.clock import let_happen, look_for
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.manifest import Image
 from rig.formats import otadata
@@ -104,7 +104,7 @@ class BoardStage:
         board.start()
         if not board.is_alive(board.timing.start):
             return False
-        board.clock.sleep(board.timing.settles)
+        let_happen(board.timing.settles, board.clock)
         if board.log.version() != self._runs.version or board.log.starts() != 1:
             return False
         return self._chosen() == self._runs.version
@@ -118,7 +118,8 @@ class BoardStage:
 
     def _is_over(self, seen: Seen) -> bool:
         idle = (time.monotonic_ns() - seen.last_ns) / 1e9
-        return bool(seen.handshakes) and idle > self._board.timing.between_attempts
+        pause = self._board.timing.between_attempts
+        return bool(seen.handshakes) and idle > pause and idle > pause * self._board.clock.slowdown()
 
     def _comes_to_run(self, image: Image, seen: Seen) -> bool:
         """Whether servers saw the whole image leave, the board says that it runs, and flash says so, too.
@@ -157,7 +158,7 @@ class BoardStage:
             board.log.wait_for(rb"connected to the network", board.timing.joins)
             quiet = 2 * board.timing.between_attempts
             look_for(lambda: self._is_over(seen), seconds=quiet, clock=board.clock)
-        board.clock.sleep(board.timing.settles)
+        let_happen(board.timing.settles, board.clock)
 
     @contextmanager
     def _offered(self, image: Image | None) -> Iterator[None]:

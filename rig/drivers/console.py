@@ -24,6 +24,7 @@ from labgrid.protocol import ConsoleProtocol
 from labgrid.util.proxy import proxymanager
 from pexpect import TIMEOUT
 
+from rig.clock import Clock, Deadline
 from rig.drivers.console_link import CONNECT_SECONDS, POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.place import place_name
 from rig.errors import LabFault, Misuse
@@ -124,12 +125,12 @@ class ConsoleRecorder:
 
     def wait_for(self, pattern: bytes, *, seconds: float, since_ns: int = 0) -> Entry | None:
         """The entry in which `pattern` (a regular expression) was complete, among those since a moment; or None."""
-        deadline = time.monotonic() + seconds
-        with self._news:
-            while True:
+        deadline = Deadline(seconds, Clock())
+        while True:
+            left = deadline.left()
+            with self._news:
                 found = _find(pattern, [entry for entry in self._entries if entry.at_ns >= since_ns])
-                left = deadline - time.monotonic()
-                if found is not None or left <= 0:
+                if found is not None or not left:
                     return found
                 self._news.wait(left)
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rig.clock import Clock, look_for
+from rig.clock import Deadline
 from rig.errors import LabFault
 
 STOP_SECONDS = 5.0
@@ -56,10 +56,10 @@ class Child:
         """How it died, in one line."""
         return f"{self.name} died (exit status {self.process.returncode}): {self.last_words()}"
 
-    def ready(self, deadline: float) -> dict[str, Any]:
-        """Wait for the ready line until `deadline` (monotonic). Raises LabFault that quotes the log."""
-        clock = Clock()
-        line = look_for(self._first_line, seconds=deadline - clock.now(), clock=clock)
+    def ready(self, deadline: Deadline) -> dict[str, Any]:
+        """Wait for the ready line until `deadline`. Raises LabFault that quotes the log."""
+        while (line := self._first_line()) is None and deadline.left():
+            time.sleep(0.02)
         try:
             told: dict[str, Any] = json.loads(line or "")
         except ValueError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rig.clock import Clock, Deadline
 from rig.drivers.relay import Contact
 from rig.errors import LabFault
 from rig.firmware.manifest import Manifest
@@ -130,7 +131,7 @@ class VirtualRack:
                 continue
             fresh = self._children.restart(child)
             if name == "coordinator":
-                _wait_for_port(fresh, self.coordinator, time.monotonic() + READY_SECONDS)
+                _wait_for_port(fresh, self.coordinator, Deadline(READY_SECONDS, Clock()))
                 self._make_places()
 
     def _is_fed(self, place: str) -> bool:
@@ -171,7 +172,7 @@ class VirtualRack:
     # -- start-up ------------------------------------------------------------------------------------------------------
 
     def _start(self, folder: Path, children: Children) -> None:
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = Deadline(READY_SECONDS, Clock())
         site = Site(folder, self._state or folder, Manifest.load(manifest_path(self.plan.manifest)), self.plan.seed)
         self.coordinator = f"{HOST}:{free_port(HOST)}"
         coordinator = children.start("coordinator", [_script("labgrid-coordinator"), "-l", self.coordinator])
@@ -191,7 +192,7 @@ class VirtualRack:
             for place, slot in self.slots.items():
                 _wait_for_resources(session, place, slot.resources, children, deadline)
 
-    def _start_cloud(self, children: Children, site: Site, deadline: float) -> None:
+    def _start_cloud(self, children: Children, site: Site, deadline: Deadline) -> None:
         """The rack's one Spark cloud, on a port of its own: another rack may start in the same moment."""
         if not any(slot.kind == "spark-core" for slot in self.plan.slots):
             return
@@ -203,7 +204,7 @@ class VirtualRack:
         cloud.again_by += _at(self.cloud, "listen", "control")
         site.cloud_record = ServerRecord(bytes.fromhex(self.cloud["public_key"]), None).pack()
 
-    def _start_updates(self, children: Children, site: Site, deadline: float) -> None:
+    def _start_updates(self, children: Children, site: Site, deadline: Deadline) -> None:
         """The rack's one HTTPS update server."""
         if not any(slot.kind == "esp32" for slot in self.plan.slots):
             return
@@ -214,7 +215,7 @@ class VirtualRack:
         self.updates = site.updates = {key: value for key, value in server.ready(deadline).items() if key != "ready"}
         server.again_by += _at(self.updates, "listen", "control", "time")
 
-    def _start_boards(self, children: Children, site: Site, deadline: float) -> None:
+    def _start_boards(self, children: Children, site: Site, deadline: Deadline) -> None:
         twins = {}
         for number, (place, slot) in enumerate(self.slots.items()):
             command = slot.command(number, site.state / place, site)
@@ -225,7 +226,7 @@ class VirtualRack:
             for port in self.slots[place].ports:
                 twin.again_by = [*twin.again_by, f"--{port}-port", str(told[port]["port"])]
 
-    def _start_relay(self, children: Children, site: Site, deadline: float) -> None:
+    def _start_relay(self, children: Children, site: Site, deadline: Deadline) -> None:
         wires: list[str] = []
         for place, slot in self.slots.items():
             self._coils[place] = len(wires)
@@ -280,24 +281,24 @@ def _script(name: str) -> str:
     return found
 
 
-def _wait_for_port(child: Child, address: str, deadline: float) -> None:
+def _wait_for_port(child: Child, address: str, deadline: Deadline) -> None:
     place = read_address(address, "the coordinator", DEFAULT_COORDINATOR)
     while True:
         try:
             socket.create_connection(place, timeout=1).close()
             return
         except OSError:
-            if child.process.poll() is not None or time.monotonic() > deadline:
+            if child.process.poll() is not None or not deadline.left():
                 raise LabFault(f"{child.name} did not become ready: {child.last_words()}") from None
             time.sleep(0.05)
 
 
 def _wait_for_resources(
-    session: Coordinator, place: str, resources: set[str], children: Children, deadline: float
+    session: Coordinator, place: str, resources: set[str], children: Children, deadline: Deadline
 ) -> None:
     while not session.resources_of(place) >= resources:
         dead = children.dead()
-        if dead or time.monotonic() > deadline:
+        if dead or not deadline.left():
             deaths = "; ".join(child.obituary() for child in dead)
             raise LabFault(deaths or f"the exporter does not offer the resources of {place}")
         time.sleep(0.05)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from rig.boards.boot_log import ALIVE, CRASHES, LOOPS, RUNS
 from rig.boards.esp32 import Esp32
 from rig.boards.golden import GoldenSet, golden_set
-from rig.clock import look_for
+from rig.clock import let_happen, look_for
 from rig.errors import DeviceFault
 from rig.firmware.manifest import Image
 from rig.formats.otadata import Record, State, read_records
@@ -86,7 +86,7 @@ def make_esp32_known(board: Esp32, roles: Mapping[str, Image]) -> None:
         board.flash(golden)
         board.start()
         if board.bridge_vanishes:  # its first words are lost; what it writes to otadata is not
-            board.clock.sleep(board.timing.start)
+            let_happen(board.timing.start, board.clock)
         elif not board.is_alive(board.timing.start):
             raise DeviceFault(f"{roles['old'].name} was written but does not run", board=board.name)
         board.enter_reader()

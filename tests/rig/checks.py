@@ -19,6 +19,7 @@ from models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu, set
 
 from rig import plugin
 from rig.boards.spark_core import SparkCore
+from rig.clock import Clock
 from rig.drivers import usbip_backend
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import DeviceFault, LabFault, Misuse
@@ -142,7 +143,7 @@ class Lines:
         return self.shown
 
 
-class Ticking:
+class Ticking(Clock):
     """A clock that runs as fast as it is looked at."""
 
     def __init__(self):
@@ -153,6 +154,9 @@ class Ticking:
 
     def sleep(self, seconds):
         self.at += seconds
+
+    def slowdown(self):
+        return 1.0
 
 
 def power_off_noticed(closed, identity) -> bool:
