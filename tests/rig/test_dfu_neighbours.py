@@ -53,9 +53,8 @@ def test_without_a_core_the_error_names_who_was_passed_over():
 
 def test_the_second_interface_is_driven_by_its_number():
     neighbour = Neighbour([interface(0, kind=(0xFF, 0), name=0), interface(1)])
-    with usbip_host(None, neighbour) as port:
-        with DfuHost(usb.core.find(backend=UsbipBackend("127.0.0.1", port))) as host:
-            host._abort()
+    with usbip_host(None, neighbour) as port, DfuHost(the_device(Where(f"127.0.0.1:{port}")).device) as host:
+        host._abort()
     assert {setup.index for setup in neighbour.disturbed} == {1}
 
 
@@ -74,7 +73,7 @@ def test_a_string_descriptor_is_read_as_far_as_it_goes(raw, text):
     assert wire.parse_string(raw) == text
 
 
-# -- this machine's USB: the same devices, handed out by a backend in libusb's place -------------------------------------
+# -- this machine's USB: the same devices, handed out by a backend in libusb's place -----------------------------------
 
 
 class Locked(UsbipBackend):
