@@ -10,7 +10,7 @@ from typing import Any
 
 from rig.errors import Misuse
 from rig.firmware.core_image import LARGEST, read_core_image
-from rig.firmware.given_file import read_given
+from rig.firmware.given_file import read_given, read_secret
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Image, Manifest
 from rig.formats import spark_flash as layout
@@ -108,11 +108,14 @@ def serve_core(
     serve(start, process.close, fatal=Exception)
 
 
-def serve_relay(*, wires: list[str], host: str, modbus_port: int, http_port: int) -> None:
+def serve_relay(
+    *, wires: list[str], host: str, modbus_port: int, http_port: int, password_file: Path | None = None
+) -> None:
     """Serve one relay board until a signal. Raises Misuse or LabFault before it is ready."""
     from rig.twin.relay import Relay, RelayServers, Wire
 
-    servers = RelayServers(Relay([Wire.parse(text) for text in wires]))
+    password = read_secret(password_file) if password_file is not None else None
+    servers = RelayServers(Relay([Wire.parse(text) for text in wires]), password)
     serve(lambda: servers.start(host, modbus_port, http_port), servers.close)
 
 

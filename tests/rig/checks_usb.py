@@ -1,4 +1,4 @@
-"""Named checks of test_mutants: USB neighbours, leaving DFU, DfuSe containers. As checks.py."""
+"""Named checks of test_mutants: USB neighbours, leaving DFU, DfuSe containers, a relay's password. As checks.py."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import contextlib
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import requests
+import test_relay_password
 import usb.backend.libusb1
 from checks_bench import raises
 from models import ROLES, ModelUsb, core_in_memory, into_dfu, served_core
 from test_dfu_leave import Leaving, on_a_bench
 from test_dfu_neighbours import Locked
 from test_dfuse_file import ADDRESS, APP, CORE, FACTORY, KEY, OTHER, container, save
+from test_relay import relay_servers
 from usbip_host import ODD, Neighbour, Plug, interface, usbip_host
 
 from rig.drivers.dfu_devices import find_dfu
@@ -24,6 +27,7 @@ from rig.formats.dfuse import Segment
 from rig.formats.dfuse_file import DfuseFile
 from rig.lab import by_hand
 from rig.lab.by_hand import Piece, Where, Write, load_file, the_device, write_memory
+from rig.twin.relay import Wire
 
 NEW = ROLES["new"]
 
@@ -146,3 +150,45 @@ def several_images_are_no_plain_one(_folder):
 def a_bootloader_in_a_container_is_no_application(_folder):
     content = container((0x0800_0000, OTHER), suffix=CORE)
     assert raises(Misuse, lambda: read_core_image(content, "it", force=False))
+
+
+# -- a relay with a password ------------------------------------------------------------------------------------------
+
+
+def a_guessed_password_does_not_get_in(_folder):
+    door = test_relay_password.guard()
+    nonce = test_relay_password.nonce_of(door.challenge("POST", "/rpc", ""))
+    guessed = test_relay_password.answer(nonce, changed={"response": "0" * 64})
+    assert door.challenge("POST", "/rpc", guessed) is not None
+
+
+def a_recorded_request_does_not_get_in_again(_folder):
+    door = test_relay_password.guard()
+    said = test_relay_password.answer(test_relay_password.nonce_of(door.challenge("POST", "/rpc", "")))
+    assert [door.challenge("POST", "/rpc", said) is None for _ in range(2)] == [True, False]
+
+
+@contextlib.contextmanager
+def relay_with_a_password():
+    with relay_servers([Wire("power", "127.0.0.1", 1)], test_relay_password.PASSWORD) as (_, _modbus, http):
+        yield SimpleNamespace(http=http, host=http.removeprefix("http://"))
+
+
+def a_relay_asks_who_does_not_know_its_password(_folder):
+    with relay_with_a_password() as relay:
+        answer = requests.post(f"{relay.http}/rpc", json=test_relay_password.CALL, timeout=5)
+    assert answer.status_code == 401
+
+
+def the_driver_knows_the_way(folder):
+    with relay_with_a_password() as relay, contextlib.suppress(LabFault):
+        password = str(test_relay_password.secret(folder))
+        assert test_relay_password.driver(relay, password_file=password).get() is True
+        return
+    raise AssertionError("the relay refused the driver")
+
+
+def a_password_that_others_can_read_is_refused(folder):
+    password = str(test_relay_password.secret(folder, mode=0o644))
+    nowhere = SimpleNamespace(host="127.0.0.1:1")
+    assert raises(Misuse, lambda: test_relay_password.driver(nowhere, password_file=password))

@@ -1,17 +1,21 @@
-"""Planted faults for test_mutants: USB neighbours, leaving DFU, DfuSe containers."""
+"""Planted faults for test_mutants: USB neighbours, leaving DFU, DfuSe containers, a relay's password."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import checks_usb
 import usb.core
 import usb.util
+from aiohttp import web
 
-from rig.drivers import dfu_devices, usb_device, usbip_backend
+from rig.drivers import dfu_devices, shelly, usb_device, usbip_backend
 from rig.drivers.dfu_host import DfuHost
 from rig.errors import Misuse
 from rig.firmware import core_image
 from rig.formats import dfuse_file
 from rig.lab import by_hand
+from rig.twin import digest_guard, relay
 
 REAL_LEAVE, REAL_DESCRIBE, REAL_LAYOUT = DfuHost.leave, dfu_devices.describe, dfu_devices.parse_layout
 REAL_PLAIN = dfuse_file.plain_image
@@ -39,6 +43,11 @@ def _to_the_application(path, file, _found, _address):
 def _first_image(content, name):
     element = dfuse_file.DfuseFile.parse(content, name).elements[0]
     return element.data, None, element.address
+
+
+@web.middleware
+async def _hand_on(request, handler):
+    return await handler(request)
 
 
 def _all_at_once(backend=None):
@@ -122,5 +131,25 @@ MUTANTS = {
     "files: a container's address does not matter": (
         lambda m: m.setattr(core_image, "plain_image", lambda content, name: (*REAL_PLAIN(content, name)[:2], None)),
         checks_usb.a_bootloader_in_a_container_is_no_application,
+    ),
+    "relay: any password will do": (
+        lambda m: m.setattr(digest_guard, "hmac", SimpleNamespace(compare_digest=lambda _said, _right: True)),
+        checks_usb.a_guessed_password_does_not_get_in,
+    ),
+    "relay: what was sent once may be sent again": (
+        lambda m: m.setattr(digest_guard.DigestGuard, "_is_fresh", lambda _self, _nonce, _count: True),
+        checks_usb.a_recorded_request_does_not_get_in_again,
+    ),
+    "relay: nobody is asked": (
+        lambda m: m.setattr(relay, "DigestGuard", lambda _password, _realm: SimpleNamespace(middleware=_hand_on)),
+        checks_usb.a_relay_asks_who_does_not_know_its_password,
+    ),
+    "driver: a password goes as Basic": (
+        lambda m: m.setattr(shelly, "HTTPDigestAuth", lambda user, password: (user, password)),
+        checks_usb.the_driver_knows_the_way,
+    ),
+    "driver: a password may be everybody's": (
+        lambda m: m.setattr(shelly, "read_secret", lambda path: path.read_text()),
+        checks_usb.a_password_that_others_can_read_is_refused,
     ),
 }

@@ -20,11 +20,11 @@ from rig.twin.relay import Relay, RelayServers, Wire
 
 
 @contextlib.contextmanager
-def relay_servers(wires):
+def relay_servers(wires, password=None):
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    servers = RelayServers(Relay(wires))
+    servers = RelayServers(Relay(wires), password)
     ready = asyncio.run_coroutine_threadsafe(servers.start("127.0.0.1", 0, 0), loop).result(10)
     try:
         yield servers, ready["modbus"]["port"], f"http://127.0.0.1:{ready['http']['port']}"
