@@ -65,8 +65,8 @@ class Segment:
     writable: bool
 
 
-_MULTIPLIER = {" ": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
-_SECTORS = re.compile(r"([0-9]{1,4})\*([0-9]{1,4})([ BKM])([a-g])")
+_MULTIPLIER = {"": 1, " ": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
+_SECTORS = re.compile(r"\s*([0-9]{1,7})\*\s*([0-9]{1,7})([ BKM]?)([a-g])")
 _ADDRESS = re.compile(r"/\s*0x([0-9A-Fa-f]{1,8})\s*/")
 ADDRESS_SPACE = 1 << 32
 

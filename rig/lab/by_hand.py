@@ -69,7 +69,7 @@ def the_device(where: Where) -> DfuDevice:
         over = [device for device in seen if None in (where.serial, device.serial) or device.serial == where.serial]
         raise _nothing(over, f"at {place}" + (f" with serial {where.serial}" if where.serial else ""))
     if len(chosen) > 1:
-        serials = ", ".join(f"{entry.serial}" for entry in chosen)
+        serials = ", ".join(repr(entry.serial) for entry in chosen)
         raise Misuse(f"{len(chosen)} devices are in DFU mode at {place}: {serials}", hint="choose one with --serial")
     return chosen[0]
 
