@@ -40,7 +40,7 @@ def _parse(fields: str, raw: bytes) -> SimpleNamespace:
 
 @dataclass(slots=True)
 class _Remote:
-    """One exported device, and its descriptors once they were read."""
+    """One exported device, and its descriptors once they were read, or why they could not be."""
 
     host: str
     port: int
@@ -48,6 +48,7 @@ class _Remote:
     link: UsbipLink | None = None
     device: bytes = b""
     configurations: list[bytes] = field(default_factory=list)
+    error: Exception | None = None
 
 
 class UsbipBackend(IBackend):  # type: ignore[misc]
@@ -90,7 +91,9 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
         return self._interface(dev, intf, alt, config)[1][ep]
 
     def open_device(self, dev: _Remote) -> _Remote:
-        """Import the device and configure it: nobody else does."""
+        """Import the device and configure it: nobody else does. One that could not even be read is not asked again."""
+        if dev.error is not None:
+            raise _usb_error(dev.error)
         if dev.link is None:
             dev.link = _import(dev)
             try:
@@ -155,7 +158,8 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
             return
         try:
             dev.device, dev.configurations = _ask(dev)
-        except (OSError, ProtocolError):
+        except (OSError, ProtocolError) as error:
+            dev.error = error
             dev.device, dev.configurations = _as_listed(dev.exported)
 
     def _configuration(self, dev: _Remote, config: int) -> bytes:

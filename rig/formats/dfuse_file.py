@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rig.errors import Misuse
-from rig.formats.dfu_suffix import DfuSuffix, add_suffix, split_suffix
+from rig.formats.dfu_suffix import SIZE, DfuSuffix, add_suffix, split_suffix
 from rig.formats.dfuse import ADDRESS_SPACE
 
 _SIGNATURE, _TARGET_SIGNATURE, _VERSION = b"DfuSe", b"Target", 1
-#: Signature, version, length of the file without its suffix, number of targets.
+#: Signature, version, length of the file (dfuse-pack counts the suffix, others do not), number of targets.
 _PREFIX = struct.Struct("<5sBIB")
 #: Signature, alternate setting, whether it has a name, the name, length of the elements, their number.
 _TARGET = struct.Struct("<6sBI255sII")
@@ -67,7 +67,7 @@ class DfuseFile:
     def pack(self) -> bytes:
         """The whole file."""
         content = b"".join(target.pack() for target in self.targets)
-        prefix = _PREFIX.pack(_SIGNATURE, _VERSION, _PREFIX.size + len(content), len(self.targets))
+        prefix = _PREFIX.pack(_SIGNATURE, _VERSION, _PREFIX.size + len(content) + SIZE, len(self.targets))
         return add_suffix(prefix + content, self.suffix)
 
     @classmethod
@@ -80,7 +80,7 @@ class DfuseFile:
         _, version, size, count = parts.take(_PREFIX)
         if version != _VERSION:
             raise Misuse(f"{name}: a DfuSe container of version {version}, not {_VERSION}")
-        if size != len(body):
+        if size not in (len(body), len(content)):
             raise Misuse(f"{name}: the DfuSe container says it has {size:,} bytes, not {len(body):,}", hint=_DAMAGED)
         targets = tuple(parts.target() for _ in range(count))
         if not targets or parts.left:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import struct
+import subprocess
 import zlib
 
 import pytest
@@ -71,10 +73,25 @@ def test_the_layout_is_that_of_the_standard():
     """By hand, as UM0391 has it."""
     element = struct.pack("<II", APP, 4) + b"\1\2\3\4"
     target = b"Target" + struct.pack("<BI255sII", 0, 1, b"ST...", len(element), 1)
-    body = b"DfuSe\x01" + struct.pack("<IB", 11 + 274 + len(element), 1) + target + element
+    body = b"DfuSe\x01" + struct.pack("<IB", 11 + 274 + len(element) + 16, 1) + target + element
     suffix = struct.pack("<HHHH3sB", 0xFFFF, 0x607F, 0x1D50, 0x011A, b"UFD", 16)
     crc = struct.pack("<I", zlib.crc32(body + suffix) ^ 0xFFFF_FFFF)
     assert container((APP, b"\1\2\3\4")) == body + suffix + crc
+
+
+def test_a_length_without_the_suffix_is_taken_too():
+    body = WHOLE[:6] + struct.pack("<I", len(WHOLE) - 16) + WHOLE[10:-16]
+    assert plain_image(add_suffix(body, CORE), "new.dfu") == (NEW.data, CORE, APP)
+
+
+@pytest.mark.skipif(shutil.which("dfuse-pack") is None, reason="dfuse-pack is not installed")
+def test_dfuse_pack_itself_makes_what_we_make(tmp_path):
+    (tmp_path / "new.bin").write_bytes(NEW.data)
+    words = ["dfuse-pack", "-b", f"{APP:#x}:{tmp_path / 'new.bin'}", "-D", "0x1d50:0x607f", tmp_path / "theirs.dfu"]
+    subprocess.run(words, check=True, capture_output=True)
+    theirs = DfuseFile.parse((tmp_path / "theirs.dfu").read_bytes(), "theirs")
+    assert [(e.address, e.data) for e in theirs.elements] == [(APP, NEW.data)]
+    assert theirs.pack() == (tmp_path / "theirs.dfu").read_bytes()
 
 
 def resealed(change):
