@@ -95,7 +95,8 @@ def write(
 ) -> None:
     """Erase, write, read back and compare; with --leave start it, as [b]dfu-util -D … -s ADDRESS:leave[/b] would."""
     from rig.drivers.dfu_host import EraseOrder
-    from rig.lab.by_hand import Where, Write, load_file, the_device, write_memory
+    from rig.lab.by_hand import Where, Write, the_device, write_memory
+    from rig.lab.dfu_files import load_file
 
     first = number(address, "--address") if address is not None else None
     found = the_device(Where(usbip, serial))

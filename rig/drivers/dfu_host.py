@@ -22,7 +22,6 @@ from rig.errors import DeviceFault
 from rig.formats import dfuse
 from rig.formats.dfuse import Segment, Status
 
-VENDOR, PRODUCT_DFU = 0x1D50, 0x607F
 TRANSFER_SIZE = 1024
 TIMEOUT_MS = 5000
 STATUS_ROUNDS = 100
@@ -155,8 +154,9 @@ class DfuHost:
             try:
                 self._status(commit)
             except usb.core.USBError as error:
+                answered = self._gone(error)
                 self.watch(commit)
-                return self._gone(error)
+                return answered
         return True
 
     def _gone(self, error: usb.core.USBError) -> bool:

@@ -111,3 +111,14 @@ def page_at(segments: Sequence[Segment], address: int, guess: int = 1024) -> tup
     found = next((segment for segment in segments if segment.start <= address < segment.end), None)
     start, size = (found.start, found.page) if found is not None else (0, guess)
     return address - (address - start) % size, size
+
+
+def memories(segments: Sequence[Segment]) -> list[tuple[int, int]]:
+    """First addresses and ends of memories: segments that follow one another are one."""
+    joined: list[tuple[int, int]] = []
+    for segment in sorted(segments, key=lambda segment: segment.start):
+        if joined and joined[-1][1] == segment.start:
+            joined[-1] = (joined[-1][0], segment.end)
+        else:
+            joined.append((segment.start, segment.end))
+    return joined

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,19 @@ from typing import Any
 from rig.boards.spark_core import refuse
 from rig.clock import Clock, look_for
 from rig.drivers.dfu_devices import DfuDevice, find_dfu
-from rig.drivers.dfu_host import PRODUCT_DFU, VENDOR, DfuHost, EraseOrder, Watcher
+from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher
 from rig.drivers.usb_device import every_device, identity_of, port_of
+from rig.drivers.usb_port import DFU
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.core_image import LARGEST, read_core_image
 from rig.firmware.given_file import read_given
-from rig.firmware.manifest import Image
-from rig.formats import spark_flash as layout
-from rig.formats.dfu_suffix import DfuSuffix, split_suffix
-from rig.formats.dfuse import Segment, page_at
-from rig.formats.dfuse_file import DfuseFile, Target, is_container
+from rig.formats.dfuse import memories
 from rig.formats.usbip import ProtocolError
+from rig.lab.dfu_files import Piece
 from rig.ports import read_address
 
-CORE_IN_DFU = f"{VENDOR:04x}:{PRODUCT_DFU:04x}"
 #: How long a board that is told to leave may take until it shows itself on USB again.
 BACK_SECONDS = 10.0
 
@@ -63,7 +59,7 @@ def the_device(where: Where) -> DfuDevice:
     """
     seen = find_dfu(where.backend())
     fit = [device for device in seen if device.fault is None and where.serial in (None, device.serial)]
-    chosen = [device for device in fit if device.identity == CORE_IN_DFU] or fit
+    chosen = [device for device in fit if device.identity == DFU] or fit
     place = where.usbip or "this machine's USB"
     if not chosen:
         over = [device for device in seen if None in (where.serial, device.serial) or device.serial == where.serial]
@@ -76,7 +72,7 @@ def the_device(where: Where) -> DfuDevice:
 
 def _nothing(over: list[DfuDevice], where: str) -> LabFault:
     """No device will do; those that were passed over are named, a Core first."""
-    ranked = sorted(over, key=lambda device: device.identity != CORE_IN_DFU)
+    ranked = sorted(over, key=lambda device: device.identity != DFU)
     faults = [(device.identity, device.fault) for device in ranked if device.fault is not None]
     hints = [fault.hint for _, fault in faults if fault.hint]
     return LabFault(
@@ -87,28 +83,15 @@ def _nothing(over: list[DfuDevice], where: str) -> LabFault:
 
 def read_memory(found: DfuDevice, address: int, length: int | None, watch: Watcher) -> bytes:
     """`length` bytes from `address`; without a length to the end of the memory. Raises Misuse, LabFault."""
-    memory = next((span for span in _joined(found.segments) if span[0] <= address < span[1]), None)
+    memory = next((span for span in memories(found.segments) if span[0] <= address < span[1]), None)
     if memory is None:
-        told = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in _joined(found.segments))
+        told = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in memories(found.segments))
         raise Misuse(f"{address:#010x} is in no memory of the device", hint=f"it has {told}")
     end = memory[1] if length is None else address + length
     if not address < end <= memory[1]:
         raise Misuse(f"from {address:#010x} the memory has {memory[1] - address:,} bytes, not {length:,}")
     with DfuHost(found.device, watch=watch) as host:
         return host.read(address, end - address)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What is to lie at an address."""
-
-    address: int
-    image: Image
-
-    @property
-    def end(self) -> int:
-        """One past its last address."""
-        return self.address + len(self.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,72 +102,6 @@ class Write:
     order: EraseOrder = EraseOrder.ALL_FIRST
     leave: bool = False
     force: bool = False
-
-
-def load_file(path: Path, found: DfuDevice, address: int | None = None) -> tuple[Piece, ...]:
-    """What is in a file as dfu-util takes it: raw, with a DFU suffix, or a DfuSe container with several elements.
-
-    A raw one goes to `address` (None: where a Core's application lies); a container says itself where. Raises Misuse.
-    """
-    content = read_given(path, LARGEST)
-    if is_container(content):
-        file = DfuseFile.parse(content, str(path))
-        _check_identity(path, file.suffix, found)
-        return _pieces(path, file, found, address)
-    data, suffix = split_suffix(content, str(path))
-    _check_identity(path, suffix, found)
-    if not data:
-        raise Misuse(f"{path} is empty")
-    return (Piece(layout.APP_ADDRESS if address is None else address, _image(path, data)),)
-
-
-def _image(path: Path, data: bytes) -> Image:
-    return Image(path.name, "spark-core", "unknown", data, "ok")
-
-
-def _check_identity(path: Path, suffix: DfuSuffix | None, found: DfuDevice) -> None:
-    vendor, product = (int(part, 16) for part in found.identity.split(":"))
-    if suffix is not None and not suffix.fits(vendor, product):
-        raise Misuse(f"{path} is for {suffix.vendor:04x}:{suffix.product:04x}, the device is {found.identity}")
-
-
-def _pieces(path: Path, file: DfuseFile, found: DfuDevice, address: int | None) -> tuple[Piece, ...]:
-    """A container's elements; those that share a page of the device as one, with the gap left blank."""
-    for target in file.targets:
-        _check_target(path, target, found)
-    elements = sorted(file.elements, key=lambda element: element.address)
-    if address not in (None, elements[0].address):
-        raise Misuse(
-            f"{path} is a DfuSe container for {elements[0].address:#010x}, not for {address:#010x}",
-            hint="leave --address out",
-        )
-    pieces: list[Piece] = []
-    for element in elements:
-        before = pieces[-1] if pieces else None
-        if before is not None and element.address < before.end:
-            raise Misuse(f"{path}: two elements lie at {element.address:#010x}", hint="is it the file you mean?")
-        if before is not None and element.address < sum(page_at(found.segments, before.end - 1)):
-            gap = b"\xff" * (element.address - before.end)
-            pieces[-1] = Piece(before.address, _image(path, before.image.data + gap + element.data))
-        else:
-            pieces.append(Piece(element.address, _image(path, element.data)))
-    return tuple(pieces)
-
-
-def _check_target(path: Path, target: Target, found: DfuDevice) -> None:
-    """Raise Misuse where the device has no such alternate setting, or its memory does not hold an element."""
-    alternate = next((entry for entry in found.alternates if entry.number == target.alternate), None)
-    if alternate is None:
-        raise Misuse(f"{path} is for alternate setting {target.alternate}, which {found.identity} has not")
-    memories = _joined(alternate.segments)
-    for element in target.elements:
-        if not any(start <= element.address and element.end <= end for start, end in memories):
-            told = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in memories) or "no memory"
-            raise Misuse(
-                f"{path}: {element.address:#010x} to {element.end:#010x} is outside of alternate setting "
-                f"{target.alternate}",
-                hint=f"it has {told}",
-            )
 
 
 def image_for_core(path: Path, *, force: bool) -> bytes:
@@ -239,14 +156,3 @@ def _identity_at(found: DfuDevice) -> str | None:
         return next((identity_of(device) for device in here), None)
     except LabFault:
         return None
-
-
-def _joined(segments: Sequence[Segment]) -> list[tuple[int, int]]:
-    """Segments that follow one another as one memory."""
-    joined: list[tuple[int, int]] = []
-    for segment in sorted(segments, key=lambda segment: segment.start):
-        if joined and joined[-1][1] == segment.start:
-            joined[-1] = (joined[-1][0], segment.end)
-        else:
-            joined.append((segment.start, segment.end))
-    return joined

@@ -26,7 +26,8 @@ from rig.firmware.manifest import Image
 from rig.formats.dfuse import Segment
 from rig.formats.dfuse_file import DfuseFile
 from rig.lab import by_hand
-from rig.lab.by_hand import Piece, Where, Write, load_file, the_device, write_memory
+from rig.lab.by_hand import Where, Write, the_device, write_memory
+from rig.lab.dfu_files import Piece, load_file
 from rig.twin.relay import Wire
 
 NEW = ROLES["new"]

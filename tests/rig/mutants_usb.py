@@ -14,7 +14,7 @@ from rig.drivers.dfu_host import DfuHost
 from rig.errors import Misuse
 from rig.firmware import core_image
 from rig.formats import dfuse_file
-from rig.lab import by_hand
+from rig.lab import by_hand, dfu_files
 from rig.twin import digest_guard, relay
 
 REAL_LEAVE, REAL_DESCRIBE, REAL_LAYOUT = DfuHost.leave, dfu_devices.describe, dfu_devices.parse_layout
@@ -37,7 +37,7 @@ def _raise(_self, error):
 
 
 def _to_the_application(path, file, _found, _address):
-    return (by_hand.Piece(checks_usb.APP, by_hand._image(path, file.elements[0].data)),)
+    return (dfu_files.Piece(checks_usb.APP, dfu_files._image(path, file.elements[0].data)),)
 
 
 def _first_image(content, name):
@@ -71,7 +71,7 @@ MUTANTS = {
         checks_usb.core_is_meant_beside("somebody who has it imported"),
     ),
     "usb: any device in DFU mode may be meant": (
-        lambda m: m.setattr(by_hand, "CORE_IN_DFU", ""),
+        lambda m: m.setattr(by_hand, "DFU", ""),
         checks_usb.core_is_meant_beside("no serial number"),
     ),
     "usb: nobody says how to get permission": (
@@ -113,15 +113,15 @@ MUTANTS = {
         checks_usb.a_changed_container_is_refused,
     ),
     "files: every element is the application": (
-        lambda m: m.setattr(by_hand, "_pieces", _to_the_application),
+        lambda m: m.setattr(dfu_files, "_pieces", _to_the_application),
         checks_usb.an_element_goes_where_it_says,
     ),
     "files: elements may lie anywhere": (
-        lambda m: m.setattr(by_hand, "_check_target", lambda _path, _target, _found: None),
+        lambda m: m.setattr(dfu_files, "_check_target", lambda _path, _target, _found: None),
         checks_usb.an_element_outside_of_its_memory_is_refused,
     ),
     "files: a page is erased for each of its elements": (
-        lambda m: m.setattr(by_hand, "page_at", lambda _segments, _address: (0, 0)),
+        lambda m: m.setattr(dfu_files, "page_at", lambda _segments, _address: (0, 0)),
         checks_usb.elements_that_share_a_page_are_one_write,
     ),
     "files: the first of several images will do": (

@@ -12,7 +12,8 @@ from models import ROLES
 
 from rig.errors import LabFault, Misuse
 from rig.formats.dfu_suffix import ANY, DfuSuffix, add_suffix, split_suffix
-from rig.lab.by_hand import Where, Write, find_devices, load_file, read_memory, the_device, write_memory
+from rig.lab.by_hand import Where, Write, find_devices, read_memory, the_device, write_memory
+from rig.lab.dfu_files import load_file
 
 NEW = ROLES["new"]
 CORE = DfuSuffix(0x1D50, 0x607F)

@@ -15,7 +15,8 @@ from rig.drivers.dfu_host import DfuHost
 from rig.errors import DeviceFault, LabFault
 from rig.formats import spark_flash as layout
 from rig.lab import by_hand
-from rig.lab.by_hand import Piece, Where, Write, the_device, write_memory
+from rig.lab.by_hand import Where, Write, the_device, write_memory
+from rig.lab.dfu_files import Piece
 
 NEW = ROLES["new"]
 LEAVE = Write((Piece(layout.APP_ADDRESS, NEW),), leave=True)

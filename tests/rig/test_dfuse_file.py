@@ -21,8 +21,9 @@ from rig.firmware.core_image import read_core_image
 from rig.firmware.releases import Release, add_release
 from rig.formats.dfu_suffix import DfuSuffix, add_suffix
 from rig.formats.dfuse_file import DfuseFile, Element, Target, is_container, plain_image
-from rig.lab.by_hand import Where, Write, load_file, read_memory, the_device, write_memory
+from rig.lab.by_hand import Where, Write, read_memory, the_device, write_memory
 from rig.lab.checkout import manifest_path
+from rig.lab.dfu_files import load_file
 from rig.lab.twins import core_catalogue
 
 NEW = ROLES["new"]

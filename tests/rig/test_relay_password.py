@@ -14,7 +14,7 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labgrid import Target
+from labgrid import Environment, Target
 from labgrid.driver import NetworkPowerDriver
 from labgrid.resource import NetworkPowerPort
 from requests.auth import HTTPDigestAuth
@@ -101,6 +101,20 @@ def test_a_wrong_password_is_a_lab_fault_on_one_line_that_names_the_relay(relay,
 
 def test_a_password_in_the_hosts_url_is_taken_as_labgrid_writes_it(relay):
     assert driver(relay, user=f"admin:{requests.utils.quote(PASSWORD)}@").get() is True
+
+
+def test_an_environment_names_the_driver_as_the_guide_does(relay, tmp_path):
+    (tmp_path / "place.yaml").write_text(f"""
+targets:
+  main:
+    resources:
+      NetworkPowerPort: {{model: shelly_gen2, host: '{relay.http}', index: 0}}
+    drivers:
+    - ShellyPowerDriver: {{name: people, password_file: '{secret(tmp_path)}'}}
+imports: [rig.drivers.shelly]
+""")
+    target = Environment(str(tmp_path / "place.yaml")).get_target()
+    assert target.get_driver("PowerProtocol").get() is True
 
 
 def test_labgrids_own_driver_sends_no_digest(relay):
