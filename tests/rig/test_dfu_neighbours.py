@@ -6,6 +6,8 @@ import errno
 
 import pytest
 import usb.core
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from labgrid import Target
 from typer.testing import CliRunner
 from usbip_host import CORE_SERIAL, ODD, SERIAL, Neighbour, interface, usbip_host
@@ -37,6 +39,19 @@ def test_an_odd_neighbour_is_listed_as_it_is_and_the_core_beside_it_is_read(blan
         assert (reason or "None") in str(other.fault)
         assert read(the_device(where)) == read(the_device(Where(where.usbip, CORE_SERIAL))) == b"\xff" * 4
     assert not neighbour.disturbed, "who looks at a device sends it nothing"
+
+
+DESCRIPTORS = st.one_of(st.none(), st.binary(max_size=12), st.binary(max_size=40).map(lambda b: bytes([len(b), 3]) + b))
+SETTINGS = st.lists(st.one_of(st.binary(min_size=4, max_size=9), st.builds(interface, *[st.integers(0, 3)] * 4)))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.integers(0, 4), DESCRIPTORS), SETTINGS)
+def test_no_descriptors_hide_the_core(blank, strings, pieces):
+    neighbour = Neighbour(strings=strings)
+    neighbour.interfaces = pieces
+    with usbip_host(blank, neighbour) as port:
+        assert the_device(Where(f"127.0.0.1:{port}")).serial == CORE_SERIAL
 
 
 def test_a_neighbour_is_meant_where_its_serial_number_is_given_or_no_core_is_there(blank):

@@ -44,7 +44,7 @@ class Neighbour:
 
     @property
     def listed(self) -> usbip.ExportedDevice:
-        triples = tuple(tuple(piece[5:8]) for piece in self.interfaces if not piece[3])
+        triples = tuple(tuple(piece.ljust(9, b"\0")[5:8]) for piece in self.interfaces if not piece[3])
         return usbip.ExportedDevice("1-2", 1, 3, 2, VENDOR, PRODUCT, 0x2200, (0, 0, 0), 1, 1, triples)
 
     def control(self, setup: Setup) -> bytes | None:
