@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 import struct
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 from rig.cli import dfu as dfu_command
 from rig.errors import Misuse
 from rig.firmware.core_image import read_core_image
+from rig.firmware.manifest import Manifest
 from rig.firmware.releases import Release, add_release
 from rig.formats.dfu_suffix import DfuSuffix, add_suffix
 from rig.formats.dfuse_file import DfuseFile, Element, Target, is_container, plain_image
@@ -222,12 +224,13 @@ OTHER = NEW.data[:-4] + b"core"
 TAKERS = {taker.__name__: taker for taker in (a_release, over_the_air, an_image_a_twin_knows)}
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda d: add_suffix(d, CORE), lambda d: container((APP, d))], ids=["suffix", "DfuSe"]
-)
+WRAPS = {"suffix": lambda data: add_suffix(data, CORE), "DfuSe": lambda data: container((APP, data))}
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("taker", TAKERS)
 def test_a_plain_image_is_unpacked_wherever_one_is_taken(tmp_path, taker, wrap):
-    assert TAKERS[taker](tmp_path, wrap(OTHER)) == OTHER
+    assert TAKERS[taker](tmp_path, WRAPS[wrap](OTHER)) == OTHER
 
 
 REFUSED = {
@@ -244,6 +247,18 @@ def test_what_is_no_plain_image_is_refused_by_what_it_is(tmp_path, taker, case):
     content, reason = REFUSED[case]
     with pytest.raises(Misuse, match=reason):
         TAKERS[taker](tmp_path, content)
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_a_manifest_that_names_a_dfu_file_is_told_who_unpacks_it(tmp_path, wrap):
+    content = WRAPS[wrap](OTHER)
+    save(tmp_path, content)
+    (tmp_path / "manifest.toml").write_text(
+        '[[image]]\nname = "mine"\nboard = "spark-core"\nversion = "1"\nruns = "ok"\nfile = "new.dfu"\n'
+        f'sha256 = "{hashlib.sha256(content).hexdigest()}"\n'
+    )
+    with pytest.raises(Misuse, match=r"'mine': .*new\.dfu is a DFU file"):
+        Manifest.load(tmp_path / "manifest.toml").image("mine")
 
 
 def test_a_container_for_an_esp32_is_refused_by_what_it_is(tmp_path):
