@@ -248,8 +248,9 @@ class SparkCore:
     ) -> None:
         """Write `image` over DFU, read it back, and leave. The board must be in DFU.
 
+        A board that is gone before it answers has left when it is not in DFU any more and its relay feeds it.
         Refuses, unless forced, what could not run or must not be overwritten: Misuse. Raises DeviceFault when flash
-        holds something else afterwards.
+        holds something else afterwards, or the board stays in DFU, and LabFault.
         """
         with self.dfu(watch) as host:
             if not force:
@@ -259,9 +260,11 @@ class SparkCore:
                 raise DeviceFault(
                     f"{image.name} was written, but reads back different", board=self.name, phase="program"
                 )
-            host.leave(address)
+            answered = host.leave(address)
         if not look_for(lambda: self.identity() != DFU, seconds=self.timing.off, clock=self.clock):
             raise DeviceFault("does not leave DFU when it is told to", board=self.name, phase="commit")
+        if not answered and not self.relay.get():
+            raise LabFault("lost its supply before it had answered that it leaves", board=self.name, phase="commit")
 
 
 def refuse(image: Image, address: int, host: DfuHost) -> None:

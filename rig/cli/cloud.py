@@ -139,7 +139,7 @@ def _told(event: dict[str, Any]) -> str:
 @spark.command()
 def flash(
     core: CORE,
-    file: Annotated[Path, typer.Argument(help="Image; a DFU suffix is stripped.")],
+    file: Annotated[Path, typer.Argument(help="Image; a DFU suffix or DfuSe container is taken off.")],
     control: CONTROL = DEFAULT_CONTROL,
     chunk_size: Annotated[int, typer.Option(help="256 or 512.")] = 256,
     fast: Annotated[bool, typer.Option("--fast", help="Without waiting for answers; 0.4 and later.")] = False,

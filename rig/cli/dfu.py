@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.cli.progress import number, progress_bar, read_into, tell
+from rig.cli.progress import number, printable, progress_bar, read_into, tell
+
+if TYPE_CHECKING:
+    from rig.drivers.dfu_devices import DfuDevice
 
 app = typer.Typer(
     no_args_is_help=True,
     help="List, read and write boards in DFU mode, on this machine's USB or on a USB/IP server.\n\n"
-    "Files are those of dfu-util: a suffix is checked and stripped.",
+    "Files are those of dfu-util: a DFU suffix is checked and stripped, a DfuSe container is taken apart.",
 )
 
 USBIP = Annotated[
@@ -27,29 +30,30 @@ ADDRESS = Annotated[str, typer.Option("--address", "-s", help="Where, for exampl
 
 @app.command("list")
 def list_devices(usbip: USBIP = None, serial: SERIAL = None, as_json: JSON = False) -> None:
-    """Show every device in DFU mode: identity, serial number, memories."""
+    """Show every device that can do DFU: identity, serial number, memories, and why one cannot be driven."""
     from rig.lab.by_hand import Where, find_devices
 
     found = find_devices(Where(usbip, serial))
     if as_json:
-        told = [
-            {
-                "identity": entry.identity,
-                "serial": entry.serial,
-                "memories": [
-                    {"start": s.start, "end": s.end, "page": s.page, "writable": s.writable} for s in entry.segments
-                ],
-            }
-            for entry in found
-        ]
-        print(json.dumps({"devices": told}))
+        print(json.dumps({"devices": [_told(entry) for entry in found]}))
         return
     for entry in found:
-        print(f"{entry.identity}  serial {entry.serial}")
+        print(f"{entry.identity}  " + (f"serial {printable(entry.serial)}" if entry.serial else "no serial number"))
         for s in entry.segments:
             print(f"    {s.start:#010x} to {s.end:#010x}, pages of {s.page}, {'' if s.writable else 'not '}writable")
-    if not found:
-        print("no device is in DFU mode", file=sys.stderr)
+        if entry.fault is not None:
+            names = [printable(alternate.name) for alternate in entry.alternates if alternate.name]
+            print(f"    cannot be driven: {entry.fault}" + "".join(f"\n    called {name}" for name in names))
+    if all(entry.fault is not None for entry in found):
+        print("no device is in DFU mode that could be driven", file=sys.stderr)
+
+
+def _told(entry: DfuDevice) -> dict[str, object]:
+    """A device for scripts; `fault` is null for one that can be driven."""
+    memories = [{"start": s.start, "end": s.end, "page": s.page, "writable": s.writable} for s in entry.segments]
+    names = [alternate.name for alternate in entry.alternates]
+    fault = str(entry.fault) if entry.fault is not None else None
+    return {"identity": entry.identity, "serial": entry.serial, "memories": memories, "names": names, "fault": fault}
 
 
 @app.command()
@@ -71,8 +75,13 @@ def read(
 
 @app.command()
 def write(
-    file: Annotated[Path, typer.Argument(help="What to write: a raw image, with or without a DFU suffix.")],
-    address: ADDRESS = "0x08005000",
+    file: Annotated[
+        Path, typer.Argument(help="What to write: a raw image, with or without a DFU suffix, or a DfuSe container.")
+    ],
+    address: Annotated[
+        str | None,
+        typer.Option("--address", "-s", help="Where; 0x08005000 if not given. A DfuSe container says it itself."),
+    ] = None,
     leave: Annotated[bool, typer.Option("--leave", help="Let the board start it afterwards.")] = False,
     interleaved: Annotated[
         bool, typer.Option("--interleaved", help="Erase each page before its own block, not all first.")
@@ -86,19 +95,16 @@ def write(
 ) -> None:
     """Erase, write, read back and compare; with --leave start it, as [b]dfu-util -D … -s ADDRESS:leave[/b] would."""
     from rig.drivers.dfu_host import EraseOrder
-    from rig.lab.by_hand import Where, Write, load_file, the_device, write_memory
+    from rig.lab.by_hand import Where, Write, the_device, write_memory
+    from rig.lab.dfu_files import load_file
 
-    first = number(address, "--address")
+    first = number(address, "--address") if address is not None else None
     found = the_device(Where(usbip, serial))
-    image = load_file(file, found)
+    pieces = load_file(file, found, first)
     order = EraseOrder.INTERLEAVED if interleaved else EraseOrder.ALL_FIRST
     with progress_bar(as_json) as watch:
-        seconds = write_memory(found, Write(image, first, order, leave=leave, force=force), watch)
-    told = {
-        "written": len(image),
-        "address": first,
-        "sha256": image.sha256,
-        "left": leave,
-        "seconds": round(seconds, 3),
-    }
-    tell(as_json, told, f"{len(image):,} bytes written to {first:#010x} and read back in {seconds:.1f} s")
+        seconds = write_memory(found, Write(pieces, order, leave=leave, force=force), watch)
+    parts = [{"written": len(piece.image), "address": piece.address, "sha256": piece.image.sha256} for piece in pieces]
+    told = {**parts[0], "left": leave, "seconds": round(seconds, 3), "parts": parts}
+    text = ", ".join(f"{len(piece.image):,} bytes written to {piece.address:#010x}" for piece in pieces)
+    tell(as_json, told, f"{text} and read back in {seconds:.1f} s")

@@ -31,6 +31,11 @@ def tell(as_json: bool, told: Mapping[str, object], text: str) -> None:
     print(json.dumps(told) if as_json else text)
 
 
+def printable(text: str) -> str:
+    """Text from a device for a terminal: what is not printable is shown, and not done."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
 def say(text: str) -> None:
     """Tell people what goes on; scripts read the standard output."""
     print(f"rig: {text}", file=sys.stderr, flush=True)

@@ -97,12 +97,16 @@ def _relay(
     ],
     modbus_port: Annotated[int, tcp_port("Modbus")] = 0,
     http_port: Annotated[int, tcp_port("Shelly's RPC")] = 0,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(help="Ask for the password in this file over HTTP, as Shelly does; only you may read it."),
+    ] = None,
     host: HOST = "127.0.0.1",
 ) -> None:
     """A relay board wired to twins, driven over Modbus TCP and Shelly Gen2 HTTP."""
     from rig.lab.twins import serve_relay
 
-    serve_relay(wires=wire, host=host, modbus_port=modbus_port, http_port=http_port)
+    serve_relay(wires=wire, host=host, modbus_port=modbus_port, http_port=http_port, password_file=password_file)
 
 
 @spark_core.command("boot")

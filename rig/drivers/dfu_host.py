@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -15,13 +16,12 @@ from typing import Any
 import usb.core
 import usb.util
 
-from rig.errors import DeviceFault, LabFault, Misuse
+from rig.drivers.dfu_devices import Alternate, dfu_settings, read_alternates
+from rig.drivers.usb_device import read_language, read_string, usb_fault
+from rig.errors import DeviceFault
 from rig.formats import dfuse
 from rig.formats.dfuse import Segment, Status
 
-DFU_INTERFACE = (0xFE, 0x01)
-#: Protocol of an interface that is in DFU mode; 1 is that of a device which could be brought into it.
-DFU_MODE = 2
 TRANSFER_SIZE = 1024
 TIMEOUT_MS = 5000
 STATUS_ROUNDS = 100
@@ -55,20 +55,6 @@ def nobody(_progress: Progress) -> None:
     """Watches nothing."""
 
 
-def find_dfu(backend: Any = None) -> list[Any]:
-    """Every pyusb device in DFU mode that `backend` sees (None: this machine's USB). Raises LabFault."""
-
-    def in_dfu(device: Any) -> bool:
-        return any(
-            (entry.bInterfaceClass, entry.bInterfaceSubClass, entry.bInterfaceProtocol) == (*DFU_INTERFACE, DFU_MODE)
-            for config in device
-            for entry in config
-        )
-
-    with _faults("list"):
-        return list(usb.core.find(find_all=True, backend=backend, custom_match=in_dfu))
-
-
 class DfuHost:
     """A device in DFU mode. Use as a context manager; nothing is sent before it is entered."""
 
@@ -76,13 +62,20 @@ class DfuHost:
         self.device = device
         self._sleep = sleep
         self.watch = watch
-        self.segments: list[Segment] = []
+        self._alternates: tuple[Alternate, ...] = ()
+        self._interface = 0
+        self._selected: Alternate | None = None
 
     def __enter__(self) -> DfuHost:
         try:
-            with _faults("open"):
-                self.device.set_interface_altsetting(0, 0)
-                self.segments = [segment for name in self.alternate_names() for segment in dfuse.parse_layout(name)]
+            with self._faults("open"):
+                settings = dfu_settings(self.device)
+                if settings:
+                    self._alternates = read_alternates(self.device, settings, read_language(self.device))
+                if not self.segments:
+                    raise DeviceFault("announces no DfuSe memory", phase="open")
+                self._interface = self._alternates[0].interface
+                self._select(self._alternates[0])
                 self._to_idle()
         except BaseException:
             usb.util.dispose_resources(self.device)
@@ -92,25 +85,26 @@ class DfuHost:
     def __exit__(self, *_exc: object) -> None:
         usb.util.dispose_resources(self.device)
 
-    def alternate_names(self) -> list[str]:
-        """The memory layouts the alternate settings are named after."""
-        return [
-            usb.util.get_string(self.device, interface.iInterface).rstrip("\0")
-            for interface in self.device[0]
-            if (interface.bInterfaceClass, interface.bInterfaceSubClass) == DFU_INTERFACE
-        ]
+    @property
+    def segments(self) -> list[Segment]:
+        """The memories the alternate settings are named after."""
+        return [segment for alternate in self._alternates for segment in alternate.segments]
 
     def serial_number(self) -> str:
-        """The serial number the device shows."""
-        with _faults("open"):
-            return str(usb.util.get_string(self.device, self.device.iSerialNumber)).rstrip("\0")
+        """The serial number the device shows. Raises DeviceFault when it shows none, LabFault."""
+        with self._faults("open"):
+            serial = read_string(self.device, self.device.iSerialNumber, read_language(self.device))
+        if serial is None:
+            raise DeviceFault("shows no serial number", phase="open")
+        return serial
 
     # -- what one does -----------------------------------------------------------------------------------------------
 
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes from `address`. Raises LabFault when the device is gone."""
         parts = []
-        with _faults("read"):
+        with self._faults("read"):
+            self._select(self._alternate_of(address))
             self._set_pointer(address)
             self._abort()
             for block, at in enumerate(range(0, length, TRANSFER_SIZE), start=dfuse.FIRST_DATA_BLOCK):
@@ -132,22 +126,44 @@ class DfuHost:
                 for number, page in enumerate(pages, start=1):
                     if address + at <= page < address + at + len(block) or (at == 0 and page < address):
                         self.erase(page, number, len(pages))
-            with _faults("program"):
+            with self._faults("program"):
+                self._select(self._alternate_of(address + at))
                 self._set_pointer(address + at)
                 begun = Progress("program", address + at, at + len(block), len(data))
                 self._download(dfuse.FIRST_DATA_BLOCK, block, begun)
 
     def erase(self, address: int, number: int = 1, total: int = 1) -> None:
         """Erase the page that holds `address`, the `number`-th of `total`."""
-        with _faults("erase"):
+        with self._faults("erase"):
+            self._select(self._alternate_of(address))
             self._download(0, dfuse.erase_command(address), Progress("erase", address, number, total))
 
-    def leave(self, address: int) -> None:
-        """Tell the device to save its flags and reset; it begins to when this returns."""
-        with _faults("commit"):
+    def leave(self, address: int) -> bool:
+        """Tell the device to save its flags and reset; it begins to when this returns.
+
+        Returns whether it answered to the end. Genuine Cores may be gone before: whether one has left is then for the
+        caller to see.
+        """
+        commit = Progress("commit", address, 1, 1)
+        with self._faults("commit"):
             self._set_pointer(address)
-            self._out(dfuse.DNLOAD, dfuse.FIRST_DATA_BLOCK)
-            self._status(Progress("commit", address, 1, 1))
+            try:
+                self._out(dfuse.DNLOAD, dfuse.FIRST_DATA_BLOCK)
+            except usb.core.USBError as error:
+                return self._gone(error)
+            try:
+                self._status(commit)
+            except usb.core.USBError as error:
+                answered = self._gone(error)
+                self.watch(commit)
+                return answered
+        return True
+
+    def _gone(self, error: usb.core.USBError) -> bool:
+        """Never an answer: a stall is one, and is raised again."""
+        if error.errno == errno.EPIPE:
+            raise error
+        return False
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -155,11 +171,24 @@ class DfuHost:
         """First addresses of the pages a stretch touches; where no segment is announced they are guessed."""
         at = address
         while at < address + length:
-            segment = next((s for s in self.segments if s.start <= at < s.end), None)
-            start, size = (segment.start, segment.page) if segment is not None else (0, TRANSFER_SIZE)
-            page = at - (at - start) % size
+            page, size = dfuse.page_at(self.segments, at, TRANSFER_SIZE)
             yield page
             at = page + size
+
+    def _alternate_of(self, address: int) -> Alternate:
+        """The setting whose memory holds an address; of one that nobody announces, whichever is selected."""
+        return next(
+            (found for found in self._alternates if found.holds(address)), self._selected or self._alternates[0]
+        )
+
+    def _select(self, alternate: Alternate) -> None:
+        """Select a setting, unless it is already."""
+        if alternate != self._selected:
+            try:
+                self.device.set_interface_altsetting(alternate.interface, alternate.number)
+            except ValueError as error:  # pyusb's, where another configuration is the active one
+                raise DeviceFault(f"cannot select alternate setting {alternate.number}: {error}") from error
+            self._selected = alternate
 
     def _set_pointer(self, address: int) -> None:
         self._download(0, dfuse.pointer_command(address))
@@ -199,32 +228,18 @@ class DfuHost:
             raise DeviceFault("does not become idle", hint="power-cycle the board")
 
     def _out(self, request: int, value: int, data: bytes = b"") -> None:
-        self.device.ctrl_transfer(0x21, request, value, 0, data, TIMEOUT_MS)
+        self.device.ctrl_transfer(0x21, request, value, self._interface, data, TIMEOUT_MS)
 
     def _in(self, request: int, value: int, length: int) -> Any:
-        answer = self.device.ctrl_transfer(0xA1, request, value, 0, length, TIMEOUT_MS)
+        answer = self.device.ctrl_transfer(0xA1, request, value, self._interface, length, TIMEOUT_MS)
         if len(answer) != length:
             raise DeviceFault(f"{length} bytes were asked for, {len(answer)} came")
         return answer
 
-
-class _faults:
-    """Turn USB errors into ours: a stall is the device's fault, a device that is gone may have lost its power."""
-
-    def __init__(self, phase: str):
-        self._phase = phase
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Misuse):
-            raise DeviceFault(error.message, phase=self._phase) from error
-        if isinstance(error, usb.core.USBError):
-            if error.errno == errno.EPIPE:
-                raise DeviceFault("request stalled", phase=self._phase) from error
-            raise LabFault(
-                f"USB: {error.strerror or error}", phase=self._phase, hint="is the board powered?"
-            ) from error
-        if isinstance(error, usb.core.NoBackendError):
-            raise LabFault("no libusb on this machine", phase=self._phase, hint="install libusb-1.0") from error
+    @contextmanager
+    def _faults(self, phase: str) -> Iterator[None]:
+        """Turn USB errors into ours, with the phase in which they came."""
+        try:
+            yield
+        except usb.core.USBError as error:
+            raise usb_fault(error, phase, self.device) from error

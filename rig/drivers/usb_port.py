@@ -7,18 +7,22 @@ from typing import Any
 
 import attr
 import usb.core
+import usb.util
 from labgrid import target_factory
 from labgrid.driver.common import Driver
 
+from rig.clock import Clock, look_for
 from rig.drivers.place import place_name, place_tags
+from rig.drivers.usb_device import SPARK_VENDOR, every_device, identity_of, read_language, read_string, usb_fault
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
-from rig.errors import LabFault
+from rig.errors import LabFault, RigError
 from rig.formats.usbip import ProtocolError
 from rig.ports import format_address
 
-SPARK_VENDOR = 0x1D50
 DFU, LISTENING = "1d50:607f", "1d50:607d"
+#: How long udev may take to give a device that has just enumerated to its group.
+UDEV_SECONDS = 2.0
 
 
 @target_factory.reg_driver
@@ -63,8 +67,6 @@ class UsbipPortDriver(Driver):  # type: ignore[misc]
 
     def _fault(self, error: Exception) -> LabFault:
         where = format_address(self.service.address, self.service.port)
-        if getattr(error, "errno", None) == errno.EBUSY:
-            return LabFault(f"the USB device at {where} is in use", board=place_name(self.target))
         return LabFault(
             f"no USB/IP at {where}: {error}", board=place_name(self.target), hint="is the exporter's host up?"
         )
@@ -79,9 +81,9 @@ class LibusbPortDriver(Driver):  # type: ignore[misc]
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def identity(self) -> str | None:
-        """`VVVV:PPPP` of the board as it shows itself now, None while it is not there."""
+        """`VVVV:PPPP` of the board as it shows itself now, None while it is not there. Raises LabFault."""
         device = self._find()
-        return None if device is None else f"{device.idVendor:04x}:{device.idProduct:04x}"
+        return None if device is None else identity_of(device)
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def device(self) -> Any:
@@ -92,16 +94,28 @@ class LibusbPortDriver(Driver):  # type: ignore[misc]
         return device
 
     def _find(self) -> Any:
-        try:
-            found = list(usb.core.find(find_all=True, idVendor=SPARK_VENDOR))
-        except usb.core.NoBackendError as error:
-            raise LabFault("no libusb on this machine", hint="install libusb-1.0") from error
-        return next((device for device in found if _serial_of(device) == self.serial), None)
+        """The board, None while it is not there. Raises LabFault where a device that may be it is not ours to open."""
+        device, denied = self._look()
+        if denied is not None:
+            look_for(lambda: self._look()[1] is None, seconds=UDEV_SECONDS, clock=Clock())
+            device, denied = self._look()
+        if denied is not None:
+            raise denied
+        return device
 
-
-def _serial_of(device: Any) -> str | None:
-    """The serial number; None when the device is gone again, or is not ours to open."""
-    try:
-        return str(device.serial_number)
-    except (usb.core.USBError, ValueError):
-        return None
+    def _look(self) -> tuple[Any, RigError | None]:
+        """The board among the devices of its vendor; without it, why one of them could not be asked who it is."""
+        denied = None
+        for device in every_device():
+            if device.idVendor != SPARK_VENDOR:
+                continue
+            try:
+                if read_string(device, device.iSerialNumber, read_language(device)) == self.serial:
+                    return device, None
+            except usb.core.USBError as error:
+                if error.errno in (errno.EACCES, errno.EPERM):  # others are gone again
+                    denied = usb_fault(error, "open", device)
+                    denied.board = place_name(self.target)
+            finally:
+                usb.util.dispose_resources(device)
+        return None, denied

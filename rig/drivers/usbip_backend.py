@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ def _parse(fields: str, raw: bytes) -> SimpleNamespace:
 
 @dataclass(slots=True)
 class _Remote:
-    """One exported device, and its descriptors once they were read."""
+    """One exported device, and its descriptors once they were read, or why they could not be."""
 
     host: str
     port: int
@@ -48,6 +49,7 @@ class _Remote:
     link: UsbipLink | None = None
     device: bytes = b""
     configurations: list[bytes] = field(default_factory=list)
+    error: Exception | None = None
 
 
 class UsbipBackend(IBackend):  # type: ignore[misc]
@@ -69,11 +71,12 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
                 yield _Remote(self._host, self._port, device)
 
     def get_device_descriptor(self, dev: _Remote) -> SimpleNamespace:
-        """The device descriptor, with what only the bus knows."""
+        """The device descriptor, with what only the bus knows. One that cannot be imported is told as it is listed."""
         self._read_descriptors(dev)
         told = _parse(_DEVICE, dev.device)
         told.address, told.bus, told.speed = dev.exported.device, dev.exported.bus, dev.exported.speed
-        told.port_number, told.port_numbers = 1, (1,)
+        told.port_numbers = _ports(dev.exported.busid)
+        told.port_number = told.port_numbers[-1]
         return told
 
     def get_configuration_descriptor(self, dev: _Remote, config: int) -> SimpleNamespace:
@@ -89,10 +92,17 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
         return self._interface(dev, intf, alt, config)[1][ep]
 
     def open_device(self, dev: _Remote) -> _Remote:
-        """Import the device and configure it: nobody else does."""
+        """Import the device and configure it: nobody else does. One that could not even be read is not asked again."""
+        if dev.error is not None:
+            raise _usb_error(dev.error)
         if dev.link is None:
             dev.link = _import(dev)
-            self.set_configuration(dev, 1)
+            try:
+                self.set_configuration(dev, dev.configurations[0][5] if dev.configurations else 1)
+            except usb.core.USBError as error:
+                self.close_device(dev)
+                number = errno.EIO if error.errno == errno.EPIPE else error.errno
+                raise usb.core.USBError("it cannot be configured", None, number) from error
         return dev
 
     def close_device(self, handle: _Remote) -> None:
@@ -147,18 +157,11 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
     def _read_descriptors(self, dev: _Remote) -> None:
         if dev.device:
             return
-        link = dev.link or _import(dev)
         try:
-            dev.device = _descriptor(link, wire.DESCRIPTOR_DEVICE, 0, 18)
-            for index in range(dev.device[17]):
-                head = _descriptor(link, wire.DESCRIPTOR_CONFIGURATION, index, 9)
-                total = int.from_bytes(head[2:4], "little")
-                dev.configurations.append(_descriptor(link, wire.DESCRIPTOR_CONFIGURATION, index, total))
+            dev.device, dev.configurations = _ask(dev)
         except (OSError, ProtocolError) as error:
-            raise _usb_error(error) from error
-        finally:
-            if dev.link is None:
-                link.close()
+            dev.error = error
+            dev.device, dev.configurations = _as_listed(dev.exported)
 
     def _configuration(self, dev: _Remote, config: int) -> bytes:
         self._read_descriptors(dev)
@@ -179,11 +182,47 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
                 found[current.bInterfaceNumber, current.bAlternateSetting][1].append(_parse(_ENDPOINT, piece))
             elif current is not None:
                 current.extra_descriptors.extend(piece)
-        numbers = sorted({number for number, _ in found})
-        number = numbers[intf]
-        if (number, alt) not in found:
-            raise IndexError(f"interface {number} has no alternate setting {alt}")
-        return found[number, alt]
+        number = sorted({number for number, _ in found})[intf]
+        return [found[key] for key in sorted(found) if key[0] == number][alt]
+
+
+def _ports(busid: str) -> tuple[int, ...]:
+    """Ports on the way to a device, as its bus id tells them: (2, 1) for `1-2.1`."""
+    numbers = busid.partition("-")[2].split(".")
+    return tuple(int(number) for number in numbers) if all(map(_is_number, numbers)) else (1,)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 4
+
+
+def _ask(dev: _Remote) -> tuple[bytes, list[bytes]]:
+    """Descriptors of the device and of its configurations, as it tells them. Raises OSError, ProtocolError."""
+    link = dev.link or UsbipLink(dev.host, dev.port, dev.exported.busid)
+    try:
+        device = _descriptor(link, wire.DESCRIPTOR_DEVICE, 0, 18)
+        configurations = []
+        for index in range(device[17]):
+            head = _descriptor(link, wire.DESCRIPTOR_CONFIGURATION, index, 9)
+            total = max(9, int.from_bytes(head[2:4], "little"))
+            configurations.append(_descriptor(link, wire.DESCRIPTOR_CONFIGURATION, index, total))
+        return device, configurations
+    finally:
+        if dev.link is None:
+            link.close()
+
+
+def _as_listed(exported: ExportedDevice) -> tuple[bytes, list[bytes]]:
+    """Descriptors with what a device list tells: classes, and no strings. Whoever opens the device is told the rest."""
+    numbers = (exported.vendor, exported.product, exported.release)
+    device = struct.pack("<BBH4B3H4B", 18, 1, 0x0200, *exported.class_triple, 64, *numbers, 0, 0, 0, 1)
+    interfaces = [
+        bytes([9, wire.DESCRIPTOR_INTERFACE, number, 0, 0, *triple, 0])
+        for number, triple in enumerate(exported.interfaces)
+    ]
+    total = 9 * (1 + len(interfaces))
+    head = struct.pack("<BBH5B", 9, wire.DESCRIPTOR_CONFIGURATION, total, len(interfaces), 1, 0, 0x80, 50)
+    return device, [head + b"".join(interfaces)]
 
 
 def _descriptor(link: UsbipLink, kind: int, index: int, length: int) -> bytes:

@@ -60,8 +60,8 @@ def list_devices(host: str, port: int) -> list[usbip.ExportedDevice]:
         devices = []
         for _ in range(struct.unpack(">I", reader.take(4, deadline))[0]):
             device, interfaces = usbip.ExportedDevice.unpack(reader.take(usbip.DEVICE_SIZE, deadline))
-            reader.take(4 * interfaces, deadline)
-            devices.append(device)
+            triples = struct.iter_unpack("3Bx", reader.take(4 * interfaces, deadline))
+            devices.append(device._replace(interfaces=tuple(triples)))
         return devices
 
 

@@ -19,6 +19,8 @@ from rig.firmware.document import read_document, wrong_field
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.esp_boots import EspBoots
 from rig.firmware.recipe import Recipe
+from rig.formats.dfu_suffix import split_suffix
+from rig.formats.dfuse_file import is_container
 from rig.formats.spark_flash import GENERATIONS
 
 Runs = Literal["ok", "crashes", "hangs", "never-confirms"]
@@ -258,6 +260,12 @@ class Manifest:
         assert entry.file is not None
         path = self.path.parent / entry.file
         try:
-            return path.read_bytes()
+            content = path.read_bytes()
         except OSError as error:
             raise Misuse(f"{self.path}: image {entry.name!r}: cannot read {path}: {error.strerror}") from error
+        if is_container(content) or split_suffix(content, str(path))[1] is not None:
+            raise Misuse(
+                f"{self.path}: image {entry.name!r}: {path} is a DFU file, where a plain image is wanted",
+                hint="`rig firmware add` unpacks it",
+            )
+        return content

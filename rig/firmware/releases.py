@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import LabFault, Misuse
-from rig.firmware.core_image import PRODUCT, VENDOR
+from rig.firmware import core_image
 from rig.firmware.esp_refusal import no_application
 from rig.firmware.file_kinds import kind_of
 from rig.firmware.manifest import Entry, Manifest
@@ -22,8 +22,6 @@ from rig.formats.spark_flash import plausible_first_word
 
 RELEASES = "releases"
 LARGEST = 16 * 1024 * 1024
-#: Whom the DFU suffix of a board's image must name: vendor and product of its bootloader.
-DFU_IDENTITIES = {"spark-core": (VENDOR, PRODUCT)}
 _CHUNK = 64 * 1024
 _TIMEOUT_SECONDS = 30.0
 
@@ -51,15 +49,14 @@ def fetch(source: str, sha256: str, watch: Progress) -> bytes:
 
 
 def add_release(manifest: Path, release: Release, content: bytes) -> Path:
-    """Store a release beside `manifest` and enter it; a DFU suffix is stripped. Returns the file. Raises Misuse."""
+    """Store a release beside `manifest` and enter it, without its DFU suffix or DfuSe container.
+
+    Returns the file. Raises Misuse.
+    """
     known = Manifest.load(manifest)
     if release.name in known.entries:
         raise Misuse(f"{manifest}: an image {release.name!r} is there already", hint="choose another --name")
-    data, suffix = split_suffix(content, release.name)
-    if suffix is not None and not suffix.fits(*DFU_IDENTITIES.get(release.board, (ANY, ANY))):
-        raise Misuse(
-            f"{release.name} is for a device {suffix.vendor:04x}:{suffix.product:04x}, not for a {release.board}"
-        )
+    data = _unwrapped(release, content)
     _refuse(release, data)
     digest = hashlib.sha256(data).hexdigest()
     twin = next((entry for entry in known.entries.values() if entry.sha256 == digest), None)
@@ -77,6 +74,19 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     fresh.write_text(f"{before}\n[[image]]\n{fields}", encoding="utf-8")
     fresh.replace(listing)
     return file
+
+
+def _unwrapped(release: Release, content: bytes) -> bytes:
+    """What a board would run. Raises Misuse for another device's file."""
+    if release.board == "spark-core":
+        fits, (data, suffix) = (core_image.VENDOR, core_image.PRODUCT), core_image.unwrap(content, release.name)
+    else:
+        fits, (data, suffix) = (ANY, ANY), split_suffix(content, release.name)
+    if suffix is not None and not suffix.fits(*fits):
+        raise Misuse(
+            f"{release.name} is for a device {suffix.vendor:04x}:{suffix.product:04x}, not for a {release.board}"
+        )
+    return data
 
 
 def _refuse(release: Release, data: bytes) -> None:

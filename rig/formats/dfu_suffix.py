@@ -12,7 +12,6 @@ _FORMAT = struct.Struct("<HHHH3sBI")
 SIZE = _FORMAT.size
 ANY = 0xFFFF
 _SIGNATURE = b"UFD"
-_DFUSE_PREFIX = b"DfuSe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,6 @@ class DfuSuffix:
 
 def split_suffix(content: bytes, name: str) -> tuple[bytes, DfuSuffix | None]:
     """What is to be written, and the suffix when the file has one. Raises Misuse for one that is damaged."""
-    if content.startswith(_DFUSE_PREFIX):
-        raise Misuse(f"{name} is a DfuSe container, not a raw image", hint="convert it, or take the .bin file")
     if len(content) < SIZE:
         return content, None
     device, product, vendor, dfu, signature, length, crc = _FORMAT.unpack(content[-SIZE:])

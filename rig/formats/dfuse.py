@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,30 +65,60 @@ class Segment:
     writable: bool
 
 
-_MULTIPLIER = {" ": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
+_MULTIPLIER = {"": 1, " ": 1, "B": 1, "K": 1024, "M": 1024 * 1024}
+_SECTORS = re.compile(r"\s*([0-9]{1,7})\*\s*([0-9]{1,7})([ BKM]?)([a-g])")
+_ADDRESS = re.compile(r"/\s*0x([0-9A-Fa-f]{1,8})\s*/")
+ADDRESS_SPACE = 1 << 32
 
 
 def parse_layout(text: str) -> list[Segment]:
     """Read an alternate setting's name, e.g. `@Internal Flash  /0x08000000/20*001Ka,108*001Kg`.
 
-    The letter counts bits: 1 readable, 2 erasable, 4 writable. Raises Misuse for anything else.
+    The letter counts bits: 1 readable, 2 erasable, 4 writable. What follows a layout that is whole is ignored: devices
+    send what lies behind the string in their memory. Raises Misuse for anything else.
     """
-    segments: list[Segment] = []
-    parts = text.rstrip("\0 ").split("/")
-    if not text.startswith("@") or len(parts) < 3 or len(parts) % 2 == 0:
+    at = text.find("/")
+    if not text.startswith("@") or at < 0:
         raise Misuse(f"not a DfuSe memory layout: {text!r}")
-    for start, sectors in zip(parts[1::2], parts[2::2], strict=True):
-        try:
-            address = int(start, 16)
-        except ValueError:
-            raise Misuse(f"not an address in a DfuSe memory layout: {start!r}") from None
-        for sector in sectors.split(","):
-            match = re.fullmatch(r"(\d+)\*(\d+)([ BKM])([a-g])", sector)
-            if not match:
-                raise Misuse(f"not a sector group in a DfuSe memory layout: {sector!r}")
-            page = int(match[2]) * _MULTIPLIER[match[3]]
-            bits = ord(match[4]) & 7
-            end = address + int(match[1]) * page
-            segments.append(Segment(address, end, page, bool(bits & 1), bool(bits & 2), bool(bits & 4)))
-            address = end
+    segments: list[Segment] = []
+    while (found := _ADDRESS.match(text, at)) is not None:
+        address, at = int(found[1], 16), found.end()
+        while True:
+            sectors = _SECTORS.match(text, at)
+            if sectors is None:
+                raise Misuse(f"not a sector group in a DfuSe memory layout: {text[at:]!r}")
+            segment = _segment(address, sectors)
+            segments.append(segment)
+            address, at = segment.end, sectors.end()
+            if text[at : at + 1] != ",":
+                break
+            at += 1
+    if not segments or text[at : at + 1] == "/":
+        raise Misuse(f"not an address in a DfuSe memory layout: {text[at:]!r}")
     return segments
+
+
+def _segment(address: int, sectors: re.Match[str]) -> Segment:
+    page, bits = int(sectors[2]) * _MULTIPLIER[sectors[3]], ord(sectors[4]) & 7
+    end = address + int(sectors[1]) * page
+    if not address < end <= ADDRESS_SPACE:
+        raise Misuse(f"no memory in a DfuSe memory layout: {sectors[0]!r} at {address:#x}")
+    return Segment(address, end, page, bool(bits & 1), bool(bits & 2), bool(bits & 4))
+
+
+def page_at(segments: Sequence[Segment], address: int, guess: int = 1024) -> tuple[int, int]:
+    """First address and size of the page an address is in; where no segment is announced the size is a guess."""
+    found = next((segment for segment in segments if segment.start <= address < segment.end), None)
+    start, size = (found.start, found.page) if found is not None else (0, guess)
+    return address - (address - start) % size, size
+
+
+def memories(segments: Sequence[Segment]) -> list[tuple[int, int]]:
+    """First addresses and ends of memories: segments that follow one another are one."""
+    joined: list[tuple[int, int]] = []
+    for segment in sorted(segments, key=lambda segment: segment.start):
+        if joined and joined[-1][1] == segment.start:
+            joined[-1] = (joined[-1][0], segment.end)
+        else:
+            joined.append((segment.start, segment.end))
+    return joined

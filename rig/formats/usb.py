@@ -54,3 +54,14 @@ def string_descriptor(text: str) -> bytes:
     """A string descriptor as it stands on the wire."""
     raw = text.encode("utf-16-le")
     return bytes([2 + len(raw), DESCRIPTOR_STRING]) + raw
+
+
+def parse_string(raw: bytes) -> str | None:
+    """The text of a string descriptor without the NULs it was filled up with; None for what is none.
+
+    Devices err: the length may say more than came, an odd byte is dropped, and what is no UTF-16 becomes U+FFFD.
+    """
+    if len(raw) < 2 or raw[1] != DESCRIPTOR_STRING:
+        return None
+    told = raw[2 : raw[0]]
+    return told[: len(told) & ~1].decode("utf-16-le", "replace").rstrip("\0")

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rig.boards.spark_core import refuse
-from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher, find_dfu
+from rig.clock import Clock, look_for
+from rig.drivers.dfu_devices import DfuDevice, find_dfu
+from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher
+from rig.drivers.usb_device import every_device, identity_of, port_of
+from rig.drivers.usb_port import DFU
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import DeviceFault, LabFault, Misuse
-from rig.firmware.core_image import read_core_image
-from rig.firmware.manifest import Image
-from rig.formats.dfu_suffix import split_suffix
-from rig.formats.dfuse import Segment
+from rig.firmware.core_image import LARGEST, read_core_image
+from rig.firmware.given_file import read_given
+from rig.formats.dfuse import memories
 from rig.formats.usbip import ProtocolError
+from rig.lab.dfu_files import Piece
 from rig.ports import read_address
+
+#: How long a board that is told to leave may take until it shows itself on USB again.
+BACK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,52 +46,46 @@ class Where:
         return UsbipBackend(host, port)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A device in DFU mode."""
-
-    device: Any
-    identity: str
-    serial: str
-    segments: tuple[Segment, ...]
+def find_devices(where: Where) -> list[DfuDevice]:
+    """Every device with a DFU interface, fit to be driven or not. Raises Misuse, LabFault."""
+    found = find_dfu(where.backend())
+    return [device for device in found if where.serial in (None, device.serial)]
 
 
-def find_devices(where: Where) -> list[Found]:
-    """Every device in DFU mode, with its memories. Raises Misuse, LabFault."""
-    found = []
-    for device in find_dfu(where.backend()):
-        identity = f"{device.idVendor:04x}:{device.idProduct:04x}"
-        try:
-            serial = DfuHost(device).serial_number()
-            if where.serial not in (None, serial):
-                continue
-            with DfuHost(device) as host:
-                found.append(Found(device, identity, serial, tuple(host.segments)))
-        except (DeviceFault, LabFault) as error:
-            print(f"rig: a device {identity} is in DFU mode, but cannot be used: {error}", file=sys.stderr)
-    return found
+def the_device(where: Where) -> DfuDevice:
+    """The one device that is meant: where several would do, the Core.
 
-
-def the_device(where: Where) -> Found:
-    """The one device that is meant. Raises Misuse when there are several, LabFault when there is none."""
-    found = find_devices(where)
+    Raises Misuse when it may be any of several, and LabFault when there is none.
+    """
+    seen = find_dfu(where.backend())
+    fit = [device for device in seen if device.fault is None and where.serial in (None, device.serial)]
+    chosen = [device for device in fit if device.identity == DFU] or fit
     place = where.usbip or "this machine's USB"
-    if not found:
-        raise LabFault(
-            f"no device in DFU mode at {place}" + (f" with serial {where.serial}" if where.serial else ""),
-            hint="hold MODE for 4 s from reset until the LED blinks yellow",
-        )
-    if len(found) > 1:
-        serials = ", ".join(entry.serial for entry in found)
-        raise Misuse(f"{len(found)} devices are in DFU mode at {place}: {serials}", hint="choose one with --serial")
-    return found[0]
+    if not chosen:
+        over = [device for device in seen if None in (where.serial, device.serial) or device.serial == where.serial]
+        raise _nothing(over, f"at {place}" + (f" with serial {where.serial}" if where.serial else ""))
+    if len(chosen) > 1:
+        serials = ", ".join(repr(entry.serial) for entry in chosen)
+        raise Misuse(f"{len(chosen)} devices are in DFU mode at {place}: {serials}", hint="choose one with --serial")
+    return chosen[0]
 
 
-def read_memory(found: Found, address: int, length: int | None, watch: Watcher) -> bytes:
+def _nothing(over: list[DfuDevice], where: str) -> LabFault:
+    """No device will do; those that were passed over are named, a Core first."""
+    ranked = sorted(over, key=lambda device: device.identity != DFU)
+    faults = [(device.identity, device.fault) for device in ranked if device.fault is not None]
+    hints = [fault.hint for _, fault in faults if fault.hint]
+    return LabFault(
+        f"no device in DFU mode {where}" + "".join(f"; {identity}: {fault.message}" for identity, fault in faults),
+        hint=hints[0] if hints else "hold MODE for 4 s from reset until the LED blinks yellow",
+    )
+
+
+def read_memory(found: DfuDevice, address: int, length: int | None, watch: Watcher) -> bytes:
     """`length` bytes from `address`; without a length to the end of the memory. Raises Misuse, LabFault."""
-    memory = next((span for span in _joined(found.segments) if span[0] <= address < span[1]), None)
+    memory = next((span for span in memories(found.segments) if span[0] <= address < span[1]), None)
     if memory is None:
-        told = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in _joined(found.segments))
+        told = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in memories(found.segments))
         raise Misuse(f"{address:#010x} is in no memory of the device", hint=f"it has {told}")
     end = memory[1] if length is None else address + length
     if not address < end <= memory[1]:
@@ -96,59 +96,63 @@ def read_memory(found: Found, address: int, length: int | None, watch: Watcher) 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What to write: a file's content without its suffix, where, and how."""
+    """What to write, sorted by address, and how; `leave` lets the board start it."""
 
-    image: Image
-    address: int
+    pieces: tuple[Piece, ...]
     order: EraseOrder = EraseOrder.ALL_FIRST
     leave: bool = False
     force: bool = False
 
 
-def load_file(path: Path, found: Found) -> Image:
-    """An image from a file as dfu-util takes it: a suffix is checked and stripped. Raises Misuse."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
-    data, suffix = split_suffix(content, str(path))
-    vendor, product = (int(part, 16) for part in found.identity.split(":"))
-    if suffix is not None and not suffix.fits(vendor, product):
-        raise Misuse(f"{path} is for {suffix.vendor:04x}:{suffix.product:04x}, the device is {found.identity}")
-    if not data:
-        raise Misuse(f"{path} is empty")
-    return Image(path.name, "spark-core", "unknown", data, "ok")
-
-
 def image_for_core(path: Path, *, force: bool) -> bytes:
     """What is to be sent to a Core over the air; unless forced, only what one could run. Raises Misuse."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
-    return read_core_image(content, str(path), force=force)
+    return read_core_image(read_given(path, LARGEST), str(path), force=force)
 
 
-def write_memory(found: Found, write: Write, watch: Watcher) -> float:
+def write_memory(found: DfuDevice, write: Write, watch: Watcher) -> float:
     """Write, read back, and leave if told to; returns seconds. Raises Misuse, DeviceFault, LabFault."""
-    began = time.monotonic()
+    began, answered = time.monotonic(), True
     with DfuHost(found.device, watch=watch) as host:
         if not write.force:
-            refuse(write.image, write.address, host)
-        host.write(write.address, write.image.data, write.order)
-        if host.read(write.address, len(write.image)) != write.image.data:
-            raise DeviceFault(f"{write.image.name} was written, but reads back different", phase="program")
+            for piece in write.pieces:
+                refuse(piece.image, piece.address, host)
+        for piece in write.pieces:
+            host.write(piece.address, piece.image.data, write.order)
+        for piece in write.pieces:
+            if host.read(piece.address, len(piece.image)) != piece.image.data:
+                raise DeviceFault(f"{piece.image.name} was written, but reads back different", phase="program")
         if write.leave:
-            host.leave(write.address)
+            answered = host.leave(write.pieces[0].address)
+    if not answered:
+        _see_it_return(found)
     return time.monotonic() - began
 
 
-def _joined(segments: tuple[Segment, ...]) -> list[tuple[int, int]]:
-    """Segments that follow one another as one memory."""
-    joined: list[tuple[int, int]] = []
-    for segment in sorted(segments, key=lambda segment: segment.start):
-        if joined and joined[-1][1] == segment.start:
-            joined[-1] = (joined[-1][0], segment.end)
-        else:
-            joined.append((segment.start, segment.end))
-    return joined
+def _see_it_return(found: DfuDevice) -> None:
+    """A board that was gone before it had answered: it has left when it is back, and not in DFU. Raises a fault."""
+    seen: list[str | None] = [None]
+
+    def is_back() -> bool:
+        seen[0] = _identity_at(found)
+        return seen[0] not in (None, found.identity)
+
+    if look_for(is_back, seconds=BACK_SECONDS, clock=Clock(), every=0.1):
+        return
+    if seen[0] is not None:
+        raise DeviceFault(
+            "did not answer when it was told to leave, and is in DFU mode", phase="commit", hint="reset it"
+        )
+    raise LabFault(
+        f"gone before it had answered, and not back on USB within {BACK_SECONDS:.0f} s; what was written read back",
+        phase="commit",
+        hint="has it power? Firmware that shows nothing on USB looks the same",
+    )
+
+
+def _identity_at(found: DfuDevice) -> str | None:
+    """What hangs now on the port where a device hung; None for nothing, or while nobody can tell."""
+    try:
+        here = (d for d in every_device(found.device.backend) if port_of(d) == port_of(found.device))
+        return next((identity_of(device) for device in here), None)
+    except LabFault:
+        return None

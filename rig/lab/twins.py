@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
+from rig.firmware.core_image import LARGEST, read_core_image
+from rig.firmware.given_file import read_given, read_secret
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Image, Manifest
 from rig.formats import spark_flash as layout
@@ -36,10 +38,8 @@ def core_catalogue(manifest: Manifest, good: Iterable[Path] = ()) -> Catalogue:
     """Images of the manifest that a Core would start at all, and files that run well. Raises Misuse."""
     images = [image for image in manifest.images("spark-core") if plausible_first_word(image.data)]
     for path in good:
-        try:
-            images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, path.read_bytes(), "ok"))
-        except OSError as error:
-            raise Misuse(f"cannot read {path}: {error.strerror}") from error
+        data = read_core_image(read_given(path, LARGEST), str(path), force=True)
+        images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, data, "ok"))
     return Catalogue(images)
 
 
@@ -122,11 +122,14 @@ def serve_core(plan: CoreTwinPlan) -> None:
     serve(start, process.close, fatal=Exception)
 
 
-def serve_relay(*, wires: list[str], host: str, modbus_port: int, http_port: int) -> None:
+def serve_relay(
+    *, wires: list[str], host: str, modbus_port: int, http_port: int, password_file: Path | None = None
+) -> None:
     """Serve one relay board until a signal. Raises Misuse or LabFault before it is ready."""
     from rig.twin.relay import Relay, RelayServers, Wire
 
-    servers = RelayServers(Relay([Wire.parse(text) for text in wires]))
+    password = read_secret(password_file) if password_file is not None else None
+    servers = RelayServers(Relay([Wire.parse(text) for text in wires]), password)
     serve(lambda: servers.start(host, modbus_port, http_port), servers.close)
 
 

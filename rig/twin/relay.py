@@ -19,10 +19,13 @@ from pyModbusTCP.server import DataBank, ModbusServer
 
 from rig.errors import LabFault, Misuse
 from rig.ports import format_address, free_port, read_address, taking
+from rig.twin.digest_guard import DigestGuard
 
 log = logging.getLogger(__name__)
 
 LINES = ("power", "mode", "reset", "boot")
+#: What it calls itself, also as the realm of its password.
+NAME = "twin-relay"
 _WIRE_SECONDS = 2.0
 
 
@@ -126,10 +129,11 @@ class _Coils(DataBank):  # type: ignore[misc]
 
 
 class RelayServers:
-    """Both protocols around one relay."""
+    """Both protocols around one relay; with a `password` its HTTP asks for it, and Modbus has none to ask for."""
 
-    def __init__(self, relay: Relay):
+    def __init__(self, relay: Relay, password: str | None = None):
         self.relay = relay
+        self._guards = [DigestGuard(password, NAME).middleware] if password is not None else []
         self._modbus: ModbusServer | None = None
         self._runner: web.AppRunner | None = None
 
@@ -144,7 +148,7 @@ class RelayServers:
         except ModbusServer.NetworkError as error:
             where = format_address(host, modbus_port)
             raise LabFault(f"cannot listen on {where}: {error}", hint="is it free? Port 0 takes one that is") from error
-        app = web.Application()
+        app = web.Application(middlewares=self._guards)
         app.router.add_post("/rpc", self._rpc)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
@@ -184,4 +188,4 @@ class RelayServers:
 
     def _reply(self, call: dict[str, Any], **content: dict[str, Any]) -> web.Response:
         status = 500 if "error" in content else 200
-        return web.json_response({"id": call.get("id"), "src": "twin-relay", **content}, status=status)
+        return web.json_response({"id": call.get("id"), "src": NAME, **content}, status=status)

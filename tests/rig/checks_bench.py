@@ -23,7 +23,7 @@ from rig.firmware import releases
 from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import DfuSuffix, add_suffix
 from rig.formats.spark_keys import ServerRecord
-from rig.lab import acquisition, by_hand, health, holder, reservation, scheduling
+from rig.lab import acquisition, dfu_files, health, holder, reservation, scheduling
 from rig.recovery.ladder import RescueLadder
 from rig.trust import core_key
 from rig.twin.spark_core.boot_once import CAUSES
@@ -100,12 +100,13 @@ def a_damaged_file_is_refused(folder):
     content = add_suffix(ROLES["new"].data, DfuSuffix(0x1D50, 0x607F))
     (folder / "new.dfu").write_bytes(b"x" + content[1:])
     found = SimpleNamespace(identity="1d50:607f")
-    assert raises(Misuse, lambda: by_hand.load_file(folder / "new.dfu", found))
+    assert raises(Misuse, lambda: dfu_files.load_file(folder / "new.dfu", found))
 
 
 def a_suffix_is_no_part_of_the_image(folder):
     (folder / "new.dfu").write_bytes(add_suffix(ROLES["new"].data, DfuSuffix(0x1D50, 0x607F)))
-    assert by_hand.load_file(folder / "new.dfu", SimpleNamespace(identity="1d50:607f")).data == ROLES["new"].data
+    (piece,) = dfu_files.load_file(folder / "new.dfu", SimpleNamespace(identity="1d50:607f"))
+    assert piece.image.data == ROLES["new"].data
 
 
 def a_release_of_another_hash_is_refused(folder):

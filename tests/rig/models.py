@@ -77,12 +77,8 @@ class ModelUsb:
         self.core.advance(self.core.time + seconds)
 
     def __getitem__(self, index: int) -> list[SimpleNamespace]:
-        return [SimpleNamespace(iInterface=i, bInterfaceClass=0xFE, bInterfaceSubClass=1) for i in (4, 5)]
-
-    @property
-    def langids(self) -> tuple[int, ...]:
-        """English."""
-        return (0x0409,)
+        dfu = {"bInterfaceClass": 0xFE, "bInterfaceSubClass": 1, "bInterfaceProtocol": 2, "bInterfaceNumber": 0}
+        return [SimpleNamespace(bAlternateSetting=i, iInterface=4 + i, **dfu) for i in (0, 1)]
 
     def set_interface_altsetting(self, interface: int, alternate: int) -> None:
         """Configure and select."""

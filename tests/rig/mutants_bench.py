@@ -12,7 +12,7 @@ from rig.drivers import console
 from rig.evidence import cut_map
 from rig.firmware import releases
 from rig.formats import spark_flash as layout
-from rig.lab import acquisition, by_hand, health, holder, reservation, scheduling
+from rig.lab import acquisition, dfu_files, health, holder, reservation, scheduling
 from rig.power.copy_landing import Copy
 from rig.recovery.ladder import RescueLadder
 from rig.trust import core_key
@@ -103,11 +103,11 @@ MUTANTS = {
         checks_bench.a_core_without_its_bootloader_is_dead,
     ),
     "files: a suffix's CRC is not checked": (
-        lambda m: m.setattr(by_hand, "split_suffix", lambda content, _name: (content[:-16], None)),
+        lambda m: m.setattr(dfu_files, "split_suffix", lambda content, _name: (content[:-16], None)),
         checks_bench.a_damaged_file_is_refused,
     ),
     "files: a suffix is written into flash": (
-        lambda m: m.setattr(by_hand, "split_suffix", _unsplit),
+        lambda m: m.setattr(dfu_files, "split_suffix", _unsplit),
         checks_bench.a_suffix_is_no_part_of_the_image,
     ),
     "releases: the hash is not checked": (

@@ -101,6 +101,10 @@ GOOD_LAYOUTS = {
     ],
     "@SPI Flash : SST25x/0x00000000/512*04Kg\0\0": [(0, 0x20_0000, 4096, True)],
     "@Two /0x00/02*016 g/0x1000/1*2Mg": [(0, 32, 16, True), (0x1000, 0x20_1000, 2 << 20, True)],
+    "@Option Bytes  /0x1FFFC000/01*016e,01*8 a\ucc10\u01a8": [
+        (0x1FFF_C000, 0x1FFF_C010, 16, True),
+        (0x1FFF_C010, 0x1FFF_C018, 8, False),
+    ],
 }
 
 
@@ -110,7 +114,9 @@ def test_a_memory_layout_is_read_off_the_name(text):
     assert segments == GOOD_LAYOUTS[text]
 
 
-@pytest.mark.parametrize("text", ["", "CORE DFU", "@x/0x0", "@x/zz/1*1Kg", "@x/0x0/1*1Xg", "@x/0x0/1*1K"])
+@pytest.mark.parametrize(
+    "text", ["", "CORE DFU", "@x/0x0", "@x/zz/1*1Kg", "@x/0x0/1*1Xg", "@x/0x0/1*1K", "@x/0x0/1*1Kg,"]
+)
 def test_a_name_that_is_no_layout_is_named_in_the_error(text):
     with pytest.raises(Misuse, match="DfuSe memory layout"):
         dfuse.parse_layout(text)

@@ -27,6 +27,7 @@ import mutants_spark_api
 import mutants_swap
 import mutants_timeline
 import mutants_trust
+import mutants_usb
 import mutants_watch
 import pytest
 from models import ROLES
@@ -248,6 +249,7 @@ TABLES = [
             mutants_esp_serial,
             mutants_https,
             mutants_trust,
+            mutants_usb,
             mutants_swap,
             mutants_probe,
             mutants_timeline,

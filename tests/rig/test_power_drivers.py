@@ -11,7 +11,10 @@ from test_relay import relay_servers
 
 from rig.clock import Clock, look_for
 from rig.drivers.relay import RelayDriver
+from rig.drivers.shelly import ShellyPowerDriver
 from rig.twin.relay import Wire
+
+PASSWORD = "spark-and-co"
 
 
 def ours(target, modbus, _http):
@@ -30,15 +33,31 @@ def labgrids_shelly(target, _modbus, http):
     return NetworkPowerDriver(target, "power", delay=0.2)
 
 
-@pytest.fixture(params=[ours, labgrids_coil, labgrids_shelly], ids=lambda driver: driver.__name__)
+def shelly_with_a_password(target, _modbus, http):
+    host = http.replace("http://", f"http://admin:{PASSWORD}@")
+    NetworkPowerPort(target, "socket", model="shelly_gen2", host=host, index=0)
+    return ShellyPowerDriver(target, "power", delay=0.2)
+
+
+DRIVERS = {
+    "ours": (ours, None),
+    "labgrid's coil": (labgrids_coil, None),
+    "labgrid's Shelly": (labgrids_shelly, None),
+    "a Shelly with a password": (shelly_with_a_password, PASSWORD),
+    "ours, where HTTP asks for a password": (ours, PASSWORD),
+}
+
+
+@pytest.fixture(params=DRIVERS)
 def wired(request, tmp_path):
     """A power driver, and a board on its relay that knows whether it has power."""
+    make, password = DRIVERS[request.param]
     with (
         served_core(tmp_path / "core") as core,
-        relay_servers([Wire("power", core.host, core.control_port)]) as (_, modbus, http),
+        relay_servers([Wire("power", core.host, core.control_port)], password) as (_, modbus, http),
     ):
         target = Target("main")
-        driver = request.param(target, modbus, http)
+        driver = make(target, modbus, http)
         target.activate(driver)
         yield driver, core
         target.cleanup()

@@ -19,8 +19,8 @@ from rig.twin.relay import Relay, RelayServers, Wire
 
 
 @contextlib.contextmanager
-def relay_servers(wires):
-    servers = RelayServers(Relay(wires))
+def relay_servers(wires, password=None):
+    servers = RelayServers(Relay(wires), password)
     with contextlib.closing(LoopThread()) as loop:
         ready = loop.run(servers.start("127.0.0.1", 0, 0))
         try:

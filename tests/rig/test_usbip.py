@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from models import served_core
 
 from rig.clock import Clock, wait_for
-from rig.drivers.dfu_host import find_dfu
+from rig.drivers.dfu_devices import find_dfu
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import UsbipLink, list_devices
 from rig.errors import LabFault
@@ -123,7 +123,7 @@ def test_pyusb_sees_strings_alternate_settings_and_stalls(backend):
 
 def test_a_board_in_dfu_is_found_and_one_that_runs_is_not(blank, backend, tmp_path):
     (found,) = find_dfu(backend)
-    assert found.serial_number == "8D81306E5055"
+    assert (found.serial, found.fault) == ("8D81306E5055", None)
     blank.power(False)
     assert find_dfu(backend) == []
     with served_core(tmp_path / "running") as core:
