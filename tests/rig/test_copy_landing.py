@@ -68,8 +68,8 @@ def agrees(truth, landing) -> bool:
         far = layout.EXTERNAL_SECTOR if truth.kind == "xerase" else 64
         near = landing.address is None or abs(landing.address - truth.address) <= far
         return (truth.kind.startswith("x") and near) or (landing.known_by == "inferred" and in_flags)
-    if landing.phase == "outside":
-        return truth.first == 0 or truth.kind == "xerase" or truth.address >= layout.FLAGS_ADDRESS + 8
+    if landing.phase == "outside":  # of the flags, nvmem and ota alone tell that a copy has begun
+        return truth.first == 0 or truth.kind == "xerase" or truth.address >= layout.FLAGS_ADDRESS + 6
     if landing.known_by == "inferred":
         return truth.kind in ("erase", "prog")
     if landing.phase == "erase":
