@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from rig.errors import Misuse
-from rig.lab.clouds import serve_spark_cloud
+from rig.lab.clouds import SparkCloudPlan, serve_spark_cloud
 from rig.servers.spark.api.token import AccessToken
 from rig.trust.server_key import make_server_key, store_server_key
 
