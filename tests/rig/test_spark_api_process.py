@@ -117,5 +117,5 @@ def test_a_key_is_not_where_the_token_is_kept(tmp_path, lies):
     before = path.read_bytes() if lies else None
     addresses = dict.fromkeys(("listen", "control", "api"), "127.0.0.1:0")
     with pytest.raises(Misuse, match="the access token has a file of this name"):
-        serve_spark_cloud(server_key=path, core_keys=tmp_path / "keys", faults=[], announce=None, **addresses)
+        serve_spark_cloud(SparkCloudPlan(server_key=path, core_keys=tmp_path / "keys", **addresses), None)
     assert (path.read_bytes() if path.exists() else None) == before
