@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rig.boards.board import Contents, power_cycle, verify_off
+from rig.boards.board import Contents, feed, power_cycle, verify_off
 from rig.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.boards.esp32_timing import Esp32Timing
 from rig.boards.golden import GoldenSet
 from rig.boards.servers import Servers, servers_of
 from rig.boards.timing import MARGIN_SECONDS
 from rig.boards.updates import Updates
-from rig.boards.wiring import Button, Relay, button_of, held, wired
+from rig.boards.wiring import Button, Buttons, Relay, button_of, wired
 from rig.clock import Clock, look_for, wait_for
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import Watcher, nobody
@@ -57,6 +57,7 @@ class Esp32:
         self.known = False
         self.cast: dict[str, str] = {}
         self._serial, self._boot, self._reset = serial, boot, reset
+        self.buttons = Buttons(boot, reset)
         self.log = BootLog(console)
         self._session = ExitStack()
         self._rom: RomLoader | None = None
@@ -116,7 +117,7 @@ class Esp32:
                 board=self.name,
             )
         self.log.begin()
-        self.relay.on()
+        feed(self)
 
     def start(self, watch: Watcher = nobody) -> None:
         """Power-cycle; tells `watch` of the power-on."""
@@ -137,7 +138,7 @@ class Esp32:
         reset = wired(self._reset, "EN", "reset", board=self.name)
         self.known = False
         self.hang_up()
-        with held(reset):
+        with self.buttons.held(reset):
             self.clock.sleep(self.timing.reset_pulse)
             self.log.begin()
 
@@ -162,7 +163,7 @@ class Esp32:
         """
         boot = wired(self._boot, "GPIO0", "boot", board=self.name)
         self.power_off()
-        with held(boot):
+        with self.buttons.held(boot):
             self.power_on()
             if self.bridge_vanishes:  # it comes back too late for the ROM's words: the loader's answer must do
                 self._see_loader()

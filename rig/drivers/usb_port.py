@@ -13,7 +13,7 @@ from labgrid.driver.common import Driver
 from rig.drivers.place import place_name, place_tags
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
-from rig.errors import LabFault
+from rig.errors import LabFault, Unreachable
 from rig.formats.usbip import ProtocolError
 
 SPARK_VENDOR = 0x1D50
@@ -64,7 +64,7 @@ class UsbipPortDriver(Driver):  # type: ignore[misc]
         where = f"{self.service.address}:{self.service.port}"
         if getattr(error, "errno", None) == errno.EBUSY:
             return LabFault(f"the USB device at {where} is in use", board=place_name(self.target))
-        return LabFault(
+        return Unreachable(
             f"no USB/IP at {where}: {error}", board=place_name(self.target), hint="is the exporter's host up?"
         )
 

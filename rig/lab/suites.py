@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,14 +20,14 @@ from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, Ru
 from rig.firmware.manifest import BoardKind, Manifest
 from rig.lab.asked import Wanted, boards_asked_for
 from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
-from rig.lab.chosen import ASKED, RACK
+from rig.lab.chosen import ASKED, LOST, RACK
 from rig.lab.environment import rack_environment
 from rig.lab.waiting import WaitingWatch
 
 #: pytest's plugins that no board suite needs; each worker would take a second to load them.
 UNUSED_PLUGINS = ("cacheprovider", "hypothesispytest", "benchmark")
-#: Told as it happens: ("collected", count), ("started", name), ("finished", TestResult), or ("waiting", who has what is
-#: waited for; empty when nothing is any more), the last on a thread of its own.
+#: Told as it happens: ("collected", count), ("started", name), ("finished", TestResult); and, on a thread of its own,
+#: ("waiting", who has what is waited for; empty when nothing is any more) and ("told", what was found of the lab).
 Listener = Callable[[str, Any], None]
 
 
@@ -45,9 +45,10 @@ class Run:
 class Watcher:
     """A pytest plugin that turns reports into results and tells a listener."""
 
-    def __init__(self, listener: Listener, asked: list[Wanted] | None = None):
+    def __init__(self, listener: Listener, asked: list[Wanted] | None = None, lost: Sequence[RigError] = ()):
+        """`asked` are the boards that tests are known to ask for, `lost` faults of boards not brought back."""
         self._listener = listener
-        self._asked = asked
+        self._asked, self._lost = asked, list(lost)
         self._open: dict[str, TestResult] = {}
         self._counted = False
         self.results: list[TestResult] = []
@@ -57,6 +58,7 @@ class Watcher:
     def pytest_configure(self, config: pytest.Config) -> None:
         """The listener tells people what happens: pytest's own report would only be in its way."""
         config.pluginmanager.unregister(name="terminalreporter")
+        config.stash[LOST] = self._lost
         if self._asked is not None:
             config.stash[ASKED] = self._asked
 
@@ -108,10 +110,12 @@ class Watcher:
             self.results.append(TestResult(report.nodeid, MISUSE, 0.0, _last_line(report)))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """What died in the rack while tests ran explains their faults: it is named."""
+        """What died in the rack while tests ran explains their faults: it is named, as are boards not brought back."""
         rack = session.config.stash.get(RACK, None)
         for death in rack.dead() if rack is not None else []:
             self.results.append(TestResult("rack", LAB_FAULT, 0.0, death.obituary()))
+        for fault in session.config.stash.get(LOST, []):
+            self.results.append(TestResult(f"rack: {fault.board}", LAB_FAULT, 0.0, str(fault)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -152,16 +156,18 @@ def run_suites(
     asked = _asked_for(keyword, what) if keyword else None
     if asked is not None:
         workers = max(1, min(workers, len(asked)))
+    lost: list[RigError] = []
     if rack != "virtual":
-        from rig.lab.acquisition import free_places
+        from rig.lab.acquisition import begin, free_places
 
         coordinator = coordinator or os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
+        lost = begin(coordinator, Path(rack), partial(listener, "told"))
         workers = max(1, min(workers, free_places(coordinator)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Misuse(f"cannot make the report folder {folder}: {error.strerror}") from error
-    watcher = Watcher(listener, asked)
+    watcher = Watcher(listener, asked, lost)
     arguments = [
         *what,
         *("--rig-report", str(folder)),
@@ -170,7 +176,10 @@ def run_suites(
         *(["--lg-coordinator", coordinator] if coordinator else []),
     ]
     os.environ["RIG_RUN_ID"] = run_id
-    with tempfile.TemporaryDirectory() as notes, WaitingWatch(Path(notes), partial(listener, "waiting")):
+    with (
+        tempfile.TemporaryDirectory() as notes,
+        WaitingWatch(Path(notes), partial(listener, "waiting"), partial(listener, "told")),
+    ):
         code = pytest.main(arguments, plugins=[watcher])
     if watcher.broken_by is not None:
         raise watcher.broken_by
