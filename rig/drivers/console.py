@@ -94,6 +94,12 @@ class Rfc2217Link:
         url = f"rfc2217://{host}:{port}?ign_set_control&timeout={CONNECT_SECONDS}"
         self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
 
+        self._has_answered = self._port.answers(CONNECT_SECONDS)
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the server answers within `seconds`; one that never did is believed to."""
+        return not self._has_answered or self._port.answers(seconds)
+
     def read(self) -> bytes:
         """What has come."""
         first: bytes = self._port.read(1)
@@ -185,6 +191,18 @@ class ConsoleRecorder:
     def connected(self) -> bool:
         """Whether the other end is there now."""
         return self._link is not None
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the other end is there and answers within `seconds`, as far as it can be asked: a raw one cannot."""
+        deadline = time.monotonic() + seconds
+        while (link := self._link) is None:
+            if time.monotonic() > deadline:
+                return False
+            self._stop.wait(POLL_SECONDS)
+        try:
+            return not isinstance(link, Rfc2217Link) or link.answers(max(deadline - time.monotonic(), POLL_SECONDS))
+        except (OSError, serial.SerialException):
+            return False
 
     def write(self, data: bytes) -> None:
         """Send. Raises LabFault while the other end is not there."""

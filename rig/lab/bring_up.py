@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.boards.bring_up import UNKNOWN, BroughtUp, Recipe, bring_up
-from rig.errors import LabFault, Misuse, RigError, Unreachable
+from rig.errors import LabFault, RigError
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
 from rig.lab.children import die_with
+from rig.lab.health import is_suspect
 from rig.lab.targets import the_core
 
 
@@ -58,10 +59,9 @@ def _bring_one_up(lab: Lab, place: str, recipe: Recipe, manifest: Path) -> Broug
             board = the_core(boards.take(place))
             try:
                 told = bring_up(board, recipe, Manifest.load(manifest), steps.append)
-            except (Misuse, Unreachable):
-                raise
             except RigError as error:
-                boards.quarantine(place, f"bring-up {steps[-1]}: {error.message}")
+                if is_suspect(board, error):
+                    boards.quarantine(place, f"bring-up {steps[-1]}: {error.message}")
                 raise
             if told.generation != UNKNOWN:
                 boards.tell(place, generation=told.generation)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from rig.campaign.bench import Bench
-from rig.errors import DeviceFault, LabFault, Unreachable
+from rig.errors import DeviceFault, LabFault
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
+from rig.lab.health import is_suspect
 from rig.lab.kinds import AnyBoard, kind_called
 
 TRIES = 3
@@ -43,9 +44,8 @@ def clear(boards: Boards, place: str, known: Manifest, note: Callable[[str], Non
     board = boards.take(place)
     try:
         control_cut(board, known, note)
-    except Unreachable:  # that says nothing about the board: it stays as healthy as it was
-        raise
     except (DeviceFault, LabFault) as error:
-        boards.quarantine(place, error.message)
+        if is_suspect(board, error):
+            boards.quarantine(place, error.message)
         raise
     boards.acquit(place)

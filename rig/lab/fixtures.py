@@ -162,17 +162,19 @@ def _clear_servers(board: AnyBoard) -> None:
 @contextmanager
 def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench[Any]) -> Iterator[None]:
     """Take a board out of circulation that is given up or cannot be brought back; an engineer's own is left to them."""
+    from rig.lab.health import is_suspect
+
     reason: str | None = None
+    own = is_engineers_own(request.config)
     try:
         yield
         reason = bench.condemned
-    except Misuse:
-        raise
     except RigError as error:
-        reason = error.message
+        if not own and is_suspect(bench.board, error):
+            reason = error.message
         raise
     finally:
-        if reason is not None and not is_engineers_own(request.config):
+        if reason is not None and not own:
             boards: Boards = request.getfixturevalue("boards")
             boards.quarantine(bench.board.name, reason)
 
