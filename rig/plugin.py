@@ -94,6 +94,14 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run that is told to end does so at once, and its workers with it: they would make their cuts to the end."""
+    controller = session.config.pluginmanager.get_plugin("dsession")
+    if exitstatus == pytest.ExitCode.INTERRUPTED and controller is not None:
+        controller.nodemanager.EXIT_TIMEOUT = 0
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that ask for the same rare board share a worker; slow ones come first, so that none is waited for last."""
     from rig.lab.scheduling import slowness, write_groups

@@ -145,6 +145,8 @@ def run_suites(
     extra: list[str],
 ) -> Run:
     """Run tests/boards and write the report folder. Raises Misuse for bad options, LabFault without a coordinator."""
+    from rig.lab.acquisition import begin, free_places
+
     began = time.monotonic()
     run_id = time.strftime("%Y%m%d-%H%M%S")
     folder = (report or Path("reports") / run_id).resolve()
@@ -158,8 +160,6 @@ def run_suites(
         workers = max(1, min(workers, len(asked)))
     lost: list[RigError] = []
     if rack != "virtual":
-        from rig.lab.acquisition import begin, free_places
-
         coordinator = coordinator or os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
         lost = begin(coordinator, Path(rack), partial(listener, "told"))
         workers = max(1, min(workers, free_places(coordinator)))
@@ -181,6 +181,8 @@ def run_suites(
         WaitingWatch(Path(notes), partial(listener, "waiting"), partial(listener, "told")),
     ):
         code = pytest.main(arguments, plugins=[watcher])
+        if code == pytest.ExitCode.INTERRUPTED and coordinator:
+            begin(coordinator, Path(rack), partial(listener, "told"))  # what its workers had
     if watcher.broken_by is not None:
         raise watcher.broken_by
     verdict = judge(watcher.results)
