@@ -14,6 +14,7 @@ from rig.errors import LabFault, Misuse, RigError, Unreachable
 from rig.lab.coordinator import Coordinator
 from rig.lab.health import HEALTH, OK, QUARANTINE, Health, acquit, all_health, is_quarantined, quarantine
 from rig.lab.hold import Hold
+from rig.lab.holder import is_abandoned
 from rig.lab.kinds import AnyBoard
 from rig.lab.reaping import BroughtBack, bring_back
 from rig.lab.reservation import Reservation
@@ -212,16 +213,13 @@ class Boards:
     def _take_if_free(self, name: str) -> bool:
         """Take a place that looked free; one whose exporter is gone is passed over, and named once."""
         try:
-            lacks = self._coordinator.lacks(name)
-            if lacks is not None:
-                raise Unreachable(f"nobody offers {lacks}", board=name, hint="is its exporter alive?")
             if not self._hold.acquire_if_free(name):
                 return False
             self._begin(name)
         except Unreachable as error:
             error.board = error.board or name
             self._passed_over[name] = error
-            tell_once(f"passed over: {error}")
+            tell_once(name, f"passed over: {error}")
             return False
         self._passed_over.pop(name, None)
         return True
@@ -241,24 +239,26 @@ class Boards:
             return
 
 
-def begin(coordinator: str, environment: Path, tell: Callable[[str], None]) -> list[RigError]:
+def begin(coordinator: str, environment: Path) -> list[RigError]:
     """Bring boards back before a run, telling which; returns the faults of those that could not be.
 
     Raises LabFault without a coordinator.
     """
     with Boards(coordinator, environment) as boards:
         done = boards.brought_back
-    if brought := [*done.given_back, *done.powered]:
-        tell(f"brought back: {', '.join(brought)}")
+    for place in (*done.given_back, *done.powered):
+        tell_once(f"{place} brought back", f"brought back: {place}")
     for fault in done.unreachable:
-        tell(f"passed over: {fault}")
+        tell_once(str(fault.board), f"passed over: {fault}")
     return done.faults
 
 
 def free_places(coordinator: str) -> int:
-    """How many places with a board nobody holds now. Raises LabFault without a coordinator."""
+    """How many places with a board somebody offers and nobody alive holds. Raises LabFault without a coordinator."""
     with Coordinator(coordinator) as session:
-        return sum("board" in place.tags and not place.acquired for place in session.places().values())
+        places = {name: place for name, place in session.places().items() if "board" in place.tags}
+        free = [name for name, place in places.items() if not place.acquired or is_abandoned(place.allowed)]
+        return sum(session.lacks(name) is None for name in free)
 
 
 def places_with(coordinator: str, kind: str) -> list[str]:

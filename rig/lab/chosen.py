@@ -59,10 +59,9 @@ def where_boards_are(config: pytest.Config) -> tuple[str, Path]:
 def bring_boards_back(config: pytest.Config) -> None:
     """Once for a run, before anybody asks for a board; those of a virtual rack have just been started."""
     from rig.lab.acquisition import begin
-    from rig.lab.waiting import tell_once
 
     if LOST not in config.stash and chosen_rack(config) != "virtual":
-        config.stash[LOST] = begin(*where_boards_are(config), tell_once)
+        config.stash[LOST] = begin(*where_boards_are(config))
 
 
 def virtual_rack(config: pytest.Config) -> VirtualRack:

@@ -85,7 +85,8 @@ class Coordinator:
     def lacks(self, name: str) -> str | None:
         """What a place matches and no exporter offers now; None for a place that has everything."""
         self._call(None)
-        match = self.session.places[name].unmatched(self._available())
+        place = self.session.places.get(name)
+        match = place.unmatched(self._available()) if place is not None else None
         return str(match) if match is not None else None
 
     def _available(self) -> list[tuple[str, str, str, str]]:

@@ -36,7 +36,9 @@ class Hold:
         return list(self._boards)
 
     def acquire(self, name: str) -> None:
-        """Acquire a place and mark it as this process's. Raises Misuse, LabFault."""
+        """Acquire a place and mark it as this process's. Raises Misuse, LabFault, Unreachable without its exporter."""
+        if lacks := self.coordinator.lacks(name):
+            raise Unreachable(f"no exporter offers {lacks}", board=name, hint="is its exporter alive?")
         with Notes(ACQUIRING, self.coordinator.address).kept(name):
             self.coordinator.acquire(name)
             self.coordinator.allow(name, Holder.this_process().mark)

@@ -83,6 +83,12 @@ def holder_of(allowed: Iterable[str]) -> Holder | None:
     return next((holder for mark in sorted(allowed) if (holder := Holder.read(mark))), None)
 
 
+def is_abandoned(allowed: Iterable[str]) -> bool:
+    """Whether a process of ours acquired a place and is dead."""
+    holder = holder_of(allowed)
+    return holder is not None and holder.life is Life.DEAD
+
+
 class Notes:
     """What processes of this user tell one another, a file each: a name, by which process, at which coordinator."""
 

@@ -91,6 +91,6 @@ def _unjudged(coordinator: Coordinator, name: str, holder: Holder) -> str:
 def _named(error: RigError, coordinator: Coordinator, name: str) -> RigError:
     """With its place, and what brings it back once the cause is mended."""
     error.board = error.board or name
-    way = f"then `rig lab health --reap --coordinator {coordinator.address}`"
-    error.hint = f"{error.hint}; {way}" if error.hint else f"mend that, {way}"
+    if "labgrid-client" not in (error.hint or ""):
+        error.hint = f"{error.hint or 'Mend that.'} Then `rig lab health --reap --coordinator {coordinator.address}`"
     return error

@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,10 +45,9 @@ class Run:
 class Watcher:
     """A pytest plugin that turns reports into results and tells a listener."""
 
-    def __init__(self, listener: Listener, asked: list[Wanted] | None = None, lost: Sequence[RigError] = ()):
-        """`asked` are the boards that tests are known to ask for, `lost` faults of boards not brought back."""
+    def __init__(self, listener: Listener, asked: list[Wanted] | None = None):
         self._listener = listener
-        self._asked, self._lost = asked, list(lost)
+        self._asked = asked
         self._open: dict[str, TestResult] = {}
         self._counted = False
         self.results: list[TestResult] = []
@@ -58,7 +57,6 @@ class Watcher:
     def pytest_configure(self, config: pytest.Config) -> None:
         """The listener tells people what happens: pytest's own report would only be in its way."""
         config.pluginmanager.unregister(name="terminalreporter")
-        config.stash[LOST] = self._lost
         if self._asked is not None:
             config.stash[ASKED] = self._asked
 
@@ -158,16 +156,14 @@ def run_suites(
     asked = _asked_for(keyword, what) if keyword else None
     if asked is not None:
         workers = max(1, min(workers, len(asked)))
-    lost: list[RigError] = []
     if rack != "virtual":
         coordinator = coordinator or os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
-        lost = begin(coordinator, Path(rack), partial(listener, "told"))
         workers = max(1, min(workers, free_places(coordinator)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Misuse(f"cannot make the report folder {folder}: {error.strerror}") from error
-    watcher = Watcher(listener, asked, lost)
+    watcher = Watcher(listener, asked)
     arguments = [
         *what,
         *("--rig-report", str(folder)),
@@ -182,7 +178,7 @@ def run_suites(
     ):
         code = pytest.main(arguments, plugins=[watcher])
         if code == pytest.ExitCode.INTERRUPTED and coordinator:
-            begin(coordinator, Path(rack), partial(listener, "told"))  # what its workers had
+            begin(coordinator, Path(rack))  # what its workers had
     if watcher.broken_by is not None:
         raise watcher.broken_by
     verdict = judge(watcher.results)

@@ -6,12 +6,12 @@ They say so in a folder, and whoever shows a run looks into it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 #: Where workers say that they wait; without it they say so on the standard error.
 FOLDER_VARIABLE = "RIG_WAITING_FOLDER"
@@ -36,15 +36,15 @@ def tell_waiting(holders: str) -> None:
         note.unlink(missing_ok=True)
 
 
-def tell_once(text: str) -> None:
-    """Say something of the lab that people are to hear once, however often and by however many workers it is found."""
+def tell_once(place: str, text: str) -> None:
+    """Say something of a place that people are to hear once, however often and by however many workers it is found."""
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:
-        if text not in _told:
-            _told.add(text)
+        if place not in _told:
+            _told.add(place)
             print(f"rig: {text}", file=sys.__stderr__, flush=True)
         return
-    note = Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}{_ONCE}"
+    note = Path(folder) / f"{quote(place, safe='')}{_ONCE}"
     with contextlib.suppress(FileExistsError), note.open("x", encoding="utf-8") as file:
         file.write(text)
 
