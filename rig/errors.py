@@ -4,6 +4,7 @@
 
     RigError
     ├── LabFault      the rig, a relay or the network broke      -> test error, board suspect
+    │   └── Unreachable   what a board hangs on does not answer  -> test error, says nothing about the board
     ├── DeviceFault   the firmware broke                         -> test failure
     └── Misuse        the caller broke a contract                -> exit status 2
 
@@ -37,6 +38,10 @@ class LabFault(RigError):
     """The rig, a relay or the network broke; says nothing about the firmware."""
 
     exit_status = 3
+
+
+class Unreachable(LabFault):
+    """A relay, an exporter or a server that a board hangs on does not answer. It says nothing about the board."""
 
 
 class DeviceFault(RigError):

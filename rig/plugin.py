@@ -16,7 +16,15 @@ import pytest
 
 from rig.errors import DeviceFault, Misuse, RigError
 from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, MISUSE
-from rig.lab.chosen import BOARDS, RUN_ID, chosen_firmware, chosen_rack, is_engineers_own, virtual_rack
+from rig.lab.chosen import (
+    BOARDS,
+    RUN_ID,
+    bring_boards_back,
+    chosen_firmware,
+    chosen_rack,
+    is_engineers_own,
+    virtual_rack,
+)
 
 pytest_plugins = ["rig.lab.fixtures"]
 
@@ -41,6 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "firmware(variant): start from another cast of the manifest's, by its name")
     config.addinivalue_line("markers", "long: takes its time; run with --long only")
     told = getattr(config, "workerinput", {})
+    if "rig_controller" in told:
+        from rig.lab.children import die_with
+
+        die_with(told["rig_controller"])
     config.option.rig_report = told.get("rig_report") or config.option.rig_report
     if config.option.rig_report is None:
         config.option.rig_report = str(Path(tempfile.gettempdir()) / f"rig-report-{os.getpid()}-{time.time_ns()}")
@@ -73,10 +85,20 @@ def pytest_configure_node(node: Any) -> None:
     """The controller of parallel workers owns the rack; each worker is told where its coordinator listens."""
     if is_engineers_own(node.config):
         raise pytest.UsageError("an engineer's own board is one: it cannot serve parallel workers (leave out -n)")
+    bring_boards_back(node.config)
     if chosen_rack(node.config) == "virtual":
         node.workerinput["rig_coordinator"] = virtual_rack(node.config).coordinator
+    node.workerinput["rig_controller"] = os.getpid()
     node.workerinput["rig_run_id"] = node.config.stash[RUN_ID]
     node.workerinput["rig_report"] = node.config.option.rig_report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run that is told to end does so at once, and its workers with it: they would make their cuts to the end."""
+    controller = session.config.pluginmanager.get_plugin("dsession")
+    if exitstatus == pytest.ExitCode.INTERRUPTED and controller is not None:
+        controller.nodemanager.EXIT_TIMEOUT = 0
 
 
 @pytest.hookimpl(tryfirst=True)

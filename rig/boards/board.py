@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from rig.boards.wiring import Relay
+from rig.boards.wiring import Buttons, Relay
 from rig.clock import Clock, wait_for
 from rig.drivers.dfu_host import Progress, Watcher
 from rig.errors import LabFault
@@ -21,6 +21,7 @@ class Board(Protocol):
     name: str
     tags: dict[str, str]
     relay: Relay
+    buttons: Buttons
     clock: Clock
     #: Whether flash holds the known state and the board waits in its reader.
     known: bool
@@ -55,6 +56,36 @@ def verify_off(board: Board, is_silent: Callable[[], bool], *, seconds: float, r
     if board.relay.get():
         raise LabFault("the relay reads back as closed after it was opened", board=board.name, hint="a sticky relay?")
     wait_for(is_silent, seconds=seconds, reason=reason, clock=board.clock, board=board.name)
+
+
+def feed(board: Board) -> None:
+    """Give a board its supply. Nobody does it otherwise: every button is let go of first that nobody here holds.
+
+    One that was left pressed makes something else of a start: a Core's MODE a factory reset, an ESP32's BOOT nothing.
+    """
+    board.buttons.let_go()
+    board.relay.on()
+
+
+def restart(board: Board) -> None:
+    """Start a board anew, whatever state it stands in. It gets its supply back even where it did not seem to lose it.
+
+    Raises LabFault.
+    """
+    try:
+        board.power_off()
+    finally:
+        feed(board)
+
+
+def let_go(board: Board) -> None:
+    """Let go of every button. A board that stands with one pressed loses its supply first: it must not go on from it.
+
+    Raises LabFault.
+    """
+    if board.buttons.left_pressed():
+        board.power_off()
+    board.buttons.let_go()
 
 
 def power_cycle(board: Board, watch: Watcher) -> None:

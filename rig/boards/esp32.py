@@ -5,28 +5,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from rig.boards.board import Contents, power_cycle, verify_off
+from rig.boards.board import Contents, feed, power_cycle, verify_off
 from rig.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.boards.esp32_timing import Esp32Timing
 from rig.boards.golden import GoldenSet
 from rig.boards.servers import Servers, servers_of
 from rig.boards.timing import MARGIN_SECONDS
 from rig.boards.updates import Updates
-from rig.boards.wiring import Button, Relay, button_of, held, wired
+from rig.boards.wiring import Button, Buttons, Relay, button_of, wired
 from rig.clock import Clock, look_for, wait_for
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import Watcher, nobody
 from rig.drivers.place import driver_of, place_tags
 from rig.drivers.relay import RelayDriver
 from rig.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
-from rig.errors import DeviceFault, LabFault, RigError
+from rig.errors import DeviceFault, LabFault, RigError, Unreachable
 from rig.firmware.manifest import BoardKind
 from rig.formats.otadata import SECTOR
 
 if TYPE_CHECKING:
     from rig.drivers.https_cloud import HttpsCloudClient
+
+
+T = TypeVar("T")
+#: How long a serial port may take to answer that it is there.
+ANSWER_SECONDS = 3.0
 
 
 class Esp32:
@@ -57,6 +62,7 @@ class Esp32:
         self.known = False
         self.cast: dict[str, str] = {}
         self._serial, self._boot, self._reset = serial, boot, reset
+        self.buttons = Buttons(boot, reset)
         self.log = BootLog(console)
         self._session = ExitStack()
         self._rom: RomLoader | None = None
@@ -107,16 +113,12 @@ class Esp32:
 
     def power_on(self) -> None:
         """Give the supply back, with the console listening. Whether the board starts is for the caller to see."""
-        if not self.bridge_vanishes:
-            wait_for(
-                lambda: self.console.connected,
-                seconds=MARGIN_SECONDS,
-                reason="its console: is the serial port served?",
-                clock=self.clock,
-                board=self.name,
-            )
+        if not self.bridge_vanishes and not look_for(
+            lambda: self.console.connected, seconds=MARGIN_SECONDS, clock=self.clock
+        ):
+            raise Unreachable("nobody serves its serial port", board=self.name, hint="is its exporter alive?")
         self.log.begin()
-        self.relay.on()
+        feed(self)
 
     def start(self, watch: Watcher = nobody) -> None:
         """Power-cycle; tells `watch` of the power-on."""
@@ -137,21 +139,36 @@ class Esp32:
         reset = wired(self._reset, "EN", "reset", board=self.name)
         self.known = False
         self.hang_up()
-        with held(reset):
+        with self.buttons.held(reset):
             self.clock.sleep(self.timing.reset_pulse)
             self.log.begin()
 
     def observe(self, seconds: float) -> str | None:
-        """The first sign within `seconds`; None for silence."""
-        return look_for(self.log.sign, seconds=seconds, clock=self.clock)
+        """The first sign within `seconds`; None for silence. Raises Unreachable for a serial port that hangs."""
+        return self._heard(self.log.sign, seconds)
 
     def is_alive(self, seconds: float) -> bool:
-        """Whether an application shows itself within `seconds`."""
-        return bool(look_for(lambda: self.log.sign() in ALIVE, seconds=seconds, clock=self.clock))
+        """Whether an application shows itself within `seconds`. Raises Unreachable for a serial port that hangs."""
+        return bool(self._heard(lambda: self.log.sign() in ALIVE, seconds))
 
     def _speaks_within(self, seconds: float) -> bool:
         known = sum(len(entry.data) for entry in self.console.entries)
-        return bool(self.console.wait_for_more(known, seconds))
+        more = self.console.wait_for_more(known, seconds)
+        if not more:
+            self._check_port()
+        return bool(more)
+
+    def _heard(self, look: Callable[[], T | None], seconds: float) -> T | None:
+        """What is heard on the console within `seconds`."""
+        heard = look_for(look, seconds=seconds, clock=self.clock)
+        if not heard:
+            self._check_port()
+        return heard
+
+    def _check_port(self) -> None:
+        """Silence says something of a board only where its serial port answers. Raises Unreachable."""
+        if not self.bridge_vanishes and not self.console.answers(ANSWER_SECONDS):
+            raise Unreachable("its serial port does not answer", board=self.name, hint="is its exporter alive?")
 
     # -- the serial path ---------------------------------------------------------------------------------------------
 
@@ -162,12 +179,12 @@ class Esp32:
         """
         boot = wired(self._boot, "GPIO0", "boot", board=self.name)
         self.power_off()
-        with held(boot):
+        with self.buttons.held(boot):
             self.power_on()
             if self.bridge_vanishes:  # it comes back too late for the ROM's words: the loader's answer must do
                 self._see_loader()
                 return
-            seen = look_for(self.log.sign, seconds=self.timing.banner, clock=self.clock)
+            seen = self.observe(self.timing.banner)
         if seen is None and not self.log.starts():
             raise LabFault(
                 "nothing was said after power came back with GPIO0 held: a dead board, or a supply that never went",
@@ -213,6 +230,8 @@ class Esp32:
             self.hang_up()
             if isinstance(error, RigError):
                 error.board = error.board or self.name
+                if error.phase == NO_ANSWER:
+                    self._check_port()
             raise
 
     def hang_up(self) -> None:

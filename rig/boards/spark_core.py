@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from rig.boards.board import Contents, power_cycle, verify_off
+from rig.boards.board import Contents, feed, power_cycle, verify_off
 from rig.boards.online import Online
 from rig.boards.provisioning import give_network
 from rig.boards.timing import Timing
-from rig.boards.wiring import Button, Relay, UsbPort, button_of, held, wired
+from rig.boards.wiring import Button, Buttons, Relay, UsbPort, button_of, wired
 from rig.clock import Clock, look_for
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import DfuHost, EraseOrder, Progress, Watcher, nobody
@@ -60,6 +60,7 @@ class SparkCore:
         self._mode = mode
         self._usb = usb
         self._reset = reset
+        self.buttons = Buttons(mode, reset)
         self.console = console
         #: The Core in its cloud, where the place has one and a network that leads there.
         self.online: Online | None = None
@@ -108,7 +109,7 @@ class SparkCore:
 
     def power_on(self) -> None:
         """Give the supply back. Whether the board starts is for the caller to see."""
-        self.relay.on()
+        feed(self)
 
     def sign(self) -> str | None:
         """A sign of life: what the board shows on USB, or `online` when it is in its cloud; None for silence."""
@@ -156,7 +157,7 @@ class SparkCore:
         """Press RST and let go: backup registers survive it. Raises Misuse where it is not wired."""
         reset = wired(self._reset, "RST", "reset", board=self.name)
         self.known = False
-        with held(reset):
+        with self.buttons.held(reset):
             self.clock.sleep(self.timing.reset_pulse)
 
     def start_with_mode(self, seconds: float, watch: Watcher = nobody) -> float:
@@ -166,7 +167,7 @@ class SparkCore:
         """
         mode = self._wired_mode()
         self.power_off()
-        with held(mode):
+        with self.buttons.held(mode):
             began = self.clock.now()
             self.power_on()
             watch(Progress("power-on", 0, 1, 1))
@@ -179,7 +180,7 @@ class SparkCore:
     def make_listen(self) -> None:
         """Hold MODE while the application runs: it listens for credentials. Raises DeviceFault, Misuse."""
         self.known = False
-        with held(self._wired_mode()):
+        with self.buttons.held(self._wired_mode()):
             self.clock.sleep(self.timing.listening_hold)
         if not look_for(lambda: self.identity() == LISTENING, seconds=self.timing.listens, clock=self.clock):
             raise DeviceFault("does not listen when MODE is held: does its firmware run?", board=self.name)

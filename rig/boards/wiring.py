@@ -32,6 +32,9 @@ class Button(Protocol):
     def set(self, status: bool) -> None:
         """Press or let go."""
 
+    def get(self) -> bool:
+        """Whether it reads back as pressed."""
+
 
 class UsbPort(Protocol):
     """Where a board's USB hangs."""
@@ -55,11 +58,32 @@ def wired(button: Button | None, line: str, tag: str, *, board: str) -> Button:
     return button
 
 
-@contextmanager
-def held(button: Button) -> Iterator[None]:
-    """A button, pressed while inside."""
-    button.set(True)
-    try:
-        yield
-    finally:
-        button.set(False)
+class Buttons:
+    """All buttons of a board that are wired, and which of them somebody here holds now."""
+
+    def __init__(self, *buttons: Button | None):
+        self._wired = [button for button in buttons if button is not None]
+        self._held: list[Button] = []
+
+    @contextmanager
+    def held(self, button: Button) -> Iterator[None]:
+        """One of them, pressed while inside."""
+        self._held.append(button)
+        try:
+            button.set(True)
+            yield
+        finally:
+            self._held.remove(button)
+            button.set(False)
+
+    def left_pressed(self) -> bool:
+        """Whether one reads back as pressed that nobody here holds."""
+        return any(button.get() for button in self._others())
+
+    def let_go(self) -> None:
+        """Let go of all that nobody here holds. Raises LabFault where one does not move."""
+        for button in self._others():
+            button.set(False)
+
+    def _others(self) -> list[Button]:
+        return [button for button in self._wired if button not in self._held]

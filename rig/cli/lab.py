@@ -94,7 +94,8 @@ def health(
         typer.Option("--control-cut", help="Cut boards in an update of the golden image; clears those in quarantine."),
     ] = False,
     reap: Annotated[
-        bool, typer.Option("--reap", help="Power boards left off, give back places that killed runs left acquired.")
+        bool,
+        typer.Option("--reap", help="Power boards that stand still, give back places that killed runs left acquired."),
     ] = False,
     manifest: Annotated[Path | None, typer.Option(help="Manifest of firmware; the rig's own if not given.")] = None,
     coordinator: COORDINATOR = None,
@@ -116,9 +117,11 @@ def health(
         if unknown := set(places or []) - {row.place for row in rows}:
             raise Misuse(f"no place with a board is called {sorted(unknown)[0]}")
         if reap:
-            revived, faults = boards.power_what_is_off("spark-core")
-            given_back = ", ".join(boards.reaped) or "none"
-            print(f"given back: {given_back}; powered: {', '.join(revived) or 'none'}", file=sys.stderr)
+            done = boards.brought_back
+            faults += [*done.faults, *done.unreachable]
+            given_back, powered = ", ".join(done.given_back) or "none", ", ".join(done.powered) or "none"
+            print(f"given back: {given_back}; powered: {powered}", file=sys.stderr)
+            print(*(f"rig: {text}" for text in done.unjudged), sep="\n", end="", file=sys.stderr)
         sick = [row.place for row in rows if row.health != "ok" and not row.holder]
         for place in (places or sick) if control_cut else []:
             try:

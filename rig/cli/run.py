@@ -67,7 +67,7 @@ def run(
 class _JsonLines:
     """One line an event, on the standard output as it was before pytest began to capture."""
 
-    FIELDS = {"collected": "count", "started": "name", "waiting": "holders"}  # noqa: RUF012
+    FIELDS = {"collected": "count", "started": "name", "waiting": "holders", "told": "text"}  # noqa: RUF012
 
     def __enter__(self) -> _JsonLines:
         import os
@@ -136,6 +136,8 @@ class _Progress:
             self._bar.update(self._task, total=content)
         elif event == "waiting":
             self._waiting = f"waiting for a board: {content}" if content else ""
+        elif event == "told":
+            self._console.print(f"rig: {escape(content)}", highlight=False)
         elif event == "started":
             self._running.append(content)
         else:

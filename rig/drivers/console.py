@@ -113,6 +113,18 @@ class ConsoleRecorder:
         """Whether the other end is there now."""
         return self._link is not None
 
+    def answers(self, seconds: float) -> bool:
+        """Whether the other end is there and answers within `seconds`, as far as it can be asked: a raw one cannot."""
+        deadline = time.monotonic() + seconds
+        while (link := self._link) is None:
+            if time.monotonic() > deadline:
+                return False
+            self._stop.wait(POLL_SECONDS)
+        try:
+            return not isinstance(link, Rfc2217Link) or link.answers(max(deadline - time.monotonic(), POLL_SECONDS))
+        except (OSError, serial.SerialException):
+            return False
+
     def write(self, data: bytes) -> None:
         """Send. Raises LabFault while the other end is not there."""
         link = self._link

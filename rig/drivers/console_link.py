@@ -71,6 +71,11 @@ class Rfc2217Link:
     def __init__(self, host: str, port: int, speed: int):
         url = f"rfc2217://{format_address(host, port)}?ign_set_control&timeout={CONNECT_SECONDS}"
         self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
+        self._has_answered = self._port.answers(CONNECT_SECONDS)
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the server answers within `seconds`; one that never did is believed to."""
+        return not self._has_answered or self._port.answers(seconds)
 
     def read(self) -> bytes:
         """What has come."""

@@ -12,7 +12,7 @@ from pyModbusTCP.client import ModbusClient
 
 from rig.clock import Clock
 from rig.drivers.place import place_name
-from rig.errors import LabFault
+from rig.errors import LabFault, Unreachable
 from rig.ports import format_address, read_address
 
 TIMEOUT_SECONDS = 1.0
@@ -48,9 +48,9 @@ class Contact:
         """Hang up; the contact stays as it is."""
         self._client.close()
 
-    def _fault(self, action: str) -> LabFault:
+    def _fault(self, action: str) -> Unreachable:
         where = format_address(self._client.host, self._client.port)
-        return LabFault(
+        return Unreachable(
             f"relay {where} does not {action} coil {self._coil}: {self._client.last_error_as_txt}",
             board=self._board,
             hint="is the relay alive and the coil wired to this board?",

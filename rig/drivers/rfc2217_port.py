@@ -8,14 +8,25 @@ mode, and letting both go for one of a hard reset.
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import serial.rfc2217
 import serial.serialutil
+from serial.rfc2217 import DO
+
+#: Telnet's timing mark (RFC 860): whoever is asked for one says at least that it does not do such things.
+TIMING_MARK = b"\x06"
 
 
 class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
     """A serial port over telnet with port control. Opening it leaves the board alone."""
 
     _is_opening = False
+
+    def __init__(self, *settings: Any, **more: Any):
+        self._answered = threading.Event()
+        super().__init__(*settings, **more)
 
     def open(self) -> None:
         """Negotiate everything but the lines. Raises SerialException."""
@@ -62,6 +73,18 @@ class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
     def baudrate(self, rate: int) -> None:
         if not self.is_open or rate != self._baudrate:
             serial.serialutil.SerialBase.baudrate.fset(self, rate)
+
+    def answers(self, seconds: float) -> bool:
+        """Whether the other end answers within `seconds`. Raises OSError when the connection is gone."""
+        self._answered.clear()
+        self.telnet_send_option(DO, TIMING_MARK)
+        return self._answered.wait(seconds)
+
+    def _telnet_negotiate_option(self, command: bytes, option: bytes) -> None:
+        if option == TIMING_MARK:
+            self._answered.set()
+        else:
+            super()._telnet_negotiate_option(command, option)
 
     def read(self, size: int = 1) -> bytes:
         """Up to `size` bytes, waiting for them as the timeout says."""

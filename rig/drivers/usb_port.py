@@ -16,7 +16,7 @@ from rig.drivers.place import place_name, place_tags
 from rig.drivers.usb_device import SPARK_VENDOR, every_device, identity_of, read_language, read_string, usb_fault
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
-from rig.errors import LabFault, RigError
+from rig.errors import LabFault, RigError, Unreachable
 from rig.formats.usbip import ProtocolError
 from rig.ports import format_address
 
@@ -67,7 +67,7 @@ class UsbipPortDriver(Driver):  # type: ignore[misc]
 
     def _fault(self, error: Exception) -> LabFault:
         where = format_address(self.service.address, self.service.port)
-        return LabFault(
+        return Unreachable(
             f"no USB/IP at {where}: {error}", board=place_name(self.target), hint="is the exporter's host up?"
         )
 

@@ -1,30 +1,29 @@
-"""Boards for a test run: found by tags at a coordinator, acquired, handed out, and given back powered.
-
-Each place we hold carries the tag `held_by` with the process that holds it, so that the next run can tell what a
-killed one left behind, and bring it back.
-"""
+"""Boards for a test run: found by tags at a coordinator, acquired, handed out, and given back powered."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rig.boards.board import restart
 from rig.boards.timing import number_of
 from rig.clock import Clock, look_for
-from rig.errors import LabFault, Misuse, RigError
+from rig.errors import LabFault, Misuse, RigError, Unreachable
 from rig.lab.coordinator import Coordinator
-from rig.lab.health import HEALTH, OK, Health, acquit, all_health, is_quarantined, quarantine
-from rig.lab.holder import HOLDER_TAG, is_abandoned, one_at_a_time, this_process, unchanged_since_taken
-from rig.lab.reservation import Reservation, cancel_abandoned
+from rig.lab.health import HEALTH, OK, QUARANTINE, Health, acquit, all_health, is_quarantined, quarantine
+from rig.lab.hold import Hold
+from rig.lab.holder import is_abandoned
+from rig.lab.kinds import AnyBoard
+from rig.lab.reaping import BroughtBack, bring_back
+from rig.lab.reservation import Reservation
 from rig.lab.scheduling import rare
-from rig.lab.targets import AnyBoard, build_board, forget_session, share_session
-from rig.lab.waiting import tell_waiting
+from rig.lab.targets import forget_session, share_session
+from rig.lab.waiting import tell_once, tell_waiting
 
-#: How long to wait for a place that somebody else has.
-PATIENCE_SECONDS = 60.0
+#: How long to wait for a place that somebody else has, and for one whose exporter or relay does not answer.
+PATIENCE_SECONDS, RETURN_SECONDS = 60.0, 12.0
 
 
 class NotHere(Misuse):
@@ -35,36 +34,41 @@ class Boards:
     """What one test worker has acquired. Use as a context manager; leaving it gives everything back, powered."""
 
     def __init__(self, coordinator: str, environment: Path, *, patience: float = PATIENCE_SECONDS, reaps: bool = True):
-        """`reaps`: whether what a killed run of this host left is given back at the beginning."""
+        """`reaps`: whether boards that dead processes left, or that stand still, are brought back at the beginning."""
         self._patience, self._reaps = patience, reaps
         self._address = coordinator
-        self._environment = environment
         self._coordinator = Coordinator(coordinator)
-        self._held: dict[str, tuple[AnyBoard, Any]] = {}
-        #: Places that a killed run had left acquired, and that were given back when this began.
-        self.reaped: list[str] = []
+        self._hold = Hold(self._coordinator, environment)
+        #: Why places that fit were not taken when they were last looked at.
+        self._passed_over: dict[str, Unreachable] = {}
+        #: What was brought back when this began.
+        self.brought_back = BroughtBack()
 
     def __enter__(self) -> Boards:
         os.environ["LG_COORDINATOR"] = self._address
         self._coordinator.__enter__()
         share_session(self._coordinator)
-        if self._reaps:
-            self._reap()
+        try:
+            if self._reaps:
+                self.brought_back = bring_back(self._hold)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc: Any) -> None:
         try:
             self.give_back()
         finally:
-            self._coordinator.__exit__(*exc)
+            self._coordinator.__exit__(*(exc or (None, None, None)))
             forget_session()
 
     def give_back(self) -> None:
         """Give back everything that is held, powered. Raises the first fault when all have been tried."""
         failed: list[RigError] = []
-        for name in list(self._held):
+        for name in self._hold.names:
             try:
-                self._give_back(name)
+                self._hold.give_back(name)
             except RigError as error:
                 failed.append(error)
         if failed:
@@ -104,7 +108,8 @@ class Boards:
         healthy = {name: place for name, place in fitting.items() if not is_quarantined(place.tags)}
         if not healthy:
             told = ", ".join(f"{name} ({place.tags.get('reason', 'unknown')})" for name, place in fitting.items())
-            raise LabFault(f"every place that fits is in quarantine: {told}", hint="rig lab health --control-cut PLACE")
+            way = f"rig lab health {' '.join(fitting)} --control-cut --coordinator {self._address}"
+            raise LabFault(f"every place that fits is in quarantine: {told}", hint=f"`{way}` clears what is well")
         return healthy
 
     def _wait(self, fitting: Mapping[str, Any], look: Callable[[], list[AnyBoard] | None]) -> list[AnyBoard]:
@@ -119,60 +124,46 @@ class Boards:
                 tell_waiting(holders)
             return found
 
+        waits = self._patience if self._taken(fitting) else min(self._patience, RETURN_SECONDS)
         try:
-            found = look_for(look_and_show, seconds=self._patience, clock=Clock(), every=0.5)
+            found = look_for(look_and_show, seconds=waits, clock=Clock(), every=0.5)
         finally:
             tell_waiting("")
         if found is None:
-            holders = self._holders(fitting)
-            raise LabFault(f"every place that fits is taken: {holders}", hint="wait, or `labgrid-client release` one")
+            raise self._none(fitting)
         return found
 
+    def _none(self, fitting: Mapping[str, Any]) -> LabFault:
+        """Why there is no board, and what gets one."""
+        if taken := self._taken(fitting):
+            way = self._coordinator.client(next(iter(taken)), "release -k")
+            return LabFault(f"every place that fits is taken: {self._holders(fitting)}", hint=f"wait, or {way}")
+        if self._passed_over:
+            told = "; ".join(str(error) for _, error in sorted(self._passed_over.items()))
+            return Unreachable(f"no place that fits can be reached: {told}")
+        way = f"`labgrid-client -x {self._address} cancel-reservation TOKEN` ends one"
+        return LabFault("every place that fits is reserved by others", hint=f"wait, or {way}")
+
     def _holders(self, fitting: Mapping[str, Any]) -> str:
+        told = [f"{name} by {holder}" for name, holder in self._taken(fitting).items()]
+        told += [f"{name} cannot be reached" for name in sorted(self._passed_over)]
+        return ", ".join(told) or "reserved by others"
+
+    def _taken(self, fitting: Mapping[str, Any]) -> dict[str, str]:
+        """Who has which of these places."""
         places = self._coordinator.places()
-        taken = {name: places[name].acquired for name in sorted(fitting) if places[name].acquired}
-        return ", ".join(f"{name} by {holder}" for name, holder in taken.items()) or "reserved by others"
+        return {name: places[name].acquired for name in sorted(fitting) if places[name].acquired}
 
     def take(self, name: str) -> AnyBoard:
         """The board in the place called `name`, whatever its tags say. Raises Misuse, LabFault when it is taken."""
-        if name not in self._held:
-            self._coordinator.acquire(name)
-            self._take(name).power_on()
-        return self._held[name][0]
+        if name not in self._hold:
+            self._hold.acquire(name)
+            self._begin(name)
+        return self._hold[name]
 
     def health(self) -> list[Health]:
         """The health of every place with a board."""
         return all_health(self._coordinator)
-
-    def power_what_is_off(self, kind: str) -> tuple[list[str], list[RigError]]:
-        """Power every board of `kind` that stands without power; those that others hold are theirs.
-
-        Returns which were powered, and the faults of places that did not answer.
-        """
-        revived: list[str] = []
-        faults: list[RigError] = []
-        for name, place in self._coordinator.places().items():
-            if place.tags.get("board") != kind or name in self._held or place.acquired:
-                continue
-            try:
-                if self._acquire(name):
-                    self._power_if_off(name, revived)
-            except RigError as error:
-                error.board = error.board or name
-                faults.append(error)
-        return revived, faults
-
-    def _power_if_off(self, name: str, revived: list[str]) -> None:
-        board = self._take(name)
-        try:
-            if not board.relay.get():
-                board.power_on()
-                revived.append(name)
-        finally:
-            _, target = self._held.pop(name)
-            target.cleanup()
-            self._coordinator.tag(name, **{HOLDER_TAG: ""})
-            self._coordinator.release(name)
 
     def tell(self, name: str, **tags: str) -> None:
         """Set tags of a place that we hold."""
@@ -183,12 +174,17 @@ class Boards:
         acquit(self._coordinator, name)
 
     def quarantine(self, name: str, reason: str) -> None:
-        """Take a board that we hold out of circulation and give its place back; it stays as it is."""
-        _, target = self._held.pop(name)
-        quarantine(self._coordinator, name, reason)
-        target.cleanup()
-        self._coordinator.tag(name, **{HOLDER_TAG: ""})
-        self._coordinator.release(name)
+        """Take a board that we hold out of circulation and give its place back; but for its buttons it stays as it is.
+
+        Raises LabFault that names what does by hand what could not be done.
+        """
+        try:
+            quarantine(self._coordinator, name, reason)
+        except LabFault as error:
+            error.hint = f"by hand: {self._coordinator.client(name, f'set-tags {HEALTH}={QUARANTINE}')}"
+            raise
+        finally:
+            self._hold.leave(name)
 
     def _take_free(self, fitting: Mapping[str, Any], count: int) -> list[AnyBoard] | None:
         """`count` boards, the quickest of those that are ours or free now, common ones before rare ones; or none."""
@@ -196,94 +192,73 @@ class Boards:
         pace = {name: number_of(place.tags, "timing_scale", "1") or 1.0 for name, place in fitting.items()}
 
         def preference(name: str) -> tuple[float, bool, str, str]:
-            return pace[name], name not in self._held, rare(fitting[name].tags), name
+            return pace[name], name not in self._hold, rare(fitting[name].tags), name
 
         chosen: list[str] = []
         fresh: list[str] = []
         for name in sorted(fitting, key=preference):
             if is_quarantined(places[name].tags):
                 continue
-            if name not in self._held:
-                if places[name].acquired or not self._acquire(name):
+            if name not in self._hold:
+                if places[name].acquired or not self._take_if_free(name):
                     continue
                 fresh.append(name)
             chosen.append(name)
             if len(chosen) == count:
-                for taken in fresh:
-                    self._take(taken).power_on()
-                return [self._held[taken][0] for taken in chosen]
+                return [self._hold[taken] for taken in chosen]
         for taken in fresh:
-            self._coordinator.release(taken)
+            self._hold.give_back(taken)
         return None
 
-    def _acquire(self, name: str) -> bool:
-        """Acquire a place that looked free; False when somebody was faster."""
+    def _take_if_free(self, name: str) -> bool:
+        """Take a place that looked free; one whose exporter is gone is passed over, and named once."""
         try:
-            self._coordinator.acquire(name)
-        except LabFault:
-            place = self._coordinator.places()[name]
-            if place.acquired or place.reservation:
+            if not self._hold.acquire_if_free(name):
                 return False
-            raise
+            self._begin(name)
+        except Unreachable as error:
+            error.board = error.board or name
+            self._passed_over[name] = error
+            tell_once(name, f"passed over: {error}")
+            return False
+        self._passed_over.pop(name, None)
         return True
 
-    def _take(self, name: str) -> AnyBoard:
-        """Build the board of a place that is ours now."""
-        self._coordinator.tag(name, **{HOLDER_TAG: this_process()})
-        try:
-            kind = self._coordinator.places()[name].tags.get("board", "spark-core")
-            board, target = build_board(self._environment, name, kind)
-        except BaseException:
-            self._coordinator.tag(name, **{HOLDER_TAG: ""})
-            self._coordinator.release(name)
-            raise
-        self._held[name] = (board, target)
-        return board
+    def _begin(self, name: str) -> None:
+        """Build the board of a place that is ours now, and start it anew: whoever had it may have left it anyhow.
 
-    def _give_back(self, name: str) -> None:
-        """Start the board anew, and release its place; one that cannot be powered keeps its tag, for the next run."""
-        board, target = self._held.pop(name)
-        try:
-            board.relay.off()
-            board.relay.on()
-            target.cleanup()
-            self._coordinator.tag(name, **{HOLDER_TAG: ""})
-        finally:
-            self._coordinator.release(name)
-
-    def _reap(self) -> None:
-        """Give back what a run of this host left acquired when it was killed, powered.
-
-        One process at a time: two would take away what each other has just acquired.
+        Raises Unreachable; whether a board is well is for those to judge who bring it to its known state.
         """
-        with one_at_a_time(self._address):
-            cancel_abandoned(self._coordinator)
-            for name, place in self._coordinator.places().items():
-                holder = place.tags.get(HOLDER_TAG, "")
-                if not is_abandoned(holder):
-                    continue
-                if place.acquired == self._coordinator.identity and unchanged_since_taken(place):
-                    self._coordinator.release(name)
-                elif place.acquired:
-                    continue
-                try:
-                    if self._acquire(name):
-                        self._take(name)
-                        self._give_back(name)
-                        self.reaped.append(name)
-                except RigError as error:
-                    self._leave_for_the_next(name, holder, error)
+        board = self._hold.build(name)
+        try:
+            restart(board)
+        except Unreachable:
+            self._hold.leave(name)
+            raise
+        except LabFault:
+            return
 
-    def _leave_for_the_next(self, name: str, holder: str, error: RigError) -> None:
-        """A board that cannot be brought back now keeps its tag, and is named."""
-        print(f"rig: {name} was left by a killed run and cannot be brought back: {error}", file=sys.__stderr__)
-        self._coordinator.tag(name, **{HOLDER_TAG: holder})
+
+def begin(coordinator: str, environment: Path) -> list[RigError]:
+    """Bring boards back before a run, telling which; returns the faults of those that could not be.
+
+    Raises LabFault without a coordinator.
+    """
+    with Boards(coordinator, environment) as boards:
+        done = boards.brought_back
+    for place in (*done.given_back, *done.powered):
+        tell_once(f"{place} brought back", f"brought back: {place}")
+    for fault in done.unreachable:
+        tell_once(str(fault.board), f"passed over: {fault}")
+    return done.faults
 
 
 def free_places(coordinator: str) -> int:
-    """How many places with a board nobody holds now. Raises LabFault without a coordinator."""
+    """How many places with a board somebody offers and nobody alive holds. Raises LabFault without a coordinator."""
     with Coordinator(coordinator) as session:
-        return sum("board" in place.tags and not place.acquired for place in session.places().values())
+        places = {name: place for name, place in session.places().items() if "board" in place.tags}
+        free = [name for name, place in places.items() if not place.acquired or is_abandoned(place.allowed)]
+        return sum(session.lacks(name) is None for name in free)
 
 
 def places_with(coordinator: str, kind: str) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,13 +18,21 @@ from rig.errors import LabFault
 
 STOP_SECONDS = 5.0
 
-# Asks the kernel to kill this process when its parent is gone, however it went (Linux: PR_SET_PDEATHSIG is 1,
-# SIGKILL 9), then becomes the command. A `preexec_fn` would do this in a forked copy of a parent whose gRPC
+_PR_SET_PDEATHSIG = 1
+# As `die_with`, and then it becomes the command. A `preexec_fn` would do this in a forked copy of a parent whose gRPC
 # threads are running, which now and then is a segmentation fault.
 _DIES_WITH_PARENT = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
     "os.getppid() == int(sys.argv[1]) or os._exit(0); os.execvp(sys.argv[2], sys.argv[2:])"
 )
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when `parent`, which started it, is gone (Linux)."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
 
 
 class Child:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from rig.errors import RigError
     from rig.firmware.manifest import Manifest
     from rig.lab.acquisition import Boards
     from rig.lab.asked import Wanted
@@ -21,6 +23,8 @@ RACK: pytest.StashKey[VirtualRack] = pytest.StashKey()
 ASKED: pytest.StashKey[list[Wanted]] = pytest.StashKey()
 #: The boards that a process of a run has acquired, once one was asked for.
 BOARDS: pytest.StashKey[Boards] = pytest.StashKey()
+#: Faults of boards that could not be brought back when a run began.
+LOST: pytest.StashKey[list[RigError]] = pytest.StashKey()
 _FIRMWARE: pytest.StashKey[Manifest] = pytest.StashKey()
 
 
@@ -39,6 +43,25 @@ def virtual_coordinator(config: pytest.Config) -> str:
     """Address of the virtual rack's coordinator: the controller's rack in a worker, else one that starts now."""
     told: str | None = getattr(config, "workerinput", {}).get("rig_coordinator")
     return told or virtual_rack(config).coordinator
+
+
+def where_boards_are(config: pytest.Config) -> tuple[str, Path]:
+    """Address of the coordinator, and the environment of its places."""
+    from rig.lab.checkout import DEFAULT_COORDINATOR, part
+
+    rack = chosen_rack(config)
+    if rack == "virtual":
+        return virtual_coordinator(config), part("places", "virtual.yaml")
+    chosen = config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
+    return chosen or DEFAULT_COORDINATOR, Path(rack)
+
+
+def bring_boards_back(config: pytest.Config) -> None:
+    """Once for a run, before anybody asks for a board; those of a virtual rack have just been started."""
+    from rig.lab.acquisition import begin
+
+    if LOST not in config.stash and chosen_rack(config) != "virtual":
+        config.stash[LOST] = begin(*where_boards_are(config))
 
 
 def virtual_rack(config: pytest.Config) -> VirtualRack:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from rig.boards.spark_core import SparkCore
 from rig.campaign.bench import Bench
-from rig.campaign.trial import DfuTrial
 from rig.errors import DeviceFault, LabFault
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
-from rig.lab.targets import the_core
-from rig.power.trigger import Aim
+from rig.lab.health import is_suspect
+from rig.lab.kinds import AnyBoard, kind_called
 
 TRIES = 3
 
 
-def control_cut(board: SparkCore, known: Manifest, note: Callable[[str], None]) -> None:
+def control_cut(board: AnyBoard, known: Manifest, note: Callable[[str], None]) -> None:
     """Bring the board to its known state, cut it, and bring it back. Raises DeviceFault, LabFault for what fails."""
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "control.jsonl") as ledger:
-        bench = Bench(board, known.roles(board.kind), ledger, Timeline(), run_id="control")
-        trial = DfuTrial(bench.golden, Aim("program", 0.5, 1))
+        bench: Bench[Any] = Bench(board, known.roles(board.kind), ledger, Timeline(), run_id="control")
+        trial = kind_called(board.kind).control_trial(bench.roles)
         for _ in range(TRIES):
             note("a control cut")
             verdict = bench.run(trial)
@@ -42,10 +41,11 @@ def clear(boards: Boards, place: str, known: Manifest, note: Callable[[str], Non
 
     Raises DeviceFault, LabFault, Misuse.
     """
-    board = the_core(boards.take(place))
+    board = boards.take(place)
     try:
         control_cut(board, known, note)
     except (DeviceFault, LabFault) as error:
-        boards.quarantine(place, error.message)
+        if is_suspect(board, error):
+            boards.quarantine(place, error.message)
         raise
     boards.acquit(place)

@@ -12,9 +12,13 @@ import grpc
 from labgrid.remote.client import ClientSession, Error, ensure_event_loop, start_session
 from labgrid.remote.generated import labgrid_coordinator_pb2 as pb
 
-from rig.errors import LabFault, Misuse
+from rig.errors import LabFault, Misuse, Unreachable
 
-_CONNECT_SECONDS = 5.0
+#: How long an answer may take: the coordinator waits 10 s for an exporter that hangs, and answers nobody meanwhile.
+_ANSWER_SECONDS = 15.0
+#: How long acquiring and releasing may: it waits so for each resource of a place. A request that is given up while it
+#: waits leaves the place acquired by nobody who could release it.
+_EXPORTER_SECONDS = 90.0
 
 
 class Coordinator:
@@ -32,7 +36,7 @@ class Coordinator:
         try:
             self._session = start_session(self.address, loop=loop)
         except (Error, OSError) as error:
-            raise LabFault(
+            raise Unreachable(
                 f"no labgrid coordinator answers at {self.address}",
                 hint="start one with `rig up`, or set LG_COORDINATOR",
             ) from error
@@ -59,6 +63,10 @@ class Coordinator:
         """Whom places name that we have acquired: `host/user`."""
         return f"{self.session.gethostname()}/{self.session.getuser()}"
 
+    def client(self, place: str, words: str) -> str:
+        """The command of labgrid that does something to a place here, for people to paste."""
+        return f"`labgrid-client -x {self.address} -p {place} {words}`"
+
     def places(self) -> dict[str, Any]:
         """All places by name, as the coordinator knows them now."""
         self._call(None)
@@ -67,12 +75,29 @@ class Coordinator:
     def resources_of(self, group: str) -> set[str]:
         """Names of the available resources that exporters offer in `group`."""
         self._call(None)
-        return {
-            name
-            for groups in self.session.resources.values()
-            for name, resource in groups.get(group, {}).items()
-            if resource.avail
-        }
+        return {path[3] for path in self._available() if path[1] == group}
+
+    def exporters_of(self, name: str) -> set[str]:
+        """Which exporters offer what a place matches, as far as is known now."""
+        place = self.session.places[name]
+        return {path[0] for path in self._available() if place.hasmatch(path)}
+
+    def lacks(self, name: str) -> str | None:
+        """What a place matches and no exporter offers now; None for a place that has everything."""
+        self._call(None)
+        place = self.session.places.get(name)
+        match = place.unmatched(self._available()) if place is not None else None
+        return str(match) if match is not None else None
+
+    def _available(self) -> list[tuple[str, str, str, str]]:
+        """Exporter, group, class and name of each resource that is there."""
+        return [
+            (exporter, group, resource.cls, name)
+            for exporter, groups in self.session.resources.items()
+            for group, resources in groups.items()
+            for name, resource in resources.items()
+            if resource.data.get("avail")  # one whose exporter has just gone is empty
+        ]
 
     def add_place(self, name: str, *, patterns: list[str], tags: Mapping[str, str]) -> None:
         """Make a place with its matches and tags."""
@@ -90,19 +115,37 @@ class Coordinator:
         self._call(lambda stub: stub.SetPlaceTags(pb.SetPlaceTagsRequest(placename=name, tags=tags)), board=name)
 
     def acquire(self, name: str) -> None:
-        """Acquire a place. Raises Misuse for one that does not exist, LabFault when somebody else has it."""
+        """Acquire a place. Raises Misuse for one that does not exist, LabFault when somebody else has it.
+
+        Raises Unreachable where its exporter does not hand its resources out.
+        """
         place = self.places().get(name)
         if place is None:
             raise Misuse(f"no place is called {name!r}", hint=f"there are {', '.join(sorted(self.places())) or 'none'}")
         if place.acquired:
-            raise LabFault(f"place {name} is acquired by {place.acquired}", board=name)
-        self._call(lambda stub: stub.AcquirePlace(pb.AcquirePlaceRequest(placename=name)), board=name)
+            hint = f"{self.client(name, 'release -k')} takes it away"
+            raise LabFault(f"is acquired by {place.acquired}", board=name, hint=hint)
+        request = pb.AcquirePlaceRequest(placename=name)
+        try:
+            self._call(lambda stub: stub.AcquirePlace(request), board=name, seconds=_EXPORTER_SECONDS)
+        except LabFault as error:
+            if "acquire resources" in error.message:
+                hint = "is its exporter alive?"
+                raise Unreachable("its exporter does not hand its resources out", board=name, hint=hint) from error
+            raise
 
-    def release(self, name: str) -> None:
-        """Release a place that we acquired."""
-        self._call(
-            lambda stub: stub.ReleasePlace(pb.ReleasePlaceRequest(placename=name, fromuser=self.identity)), board=name
-        )
+    def allow(self, name: str, user: str) -> None:
+        """Let another user work with a place that we acquired, until it is released."""
+        self._call(lambda stub: stub.AllowPlace(pb.AllowPlaceRequest(placename=name, user=user)), board=name)
+
+    def release(self, name: str, holder: str | None = None) -> None:
+        """Release a place that we acquired, or `holder` did; one that somebody else has by now stays theirs."""
+        request = pb.ReleasePlaceRequest(placename=name, fromuser=holder or self.identity)
+        try:
+            self._call(lambda stub: stub.ReleasePlace(request), board=name, seconds=_EXPORTER_SECONDS)
+        except LabFault as error:
+            error.hint = f"by hand: {self.client(name, 'release -k')}"
+            raise
 
     def reserve(self, tags: Mapping[str, str]) -> str:
         """Queue for a place with all of `tags`; returns the reservation's token."""
@@ -120,7 +163,9 @@ class Coordinator:
         """Leave the queue. Raises LabFault for a reservation that is gone."""
         self._call(lambda stub: stub.CancelReservation(pb.CancelReservationRequest(token=token)))
 
-    def _call(self, request: Callable[[Any], Any] | None, *, board: str | None = None) -> Any:
+    def _call(
+        self, request: Callable[[Any], Any] | None, *, board: str | None = None, seconds: float = _ANSWER_SECONDS
+    ) -> Any:
         """Send a request and let the session catch up; returns the reply."""
 
         async def call() -> tuple[bool, Any]:
@@ -129,11 +174,13 @@ class Coordinator:
 
         reply = None
         try:
-            alive, reply = self.session.loop.run_until_complete(asyncio.wait_for(call(), _CONNECT_SECONDS))
+            alive, reply = self.session.loop.run_until_complete(asyncio.wait_for(call(), seconds))
         except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                raise Unreachable(f"the coordinator at {self.address} went away", board=board) from error
             raise LabFault(f"coordinator: {error.details()}", board=board) from error
         except TimeoutError:
             alive = False
         if not alive:
-            raise LabFault(f"the coordinator at {self.address} went away", board=board)
+            raise Unreachable(f"the coordinator at {self.address} went away", board=board)
         return reply

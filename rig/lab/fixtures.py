@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rig.errors import Misuse, RigError
-from rig.lab.chosen import BOARDS, RUN_ID, chosen_firmware, chosen_rack, is_engineers_own, virtual_coordinator
+from rig.lab.chosen import (
+    BOARDS,
+    RUN_ID,
+    bring_boards_back,
+    chosen_firmware,
+    is_engineers_own,
+    where_boards_are,
+)
 
 if TYPE_CHECKING:
     from rig.boards.online import Online
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     from rig.evidence.ledger import Ledger
     from rig.firmware.manifest import Image, Manifest
     from rig.lab.acquisition import Boards
-    from rig.lab.targets import AnyBoard
+    from rig.lab.kinds import AnyBoard
     from rig.trust.expectation import AnyScenario
 
 #: The cast whose firmware comes by cable: it has a root of its own on a second host to turn to.
@@ -64,15 +71,10 @@ def image(firmware: Manifest, board: AnyBoard, request: pytest.FixtureRequest) -
 def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
     """What this worker has acquired, from the rack that was asked for."""
     from rig.lab.acquisition import Boards
-    from rig.lab.checkout import DEFAULT_COORDINATOR, part
 
-    rack = chosen_rack(request.config)
-    if rack == "virtual":
-        coordinator, environment = virtual_coordinator(request.config), part("places", "virtual.yaml")
-    else:
-        chosen = request.config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
-        coordinator, environment = chosen or DEFAULT_COORDINATOR, Path(rack)
-    with Boards(coordinator, environment) as acquired:
+    if not hasattr(request.config, "workerinput"):  # for workers their controller has done so
+        bring_boards_back(request.config)
+    with Boards(*where_boards_are(request.config), reaps=False) as acquired:
         request.config.stash[BOARDS] = acquired
         yield acquired
         del request.config.stash[BOARDS]
@@ -160,17 +162,19 @@ def _clear_servers(board: AnyBoard) -> None:
 @contextmanager
 def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench[Any]) -> Iterator[None]:
     """Take a board out of circulation that is given up or cannot be brought back; an engineer's own is left to them."""
+    from rig.lab.health import is_suspect
+
     reason: str | None = None
+    own = is_engineers_own(request.config)
     try:
         yield
         reason = bench.condemned
-    except Misuse:
-        raise
     except RigError as error:
-        reason = error.message
+        if not own and is_suspect(bench.board, error):
+            reason = error.message
         raise
     finally:
-        if reason is not None and not is_engineers_own(request.config):
+        if reason is not None and not own:
             boards: Boards = request.getfixturevalue("boards")
             boards.quarantine(bench.board.name, reason)
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rig.boards.board import Board
+from rig.errors import LabFault, Misuse, RigError, Unreachable
 from rig.lab.coordinator import Coordinator
 
 HEALTH, REASON = "health", "reason"
@@ -30,6 +32,21 @@ def quarantine(coordinator: Coordinator, place: str, reason: str) -> None:
 def acquit(coordinator: Coordinator, place: str) -> None:
     """Put a board back into circulation."""
     coordinator.tag(place, **{HEALTH: OK, REASON: ""})
+
+
+def is_suspect(board: Board, fault: RigError) -> bool:
+    """Whether a fault is its board's, or may be. One of the lab is not, where the board answers once that is over."""
+    if isinstance(fault, (Misuse, Unreachable)):
+        return False
+    if isinstance(fault, LabFault):
+        try:
+            board.enter_reader()
+        except Unreachable:
+            return False
+        except RigError:
+            return True
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,121 @@
-"""Who holds a place: a tag that lets the next run tell what a killed one left behind."""
+"""Who holds a place: a mark on its acquisition names the process, so that the next run can tell what a dead one left.
+
+The mark stands among those whom labgrid allows to use an acquired place. It comes with an acquisition and goes with it,
+so a place that was released and taken again does not have it any more, and nothing else that changes takes it away.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
 import socket
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote, unquote
 
 from rig.errors import Misuse
 
-HOLDER_TAG = "held_by"
-#: How far the coordinator's clock and ours may be apart, and how long setting a tag may take.
-TAKEN_WITHIN_SECONDS = 5.0
+_MARK = "rig"
+
+
+class Life(Enum):
+    """What can be said of a process."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process, by what no other process ever has in common with it: `started` is in the kernel's ticks since `boot`.
+
+    `pids` is the name space in which its number counts: containers have one each.
+    """
+
+    host: str
+    boot: str
+    pids: str
+    pid: str
+    started: str
+
+    @classmethod
+    def this_process(cls) -> Holder:
+        """This one."""
+        return cls(*_here(), str(os.getpid()), _started(os.getpid()))
+
+    @classmethod
+    def read(cls, mark: str) -> Holder | None:
+        """From a mark; None for what is none."""
+        kind, _, words = mark.partition("/")
+        parts = words.split(":")
+        return cls(*parts) if kind == _MARK and len(parts) == 5 else None
+
+    @property
+    def mark(self) -> str:
+        """How it stands at a place."""
+        return f"{_MARK}/{':'.join(astuple(self))}"
+
+    @property
+    def life(self) -> Life:
+        """Whether it still lives; a process of another host or container cannot be judged."""
+        host, boot, pids = _here()
+        if self.host != host:
+            return Life.ELSEWHERE
+        if self.boot != boot:
+            return Life.DEAD
+        if self.pids != pids or not self.pid.isdigit():
+            return Life.ELSEWHERE
+        return Life.ALIVE if _started(int(self.pid)) == self.started else Life.DEAD
+
+    def __str__(self) -> str:
+        return f"process {self.pid} of {self.host}"
+
+
+def holder_of(allowed: Iterable[str]) -> Holder | None:
+    """Which process of ours acquired a place, by those who are allowed to use it; None where none did."""
+    return next((holder for mark in sorted(allowed) if (holder := Holder.read(mark))), None)
+
+
+def is_abandoned(allowed: Iterable[str]) -> bool:
+    """Whether a process of ours acquired a place and is dead."""
+    holder = holder_of(allowed)
+    return holder is not None and holder.life is Life.DEAD
+
+
+class Notes:
+    """What processes of this user tell one another, a file each: a name, by which process, at which coordinator."""
+
+    def __init__(self, topic: str, coordinator: str):
+        self._folder = notes_folder() / topic
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._coordinator = coordinator
+
+    @contextmanager
+    def kept(self, name: str) -> Iterator[None]:
+        """A note of this process, while inside; one that is killed leaves it."""
+        note = self._folder / f"{quote(name, safe='')}.{os.getpid()}"
+        note.write_text(f"{self._coordinator} {Holder.this_process().mark}")
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+
+    def take_of_the_dead(self) -> Iterator[str]:
+        """Names that dead processes left at this coordinator; each is told once."""
+        for note in sorted(self._folder.iterdir()):
+            with contextlib.suppress(FileNotFoundError):
+                address, _, mark = note.read_text().partition(" ")
+                writer = Holder.read(mark)
+                if address == self._coordinator and (writer is None or writer.life is Life.DEAD):
+                    yield unquote(note.stem)
+                    note.unlink(missing_ok=True)
 
 
 def notes_folder() -> Path:
@@ -37,28 +135,24 @@ def one_at_a_time(coordinator: str) -> Iterator[None]:
         yield
 
 
-def this_process() -> str:
-    """This process, now: host, process id, when it started, and when it says so."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{time.time():.0f}"
+def _here() -> tuple[str, str, str]:
+    """This host, since when it runs, and the name space of this process's number."""
+    boot = _read("/proc/sys/kernel/random/boot_id")
+    try:
+        pids = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        pids = ""
+    return socket.gethostname(), boot, pids
 
 
 def _started(pid: int) -> str:
     """When a process started, in the kernel's ticks: a number that a later process with the same id does not have."""
+    status = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return status[19] if len(status) > 19 and status[0] not in "ZX" else ""
+
+
+def _read(path: str) -> str:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return Path(path).read_text().strip()
     except OSError:
         return ""
-
-
-def unchanged_since_taken(place: Any) -> bool:
-    """Whether nobody has touched a place since its tag was set: else it is somebody's again."""
-    taken: str = place.tags[HOLDER_TAG].rpartition("/")[2]
-    return taken.isdigit() and abs(float(place.changed) - int(taken)) < TAKEN_WITHIN_SECONDS
-
-
-def is_abandoned(holder: str) -> bool:
-    """Whether a process of this host said so that is gone; others' processes we cannot tell."""
-    host, _, rest = holder.partition("/")
-    pid, _, rest = rest.partition("/")
-    started, _, _ = rest.partition("/")
-    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started

@@ -20,14 +20,14 @@ from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, Ru
 from rig.firmware.manifest import BoardKind, Manifest
 from rig.lab.asked import Wanted, boards_asked_for
 from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
-from rig.lab.chosen import ASKED, RACK
+from rig.lab.chosen import ASKED, LOST, RACK
 from rig.lab.environment import rack_environment
 from rig.lab.waiting import WaitingWatch
 
 #: pytest's plugins that no board suite needs; each worker would take a second to load them.
 UNUSED_PLUGINS = ("cacheprovider", "hypothesispytest", "benchmark")
-#: Told as it happens: ("collected", count), ("started", name), ("finished", TestResult), or ("waiting", who has what is
-#: waited for; empty when nothing is any more), the last on a thread of its own.
+#: Told as it happens: ("collected", count), ("started", name), ("finished", TestResult); and, on a thread of its own,
+#: ("waiting", who has what is waited for; empty when nothing is any more) and ("told", what was found of the lab).
 Listener = Callable[[str, Any], None]
 
 
@@ -108,10 +108,12 @@ class Watcher:
             self.results.append(TestResult(report.nodeid, MISUSE, 0.0, _last_line(report)))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """What died in the rack while tests ran explains their faults: it is named."""
+        """What died in the rack while tests ran explains their faults: it is named, as are boards not brought back."""
         rack = session.config.stash.get(RACK, None)
         for death in rack.dead() if rack is not None else []:
             self.results.append(TestResult("rack", LAB_FAULT, 0.0, death.obituary()))
+        for fault in session.config.stash.get(LOST, []):
+            self.results.append(TestResult(f"rack: {fault.board}", LAB_FAULT, 0.0, str(fault)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -141,6 +143,8 @@ def run_suites(
     extra: list[str],
 ) -> Run:
     """Run tests/boards and write the report folder. Raises Misuse for bad options, LabFault without a coordinator."""
+    from rig.lab.acquisition import begin, free_places
+
     began = time.monotonic()
     run_id = time.strftime("%Y%m%d-%H%M%S")
     folder = (report or Path("reports") / run_id).resolve()
@@ -153,8 +157,6 @@ def run_suites(
     if asked is not None:
         workers = max(1, min(workers, len(asked)))
     if rack != "virtual":
-        from rig.lab.acquisition import free_places
-
         coordinator = coordinator or os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
         workers = max(1, min(workers, free_places(coordinator)))
     try:
@@ -170,8 +172,13 @@ def run_suites(
         *(["--lg-coordinator", coordinator] if coordinator else []),
     ]
     os.environ["RIG_RUN_ID"] = run_id
-    with tempfile.TemporaryDirectory() as notes, WaitingWatch(Path(notes), partial(listener, "waiting")):
+    with (
+        tempfile.TemporaryDirectory() as notes,
+        WaitingWatch(Path(notes), partial(listener, "waiting"), partial(listener, "told")),
+    ):
         code = pytest.main(arguments, plugins=[watcher])
+        if code == pytest.ExitCode.INTERRUPTED and coordinator:
+            begin(coordinator, Path(rack))  # what its workers had
     if watcher.broken_by is not None:
         raise watcher.broken_by
     verdict = judge(watcher.results)

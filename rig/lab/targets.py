@@ -14,25 +14,22 @@ from labgrid.resource.common import ResourceManager
 from labgrid.resource.remote import RemotePlaceManager
 from labgrid.util import yaml as labgrid_yaml
 
-from rig.boards.esp32 import Esp32
 from rig.boards.spark_core import SparkCore
-from rig.errors import LabFault, Misuse
+from rig.errors import Misuse, Unreachable
 from rig.lab.coordinator import Coordinator
+from rig.lab.kinds import AnyBoard, kind_called
 
-#: Boards by kind.
-AnyBoard = SparkCore | Esp32
 #: What labgrid makes of a file that is no environment.
 WRONG_ENVIRONMENT = (
     *(OSError, ImportError, KeyError, ValueError),
     *(InvalidConfigError, NoConfigFoundError, labgrid_yaml.yaml.YAMLError),
 )
-KINDS: dict[str, type[AnyBoard]] = {"spark-core": SparkCore, "esp32": Esp32}
 
 
 def build_board(environment: Path, place: str, kind: str) -> tuple[AnyBoard, Any]:
     """The board of a kind in `place`, with the labgrid target that carries its drivers.
 
-    Raises Misuse, LabFault.
+    Raises Misuse, Unreachable where its exporter offers nothing.
     """
     os.environ["LG_PLACE"] = place
     environment = environment_for(environment, kind)
@@ -46,9 +43,9 @@ def build_board(environment: Path, place: str, kind: str) -> tuple[AnyBoard, Any
             raise Misuse(f"{environment} has no target called main")
         return board_of(target, kind), target
     except (Error, NoResourceFoundError, NoDriverFoundError, BindingError) as error:
-        raise LabFault(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
+        raise Unreachable(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
     except KeyError as error:  # what labgrid makes of resources whose exporter has just gone
-        raise LabFault("its resources are gone", board=place, hint="is its exporter alive?") from error
+        raise Unreachable("its resources are gone", board=place, hint="is its exporter alive?") from error
 
 
 def environment_for(environment: Path, kind: str) -> Path:
@@ -62,9 +59,7 @@ def environment_for(environment: Path, kind: str) -> Path:
 
 def board_of(target: Any, kind: str) -> AnyBoard:
     """The board behind a labgrid target. Raises Misuse for a kind that nobody knows."""
-    if kind not in KINDS:
-        raise Misuse(f"a board of kind {kind!r} is unknown", hint=f"one of {', '.join(KINDS)}")
-    return KINDS[kind].from_target(target)
+    return kind_called(kind).board.from_target(target)
 
 
 def the_core(board: AnyBoard) -> SparkCore:

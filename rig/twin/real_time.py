@@ -1,4 +1,7 @@
-"""A board model on the machine's clock: woken when something is due, and told of aloud when a program of it breaks."""
+"""A board model on the machine's clock: looked at when something is due, and told of aloud when a program breaks.
+
+Nobody has to wake it: whoever tells the board something asks for the time, and the clock looks again afterwards.
+"""
 
 from __future__ import annotations
 
@@ -46,29 +49,58 @@ class RealTime:
         self._log = state / LOG
         self._began = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
+        #: The look that comes as soon as what goes on now is over.
+        self._soon: asyncio.Handle | None = None
+        self._looking = False
         board.most_steps = MOST_STEPS
         board.when_broken(self._broken)
 
     def now(self) -> float:
-        """Seconds since the process began: the model's time."""
+        """Seconds since the process began: the model's time.
+
+        Whoever asks is about to tell the board something, which may change what is due: the clock looks once more when
+        that is done.
+        """
+        if self._soon is None and not self._looking:
+            self._soon = asyncio.get_running_loop().call_soon(self._look)
+        return self._seconds()
+
+    async def looked(self) -> None:
+        """Wait for the look that was asked for: what breaks at once has broken then."""
+        await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        """Look no more; the board is brought up to now."""
+        self._cancel()
+        self._board.catch_up(self._seconds())
+
+    def _seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def wake(self) -> None:
+    def _look(self) -> None:
         """Let what is due happen, and come back when the next thing is."""
-        for part in (*self._beside, self._board):
-            part.advance(self.now())
-        for tell in self._settled:
-            tell()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        wait = min(part.due() for part in (*self._beside, self._board)) - self.now()
+        self._cancel()
+        self._looking = True  # what happens now asks for the time, too
+        try:
+            for part in (*self._beside, self._board):
+                part.advance(self._seconds())
+            for tell in self._settled:
+                tell()
+        finally:
+            self._looking = False
+        wait = min(part.due() for part in (*self._beside, self._board)) - self._seconds()
         if wait > FILE_LAG_SECONDS:
-            self._board.catch_up(self.now())
+            self._board.catch_up(self._seconds())
         if self._board.writing:
             wait = min(wait, FILE_LAG_SECONDS)
         if wait != math.inf:
-            self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self.wake)
+            self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._look)
+
+    def _cancel(self) -> None:
+        for handle in (self._soon, self._timer):
+            if handle is not None:
+                handle.cancel()
+        self._soon = self._timer = None
 
     def _broken(self, fault: LabFault) -> None:
         """Whoever runs the loop is told, whatever made the program go on: a board must not just fall silent."""

@@ -23,7 +23,7 @@ from rig.firmware import releases
 from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import DfuSuffix, add_suffix
 from rig.formats.spark_keys import ServerRecord
-from rig.lab import acquisition, dfu_files, health, holder, reservation, scheduling
+from rig.lab import dfu_files, health, holder, reservation, scheduling
 from rig.recovery.ladder import RescueLadder
 from rig.trust import core_key
 from rig.twin.spark_core.boot_once import CAUSES
@@ -132,44 +132,6 @@ def a_key_with_a_short_number_is_not_given_to_a_core(_folder):
     assert core_key.core_public_key(core_key._private_der(misread_key())) is None
 
 
-class Coordinator:
-    """Two places; somebody has the second."""
-
-    def __init__(self, **tags):
-        self.tags = {"board": "spark-core", "health": "ok", **tags}
-        self.mine = set()
-
-    def places(self):
-        def place(holder):
-            return SimpleNamespace(tags=self.tags, acquired=holder, reservation=None)
-
-        return {"core-01": place("me" if "core-01" in self.mine else None), "core-02": place("somebody")}
-
-    def acquire(self, name):
-        self.mine.add(name)
-
-    def release(self, name):
-        self.mine.discard(name)
-
-
-def boards_of(coordinator):
-    boards = acquisition.Boards("nowhere:1", "none", patience=0)
-    boards._coordinator = coordinator
-    return boards
-
-
-def a_board_in_quarantine_is_not_handed_out(_folder):
-    boards = boards_of(Coordinator(health="quarantine"))
-    assert raises(LabFault, lambda: boards._fitting("spark-core", {}))
-
-
-def of_two_boards_none_is_kept_when_one_is_taken(_folder):
-    coordinator = Coordinator()
-    boards = boards_of(coordinator)
-    assert boards._take_free(boards._fitting("spark-core", {}), 2) is None
-    assert coordinator.mine == set()
-
-
 def suites_for_one_rare_board_share_a_worker(_folder):
     assert scheduling.rare({"timing": "real", "generation": "b"}) == "timing=real,b"
     assert scheduling.rare({"generation": "b"}) == ""
@@ -213,17 +175,6 @@ def who_has_waited_leaves_the_queue(_folder):
     with reservation.Reservation(coordinator, {}):
         assert queue == {"token"}
     assert not queue
-
-
-def a_place_that_fails_does_not_keep_others_from_being_powered(_folder):
-    boards = boards_of(Coordinator())
-    boards._acquire = lambda name: (_ for _ in ()).throw(LabFault("no answer", board=name))
-    boards._coordinator.places = lambda: {
-        name: SimpleNamespace(tags={"board": "spark-core"}, acquired=None) for name in ("core-01", "core-02")
-    }
-    faults = []
-    assert not raises(LabFault, lambda: faults.extend(boards.power_what_is_off("spark-core")[1]))
-    assert [fault.board for fault in faults] == ["core-01", "core-02"]
 
 
 def one_process_tidies_up_at_a_time(_folder):

@@ -12,7 +12,7 @@ from rig.drivers import console
 from rig.evidence import cut_map
 from rig.firmware import releases
 from rig.formats import spark_flash as layout
-from rig.lab import acquisition, dfu_files, health, holder, reservation, scheduling
+from rig.lab import dfu_files, health, holder, reservation, scheduling
 from rig.power.copy_landing import Copy
 from rig.recovery.ladder import RescueLadder
 from rig.trust import core_key
@@ -27,7 +27,6 @@ def _copy_without_the_backup(self, now, then, _backup):
 REAL_NOT_BEGUN = Copy._not_begun
 REAL_SAVE = copies.save
 REAL_RUNGS = RescueLadder.rungs
-REAL_TAKE_FREE = acquisition.Boards._take_free
 REAL_USB = checks_bench.Rack.usb
 REAL_RELAY = checks_bench.Rack.relay
 
@@ -45,14 +44,6 @@ def _written_blindly(board, image):
 def _bare_key(board, key):
     with board.dfu() as host:
         host.write(layout.SERVER_KEY_ADDRESS, key)
-
-
-def _keep_some(self, fitting, count):
-    release, self._coordinator.release = self._coordinator.release, lambda _name: None
-    try:
-        return REAL_TAKE_FREE(self, fitting, count)
-    finally:
-        self._coordinator.release = release
 
 
 def _sticky(self, number):
@@ -122,14 +113,6 @@ MUTANTS = {
         lambda m: m.setattr(core_key, "reads_right", lambda _key: True),
         checks_bench.a_key_with_a_short_number_is_not_given_to_a_core,
     ),
-    "lab: quarantine is ignored": (
-        lambda m: m.setattr(acquisition, "is_quarantined", lambda _tags: False),
-        checks_bench.a_board_in_quarantine_is_not_handed_out,
-    ),
-    "lab: some of several boards are kept": (
-        lambda m: m.setattr(acquisition.Boards, "_take_free", _keep_some),
-        checks_bench.of_two_boards_none_is_kept_when_one_is_taken,
-    ),
     "bring-up: the factory image is not read back": (
         lambda m: m.setattr(bring_up, "write_factory_image", _written_blindly),
         checks_bench.worn_out_flash_is_noticed_while_a_board_is_brought_up,
@@ -137,10 +120,6 @@ MUTANTS = {
     "lab: nobody leaves the queue": (
         lambda m: m.setattr(reservation.Reservation, "__exit__", lambda *_exc: None),
         checks_bench.who_has_waited_leaves_the_queue,
-    ),
-    "lab: one place stops the reaping": (
-        lambda m: m.setattr(acquisition, "RigError", ZeroDivisionError),
-        checks_bench.a_place_that_fails_does_not_keep_others_from_being_powered,
     ),
     "lab: all tidy up at once": (
         lambda m: m.setattr(holder, "one_at_a_time", contextlib.nullcontext),

@@ -37,6 +37,11 @@ def in_flight(report: Path, cuts: int) -> None:
     )  # fmt: skip
 
 
+def lines(report: Path) -> int:
+    """How many lines the ledger of a run has by now."""
+    return sum(path.read_text().count("\n") for path in (report / "ledger").glob("*.jsonl"))
+
+
 @pytest.fixture
 def racks():
     """Starts racks, and ends them however the test does."""
@@ -93,7 +98,9 @@ def test_a_killed_run_loses_at_most_the_cuts_in_flight_and_leaves_no_board_off_f
     family = psutil.Process(run.pid).children(recursive=True)
     run.kill()
     run.communicate()
+    written = lines(tmp_path / "r")
     assert gone(family)
+    assert lines(tmp_path / "r") == written, "a worker went on"
     assert all(len(unfinished(segment)) <= 1 for segment in (tmp_path / "r" / "ledger").glob("*.jsonl"))
     again = rig_run(rack, tmp_path / "next", "-k", "crashes", "-n", "1")
     told, _ = again.communicate(timeout=60)

@@ -20,6 +20,7 @@ import mutants_esp_releases
 import mutants_esp_serial
 import mutants_esp_stage
 import mutants_https
+import mutants_lab
 import mutants_probe
 import mutants_remote
 import mutants_spark
@@ -248,6 +249,7 @@ TABLES = [
             mutants_esp_stage,
             mutants_esp_serial,
             mutants_https,
+            mutants_lab,
             mutants_trust,
             mutants_usb,
             mutants_swap,

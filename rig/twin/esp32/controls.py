@@ -31,7 +31,6 @@ class Esp32Controls:
     def _status(self, _request: dict[str, Any]) -> dict[str, Any]:
         board = self._board
         board.catch_up(self._time.now())
-        self._time.wake()
         return {
             "power": board.powered,
             "running": board.running,

@@ -80,6 +80,7 @@ class Esp32Process:
         await self.serial.settled()
         if powered:
             self._power(True)
+        await self.time.looked()
         return {
             "ready": True,
             "serial": {"url": f"rfc2217://{format_address(host, rfc2217)}", "host": host, "port": rfc2217},
@@ -92,7 +93,7 @@ class Esp32Process:
 
     def close(self) -> None:
         """Close ports and files; the board is left as it is, as when its power goes."""
-        self.board.catch_up(self.time.now())
+        self.time.stop()
         self.controls.close()
         self.serial.close()
         self.network.close()
@@ -104,7 +105,6 @@ class Esp32Process:
         """BOOT pulls GPIO0 low, RST pulls EN low."""
         self._held[button] = held
         self._pins()
-        self.time.wake()
 
     # -- lines -------------------------------------------------------------------------------------------------------
 
@@ -115,11 +115,9 @@ class Esp32Process:
             self.board.power_off(self.time.now())
         if self._fed_by_board:
             self.serial.show(on)
-        self.time.wake()
 
     def _lines(self, dtr: bool, rts: bool) -> None:
         self.circuit.set(dtr, rts, self.time.now())
-        self.time.wake()
 
     def _pins(self) -> None:
         """GPIO0 first: it is sampled when EN rises."""
@@ -130,11 +128,9 @@ class Esp32Process:
 
     def _typed(self, data: bytes) -> None:
         self.board.received(data, self.time.now())
-        self.time.wake()
 
     def _network_happened(self, what: str, data: bytes) -> None:
         self.board.network(what, data, self.time.now())
-        self.time.wake()
 
 
 def _size_of(path: Path, told: int | None) -> int:

@@ -60,18 +60,15 @@ class CoreControls:
             self._core.power_on(self._time.now())
         else:
             self._core.power_off(self._time.now())
-        self._time.wake()
         return {"power": self._core.powered}
 
     def _mode(self, request: dict[str, Any]) -> dict[str, Any]:
         self._core.press_mode(bool(request["pressed"]), self._time.now())
-        self._time.wake()
         return {"mode": self._core.mode_held}
 
     def _reset(self, request: dict[str, Any]) -> dict[str, Any]:
         for pressed in [request["pressed"]] if "pressed" in request else [True, False]:
             self._core.press_reset(bool(pressed), self._time.now())
-        self._time.wake()
         return {"reset": self._core.reset_held}
 
     def _radio(self, request: dict[str, Any]) -> dict[str, Any]:

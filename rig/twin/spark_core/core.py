@@ -127,12 +127,7 @@ class Core(BoardModel):
     @property
     def busy(self) -> bool:
         """Whether the last request keeps the device from answering the next: flash work does, waiting does not."""
-        return self.on_a_job and not isinstance(self._stepper.step, Timer)
-
-    @property
-    def on_a_job(self) -> bool:
-        """Whether what a request began is under way, waiting included."""
-        return self._stepper.on_a_job
+        return self._stepper.on_a_job and not isinstance(self._stepper.step, Timer)
 
     def control(self, setup: Setup, data: bytes, now: float) -> bytes | None:
         """Answer one control transfer (None stalls). Call only while attached and not busy."""

@@ -80,7 +80,7 @@ class CoreProcess:
                 ports.append(await open_port(host, port))
         if powered:
             self.core.power_on(self.time.now())
-            self.time.wake()
+        await self.time.looked()
         return {
             "ready": True,
             "usbip": {"host": host, "port": ports[0], "busid": BUSID},
@@ -95,7 +95,7 @@ class CoreProcess:
 
     def close(self) -> None:
         """Close ports and files; the board is left as it is, as when its power goes."""
-        self.core.catch_up(self.time.now())
+        self.time.stop()
         self.usbip.close()
         self.control_port.close()
         self.console_port.close()
@@ -127,8 +127,6 @@ class CoreProcess:
     def acknowledged(self) -> None:
         """The answer is on its way: begin the status stage."""
         self.core.acknowledge(self.time.now())
-        if self.core.on_a_job:
-            self.time.wake()
 
     def _usb_changed(self) -> None:
         self.usbip.detached()
@@ -137,8 +135,6 @@ class CoreProcess:
 
     def _network_happened(self, what: str, data: bytes) -> None:
         self.core.network(what, data, self.time.now())
-        self.time.wake()
 
     def _typed(self, data: bytes) -> None:
         self.core.typed(data, self.time.now())
-        self.time.wake()

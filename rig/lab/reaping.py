@@ -1,0 +1,96 @@
+"""Bringing boards back: places that a dead process left acquired, and boards that stand without power or held down.
+
+One process at a time: two would take away from one another what each has just acquired.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rig.boards.board import restart
+from rig.errors import RigError, Unreachable
+from rig.lab.coordinator import Coordinator
+from rig.lab.hold import ACQUIRING, Hold
+from rig.lab.holder import Holder, Life, Notes, holder_of, one_at_a_time
+from rig.lab.reservation import cancel_abandoned
+
+
+@dataclass(slots=True)
+class BroughtBack:
+    """What came of it, by the names of places; `faults` are of those that were not brought back.
+
+    `unreachable` are faults of free places: whether their boards stand still nobody can see.
+    """
+
+    given_back: list[str] = field(default_factory=list)
+    powered: list[str] = field(default_factory=list)
+    faults: list[RigError] = field(default_factory=list)
+    unreachable: list[RigError] = field(default_factory=list)
+    #: Places that a process of another host holds, and what can be done if that is dead.
+    unjudged: list[str] = field(default_factory=list)
+
+
+def bring_back(hold: Hold) -> BroughtBack:
+    """Give back what dead processes hold, and start the boards of free places that stand still."""
+    coordinator, told = hold.coordinator, BroughtBack()
+    stuck: set[str] = set()
+    with one_at_a_time(coordinator.address):
+        cancel_abandoned(coordinator)
+        half_acquired = set(Notes(ACQUIRING, coordinator.address).take_of_the_dead())
+        for name, place in sorted(coordinator.places().items()):
+            if "board" not in place.tags or name in hold:
+                continue
+            holder = holder_of(place.allowed)
+            if holder is not None and holder.life is Life.ELSEWHERE:
+                told.unjudged.append(_unjudged(coordinator, name, holder))
+            left = _is_left(place, holder, half_acquired)
+            if left or not place.acquired:
+                try:
+                    _bring_one_back(hold, place, stuck, told, left=left)
+                except RigError as error:
+                    lost = told.unreachable if isinstance(error, Unreachable) and not left else told.faults
+                    lost.append(_named(error, coordinator, name))
+    return told
+
+
+def _is_left(place: Any, holder: Holder | None, half_acquired: set[str]) -> bool:
+    """Whether a dead process has it: by its mark, or because it died before it could set one."""
+    if holder is None:
+        return bool(place.acquired) and place.name in half_acquired
+    return holder.life is Life.DEAD
+
+
+def _bring_one_back(hold: Hold, place: Any, stuck: set[str], told: BroughtBack, *, left: bool) -> None:
+    """`stuck` are exporters that handed nothing out: each is waited for once."""
+    name, exporters = place.name, hold.coordinator.exporters_of(place.name)
+    if stuck & exporters:
+        raise Unreachable("its exporter does not hand its resources out", hint="is it alive?")
+    try:
+        if left:
+            hold.coordinator.release(name, place.acquired)
+        if not hold.acquire_if_free(name):
+            return
+    except Unreachable:
+        stuck |= exporters
+        raise
+    board = hold.build(name)
+    try:
+        if left or not board.relay.get() or board.buttons.left_pressed():
+            restart(board)
+            (told.given_back if left else told.powered).append(name)
+    finally:
+        hold.leave(name)
+
+
+def _unjudged(coordinator: Coordinator, name: str, holder: Holder) -> str:
+    way = coordinator.client(name, "release -k")
+    return f"{name} is held by {holder}, of which nothing is known here; if it is dead: {way}"
+
+
+def _named(error: RigError, coordinator: Coordinator, name: str) -> RigError:
+    """With its place, and what brings it back once the cause is mended."""
+    error.board = error.board or name
+    if "labgrid-client" not in (error.hint or ""):
+        error.hint = f"{error.hint or 'Mend that.'} Then `rig lab health --reap --coordinator {coordinator.address}`"
+    return error
