@@ -1,22 +1,19 @@
 """A console that is recorded: every byte with the moment it came, whether or not anybody reads it.
 
-A thread of its own keeps the connection from before power-on, across every loss and return of the other end. Timeouts
-are set once, when a connection opens: with upstream pyserial, setting one on RFC2217 negotiates the port anew and
-takes 0.3 s, with labgrid's fork it does not (reference/labgrid.md, "The serial clash").
+A thread of its own keeps the connection from before power-on, across every loss and return of the other end.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 import attr
 import serial
@@ -27,85 +24,13 @@ from labgrid.protocol import ConsoleProtocol
 from labgrid.util.proxy import proxymanager
 from pexpect import TIMEOUT
 
+from rig.drivers.console_link import CONNECT_SECONDS, POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.place import place_name
-from rig.drivers.rfc2217_port import Rfc2217Port
 from rig.errors import LabFault, Misuse
 
-POLL_SECONDS = 0.05
-CONNECT_SECONDS = 3.0
 RETRY_SECONDS = 0.1
 #: Kinds of entries that are no bytes.
 CONNECTED, LOST = "connected", "lost"
-
-
-class Link(Protocol):
-    """One connection to a console."""
-
-    def read(self) -> bytes:
-        """What has come, waiting a moment for it; empty when nothing has. Raises OSError when the other end is gone."""
-
-    def write(self, data: bytes) -> None:
-        """Send. Raises OSError."""
-
-    def close(self) -> None:
-        """Hang up."""
-
-
-class RawLink:
-    """Bytes over TCP as they are."""
-
-    def __init__(self, host: str, port: int):
-        self._sock = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
-        self._sock.settimeout(POLL_SECONDS)
-
-    def read(self) -> bytes:
-        """What has come."""
-        try:
-            data = self._sock.recv(65536)
-        except TimeoutError:
-            return b""
-        if not data:
-            raise ConnectionResetError("the console hung up")
-        return data
-
-    def write(self, data: bytes) -> None:
-        """Send."""
-        self._sock.sendall(data)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._sock.close()
-
-
-class _KeepingPort(Rfc2217Port):
-    """pyserial throws away, at both ends, what came while the port was being negotiated: half a second of boot log."""
-
-    def reset_input_buffer(self) -> None:
-        """Keep it."""
-
-    def reset_output_buffer(self) -> None:
-        """Keep it."""
-
-
-class Rfc2217Link:
-    """A serial port over telnet with port control."""
-
-    def __init__(self, host: str, port: int, speed: int):
-        url = f"rfc2217://{host}:{port}?ign_set_control&timeout={CONNECT_SECONDS}"
-        self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
-
-    def read(self) -> bytes:
-        """What has come."""
-        first: bytes = self._port.read(1)
-        return first + self._port.read(self._port.in_waiting) if first else b""
-
-    def write(self, data: bytes) -> None:
-        """Send."""
-        self._port.write(data)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._port.close()
 
 
 @dataclass(frozen=True, slots=True)

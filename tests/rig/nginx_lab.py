@@ -10,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +17,8 @@ from pathlib import Path
 import paramiko
 import pytest
 from installed import installed, whole_path
+from tls_dial import tls_dial, tls_leaf
+from waiting import until
 
 from rig.ports import free_port
 from rig.trust.authority import Authority, make_root
@@ -212,21 +213,11 @@ SetEnv HOME={folder}
 
     def dial(self, host: str = HOST, *, session: ssl.SSLSession | None = None, context: ssl.SSLContext | None = None):
         context = context or ssl.create_default_context(cafile=str(self.ca))
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        try:
-            return context.wrap_socket(sock, server_hostname=host, session=session)
-        except BaseException:
-            sock.close()
-            raise
+        return tls_dial(self.port, host, context, session)
 
     def leaf(self, host: str = HOST) -> bytes:
         """What one handshake shows, DER, whoever it leads to."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with self.dial(host, context=context) as sock:
-            return sock.getpeercert(binary_form=True) or b""
-
-    until = staticmethod(lambda look, what: until(look, what))
+        return tls_leaf(self.port, host)
 
     def close(self) -> None:
         pid = self.web / "nginx.pid"
@@ -279,13 +270,6 @@ def _answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
-
-
-def until(look, what: str, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
 
 
 def known_key(line: str) -> paramiko.PKey:
