@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 
 from rig.limits import Limits, in_force
+from rig.ports import make_room
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Listener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen on all addresses that a host is; returns the port. Raises OSError when it is taken."""
+        make_room(self.limits.connections)
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         try:
             for family, _, _, _, address in dict.fromkeys(found):

@@ -48,7 +48,7 @@ def read_object(data: bytes | str) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:
         raise NotAnObject(f"it is no JSON: {error}") from None
     if not isinstance(told, dict):
-        raise NotAnObject("it is no JSON object")
+        raise NotAnObject("it is no object of JSON")
     return told
 
 
