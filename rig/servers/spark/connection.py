@@ -24,12 +24,12 @@ from rig.formats.spark_handshake import (
     answer,
 )
 from rig.formats.spark_messages import Hello
-from rig.limits import SPARK_DEVICES
+from rig.limits import SPARK_DEVICES, in_force
 
 #: A Core has some 10 KiB for what it has not read; an update's chunks all at once are 108 KiB.
 MOST_UNREAD = 4 * SPARK_DEVICES.unread
 #: The reference server's: for each step of the handshake, and for the whole.
-STEP_SECONDS, HANDSHAKE_SECONDS = 30.0, 120.0
+STEP_SECONDS, HANDSHAKE_SECONDS = in_force(SPARK_DEVICES).idle, 120.0
 
 
 class Host(Protocol):
