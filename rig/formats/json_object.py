@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 #: How deep a request may be nested: a recipe of certificates, the deepest, has 6.
 MOST_DEPTH = 32
@@ -17,7 +17,6 @@ MOST_DEPTH = 32
 MOST_STRUCTURE = 64 * 1024
 #: Characters of a number: more than a double or 64 bits have.
 LONGEST_NUMBER = 32
-WHOLE_NUMBERS = range(-(1 << 63), 1 << 64)
 
 #: One without an end goes to the end: each character is looked at once.
 _TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.S)
@@ -38,7 +37,7 @@ def read_object(data: bytes | str) -> dict[str, Any]:
         raise NotAnObject("it is not UTF-8") from None
     _check_structure(_TEXT.sub('""', text))
     try:
-        told = json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=_no_number)
+        told = json.loads(text, parse_float=_finite, parse_constant=_no_number)
         if _HALF_OF_A_PAIR.search(text):
             json.dumps(told, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -52,9 +51,9 @@ def read_object(data: bytes | str) -> dict[str, Any]:
     return told
 
 
-def is_whole(value: object, within: range = WHOLE_NUMBERS) -> bool:
-    """Whether a value is a whole number, and one of those: true, false and 1.0 are none."""
-    return type(value) is int and value in within
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number: true, false and 1.0 are none."""
+    return type(value) is int
 
 
 def _check_structure(skeleton: str) -> None:
@@ -74,13 +73,6 @@ def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise NotAnObject(f"{text} is more than a number holds")
-    return value
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value not in WHOLE_NUMBERS:
-        raise NotAnObject(f"{text} is more than 64 bits hold")
     return value
 
 

@@ -118,9 +118,10 @@ class ControlPort:
         except ValidationError as error:
             first = error.errors()[0]
             return await _write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
-        except (NotAnObject, TypeError, KeyError):
+        except (NotAnObject, TypeError, KeyError) as error:
+            why = f"{error}; " if isinstance(error, NotAnObject) else ""
             known = ", ".join(sorted(self._handlers))
-            return await _write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
+            return await _write(writer, told_error(Misuse(f'{why}expected {{"do": one of {known}}}')))
         try:
             async for told in handler(request):
                 await _write(writer, *(told if isinstance(told, list) else [told]))

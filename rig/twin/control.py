@@ -58,8 +58,10 @@ class ControlServer:
             request = read_object(line)
             name = request["do"]
             handler = self._handlers[name]
-        except (NotAnObject, TypeError, KeyError):
-            return {"error": f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'}
+        except NotAnObject as error:
+            return {"error": f"{error}; {self._expected()}"}
+        except (TypeError, KeyError):
+            return {"error": self._expected()}
         if wrong := [key for key in SWITCHES if not isinstance(request.get(key, True), bool)]:
             return {"error": f"{name}: {wrong[0]} is true or false, not {json.dumps(request[wrong[0]])}"}
         try:
@@ -68,6 +70,9 @@ class ControlServer:
             return {"error": f"{name}: {type(error).__name__}: {error}"}
         except RigError as error:
             return {"error": f"{name}: {error}"}
+
+    def _expected(self) -> str:
+        return f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'
 
     def _protocol(self) -> asyncio.BaseProtocol:
         reader = asyncio.StreamReader(limit=PIECE)
@@ -97,9 +102,9 @@ class ControlServer:
 def whole_number(request: Mapping[str, Any], key: str, within: range, default: int | None = None) -> int:
     """A field that is a whole number. Raises ValueError for another one, KeyError where there is none."""
     value = request[key] if default is None else request.get(key, default)
-    if not is_whole(value, within):
+    if not is_whole(value) or value not in within:
         raise ValueError(f"{key} is a whole number from {within[0]} to {within[-1]}, not {json.dumps(value)[:80]}")
-    return int(value)
+    return value
 
 
 def _told(answer: Mapping[str, Any]) -> bytes:

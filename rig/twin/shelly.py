@@ -114,10 +114,9 @@ class ShellyServer:
             told = int(told)
         if not is_whole(told):
             raise Refused(INVALID_ARGUMENT, _wanted("id", "whole number", arguments))
-        channel = int(told or 0)
-        if not 0 <= channel < len(self._switches.closed):
-            raise Refused(NOT_FOUND, f"Argument 'id', value {channel} not found!")
-        return channel
+        if not 0 <= told < len(self._switches.closed):
+            raise Refused(NOT_FOUND, f"Argument 'id', value {told} not found!")
+        return told
 
 
 def _wanted(name: str, kind: str, arguments: dict[str, Any]) -> str:
