@@ -152,8 +152,7 @@ class Esp32:
         return bool(self._heard(lambda: self.log.sign() in ALIVE, seconds))
 
     def _speaks_within(self, seconds: float) -> bool:
-        known = sum(len(entry.data) for entry in self.console.entries)
-        more = self.console.wait_for_more(known, seconds)
+        more = self.console.wait_for_more(self.console.size, seconds)
         if not more:
             self._check_port()
         return bool(more)

@@ -5,15 +5,11 @@ A thread of its own keeps the connection from before power-on, across every loss
 
 from __future__ import annotations
 
-import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import attr
 import serial
@@ -24,28 +20,19 @@ from labgrid.protocol import ConsoleProtocol
 from labgrid.util.proxy import proxymanager
 from pexpect import TIMEOUT
 
-from rig.clock import Clock, Deadline
 from rig.drivers.console_link import CONNECT_SECONDS, POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.place import place_name
+from rig.drivers.recording import CONNECTED, LOST, Entry, Recording, RecordingFile
 from rig.errors import LabFault, Misuse
 from rig.ports import format_address
 
 RETRY_SECONDS = 0.1
-#: Kinds of entries that are no bytes.
-CONNECTED, LOST = "connected", "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What came at `at_ns` (monotonic): bytes, or `connected` or `lost` without any."""
-
-    at_ns: int
-    kind: str
-    data: bytes = b""
 
 
 class ConsoleRecorder:
     """Records a console at `host`:`port` over `protocol` raw or rfc2217; entries go to `keep` too, a line each.
+
+    The newest are kept, behind a mark that tells what was dropped.
 
     Start it before the board has power. Raises Misuse for another protocol.
     """
@@ -55,10 +42,9 @@ class ConsoleRecorder:
             raise Misuse(f"no console speaks {protocol!r}", hint="raw or rfc2217")
         self._address, self._protocol, self._speed = (host, port), protocol, speed
         self._keep = keep
-        self._file: IO[str] | None = None
-        self._entries: list[Entry] = []
+        self._file: RecordingFile | None = None
+        self._recording = Recording()
         self._link: Link | None = None
-        self._news = threading.Condition()
         self._listeners: list[Callable[[Entry], None]] = []
         self._stop = threading.Event()
         self._lent, self._idle = threading.Event(), threading.Event()
@@ -66,10 +52,7 @@ class ConsoleRecorder:
 
     def start(self) -> None:
         """Begin to record; a console that is not there yet is waited for. Raises Misuse for a bad `keep`."""
-        try:
-            self._file = self._keep.open("a", encoding="utf-8") if self._keep is not None else None
-        except OSError as error:
-            raise Misuse(f"cannot keep the console in {self._keep}: {error.strerror}") from error
+        self._file = RecordingFile(self._keep) if self._keep is not None else None
         self._thread.start()
 
     def stop(self) -> None:
@@ -99,14 +82,18 @@ class ConsoleRecorder:
 
     @property
     def entries(self) -> list[Entry]:
-        """Everything so far."""
-        with self._news:
-            return list(self._entries)
+        """Everything so far that is kept."""
+        return self._recording.entries
 
     @property
     def text(self) -> bytes:
-        """All bytes so far."""
+        """All bytes so far that are kept."""
         return b"".join(entry.data for entry in self.entries)
+
+    @property
+    def size(self) -> int:
+        """How many bytes have come, kept or not."""
+        return self._recording.size
 
     @property
     def connected(self) -> bool:
@@ -137,23 +124,17 @@ class ConsoleRecorder:
 
     def wait_for(self, pattern: bytes, *, seconds: float, since_ns: int = 0) -> Entry | None:
         """The entry in which `pattern` (a regular expression) was complete, among those since a moment; or None."""
-        deadline = Deadline(seconds, Clock())
-        while True:
-            left = deadline.left()
-            with self._news:
-                found = _find(pattern, [entry for entry in self._entries if entry.at_ns >= since_ns])
-                if found is not None or not left:
-                    return found
-                self._news.wait(left)
+        return self._recording.wait_for(pattern, seconds=seconds, since_ns=since_ns)
 
     def wait_for_more(self, known: int, seconds: float) -> bytes:
-        """The bytes behind the first `known` ones, waiting for some; empty when none came in time."""
-        with self._news:
-            self._news.wait_for(lambda: sum(len(entry.data) for entry in self._entries) > known, seconds)
-            return b"".join(entry.data for entry in self._entries)[known:]
+        """The bytes behind the first `known` that came, waiting for some: those that are kept; empty for none."""
+        return self._recording.wait_for_more(known, seconds)[1]
+
+    def wait_for_unread(self, read: int, seconds: float) -> tuple[int, bytes]:
+        """The same for who reads on: where the bytes begin, later than `read` where some were dropped unread."""
+        return self._recording.wait_for_more(read, seconds)
 
     def _run(self) -> None:
-        keep = self._file
         try:
             while not self._stop.is_set():
                 if self._lent.is_set():
@@ -165,50 +146,34 @@ class ConsoleRecorder:
                 except (OSError, serial.SerialException):
                     self._stop.wait(RETRY_SECONDS)
                     continue
-                self._note(Entry(time.monotonic_ns(), CONNECTED), keep)
-                self._listen(self._link, keep)
+                self._note(Entry(time.monotonic_ns(), CONNECTED))
+                self._listen(self._link)
         finally:
-            if keep is not None:
-                keep.close()
+            if self._file is not None:
+                self._file.close()
 
     def _connect(self) -> Link:
         if self._protocol == "raw":
             return RawLink(*self._address)
         return Rfc2217Link(*self._address, self._speed)
 
-    def _listen(self, link: Link, keep: IO[str] | None) -> None:
+    def _listen(self, link: Link) -> None:
         try:
             while not self._stop.is_set() and not self._lent.is_set():
                 if data := link.read():
-                    self._note(Entry(time.monotonic_ns(), "bytes", data), keep)
+                    self._note(Entry(time.monotonic_ns(), "bytes", data))
         except (OSError, serial.SerialException):
-            self._note(Entry(time.monotonic_ns(), LOST), keep)
+            self._note(Entry(time.monotonic_ns(), LOST))
         finally:
             self._link = None
             link.close()
 
-    def _note(self, entry: Entry, keep: IO[str] | None) -> None:
-        if keep is not None:
-            told = {"at_ns": entry.at_ns, "kind": entry.kind, "data": entry.data.decode("latin-1")}
-            keep.write(json.dumps(told) + "\n")
-            keep.flush()
-        with self._news:
-            self._entries.append(entry)
-            self._news.notify_all()
+    def _note(self, entry: Entry) -> None:
+        if self._file is not None:
+            self._file.write(entry)
+        self._recording.add(entry)
         for listener in tuple(self._listeners):
             listener(entry)
-
-
-def _find(pattern: bytes, entries: list[Entry]) -> Entry | None:
-    match = re.search(pattern, b"".join(entry.data for entry in entries))
-    if match is None:
-        return None
-    come = 0
-    for entry in entries:
-        come += len(entry.data)
-        if entry.data and come >= match.end():
-            return entry
-    return None
 
 
 @target_factory.reg_driver
@@ -243,11 +208,11 @@ class RecordedConsoleDriver(ConsoleExpectMixin, Driver, ConsoleProtocol):  # typ
 
     def _read(self, size: int = 1, timeout: float = 0.0, max_size: int | None = None) -> bytes:
         """What has come since the last read. Raises pexpect's TIMEOUT when nothing has."""
-        more = self.recorder.wait_for_more(self._seen, timeout)
+        begin, more = self.recorder.wait_for_unread(self._seen, timeout)
         data = more[:max_size] if max_size else more
         if not data:
             raise TIMEOUT(f"nothing from the console of {place_name(self.target)} in {timeout:.2f} s")
-        self._seen += len(data)
+        self._seen = begin + len(data)
         return data
 
     def _write(self, data: bytes) -> int:

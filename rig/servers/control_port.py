@@ -16,13 +16,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rig.errors import LabFault, Misuse, RigError
+from rig.formats.json_object import NotAnObject, read_object
+from rig.limits import CLOUD_CONTROL, Limits
+from rig.lines import PIECE, Lines, Shared
+from rig.listener import Listener
 
 log = logging.getLogger(__name__)
 
-#: An image comes in its request, as base64.
-LONGEST_LINE = 12 << 20
 #: How long somebody is listened to, who sends more, until they have our answer.
 DRAIN_SECONDS = 5.0
+#: How long somebody may take to read an answer: longer than any machine stands still.
+READ_SECONDS = 300.0
 
 Told = dict[str, Any]
 #: Yields answers one by one, or several that go out together.
@@ -43,44 +47,61 @@ class ControlPort:
     What `goes_on` for long, by name, ends as soon as its client will send no more: nobody wants it then.
     """
 
-    def __init__(self, handlers: Mapping[str, tuple[type[Request], Handler]], goes_on: Collection[str] = ("events",)):
+    def __init__(
+        self,
+        handlers: Mapping[str, tuple[type[Request], Handler]],
+        goes_on: Collection[str] = ("events",),
+        limits: Limits = CLOUD_CONTROL,
+    ):
         self._handlers = handlers
         self._goes_on = [f'"{name}"'.encode() for name in goes_on]
-        self._server: asyncio.Server | None = None
+        self._limits, self._shared = limits, Shared(limits.in_all)
+        #: Long answers on their way.
+        self._unread = Shared(limits.in_all)
+        self._listener: Listener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=LONGEST_LINE)
-        return int(self._server.sockets[0].getsockname()[1])
+        refusal = _lines(told_error(LabFault("too many are connected to the control port")))
+        self._listener = Listener(self._protocol, self._limits, refusal=refusal)
+        self._limits = self._listener.limits
+        return await self._listener.start(host, port)
 
     async def close(self) -> None:
         """Stop listening, and end what is under way."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=PIECE), self._serve)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        lines = Lines(reader, self._limits, self._shared)
         try:
-            while line := await _line(reader, writer):
-                await self._answer(line, reader, writer)
-        except (ConnectionError, ValueError, asyncio.CancelledError) as error:
+            while line := await lines.next():
+                await self._answer(line, lines, writer)
+        except RigError as error:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await self._write(writer, told_error(error))
+                await _drain(reader, writer)
+        except (ConnectionError, TimeoutError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
+            lines.close()
             self._tasks.discard(task)
             writer.close()
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, line: bytes, lines: Lines, writer: asyncio.StreamWriter) -> None:
         """Answer one line; what goes on ends when the peer hangs up."""
-        work = asyncio.ensure_future(self._tell_all(line, writer))
-        gone = asyncio.ensure_future(
-            _until_gone(reader, writer, half=any(name in line[:200] for name in self._goes_on))
-        )
+        work = asyncio.ensure_future(self._tell_all(line, lines, writer))
+        gone = asyncio.ensure_future(_until_gone(lines, writer, half=any(name in line[:200] for name in self._goes_on)))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -90,46 +111,58 @@ class ControlPort:
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _tell_all(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _tell_all(self, line: bytes, lines: Lines, writer: asyncio.StreamWriter) -> None:
         try:
-            raw = json.loads(line)
+            raw = read_object(line)
             model, handler = self._handlers[raw["do"]]
             request = model.model_validate(raw)
+            lines.is_known()
         except ValidationError as error:
             first = error.errors()[0]
-            return await _write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
-        except (ValueError, TypeError, KeyError, RecursionError):
+            return await self._write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
+        except (NotAnObject, TypeError, KeyError) as error:
+            why = f"{error}; " if isinstance(error, NotAnObject) else ""
             known = ", ".join(sorted(self._handlers))
-            return await _write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
+            return await self._write(writer, told_error(Misuse(f'{why}expected {{"do": one of {known}}}')))
         try:
             async for told in handler(request):
-                await _write(writer, *(told if isinstance(told, list) else [told]))
+                await self._write(writer, *(told if isinstance(told, list) else [told]))
         except RigError as error:
-            await _write(writer, told_error(error))
+            await self._write(writer, told_error(error))
         except ValueError as error:
             log.exception("a request that cannot be")
-            await _write(writer, told_error(Misuse(f"the request cannot be: {' '.join(str(error).split())}")))
+            await self._write(writer, told_error(Misuse(f"the request cannot be: {' '.join(str(error).split())}")))
         except (ArithmeticError, LookupError, OSError, TypeError) as error:
-            if isinstance(error, ConnectionError):
+            if isinstance(error, ConnectionError) or writer.transport.is_closing():
                 raise
             log.exception("a request that broke the server")
-            await _write(writer, told_error(LabFault(f"the server itself broke: {type(error).__name__}: {error}")))
+            await self._write(writer, told_error(LabFault(f"the server itself broke: {type(error).__name__}: {error}")))
+
+    async def _write(self, writer: asyncio.StreamWriter, *told: Told) -> None:
+        """Tell; whoever does not read it in time, or while others leave too much unread, is hung up on.
+
+        Raises TimeoutError then.
+        """
+        said = _lines(*told)
+        counted = len(said) if len(said) > PIECE else 0
+        if not self._unread.take(counted):
+            writer.transport.abort()
+            raise TimeoutError("too much is not read")
+        try:
+            writer.write(said)
+            async with asyncio.timeout(READ_SECONDS):
+                await writer.drain()
+        except TimeoutError:
+            writer.transport.abort()
+            raise
+        finally:
+            self._unread.give_back(counted)
 
 
 def told_error(error: RigError) -> Told:
     """An error as an answer."""
     status = error.exit_status
     return {"done": True, "error": error.message, "hint": error.hint, "board": error.board, "status": status}
-
-
-async def _line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """The next request, empty at the end; one too long is answered, and is the last."""
-    try:
-        return await reader.readline()
-    except ValueError:
-        await _write(writer, told_error(Misuse(f"a request is longer than {LONGEST_LINE:,} bytes")))
-        await _drain(reader, writer)
-        return b""
 
 
 async def _drain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -142,12 +175,11 @@ async def _drain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 pass
 
 
-async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, half: bool) -> None:
+async def _until_gone(lines: Lines, writer: asyncio.StreamWriter, half: bool) -> None:
     """Wait until the peer hung up, or with `half` will send no more; what it sends meanwhile stays for later."""
-    while not writer.transport.is_closing() and not (half and reader.at_eof()):
+    while not writer.transport.is_closing() and not (half and lines.at_end):
         await asyncio.sleep(0.1)
 
 
-async def _write(writer: asyncio.StreamWriter, *told: Told) -> None:
-    writer.write(b"".join(json.dumps(each).encode() + b"\n" for each in told))
-    await writer.drain()
+def _lines(*told: Told) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in told)

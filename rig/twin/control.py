@@ -10,16 +10,19 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
-from rig.errors import RigError
+from rig.errors import LabFault, Misuse, RigError
+from rig.formats.json_object import NotAnObject, is_whole, read_object
+from rig.limits import TWIN_CONTROL, Limits
+from rig.lines import PIECE, Lines, Shared
+from rig.listener import Listener
 from rig.twin.board_model import BoardModel
 from rig.twin.real_time import RealTime
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
-LONGEST_LINE = 64 * 1024
 #: More of the past is not shown.
 MOST_SHOWN = 1000
 #: What requests hold that is true or false, and nothing that would be taken for it.
@@ -29,51 +32,83 @@ SWITCHES = ("on", "pressed")
 class ControlServer:
     """Answers `{"do": name, …}` with what the handler called `name` returns, or `{"error": …}`."""
 
-    def __init__(self, handlers: Mapping[str, Handler]):
+    def __init__(self, handlers: Mapping[str, Handler], limits: Limits = TWIN_CONTROL):
         self._handlers = handlers
-        self._server: asyncio.Server | None = None
+        self._limits, self._shared = limits, Shared(limits.in_all)
+        self._listener: Listener | None = None
         self._peers: set[asyncio.StreamWriter] = set()
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=LONGEST_LINE)
-        return cast(int, self._server.sockets[0].getsockname()[1])
+        refusal = _told({"error": "too many are connected"})
+        self._listener = Listener(self._protocol, self._limits, refusal=refusal)
+        self._limits = self._listener.limits
+        return await self._listener.start(host, port)
 
     def close(self) -> None:
         """Stop listening and drop every peer."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for peer in self._peers:
             peer.transport.abort()
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """The answer to one line."""
         try:
-            request = json.loads(line)
+            request = read_object(line)
             name = request["do"]
             handler = self._handlers[name]
-        except (ValueError, TypeError, KeyError):
-            return {"error": f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'}
+        except NotAnObject as error:
+            return {"error": f"{error}; {self._expected()}"}
+        except (TypeError, KeyError):
+            return {"error": self._expected()}
         if wrong := [key for key in SWITCHES if not isinstance(request.get(key, True), bool)]:
             return {"error": f"{name}: {wrong[0]} is true or false, not {json.dumps(request[wrong[0]])}"}
         try:
             return handler(request)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ArithmeticError, ValueError, TypeError, LookupError) as error:
             return {"error": f"{name}: {type(error).__name__}: {error}"}
         except RigError as error:
             return {"error": f"{name}: {error}"}
 
+    def _expected(self) -> str:
+        return f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        reader = asyncio.StreamReader(limit=PIECE)
+        return asyncio.StreamReaderProtocol(reader, self._serve)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._peers.add(writer)
+        writer.transport.set_write_buffer_limits(high=self._limits.unread)
+        lines = Lines(reader, self._limits, self._shared)
         try:
-            while line := await reader.readline():
-                writer.write(json.dumps(self.answer(line)).encode() + b"\n")
+            while line := await lines.next():
+                told = self.answer(line)
+                if "error" not in told:
+                    lines.is_known()
+                writer.write(_told(told))
                 await writer.drain()
-        except (ConnectionError, ValueError, asyncio.CancelledError) as error:
+        except (LabFault, Misuse) as error:
+            writer.write(_told({"error": str(error)}))
+        except (ConnectionError, TimeoutError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
+            lines.close()
             self._peers.discard(writer)
             writer.close()
+
+
+def whole_number(request: Mapping[str, Any], key: str, within: range, default: int | None = None) -> int:
+    """A field that is a whole number. Raises ValueError for another one, KeyError where there is none."""
+    value = request[key] if default is None else request.get(key, default)
+    if not is_whole(value) or value not in within:
+        raise ValueError(f"{key} is a whole number from {within[0]} to {within[-1]}, not {json.dumps(value)[:80]}")
+    return value
+
+
+def _told(answer: Mapping[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
 
 
 def records(board: BoardModel, time: RealTime) -> Mapping[str, Handler]:

@@ -10,22 +10,20 @@ import asyncio
 import json
 import logging
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from aiohttp import web
-from pyModbusTCP.server import DataBank, ModbusServer
-
-from rig.errors import LabFault, Misuse
-from rig.ports import format_address, free_port, read_address, taking
-from rig.twin.digest_guard import DigestGuard
+from rig.errors import Misuse
+from rig.ports import read_address, taking
+from rig.twin.modbus import ModbusServer
+from rig.twin.shelly import ShellyServer
 
 log = logging.getLogger(__name__)
 
 LINES = ("power", "mode", "reset", "boot")
 #: What it calls itself, also as the realm of its password.
-NAME = "twin-relay"
 _WIRE_SECONDS = 2.0
 
 
@@ -107,25 +105,20 @@ def _is_dead(sock: socket.socket) -> bool:
     return dead
 
 
-class _Coils(DataBank):  # type: ignore[misc]
+class _Channels:
     """Modbus coils that are the relay's channels."""
 
     def __init__(self, relay: Relay):
-        super().__init__(coils_size=len(relay.wires), d_inputs_size=0, h_regs_size=0, i_regs_size=0)
         self._relay = relay
 
-    def get_coils(self, address: int, number: int = 1, srv_info: Any = None) -> list[bool] | None:
-        """Read channels back; None (illegal address) beyond the last."""
-        states = self._relay.closed[address : address + number]
-        return states if len(states) == number else None
+    def read(self) -> Sequence[bool]:
+        """Where the contacts are."""
+        return self._relay.closed
 
-    def set_coils(self, address: int, bit_list: list[bool], srv_info: Any = None) -> bool | None:
-        """Switch channels; None (illegal address) beyond the last."""
-        if address + len(bit_list) > len(self._relay.wires):
-            return None
-        for offset, closed in enumerate(bit_list):
-            self._relay.switch(address + offset, bool(closed))
-        return True
+    def write(self, address: int, values: Sequence[bool]) -> None:
+        """Switch channels."""
+        for offset, closed in enumerate(values):
+            self._relay.switch(address + offset, closed)
 
 
 class RelayServers:
@@ -133,59 +126,19 @@ class RelayServers:
 
     def __init__(self, relay: Relay, password: str | None = None):
         self.relay = relay
-        self._guards = [DigestGuard(password, NAME).middleware] if password is not None else []
-        self._modbus: ModbusServer | None = None
-        self._runner: web.AppRunner | None = None
+        self._modbus = ModbusServer(_Channels(relay))
+        self._shelly = ShellyServer(relay, password)
 
     async def start(self, host: str, modbus_port: int, http_port: int) -> dict[str, Any]:
         """Open both ports; returns the ready line. Raises LabFault when one is taken."""
-        modbus_port = modbus_port or free_port(host)
-        self._modbus = ModbusServer(
-            host=host, port=modbus_port, no_block=True, ipv6=":" in host, data_bank=_Coils(self.relay)
-        )
-        try:
-            self._modbus.start()
-        except ModbusServer.NetworkError as error:
-            where = format_address(host, modbus_port)
-            raise LabFault(f"cannot listen on {where}: {error}", hint="is it free? Port 0 takes one that is") from error
-        app = web.Application(middlewares=self._guards)
-        app.router.add_post("/rpc", self._rpc)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, http_port)
-        with taking(host, http_port):
-            await site.start()
+        ready: dict[str, Any] = {"ready": True}
+        for name, server, port in (("modbus", self._modbus, modbus_port), ("http", self._shelly, http_port)):
+            with taking(host, port):
+                ready[name] = {"host": host, "port": await server.start(host, port)}
         await asyncio.to_thread(self.relay.rest)
-        return {
-            "ready": True,
-            "modbus": {"host": host, "port": modbus_port},
-            "http": {"host": host, "port": self._runner.addresses[0][1]},
-        }
+        return ready
 
     async def close(self) -> None:
         """Close both ports; contacts stay as they are."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._modbus is not None:
-            self._modbus.stop()
-
-    async def _rpc(self, request: web.Request) -> web.Response:
-        """Switch.Set and Switch.GetStatus of Shelly's Gen2 RPC over HTTP POST."""
-        try:
-            call = json.loads(await request.text())
-            method, channel = call["method"], int(call["params"]["id"])
-            if not 0 <= channel < len(self.relay.wires):
-                return self._reply(call, error={"code": -105, "message": f"no switch {channel!r}"})
-            if method == "Switch.Set":
-                was = self.relay.closed[channel]
-                self.relay.switch(channel, bool(call["params"]["on"]))
-                return self._reply(call, result={"was_on": was})
-            if method == "Switch.GetStatus":
-                return self._reply(call, result={"id": channel, "output": self.relay.closed[channel]})
-        except (ValueError, KeyError, TypeError) as error:
-            return web.json_response({"error": {"code": -103, "message": f"bad request: {error}"}}, status=400)
-        return self._reply(call, error={"code": 404, "message": f"no handler for {method!r}"})
-
-    def _reply(self, call: dict[str, Any], **content: dict[str, Any]) -> web.Response:
-        status = 500 if "error" in content else 200
-        return web.json_response({"id": call.get("id"), "src": NAME, **content}, status=status)
+        await self._shelly.close()
+        self._modbus.close()

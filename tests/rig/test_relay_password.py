@@ -24,7 +24,8 @@ from rig.drivers.shelly import ShellyPowerDriver
 from rig.errors import LabFault, Misuse
 from rig.lab.twins import serve_relay
 from rig.twin.digest_guard import MOST_NONCES, NONCE_SECONDS, DigestGuard, digest_response, sha256_of
-from rig.twin.relay import NAME, Wire
+from rig.twin.relay import Wire
+from rig.twin.shelly import NAME
 
 PASSWORD = "Circle of Life: 100 %"
 CALL = {"id": 1, "method": "Switch.GetStatus", "params": {"id": 0}}

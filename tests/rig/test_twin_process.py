@@ -146,6 +146,7 @@ def test_an_endless_line_ends_its_own_connection_only(start):
     _, ready = start()
     with socket.create_connection(("127.0.0.1", ready["control"]["port"]), timeout=5) as sock:
         sock.sendall(b"x" * 200_000)
+        assert b"longer than" in sock.recv(100)
         with contextlib.suppress(ConnectionResetError):
             assert sock.recv(10) == b""
     socket.create_connection(("127.0.0.1", ready["control"]["port"])).close()

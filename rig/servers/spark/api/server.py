@@ -10,10 +10,12 @@ from typing import Any
 from aiohttp import web
 
 from rig.errors import RigError
+from rig.limits import SPARK_API, Limits, in_force
+from rig.listener import Listener
 from rig.ports import is_loopback
 from rig.servers.spark.api.connection import ApiConnection
 from rig.servers.spark.api.devices import Devices
-from rig.servers.spark.api.events import MOST_STREAMS, Streams
+from rig.servers.spark.api.events import Streams
 from rig.servers.spark.api.fields import LONGEST_BODY
 from rig.servers.spark.api.guard import Guard
 from rig.servers.spark.api.refusal import Refused, answer_to, refused_for
@@ -24,23 +26,24 @@ from rig.servers.spark.cloud import SparkCloud
 
 log = logging.getLogger(__name__)
 
-#: So many may come at once before the first of them counts.
-MOST_CONNECTIONS, BACKLOG = MOST_STREAMS + 96, 16
-#: Who connected and did not ask within two looks or so is hung up on.
-LOOK_EVERY_SECONDS, MOST_LOOKS = 5.0, 3
+#: How often it is looked who connected and does not ask.
+LOOK_EVERY_SECONDS = 5.0
+#: A line of a request's head.
+LONGEST_FIELD = 4096
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RestApi:
     """`/v1` of a cloud, for who knows the token."""
 
-    def __init__(self, cloud: SparkCloud, token: AccessToken):
-        self.token = token
+    def __init__(self, cloud: SparkCloud, token: AccessToken, limits: Limits = SPARK_API):
+        self.token, self._limits = token, in_force(limits)
         self.devices = Devices(cloud)
         self.streams = Streams(cloud, self.devices)
         self.updates = Updates(cloud)
         self._guard = Guard(token)
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._sweeper: asyncio.Task[None] | None = None
         app = web.Application(middlewares=[self._answer], client_max_size=LONGEST_BODY)
         Routes(self._guard, self.devices, self.streams, self.updates).add_to(app.router)
@@ -50,8 +53,10 @@ class RestApi:
             "access_log": None,
             "logger": quiet,
             "auto_decompress": False,
-            "keepalive_timeout": 15.0,
+            "keepalive_timeout": self._limits.idle,
             "lingering_time": 1.0,
+            "max_line_size": LONGEST_FIELD,
+            "max_field_size": LONGEST_FIELD,
         }
         self._runner = web.AppRunner(app, handler_cancellation=True)
 
@@ -59,15 +64,18 @@ class RestApi:
         """Listen; returns the port. Raises OSError when it is taken."""
         self._guard.loopback_only = is_loopback(host)
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, host, port, backlog=BACKLOG)
-        self._sweeper = loop.create_task(self._sweep())
-        return int(self._server.sockets[0].getsockname()[1])
+        self._listener = Listener(lambda: ApiConnection(server, loop=loop, **self._how), self._limits, refusal=BUSY)
+        port = await self._listener.start(host, port)
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        return port
 
     async def close(self) -> None:
         """Stop listening, and hang up on everybody."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         self.streams.end()
@@ -79,21 +87,16 @@ class RestApi:
 
     # -- connections ---------------------------------------------------------------------------------------------------
 
-    def _connection(self) -> asyncio.BaseProtocol:
-        server = self._runner.server
-        if server is None or len(server.connections) >= MOST_CONNECTIONS:
-            return _HangsUp()
-        return ApiConnection(server, loop=asyncio.get_running_loop(), **self._how)
-
     async def _sweep(self) -> None:
         """Hang up on who is connected and asks nothing, or asks it a byte at a time."""
-        idle: dict[web.RequestHandler, int] = {}
+        loop = asyncio.get_running_loop()
+        idle: dict[web.RequestHandler, float] = {}
         while self._runner.server is not None:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(min(LOOK_EVERY_SECONDS, self._limits.idle))
             waiting = [each for each in self._runner.server.connections if each._current_request is None]
-            idle = {each: idle.get(each, 0) + 1 for each in waiting}
-            for each, looks in idle.items():
-                if looks >= MOST_LOOKS and each.transport is not None:
+            idle = {each: idle.get(each, loop.time()) for each in waiting}
+            for each, since in idle.items():
+                if loop.time() - since >= self._limits.idle and each.transport is not None:
                     each.transport.abort()
 
     # -- requests ------------------------------------------------------------------------------------------------------
@@ -111,11 +114,3 @@ class RestApi:
                 raise
             log.exception("a request that broke the server")
             return answer_to(Refused(500, "Server error", f"the server itself broke: {type(error).__name__}"))
-
-
-class _HangsUp(asyncio.Protocol):
-    """What meets one connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hang up."""
-        transport.close()
