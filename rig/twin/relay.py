@@ -23,7 +23,7 @@ from rig.twin.shelly import ShellyServer
 log = logging.getLogger(__name__)
 
 LINES = ("power", "mode", "reset", "boot")
-#: What it calls itself, also as the realm of its password.
+
 _WIRE_SECONDS = 2.0
 
 
