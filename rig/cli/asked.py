@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -12,6 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from rig.cli.show import tell
 
 if TYPE_CHECKING:
     from rig.drivers.control_client import ControlClient
@@ -29,7 +30,7 @@ def print_events(
     with contextlib.suppress(KeyboardInterrupt), subscription as told:
         for event in told:
             try:
-                print(json.dumps(event) if as_json else spoken(event), flush=True)
+                tell(as_json, event, spoken(event))
             except BrokenPipeError:  # whoever read has enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
+from rig.files import is_there, make_folder, writing
 from rig.lab.serving import serve
 from rig.ports import read_address, taking
 from rig.servers.spark.api.guard import is_loopback
@@ -47,12 +48,10 @@ def serve_spark_cloud(
     ]
     api_address = read_address(api, "--api", "127.0.0.1:8080", lowest=0) if api is not None else None
     planned = [Fault.parse(text) for text in faults]
-    if not server_key.exists():
-        try:
-            server_key.parent.mkdir(parents=True, exist_ok=True)
+    if not is_there(server_key):
+        make_folder(server_key.parent)
+        with writing(server_key):
             store_server_key(server_key, make_server_key())
-        except OSError as error:
-            raise Misuse(f"cannot write {server_key}: {error.strerror}") from error
     keys = CoreKeys(core_keys)
     key = load_server_key(server_key)
     public = _keep_public_half(server_key, key)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rig.errors import Misuse
-from rig.firmware.given_file import read_given
+from rig.files import is_there, read_given
 from rig.lab.serving import serve
 from rig.ports import read_address, taking
 from rig.servers.https.control import UpdateServerControl
@@ -139,5 +139,5 @@ def _identified(text: str, made: HostIdentities) -> tuple[str, Identity]:
 def _published(text: str) -> tuple[str, bytes]:
     """A path and what is there, of `FILE` or `PATH=FILE`; both may have a `=` in them. Raises Misuse."""
     splits = [("", text), *((text[:at], text[at + 1 :]) for at, char in enumerate(text) if char == "=")]
-    path, name = next((split for split in splits if Path(split[1]).is_file()), splits[-1])
+    path, name = next((split for split in splits if is_there(Path(split[1]))), splits[-1])
     return path or f"/{quote(Path(name).name)}", read_given(Path(name), MOST_BYTES)

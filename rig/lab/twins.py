@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
+from rig.files import MOST_IMAGE, is_there, make_folder, read_given, writing
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Image, Manifest
 from rig.formats import spark_flash as layout
@@ -36,10 +37,7 @@ def core_catalogue(manifest: Manifest, good: Iterable[Path] = ()) -> Catalogue:
     """Images of the manifest that a Core would start at all, and files that run well. Raises Misuse."""
     images = [image for image in manifest.images("spark-core") if plausible_first_word(image.data)]
     for path in good:
-        try:
-            images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, path.read_bytes(), "ok"))
-        except OSError as error:
-            raise Misuse(f"cannot read {path}: {error.strerror}") from error
+        images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, read_given(path, MOST_IMAGE), "ok"))
     return Catalogue(images)
 
 
@@ -79,7 +77,7 @@ def serve_core(
     as a cloud's folder of keys has it.
     """
     known = Manifest.load(manifest_path(manifest))
-    if cloud and not (state / "internal.bin").exists():
+    if cloud and not is_there(state / "internal.bin"):
         server = ServerRecord(read_server_key(server_key), None).pack() if server_key is not None else b""
         ship_core(state, known, generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = CoreProcess(
@@ -148,19 +146,19 @@ def boot_core(
         raise Misuse(f"cause {cause!r} is unknown", hint=f"one of {', '.join(CAUSES)}")
     memory = CoreMemory()
     for path, nor in ((internal, memory.internal), (external, memory.external)):
+        content = read_given(path, MOST_IMAGE)
         try:
-            nor.load(path.read_bytes())
-        except OSError as error:
-            raise Misuse(f"cannot read {path}: {error.strerror}") from error
+            nor.load(content)
         except Misuse as error:
             raise Misuse(f"{path}: {error.message}") from error
     core = Core(memory, _identify_area(good, images), generation=generation, time_scale=0)
     start(core, cause=cause, dr=dict(map(_register, registers)), hold_ms=hold_ms)
     told = result(core, settle(core, hold_ms=hold_ms)).as_dict()
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "internal.bin").write_bytes(memory.internal.dump())
-        (out / "external.bin").write_bytes(memory.external.dump())
+        make_folder(out)
+        for name, nor in (("internal.bin", memory.internal), ("external.bin", memory.external)):
+            with writing(out / name):
+                (out / name).write_bytes(nor.dump())
     return told
 
 

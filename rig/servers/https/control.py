@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rig.errors import LabFault, Misuse
-from rig.firmware.given_file import read_given
+from rig.files import read_given
 from rig.servers.control_port import ControlPort, Request, Told
 from rig.servers.https import requests
 from rig.servers.https.check_in import device_id

@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM, is_there, read_given
 from rig.trust.keys import write_private
 
 #: As the Spark Cloud's look: 160 bits.
@@ -21,7 +22,7 @@ class AccessToken:
     def __init__(self, path: Path):
         self.path = path
         try:
-            self._value = self._read() if path.exists() else self.renew()
+            self._value = self._read() if is_there(path) else self.renew()
         except OSError as error:
             raise Misuse(f"cannot use the access token in {path}: {error.strerror}") from error
 
@@ -44,7 +45,7 @@ class AccessToken:
     def _read(self) -> str:
         if self.path.stat().st_mode & 0o077:
             raise Misuse(f"others can read the access token in {self.path}", hint=f"chmod 600 {self.path}")
-        value = self.path.read_text(errors="replace").strip()
+        value = read_given(self.path, MOST_PEM).decode(errors="replace").strip()
         if not _TOKEN.fullmatch(value):
             raise Misuse(f"{self.path} holds no access token", hint="remove it, and one is made")
         return value
