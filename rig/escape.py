@@ -31,6 +31,11 @@ def markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", html.escape(one_line(text), quote=False))
 
 
+def code(text: str) -> str:
+    """As code in an item of such a page."""
+    return "`" + one_line(text).replace("`", "'") + "`"
+
+
 def xml(text: str) -> str:
     """For text or an attribute in XML and SVG, which know no control characters at all."""
     return html.escape(terminal(text))

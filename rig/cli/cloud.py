@@ -160,11 +160,11 @@ def flash(
     as_json: JSON = False,
 ) -> None:
     """Update a Core over the air; it succeeded when the Core is back and says so."""
-    from rig.evidence.ledger import open_ledger
+    from rig.evidence.ledger import Ledger
     from rig.lab.by_hand import image_for_core
 
     image = image_for_core(file, force=force)
-    book = open_ledger(ledger) if ledger is not None else None
+    book = Ledger(ledger) if ledger is not None else None
     with _Progress(as_json) as progress:
         told = _client(control).flash(core, image, progress.tell, chunk_size=chunk_size, fast=fast, force=force)
     if book is not None:

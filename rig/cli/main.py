@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from rig import __version__, escape
-from rig.cli import cloud, deep_update, dfu, firmware, lab, run, serial, trust, twin, up
+from rig.cli import cloud, deep_update, dfu, firmware, lab, ledger, run, serial, trust, twin, up
 from rig.cli.show import complain, say
 from rig.errors import LabFault, RigError
 
@@ -34,6 +34,7 @@ app.add_typer(serial.app, name="serial")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(trust.app, name="trust")
 app.add_typer(lab.app, name="lab")
+app.add_typer(ledger.app, name="ledger")
 
 
 def _print_version(wanted: bool) -> None:

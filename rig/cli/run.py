@@ -69,7 +69,7 @@ def run(
 class _JsonLines:
     """One line an event, on the standard output as it was before pytest began to capture."""
 
-    FIELDS = {"collected": "count", "started": "name", "waiting": "holders"}  # noqa: RUF012
+    FIELDS = {"collected": "count", "started": "name", "waiting": "holders", "ended": "run"}  # noqa: RUF012
 
     def __enter__(self) -> _JsonLines:
         import os
@@ -98,6 +98,7 @@ class _JsonLines:
             "known_defects": known_defects(done.results),
             "seconds": round(done.seconds, 1),
             "report": str(done.report),
+            "head": done.head,
         }
         say_json(told, to=self._out)
 
@@ -137,6 +138,8 @@ class _Progress:
 
         if event == "collected":
             self._bar.update(self._task, total=content)
+        elif event == "ended":
+            show(f"The run {content} was killed; its ledger was ended.", to=self._console)
         elif event == "waiting":
             self._waiting = f"waiting for a board: {content}" if content else ""
         elif event == "started":
@@ -171,3 +174,5 @@ class _Progress:
         word = (done.verdict.word, self.COLOURS.get(done.verdict.word, "red"))
         show(line(("Verdict: ", ""), word, (f" after {done.seconds:.0f} s", "")), to=self._console)
         show(f"Report: {done.report / 'summary.md'}", to=self._console, soft_wrap=True)
+        if done.head is not None:
+            show(f"Ledger: ends in {done.head}", to=self._console, soft_wrap=True)
