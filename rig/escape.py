@@ -5,6 +5,7 @@ Outside is all that boards, certificates, images, servers, files and their names
 
 from __future__ import annotations
 
+import codecs
 import html
 import re
 
@@ -32,13 +33,33 @@ def markdown(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """As code in an item of such a page."""
-    return "`" + one_line(text).replace("`", "'") + "`"
+    """As code in an item of such a page, where nothing can be escaped as elsewhere."""
+    return "`" + re.sub("[`<>&]", lambda found: f"\\x{ord(found[0]):02x}", one_line(text)) + "`"
 
 
 def xml(text: str) -> str:
     """For text or an attribute in XML and SVG, which know no control characters at all."""
     return html.escape(terminal(text))
+
+
+class Console:
+    """What a board says, for a terminal, piece by piece: its lines and colours act, and nothing else does."""
+
+    #: A colour whose end has not come yet.
+    _BEGUN = re.compile(r"\x1b(?:\[[0-9;]{0,16})?\Z")
+    _ACTS = re.compile(r"(\x1b\[[0-9;]{0,16}m|[\r\n\t])")
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._begun = ""
+
+    def feed(self, data: bytes) -> str:
+        """What to show of it now."""
+        text = self._begun + self._decoder.decode(data)
+        begun = self._BEGUN.search(text)
+        self._begun = begun[0] if begun is not None else ""
+        parts = self._ACTS.split(text.removesuffix(self._begun))
+        return "".join(part if number % 2 else terminal(part) for number, part in enumerate(parts))
 
 
 def _visible(letter: str) -> str:

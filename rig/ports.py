@@ -31,9 +31,14 @@ def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tupl
     Raises Misuse.
     """
     found = _ADDRESS.fullmatch(text)
-    if found is None or not lowest <= int(found[3]) < 65536:
+    if found is None or not is_port(found[3], lowest=lowest):
         raise Misuse(f"{what} {text} is not HOST:PORT", hint=f"for example {example}")
     return found[1] or found[2], int(found[3])
+
+
+def is_port(text: str, *, lowest: int = 1) -> bool:
+    """Whether a text is the number of a port."""
+    return re.fullmatch("[0-9]{1,5}", text) is not None and lowest <= int(text) < 65536
 
 
 @contextmanager

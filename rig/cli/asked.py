@@ -10,7 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
+from click.core import ParameterSource
 
 from rig.cli.show import tell
 
@@ -34,6 +36,21 @@ def print_events(
             except BrokenPipeError:  # whoever read has enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return
+
+
+def running(control: str, variable: str) -> str:
+    """The control port of a server that runs; a variable that is set and empty is no address. Raises Misuse."""
+    from rig.errors import Misuse
+
+    if os.environ.get(variable) == "" and not _was_named():
+        raise Misuse(f"{variable} is empty, and no HOST:PORT", hint="set it, or unset it for the usual port")
+    return control
+
+
+def _was_named() -> bool:
+    """Whether somebody named the control port on the command line."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source("control") is ParameterSource.COMMANDLINE
 
 
 def read_time(text: str) -> datetime:

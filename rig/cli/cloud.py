@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli import https_cloud, https_shelf, https_watch
-from rig.cli.asked import JSON, print_events
+from rig.cli.asked import JSON, print_events, running
 from rig.cli.show import say, say_json, tell
 
 app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
@@ -214,4 +214,4 @@ class _Progress:
 def _client(control: str) -> Any:
     from rig.drivers.spark_cloud import SparkCloudClient
 
-    return SparkCloudClient.at(control)
+    return SparkCloudClient.at(running(control, "RIG_SPARK_CONTROL"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rig.cli.asked import JSON
+from rig.cli.asked import JSON, running
 from rig.cli.show import say, say_json, tell
 from rig.errors import Misuse
 
@@ -235,4 +235,4 @@ def client_at(control: str) -> HttpsCloudClient:
     """Whom the commands ask."""
     from rig.drivers.https_cloud import HttpsCloudClient
 
-    return HttpsCloudClient.at(control)
+    return HttpsCloudClient.at(running(control, "RIG_HTTPS_CONTROL"))

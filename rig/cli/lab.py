@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,11 +23,13 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON line for each
 def lab_of(coordinator: str | None, rack: Path | None) -> Any:
     """The lab that was named: its coordinator, and the environment of its places."""
     from rig.lab.bring_up import Lab
-    from rig.lab.checkout import DEFAULT_COORDINATOR, part
+    from rig.lab.checkout import part
+    from rig.lab.coordinator import coordinator_address
     from rig.lab.environment import rack_environment
 
-    address = coordinator or os.environ.get("LG_COORDINATOR") or DEFAULT_COORDINATOR
-    return Lab(address, rack_environment(rack) if rack is not None else part("places", "virtual.yaml"))
+    return Lab(
+        coordinator_address(coordinator), rack_environment(rack) if rack is not None else part("places", "virtual.yaml")
+    )
 
 
 @app.command("bring-up")

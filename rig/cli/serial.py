@@ -112,7 +112,8 @@ def console(
     port: PORT,
     seconds: Annotated[float | None, typer.Option(help="For so long; until Ctrl-C if not given.")] = None,
 ) -> None:
-    """Print what the board says; its lines are left alone."""
+    """Print what the board says; its lines are left alone. A terminal gets its text and colours, a file every byte."""
+    from rig.cli.show import console_to
     from rig.lab.serial_by_hand import listen
 
-    listen(port, seconds, lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush()))
+    listen(port, seconds, console_to(sys.stdout))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import IO, Any
+from collections.abc import Callable
+from typing import IO, Any, TextIO
 
 from rig import escape
 
@@ -34,6 +35,14 @@ def note_again(text: str, *, last: bool) -> None:
 def say_json(told: Any, *, to: IO[str] | None = None) -> None:
     """A line for scripts."""
     print(json.dumps(told), file=to or sys.stdout, flush=True)
+
+
+def console_to(out: TextIO) -> Callable[[bytes], None]:
+    """Prints what a board says: as it is into a file or a pipe, and for people on a terminal."""
+    if not out.isatty():
+        return lambda data: (out.buffer.write(data), out.buffer.flush())[1]
+    shown = escape.Console()
+    return lambda data: (out.write(shown.feed(data)), out.flush())[1]
 
 
 def tell(as_json: bool, told: Any, *lines: str) -> None:

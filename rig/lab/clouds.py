@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from rig import escape
 from rig.errors import Misuse
 from rig.files import is_there, make_folder, writing
 from rig.lab.serving import serve
@@ -100,10 +101,10 @@ def serve_spark_cloud(
 
 def _warn_of_an_open_door(host: str) -> None:
     """The token and what is sent go over the network as they are."""
-    print(
-        f"rig: warning: --api {host}: whoever hears the network there can read the access token, and flash your Cores",
-        file=sys.stderr,
+    told = (
+        f"rig: warning: --api {host}: whoever hears the network there can read the access token, and flash your Cores"
     )
+    print(escape.terminal(told), file=sys.stderr)
 
 
 def _keep_public_half(server_key: Path, key: rsa.RSAPrivateKey) -> Path | None:
@@ -137,4 +138,4 @@ class _Strangers:
         self._named.add(core_id)
         where = self._core_keys / f"{core_id}.pub.pem"
         told = f"rig: Core {core_id} keeps trying, and its key is not known (hint: put its public key in {where})"
-        print(told, file=sys.stderr, flush=True)
+        print(escape.terminal(told), file=sys.stderr, flush=True)

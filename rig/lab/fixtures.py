@@ -66,14 +66,16 @@ def image(firmware: Manifest, board: AnyBoard, request: pytest.FixtureRequest) -
 def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
     """What this worker has acquired, from the rack that was asked for."""
     from rig.lab.acquisition import Boards
-    from rig.lab.checkout import DEFAULT_COORDINATOR, part
+    from rig.lab.checkout import part
 
     rack = chosen_rack(request.config)
     if rack == "virtual":
         coordinator, environment = virtual_coordinator(request.config), part("places", "virtual.yaml")
     else:
-        chosen = request.config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
-        coordinator, environment = chosen or DEFAULT_COORDINATOR, Path(rack)
+        from rig.lab.coordinator import coordinator_address
+
+        coordinator = coordinator_address(request.config.getoption("lg_coordinator"))
+        environment = Path(rack)
     with Boards(coordinator, environment) as acquired:
         request.config.stash[BOARDS] = acquired
         yield acquired

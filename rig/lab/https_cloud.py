@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from rig import escape
 from rig.errors import Misuse
 from rig.files import is_there, read_given
 from rig.lab.serving import serve
@@ -126,7 +127,8 @@ def _warn_of_an_open_door(control: str) -> None:
         if ipaddress.ip_address(control).is_loopback:
             return
     if control != "localhost":
-        print(f"rig: warning: --control {control}: whoever reaches it controls this server", file=sys.stderr)
+        told = f"rig: warning: --control {control}: whoever reaches it controls this server"
+        print(escape.terminal(told), file=sys.stderr)
 
 
 def _identified(text: str, made: HostIdentities) -> tuple[str, Identity]:

@@ -21,7 +21,7 @@ from rig.evidence.run_manifest import FOLDER, end_killed_runs, head_of
 from rig.files import is_folder, is_of_the_disk, make_folder, unwritable
 from rig.firmware.manifest import BoardKind, Manifest
 from rig.lab.asked import Wanted, boards_asked_for
-from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
+from rig.lab.checkout import ROOT, manifest_path, part
 from rig.lab.chosen import ASKED, RACK
 from rig.lab.environment import rack_environment
 from rig.lab.waiting import WaitingWatch
@@ -162,8 +162,9 @@ def run_suites(
         workers = max(1, min(workers, len(asked)))
     if rack != "virtual":
         from rig.lab.acquisition import free_places
+        from rig.lab.coordinator import coordinator_address
 
-        coordinator = coordinator or os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
+        coordinator = coordinator_address(coordinator)
         workers = max(1, min(workers, free_places(coordinator)))
     make_folder(folder)
     for ended in end_killed_runs(folder.parent, "rig run"):
@@ -194,7 +195,7 @@ def _what_to_run(rack: str, coordinator: str | None, manifest: Path | None, chos
     """pytest's arguments for the suites on a rack with some firmware. Raises Misuse."""
     if rack != "virtual":
         rack_environment(Path(rack))
-    elif coordinator:
+    elif coordinator is not None:
         raise Misuse("the virtual rack brings its own coordinator", hint="name your places' environment with --rack")
     firmware = Manifest.load(manifest_path(manifest))
     kinds: tuple[BoardKind, ...] = ("spark-core", "esp32")

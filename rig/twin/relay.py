@@ -18,7 +18,7 @@ from aiohttp import web
 from pyModbusTCP.server import DataBank, ModbusServer
 
 from rig.errors import LabFault, Misuse
-from rig.ports import free_port, taking
+from rig.ports import free_port, is_port, taking
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Wire:
         """Read `LINE@HOST:PORT`. Raises Misuse."""
         line, _, address = text.partition("@")
         host, _, port = address.rpartition(":")
-        if line not in LINES or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        if line not in LINES or not host or not is_port(port):
             raise Misuse(f"wire {text!r} is not LINE@HOST:PORT", hint=f"LINE is one of {', '.join(LINES)}")
         return cls(line, host, int(port))
 

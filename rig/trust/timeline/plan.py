@@ -7,11 +7,13 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from rig.errors import Misuse
 from rig.firmware.document import read_document
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.update_attempts import Attempt, attempts
+from rig.ports import read_address
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.shipped import Shipped
 from rig.trust.timeline.lifetimes import Renewal
@@ -28,6 +30,14 @@ def instant(value: Any) -> Any:
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
     raise ValueError(f"{value!r} is no day, such as 2025-03-01, and no time")
+
+
+def _is_address(text: str) -> str:
+    try:
+        read_address(text, "address", "192.0.2.1:443")
+    except Misuse as error:
+        raise ValueError(str(error)) from None
+    return text
 
 
 Instant = Annotated[datetime, BeforeValidator(instant)]
@@ -66,7 +76,7 @@ class PlannedEndpoint(BaseModel):
     #: Any port of the host where none is told.
     port: int | None = Field(default=None, ge=1, le=65535)
     #: Where it is looked at with --live, if not by its own name: HOST:PORT.
-    address: str | None = Field(default=None, pattern=r"^.+:\d{1,5}$")
+    address: Annotated[str, AfterValidator(_is_address)] | None = None
     ends: Instant | None = None
     renewal: Renewal | None = None
     shows: tuple[Shows, ...] = Field(min_length=1)
@@ -94,8 +104,7 @@ class PlannedEndpoint(BaseModel):
         """Where a look at it connects: host and port."""
         if self.address is None:
             return self.host, self.port or 443
-        host, _, port = self.address.rpartition(":")
-        return host.strip("[]"), int(port)
+        return read_address(self.address, "the address", "192.0.2.1:443")
 
 
 class FieldFirmware(BaseModel):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rig.errors import Misuse
 from rig.firmware.document import read_document
+from rig.ports import is_port
 from rig.trust.look.dialling import is_ip, sni_name
 from rig.trust.soundness import Defect
 from rig.trust.timeline.lifetimes import Renewal
@@ -164,7 +165,7 @@ class MetricsPlan(_Table):
     def _of_loopback(cls, text: str | None) -> str | None:
         host, _, port = (text or "localhost:0").rpartition(":")
         is_loopback = host == "localhost" or re.fullmatch(r"127\.\d+\.\d+\.\d+|\[::1\]", host)
-        if not is_loopback or not port.isdigit() or int(port) > 65535:
+        if not is_loopback or not is_port(port, lowest=0):
             raise ValueError(f"{text!r} is no port of loopback, such as 127.0.0.1:9469")
         return text
 
@@ -223,7 +224,7 @@ def _place(text: str, port: int) -> tuple[str, int]:
         return text, port
     host, _, number = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not is_ip(host) or not number.isdigit() or not 0 < int(number) < 65536:
+    if not is_ip(host) or not is_port(number):
         raise ValueError(f"{text!r} is no IP address, with or without a port")
     return host, int(number)
 
