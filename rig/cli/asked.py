@@ -10,9 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
-from click.core import ParameterSource
 
 from rig.cli.show import tell
 
@@ -38,19 +36,13 @@ def print_events(
                 return
 
 
-def running(control: str, variable: str) -> str:
-    """The control port of a server that runs; a variable that is set and empty is no address. Raises Misuse."""
+def running(control: str, usual: str, variable: str) -> str:
+    """The control port of a server that runs; a variable that is set and empty names none. Raises Misuse."""
     from rig.errors import Misuse
 
-    if os.environ.get(variable) == "" and not _was_named():
+    if control == usual and os.environ.get(variable) == "":  # typer takes an empty variable for one that is not set
         raise Misuse(f"{variable} is empty, and no HOST:PORT", hint="set it, or unset it for the usual port")
     return control
-
-
-def _was_named() -> bool:
-    """Whether somebody named the control port on the command line."""
-    context = click.get_current_context(silent=True)
-    return context is not None and context.get_parameter_source("control") is ParameterSource.COMMANDLINE
 
 
 def read_time(text: str) -> datetime:

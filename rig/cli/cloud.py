@@ -214,4 +214,4 @@ class _Progress:
 def _client(control: str) -> Any:
     from rig.drivers.spark_cloud import SparkCloudClient
 
-    return SparkCloudClient.at(running(control, "RIG_SPARK_CONTROL"))
+    return SparkCloudClient.at(running(control, DEFAULT_CONTROL, "RIG_SPARK_CONTROL"))

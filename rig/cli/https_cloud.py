@@ -235,4 +235,4 @@ def client_at(control: str) -> HttpsCloudClient:
     """Whom the commands ask."""
     from rig.drivers.https_cloud import HttpsCloudClient
 
-    return HttpsCloudClient.at(running(control, "RIG_HTTPS_CONTROL"))
+    return HttpsCloudClient.at(running(control, DEFAULT_CONTROL, "RIG_HTTPS_CONTROL"))
