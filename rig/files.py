@@ -88,6 +88,14 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def real(path: Path) -> Path:
+    """The whole name of what a name leads to, whether that is there or not. Raises Misuse."""
+    try:
+        return path.resolve()
+    except _NEVER as error:
+        raise Misuse(f"cannot use {str(path)!r}: {error}", hint="is the name right?") from error
+
+
 def make_folder(path: Path) -> Path:
     """A folder, made where it is not there, with those above it. Raises Misuse, LabFault."""
     with writing(path):

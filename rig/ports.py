@@ -33,7 +33,18 @@ def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tupl
     found = _ADDRESS.fullmatch(text)
     if found is None or not is_port(found[3], lowest=lowest):
         raise Misuse(f"{what} {text} is not HOST:PORT", hint=f"for example {example}")
-    return found[1] or found[2], int(found[3])
+    host = found[1] or found[2]
+    if not is_host(host):
+        raise Misuse(f"{what} {text}: {host} can be no host", hint=f"for example {example}")
+    return host, int(found[3])
+
+
+def is_host(text: str) -> bool:
+    """Whether a text could be asked for as a host: an address, or what the name service takes for a name."""
+    try:
+        return bool(text.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def is_port(text: str, *, lowest: int = 1) -> bool:
@@ -43,7 +54,9 @@ def is_port(text: str, *, lowest: int = 1) -> bool:
 
 @contextmanager
 def taking(host: str, port: int) -> Iterator[None]:
-    """While a server takes a port to listen on. Raises LabFault where it cannot have it."""
+    """While a server takes a port to listen on. Raises LabFault where it cannot have it, Misuse for what is no host."""
+    if not is_host(host):
+        raise Misuse(f"cannot listen on {host}: that can be no host", hint="for example 127.0.0.1")
     try:
         yield
     except OSError as error:

@@ -10,6 +10,7 @@ import typer
 from rig.cli.asked import JSON, running
 from rig.cli.show import say, say_json, tell
 from rig.errors import Misuse
+from rig.files import real
 
 if TYPE_CHECKING:
     from rig.drivers.https_cloud import HttpsCloudClient
@@ -109,7 +110,7 @@ def swap(
     as_json: JSON = False,
 ) -> None:
     """Show another identity from the next handshake on; downloads that run go on."""
-    files = {"chain": chain and str(chain.resolve()), "key": key and str(key.resolve())}
+    files = {"chain": chain and str(real(chain)), "key": key and str(real(key))}
     told = client_at(control).ask("swap", "identity", host=host, identity=identity, client=client, **files)["identity"]
     tell(as_json, told, f"{host} shows {told['subject']} by {told['issuer']}")
 
@@ -207,7 +208,7 @@ def add_identity(
     as_json: JSON = False,
 ) -> None:
     """Let the server know an identity from files that it can read, to be swapped to by its name."""
-    files = {"chain": str(chain.resolve()), "key": str(key.resolve())}
+    files = {"chain": str(real(chain)), "key": str(real(key))}
     told = client_at(control).ask("add-identity", "identity", name=name, **files)["identity"]
     tell(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
 

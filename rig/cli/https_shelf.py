@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -23,7 +24,7 @@ def publish(
     as_json: JSON = False,
 ) -> None:
     """Let everybody download a file."""
-    told = client_at(control).publish(_content(file), path or f"/{quote(file.name)}")["file"]
+    told = client_at(control).publish(_content(file), path or f"/{quote(os.fsencode(file.name))}")["file"]
     tell(as_json, told, f"{told['path']}: {told['size']} bytes, sha256 {told['sha256']}")
 
 

@@ -12,6 +12,7 @@ import typer
 from rig.cli.show import complain, tell
 from rig.cli.twin_options import GENERATION, TIME_SCALE, Generation
 from rig.errors import LabFault, Misuse
+from rig.files import real
 
 #: How often it is seen whether a part has died.
 LOOK_EVERY_SECONDS = 0.2
@@ -50,7 +51,7 @@ def up(
     plan = RackPlan(slots, manifest)
     _when_told_to_end(_give_up)
     mourned: set[int] = set()
-    with contextlib.suppress(KeyboardInterrupt), VirtualRack(plan, state=state.resolve() if state else None) as rack:
+    with contextlib.suppress(KeyboardInterrupt), VirtualRack(plan, state=real(state) if state else None) as rack:
         _when_told_to_end(lambda number, _frame: signals.append(number))
         tell(as_json, rack.ready_line(), *_welcome(rack, online))
         while not signals:

@@ -90,8 +90,12 @@ class RunManifest(BaseModel):
         path = folder / NAME
         fresh = folder.parent / f".{NAME}.{os.getpid()}"
         with writing(path):
-            fresh.write_text(json.dumps(self.model_dump(exclude_none=True), indent=1) + "\n")
-            fresh.replace(path)
+            try:
+                fresh.write_text(json.dumps(self.model_dump(exclude_none=True), indent=1) + "\n")
+                fresh.replace(path)
+            except OSError:
+                fresh.unlink(missing_ok=True)
+                raise
         return path
 
 
@@ -126,16 +130,17 @@ def write_run_manifest(folder: Path, run_id: str) -> Path:
     return RunManifest(run=run_id, segments=tuple(_ends(folder))).write(folder)
 
 
-def end_killed_run(folder: Path, who: str) -> RunManifest | None:
-    """End the run in `folder` if nobody did and nobody writes to it any more; None where there is nothing to do.
+def end_killed_run(folder: Path, who: str) -> RunManifest:
+    """The manifest of the run in `folder`; if nobody ended it and nobody writes to it any more, it is ended.
 
-    Raises Misuse for a segment that was changed.
+    Evidence that is kept where nothing can be written stays as it is. Raises Misuse for a segment that was changed.
     """
     found = RunManifest.read(folder / NAME)
     if found.state != "open" or any(map(is_written, segments_in(folder))):
-        return None
+        return found
     ended = RunManifest(run=found.run, state="unfinished", ended_by=who, segments=tuple(_ends(folder)))
-    ended.write(folder)
+    with contextlib.suppress(RigError):
+        ended.write(folder)
     return ended
 
 
@@ -145,8 +150,9 @@ def end_killed_runs(reports: Path, who: str) -> list[RunManifest]:
     with contextlib.suppress(OSError):
         for path in sorted(reports.glob(f"*/{FOLDER}/{NAME}")):
             with contextlib.suppress(RigError):
-                ended.append(end_killed_run(path.parent, who))
-    return [one for one in ended if one is not None]
+                if RunManifest.read(path).state == "open":
+                    ended.append(end_killed_run(path.parent, who))
+    return [one for one in ended if one.state != "open"]
 
 
 def segments_in(folder: Path) -> list[Path]:

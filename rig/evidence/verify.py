@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rig.errors import Misuse, RigError
+from rig.errors import Misuse
 from rig.evidence.run_manifest import FOLDER, NAME, RunManifest, SegmentEnd, end_killed_run, segments_in
 from rig.evidence.segment import Changed, Segment
 from rig.files import is_folder, is_there
@@ -123,8 +122,8 @@ def _manifest(folder: Path, found: Verified) -> RunManifest | None:
         found.findings.append(Finding(str(path), "it is missing"))
         return None
     try:
-        with contextlib.suppress(RigError):  # what was changed is found below; kept evidence may be read-only
-            end_killed_run(folder, "rig ledger verify")
+        return end_killed_run(folder, "rig ledger verify")
+    except Changed:  # told with its segment
         return RunManifest.read(path)
     except Misuse as error:
         found.findings.append(Finding(str(path), error.message))

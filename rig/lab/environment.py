@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.files import is_there, read_text
+from rig.files import is_there, read_text, real
 
 #: Nobody has so many places; YAML takes a second a megabyte.
 MOST_ENVIRONMENT = 1 << 20
@@ -28,4 +28,4 @@ def rack_environment(path: Path) -> Path:
         raise Misuse(f"--rack {path} is no labgrid environment: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict) or not isinstance(document.get("targets"), dict):
         raise Misuse(f"--rack {path} is no labgrid environment: it has no targets", hint="as places/virtual.yaml has")
-    return path.resolve()
+    return real(path)

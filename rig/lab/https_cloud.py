@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -142,4 +143,4 @@ def _published(text: str) -> tuple[str, bytes]:
     """A path and what is there, of `FILE` or `PATH=FILE`; both may have a `=` in them. Raises Misuse."""
     splits = [("", text), *((text[:at], text[at + 1 :]) for at, char in enumerate(text) if char == "=")]
     path, name = next((split for split in splits if is_there(Path(split[1]))), splits[-1])
-    return path or f"/{quote(Path(name).name)}", read_given(Path(name), MOST_BYTES)
+    return path or f"/{quote(os.fsencode(Path(name).name))}", read_given(Path(name), MOST_BYTES)

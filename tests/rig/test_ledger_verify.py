@@ -177,7 +177,7 @@ def test_a_run_ends_itself_once_and_only_itself(tmp_path):
     end_run(tmp_path, "r2")
     assert RunManifest.read(tmp_path / "run.json").state == "open"
     end_run(tmp_path, "r1")
-    assert end_killed_run(tmp_path, "nobody") is None
+    assert end_killed_run(tmp_path, "nobody").ended_by is None
     assert RunManifest.read(tmp_path / "run.json").segments[0].head == ledger.head
 
 

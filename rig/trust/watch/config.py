@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rig.errors import Misuse
+from rig.files import real
 from rig.firmware.document import read_document
 from rig.ports import is_port
 from rig.trust.look.dialling import is_ip, sni_name
@@ -206,7 +207,7 @@ class WatchConfig(_Table):
 
 def read_watch_config(path: Path) -> WatchConfig:
     """Read it from TOML; its paths are beside it. Raises Misuse that names file and field."""
-    config, folder = read_document(path, WatchConfig, "the watch's config"), path.resolve().parent
+    config, folder = read_document(path, WatchConfig, "the watch's config"), real(path).parent
     paths: dict[str, Path] = {}
     for name in ("state", "manifest", "pins", "roots"):
         chosen = getattr(config, name)
