@@ -66,10 +66,16 @@ def taking(host: str, port: int) -> Iterator[None]:
 
 
 def free_port(host: str) -> int:
-    """A TCP port of `host` nobody listens on now."""
+    """A TCP port of `host` nobody listens on now. Raises LabFault where none can be had there, Misuse for no host."""
     while True:
         port = random.randrange(*SERVER_PORTS)
-        if is_free(host, port):
+        with taking(host, port):
+            try:
+                socket.create_server((host, port)).close()
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                raise
             return port
 
 

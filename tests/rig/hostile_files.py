@@ -164,13 +164,19 @@ class Files:
             return rng.choice(self.odd)
         if way < 0.2:
             self._number += 1
-            return str(
-                self.folder / f"new-{self._number}{rng.choice(('', '.svg', '.png', '/a/b', '[b]', chr(0xDCFF)))}"
-            )
+            return str(self.folder / f"new-{self._number}{rng.choice(_ENDINGS)}")
         kind = kind if kind is not None and rng.random() < 0.9 else rng.choice(sorted(self.good))
         path = self.folder / f"damaged-{kind}"
         path.write_bytes(damage(rng, self.good[kind]))
         return str(path)
+
+    def run(self, rng: random.Random) -> str:
+        """The name of a folder with a run's ledger, or of a file in it."""
+        ledger = self.folder / "damaged-run" / "ledger"
+        ledger.mkdir(parents=True, exist_ok=True)
+        for name, kind in (("gw0.jsonl", "ledger.jsonl"), ("gw1.jsonl", "other.jsonl"), ("run.json", "run.json")):
+            (ledger / name).write_bytes(damage(rng, self.good[kind]) if rng.random() < 0.5 else self.good[kind])
+        return str(rng.choice((ledger.parent, ledger, ledger / "gw0.jsonl", ledger / "run.json")))
 
 
 def _good_files(folder: Path) -> dict[str, bytes]:
@@ -192,6 +198,7 @@ def _good_files(folder: Path) -> dict[str, bytes]:
         "chain.pem": shown.chain_pem,
         "key.pem": shown.key_pem,
         "ledger.jsonl": (ledger / "gw0.jsonl").read_bytes(),
+        "other.jsonl": (ledger / "gw1.jsonl").read_bytes(),
         "run.json": (ledger / "run.json").read_bytes(),
         "report.jsonl": REPORT,
         "known_hosts": b"127.0.0.1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJq0d4Zb8e7bXg7vOsBVmVmqAfXkzJ1Fa6m9mXmFzC2W\n",
