@@ -154,7 +154,15 @@ class Files:
     def __init__(self, folder: Path):
         self.folder = folder
         self.good = _good_files(folder)
-        self.odd = [*map(str, _odd_files(folder)), "/dev/zero", "/dev/full", "/dev/null/x", "/proc/self/mem", "", "-"]
+        self.odd = [
+            *map(str, _odd_files(folder / "odd")),
+            "/dev/zero",
+            "/dev/full",
+            "/dev/null/x",
+            "/proc/self/mem",
+            "",
+            "-",
+        ]
         self._number = 0
 
     def name(self, rng: random.Random, kind: str | None = None) -> str:
@@ -234,6 +242,7 @@ def _flash() -> bytes:
 
 
 def _odd_files(folder: Path) -> list[Path]:
+    folder.mkdir()
     for name, make in _ODD.items():
         make(folder / name)
     return [*(folder / name for name in _ODD), folder / "nothing", folder / ("n" * 300), Path("/", *["d"] * 2500)]

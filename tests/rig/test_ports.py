@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rig.errors import Misuse
-from rig.ports import read_address
+from rig.errors import LabFault, Misuse
+from rig.ports import free_port, read_address, taking
 
 ADDRESSES = {
     "127.0.0.1:80": ("127.0.0.1", 80),
@@ -26,7 +26,10 @@ NONE = (
     "[::1:80",
     "a b:80",
     "[]:80",
+    "here:" + "9" * 5000,
+    "here:99999",
 )
+NO_HOSTS = ("a" * 300, "..", "a..b", "\udcff", "\u202e", "xn--\u0660")
 
 
 @pytest.mark.parametrize("text", ADDRESSES)
@@ -38,3 +41,16 @@ def test_an_address_is_read(text):
 def test_what_is_none_is_misuse(text):
     with pytest.raises(Misuse, match="is not HOST:PORT"):
         read_address(text, "--api", "127.0.0.1:80")
+
+
+@pytest.mark.parametrize("host", NO_HOSTS, ids=ascii)
+def test_what_no_name_service_takes_is_no_host(host):
+    with pytest.raises(Misuse, match="can be no host"):
+        read_address(f"{host}:80", "--api", "127.0.0.1:80")
+    with pytest.raises(Misuse, match="can be no host"), taking(host, 80):
+        pass
+
+
+def test_a_free_port_of_an_address_that_is_not_ours_is_a_lab_fault_and_not_looked_for_for_ever():
+    with pytest.raises(LabFault, match=r"cannot listen on 192\.0\.2\.1"):
+        free_port("192.0.2.1")
