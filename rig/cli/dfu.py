@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.cli.progress import number, printable, progress_bar, read_into, tell
+from rig.cli.progress import number, progress_bar, read_into
+from rig.cli.show import note, say, say_json, tell
 
 if TYPE_CHECKING:
     from rig.drivers.dfu_devices import DfuDevice
@@ -35,17 +34,17 @@ def list_devices(usbip: USBIP = None, serial: SERIAL = None, as_json: JSON = Fal
 
     found = find_devices(Where(usbip, serial))
     if as_json:
-        print(json.dumps({"devices": [_told(entry) for entry in found]}))
+        say_json({"devices": [_told(entry) for entry in found]})
         return
     for entry in found:
-        print(f"{entry.identity}  " + (f"serial {printable(entry.serial)}" if entry.serial else "no serial number"))
+        say(f"{entry.identity}  " + (f"serial {entry.serial}" if entry.serial else "no serial number"))
         for s in entry.segments:
-            print(f"    {s.start:#010x} to {s.end:#010x}, pages of {s.page}, {'' if s.writable else 'not '}writable")
+            say(f"    {s.start:#010x} to {s.end:#010x}, pages of {s.page}, {'' if s.writable else 'not '}writable")
         if entry.fault is not None:
-            names = [printable(alternate.name) for alternate in entry.alternates if alternate.name]
-            print(f"    cannot be driven: {entry.fault}" + "".join(f"\n    called {name}" for name in names))
+            say(f"    cannot be driven: {entry.fault}")
+            say(*(f"    called {alternate.name}" for alternate in entry.alternates if alternate.name))
     if all(entry.fault is not None for entry in found):
-        print("no device is in DFU mode that could be driven", file=sys.stderr)
+        note("no device is in DFU mode that could be driven")
 
 
 def _told(entry: DfuDevice) -> dict[str, object]:

@@ -17,7 +17,7 @@ from requests.auth import HTTPDigestAuth
 
 from rig.drivers.place import place_name
 from rig.errors import LabFault
-from rig.firmware.given_file import read_secret
+from rig.files import read_secret
 
 #: The one user such a relay knows.
 USER = "admin"

@@ -16,8 +16,8 @@ from rig.drivers.usb_port import DFU
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import DeviceFault, LabFault, Misuse
-from rig.firmware.core_image import LARGEST, read_core_image
-from rig.firmware.given_file import read_given
+from rig.files import MOST_IMAGE, read_given
+from rig.firmware.core_image import read_core_image
 from rig.formats.dfuse import memories
 from rig.formats.usbip import ProtocolError
 from rig.lab.dfu_files import Piece
@@ -106,7 +106,7 @@ class Write:
 
 def image_for_core(path: Path, *, force: bool) -> bytes:
     """What is to be sent to a Core over the air; unless forced, only what one could run. Raises Misuse."""
-    return read_core_image(read_given(path, LARGEST), str(path), force=force)
+    return read_core_image(read_given(path, MOST_IMAGE), str(path), force=force)
 
 
 def write_memory(found: DfuDevice, write: Write, watch: Watcher) -> float:

@@ -47,13 +47,13 @@ def virtual_coordinator(config: pytest.Config) -> str:
 
 def where_boards_are(config: pytest.Config) -> tuple[str, Path]:
     """Address of the coordinator, and the environment of its places."""
-    from rig.lab.checkout import DEFAULT_COORDINATOR, part
+    from rig.lab.checkout import part
+    from rig.lab.coordinator import coordinator_address
 
     rack = chosen_rack(config)
     if rack == "virtual":
         return virtual_coordinator(config), part("places", "virtual.yaml")
-    chosen = config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
-    return chosen or DEFAULT_COORDINATOR, Path(rack)
+    return coordinator_address(config.getoption("lg_coordinator")), Path(rack)
 
 
 def bring_boards_back(config: pytest.Config) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rig.drivers.dfu_devices import DfuDevice
 from rig.errors import Misuse
+from rig.files import read_given
 from rig.firmware.core_image import LARGEST
-from rig.firmware.given_file import read_given
 from rig.firmware.manifest import Image
 from rig.formats import spark_flash as layout
 from rig.formats.dfu_suffix import DfuSuffix, split_suffix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from rig import escape
 from rig.errors import Misuse
-from rig.firmware.given_file import read_given
+from rig.files import is_there, read_given
 from rig.lab.serving import listening, serve
 from rig.ports import is_loopback, read_address, taking
 from rig.servers.https.control import UpdateServerControl
@@ -120,7 +122,8 @@ def _hold(folder: Path) -> FolderLock:
 
 def _warn_of_an_open_door(control: str) -> None:
     """Whoever reaches the control port can read any file that this process can."""
-    print(f"rig: warning: --control {control}: whoever reaches it controls this server", file=sys.stderr)
+    told = f"rig: warning: --control {control}: whoever reaches it controls this server"
+    print(escape.terminal(told), file=sys.stderr)
 
 
 def _identified(text: str, made: HostIdentities) -> tuple[str, Identity]:
@@ -133,5 +136,5 @@ def _identified(text: str, made: HostIdentities) -> tuple[str, Identity]:
 def _published(text: str) -> tuple[str, bytes]:
     """A path and what is there, of `FILE` or `PATH=FILE`; both may have a `=` in them. Raises Misuse."""
     splits = [("", text), *((text[:at], text[at + 1 :]) for at, char in enumerate(text) if char == "=")]
-    path, name = next((split for split in splits if Path(split[1]).is_file()), splits[-1])
-    return path or f"/{quote(Path(name).name)}", read_given(Path(name), MOST_BYTES)
+    path, name = next((split for split in splits if is_there(Path(split[1]))), splits[-1])
+    return path or f"/{quote(os.fsencode(Path(name).name))}", read_given(Path(name), MOST_BYTES)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
-from rig.firmware.core_image import LARGEST, read_core_image
-from rig.firmware.given_file import read_given, read_secret
+from rig.files import MOST_IMAGE, is_there, make_folder, read_given, read_secret, writing
+from rig.firmware.core_image import read_core_image
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Image, Manifest
 from rig.formats import spark_flash as layout
@@ -38,7 +38,7 @@ def core_catalogue(manifest: Manifest, good: Iterable[Path] = ()) -> Catalogue:
     """Images of the manifest that a Core would start at all, and files that run well. Raises Misuse."""
     images = [image for image in manifest.images("spark-core") if plausible_first_word(image.data)]
     for path in good:
-        data = read_core_image(read_given(path, LARGEST), str(path), force=True)
+        data = read_core_image(read_given(path, MOST_IMAGE), str(path), force=True)
         images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, data, "ok"))
     return Catalogue(images)
 
@@ -101,7 +101,7 @@ def serve_core(plan: CoreTwinPlan) -> None:
     The public half of its key is kept in `state/ID.pub.pem`, as a cloud's folder of keys has it.
     """
     known = Manifest.load(manifest_path(plan.manifest))
-    if plan.cloud and not (plan.state / "internal.bin").exists():
+    if plan.cloud and not is_there(plan.state / "internal.bin"):
         server = ServerRecord(read_server_key(plan.server_key), None).pack() if plan.server_key is not None else b""
         ship_core(plan.state, known, plan.generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = plan.process(known)
@@ -165,19 +165,19 @@ def boot_core(
         raise Misuse(f"cause {cause!r} is unknown", hint=f"one of {', '.join(CAUSES)}")
     memory = CoreMemory()
     for path, nor in ((internal, memory.internal), (external, memory.external)):
+        content = read_given(path, MOST_IMAGE)
         try:
-            nor.load(path.read_bytes())
-        except OSError as error:
-            raise Misuse(f"cannot read {path}: {error.strerror}") from error
+            nor.load(content)
         except Misuse as error:
             raise Misuse(f"{path}: {error.message}") from error
     core = Core(memory, _identify_area(good, images), generation=generation, time_scale=0)
     start(core, cause=cause, dr=dict(map(_register, registers)), hold_ms=hold_ms)
     told = result(core, settle(core, hold_ms=hold_ms)).as_dict()
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "internal.bin").write_bytes(memory.internal.dump())
-        (out / "external.bin").write_bytes(memory.external.dump())
+        make_folder(out)
+        for name, nor in (("internal.bin", memory.internal), ("external.bin", memory.external)):
+            with writing(out / name):
+                (out / name).write_bytes(nor.dump())
     return told
 
 

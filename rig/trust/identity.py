@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from rig.errors import Misuse
-from rig.trust.keys import PrivateKey, key_pem, load_key, read_file, write_private
+from rig.files import MOST_PEM, read_given, unwritable
+from rig.trust.keys import PrivateKey, key_pem, load_key, write_private
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ class Identity:
             write_private(key, self.key_pem)
             chain.write_bytes(self.chain_pem)
         except OSError as error:
-            raise Misuse(f"cannot write {error.filename}: {error.strerror}") from error
+            raise unwritable(error.filename or chain, error) from error
 
     @classmethod
     def load(cls, chain: Path, key: Path) -> Identity:
@@ -68,7 +69,7 @@ class Identity:
 def load_chain(path: Path) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM file, in their order. Raises Misuse where there is none."""
     try:
-        return tuple(x509.load_pem_x509_certificates(read_file(path)))
+        return tuple(x509.load_pem_x509_certificates(read_given(path, MOST_PEM)))
     except ValueError as error:
         raise Misuse(f"{path} holds no certificates", hint="PEM, the server's own first") from error
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM, read_given
 from rig.trust.core_key import EXPONENT, SERVER_BITS
 from rig.trust.keys import make_key, write_private
 
@@ -28,10 +29,7 @@ def public_der(key: rsa.RSAPrivateKey) -> bytes:
 
 def load_server_key(path: Path) -> rsa.RSAPrivateKey:
     """Read a private key, PEM or DER. Raises Misuse."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    content = read_given(path, MOST_PEM)
     load = (
         serialization.load_pem_private_key if content.lstrip()[:5] == b"-----" else serialization.load_der_private_key
     )

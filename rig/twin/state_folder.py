@@ -8,35 +8,25 @@ import weakref
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.files import MOST_IMAGE, is_there, make_folder, read_given, writing
 
 
 def state_folder(path: Path) -> Path:
     """The folder that keeps a board's state, made where it is not there. Raises Misuse."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misuse(f"cannot use the state folder {path}: {error.strerror}") from error
-    return path
+    return make_folder(path)
 
 
 def kept(path: Path) -> bytes | None:
     """What a file holds; None where there is none. Raises Misuse."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    return read_given(path, MOST_IMAGE) if is_there(path) else None
 
 
 def keep(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: a process that is killed leaves none of a wrong length. Raises Misuse."""
     beside = path.with_name(f"{path.name}.new")
-    try:
+    with writing(path):
         beside.write_bytes(content)
         beside.replace(path)
-    except OSError as error:
-        raise Misuse(f"cannot write {path}: {error.strerror}") from error
 
 
 class FolderLock:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rig.errors import Misuse
-from rig.firmware.given_file import read_given
+from rig.files import read_given
 from rig.limits import CLOUD_CONTROL, refuse_more
 from rig.lines import Shared
 from rig.servers.control_port import ControlPort, Request, Told

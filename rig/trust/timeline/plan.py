@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rig.errors import Misuse
+from rig.files import real
 from rig.firmware.document import read_document
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.update_attempts import Attempt, attempts
@@ -169,7 +170,7 @@ class Plan(BaseModel):
 
 def read_plan(path: Path) -> Plan:
     """Read a plan from TOML; its paths are beside it. Raises Misuse that names file and field."""
-    plan, folder = read_document(path, Plan, "the plan"), path.resolve().parent
+    plan, folder = read_document(path, Plan, "the plan"), real(path).parent
 
     def beside(chosen: Path | None) -> Path | None:
         return None if chosen is None else folder / chosen
