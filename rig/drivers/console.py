@@ -34,6 +34,8 @@ from rig.errors import LabFault, Misuse
 POLL_SECONDS = 0.05
 CONNECT_SECONDS = 3.0
 RETRY_SECONDS = 0.1
+#: How often a server is asked whether it is there, and after how long without an answer it hangs.
+ASK_SECONDS, HANGS_SECONDS = 0.5, 1.5
 #: Kinds of entries that are no bytes.
 CONNECTED, LOST = "connected", "lost"
 
@@ -90,15 +92,31 @@ class _KeepingPort(Rfc2217Port):
 class Rfc2217Link:
     """A serial port over telnet with port control."""
 
+    _asked_at, _can_be_asked = 0.0, False
+
     def __init__(self, host: str, port: int, speed: int):
         url = f"rfc2217://{host}:{port}?ign_set_control&timeout={CONNECT_SECONDS}"
         self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
 
-        self._has_answered = self._port.answers(CONNECT_SECONDS)
+        self._ask()
+        self._can_be_asked = self._port.answers(CONNECT_SECONDS)
 
     def answers(self, seconds: float) -> bool:
         """Whether the server answers within `seconds`; one that never did is believed to."""
-        return not self._has_answered or self._port.answers(seconds)
+        if self._can_be_asked:
+            self._ask()
+        return not self._can_be_asked or self._port.answers(seconds)
+
+    def hangs(self) -> bool:
+        """Whether the server has not answered for a while; it is asked now and then."""
+        waits = time.monotonic() - self._asked_at
+        if self._can_be_asked and self._port.answers(0) and waits > ASK_SECONDS:
+            self._ask()
+        return self._can_be_asked and not self._port.answers(0) and waits > HANGS_SECONDS
+
+    def _ask(self) -> None:
+        self._asked_at = time.monotonic()
+        self._port.ask()
 
     def read(self) -> bytes:
         """What has come."""
@@ -137,6 +155,7 @@ class ConsoleRecorder:
         self._file: IO[str] | None = None
         self._entries: list[Entry] = []
         self._link: Link | None = None
+        self._hung_ns = 0
         self._news = threading.Condition()
         self._listeners: list[Callable[[Entry], None]] = []
         self._stop = threading.Event()
@@ -191,6 +210,10 @@ class ConsoleRecorder:
     def connected(self) -> bool:
         """Whether the other end is there now."""
         return self._link is not None
+
+    def hung_since(self, since_ns: int) -> bool:
+        """Whether the server behind the connection was seen to hang after a moment: silence says nothing then."""
+        return self._hung_ns > since_ns
 
     def answers(self, seconds: float) -> bool:
         """Whether the other end is there and answers within `seconds`, as far as it can be asked: a raw one cannot."""
@@ -258,6 +281,8 @@ class ConsoleRecorder:
     def _listen(self, link: Link, keep: IO[str] | None) -> None:
         try:
             while not self._stop.is_set() and not self._lent.is_set():
+                if isinstance(link, Rfc2217Link) and link.hangs():
+                    self._hung_ns = time.monotonic_ns()
                 if data := link.read():
                     self._note(Entry(time.monotonic_ns(), "bytes", data), keep)
         except (OSError, serial.SerialException):
