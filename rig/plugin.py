@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from rig.errors import DeviceFault, Misuse, RigError
+from rig.errors import DeviceFault, Misuse, RigError, Unreachable
 from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, MISUSE
 from rig.lab.chosen import (
     BOARDS,
@@ -161,6 +161,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     error = call.excinfo.value if call.excinfo is not None else None
     if not report.failed or error is None:
         return
+    error = _in_doubt(item, call, error)
     fault = _whose_fault(error)
     for properties in (report.user_properties, item.user_properties):
         properties.append(("fault", fault))
@@ -168,6 +169,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr = f"{fault}: {error}"
     if fault == LAB_FAULT and report.when == "call":
         report.when = "setup"  # pytest calls a failure outside of `call` an error, and so do its reports
+
+
+def _in_doubt(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> BaseException:
+    """A failure of a device that could not be heard for a while is the lab's."""
+    board = getattr(item, "funcargs", {}).get("board") if item.get_closest_marker("board") else None
+    since_ns = time.monotonic_ns() - int(call.duration * 1e9)
+    if board is None or _whose_fault(error) != DEVICE_FAULT or not board.hung_since(since_ns):
+        return error
+    told = " ".join(str(error).split()) or type(error).__name__
+    return Unreachable(f"what shows its signs hung, which says nothing of: {told}", board=board.name)
 
 
 def _whose_fault(error: BaseException) -> str:

@@ -41,6 +41,9 @@ class Board(Protocol):
     def verify_off(self) -> None:
         """See by two signs that know nothing of each other that the board is without power. Raises LabFault."""
 
+    def hung_since(self, since_ns: int) -> bool:
+        """Whether what shows its signs was seen to hang after a moment (monotonic), and so its silence says nothing."""
+
     def enter_reader(self) -> None:
         """Power-cycle into the reader that changes nothing. Raises LabFault, DeviceFault, Misuse."""
 

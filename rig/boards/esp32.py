@@ -120,6 +120,10 @@ class Esp32:
         self.log.begin()
         feed(self)
 
+    def hung_since(self, since_ns: int) -> bool:
+        """Whether its serial port was seen to hang after a moment (monotonic)."""
+        return self.console.hung_since(since_ns)
+
     def start(self, watch: Watcher = nobody) -> None:
         """Power-cycle; tells `watch` of the power-on."""
         power_cycle(self, watch)

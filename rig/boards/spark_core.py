@@ -107,6 +107,10 @@ class SparkCore:
             reason="USB to vanish: the board is still powered, another feed or the wrong relay channel?",
         )
 
+    def hung_since(self, since_ns: int) -> bool:
+        """Never: USB is asked for every sign, and one that hangs is a fault at once."""
+        return False
+
     def power_on(self) -> None:
         """Give the supply back. Whether the board starts is for the caller to see."""
         feed(self)

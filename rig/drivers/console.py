@@ -45,6 +45,7 @@ class ConsoleRecorder:
         self._file: RecordingFile | None = None
         self._recording = Recording()
         self._link: Link | None = None
+        self._hung_ns = 0
         self._listeners: list[Callable[[Entry], None]] = []
         self._stop = threading.Event()
         self._lent, self._idle = threading.Event(), threading.Event()
@@ -99,6 +100,10 @@ class ConsoleRecorder:
     def connected(self) -> bool:
         """Whether the other end is there now."""
         return self._link is not None
+
+    def hung_since(self, since_ns: int) -> bool:
+        """Whether the server behind the connection was seen to hang after a moment: silence says nothing then."""
+        return self._hung_ns > since_ns
 
     def answers(self, seconds: float) -> bool:
         """Whether the other end is there and answers within `seconds`, as far as it can be asked: a raw one cannot."""
@@ -160,6 +165,8 @@ class ConsoleRecorder:
     def _listen(self, link: Link) -> None:
         try:
             while not self._stop.is_set() and not self._lent.is_set():
+                if isinstance(link, Rfc2217Link) and link.hangs():
+                    self._hung_ns = time.monotonic_ns()
                 if data := link.read():
                     self._note(Entry(time.monotonic_ns(), "bytes", data))
         except (OSError, serial.SerialException):

@@ -7,6 +7,7 @@ and takes 0.3 s, with labgrid's fork it does not (reference/labgrid.md, "The ser
 from __future__ import annotations
 
 import socket
+import time
 from typing import Protocol
 
 from rig.drivers.rfc2217_port import Rfc2217Port
@@ -14,6 +15,8 @@ from rig.ports import format_address
 
 #: How long a read waits, and opening a connection.
 POLL_SECONDS, CONNECT_SECONDS = 0.05, 3.0
+#: How often a server is asked whether it is there, and after how long without an answer it hangs.
+ASK_SECONDS, HANGS_SECONDS = 0.5, 1.5
 
 
 class Link(Protocol):
@@ -68,14 +71,30 @@ class _KeepingPort(Rfc2217Port):
 class Rfc2217Link:
     """A serial port over telnet with port control."""
 
+    _asked_at, _can_be_asked = 0.0, False
+
     def __init__(self, host: str, port: int, speed: int):
         url = f"rfc2217://{format_address(host, port)}?ign_set_control&timeout={CONNECT_SECONDS}"
         self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
-        self._has_answered = self._port.answers(CONNECT_SECONDS)
+        self._ask()
+        self._can_be_asked = self._port.answers(CONNECT_SECONDS)
 
     def answers(self, seconds: float) -> bool:
         """Whether the server answers within `seconds`; one that never did is believed to."""
-        return not self._has_answered or self._port.answers(seconds)
+        if self._can_be_asked:
+            self._ask()
+        return not self._can_be_asked or self._port.answers(seconds)
+
+    def hangs(self) -> bool:
+        """Whether the server has not answered for a while; it is asked now and then."""
+        waits = time.monotonic() - self._asked_at
+        if self._can_be_asked and self._port.answers(0) and waits > ASK_SECONDS:
+            self._ask()
+        return self._can_be_asked and not self._port.answers(0) and waits > HANGS_SECONDS
+
+    def _ask(self) -> None:
+        self._asked_at = time.monotonic()
+        self._port.ask()
 
     def read(self) -> bytes:
         """What has come."""

@@ -74,10 +74,13 @@ class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
         if not self.is_open or rate != self._baudrate:
             serial.serialutil.SerialBase.baudrate.fset(self, rate)
 
-    def answers(self, seconds: float) -> bool:
-        """Whether the other end answers within `seconds`. Raises OSError when the connection is gone."""
+    def ask(self) -> None:
+        """Ask the other end for a sign that it is there. Raises OSError when the connection is gone."""
         self._answered.clear()
         self.telnet_send_option(DO, TIMING_MARK)
+
+    def answers(self, seconds: float) -> bool:
+        """Whether what was asked last is answered within `seconds`."""
         return self._answered.wait(seconds)
 
     def _telnet_negotiate_option(self, command: bytes, option: bytes) -> None:

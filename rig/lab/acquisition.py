@@ -141,7 +141,8 @@ class Boards:
         if self._passed_over:
             told = "; ".join(str(error) for _, error in sorted(self._passed_over.items()))
             return Unreachable(f"no place that fits can be reached: {told}")
-        way = f"`labgrid-client -x {self._address} cancel-reservation TOKEN` ends one"
+        tokens = [place.reservation for place in self._coordinator.places().values() if place.name in fitting]
+        way = f"`labgrid-client -x {self._address} cancel-reservation {next(filter(None, tokens), 'TOKEN')}`"
         return LabFault("every place that fits is reserved by others", hint=f"wait, or {way}")
 
     def _holders(self, fitting: Mapping[str, Any]) -> str:

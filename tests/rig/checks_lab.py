@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 from checks_esp_rack import board_that_says
+from esp_models import served_board
 from test_twin_clock import comes_by_itself
 
+from rig import plugin
 from rig.boards import board as any_board
 from rig.boards.spark_core import SparkCore
+from rig.clock import Clock, look_for
+from rig.drivers.console import HANGS_SECONDS, ConsoleRecorder
 from rig.drivers.usb_port import DFU
 from rig.errors import DeviceFault, LabFault, Unreachable
 from rig.lab import acquisition, health, hold, reaping
@@ -291,6 +296,27 @@ def a_fault_of_the_lab_that_is_over_is_not_its_boards(_folder):
                 raise again
 
         assert health.is_suspect(SimpleNamespace(enter_reader=enter_reader), fault) is suspect, case
+
+
+def a_server_that_hangs_is_seen_to(_folder):
+    with served_board(flash=None) as served:
+        recorder = ConsoleRecorder("127.0.0.1", served.rfc2217, protocol="rfc2217")
+        recorder.start()
+        began = time.monotonic_ns()
+        assert recorder.answers(10)
+        served.loop.call_soon_threadsafe(time.sleep, 2 * HANGS_SECONDS)
+        seen = look_for(lambda: recorder.hung_since(began), seconds=2 * HANGS_SECONDS, clock=Clock())
+        recorder.stop()
+    assert seen
+
+
+def a_failure_while_nothing_could_be_heard_is_the_labs(_folder):
+    board = board_that_says()
+    item = SimpleNamespace(funcargs={"board": board}, get_closest_marker=lambda _name: True)
+    call = SimpleNamespace(duration=1.0)
+    assert plugin._whose_fault(plugin._in_doubt(item, call, AssertionError("old"))) == "device fault"
+    board.console._hung_ns = time.monotonic_ns()
+    assert plugin._whose_fault(plugin._in_doubt(item, call, AssertionError("old"))) == "lab fault"
 
 
 def silence_at_a_port_that_hangs_is_not_the_boards(_folder):

@@ -8,6 +8,7 @@ import checks_lab as of_lab
 
 from rig.boards.esp32 import Esp32
 from rig.boards.wiring import Buttons
+from rig.drivers import console
 from rig.lab import acquisition, health, hold, holder, reaping
 from rig.lab.holder import Life
 from rig.twin.real_time import RealTime
@@ -87,6 +88,14 @@ MUTANTS = {
     "lab: every fault is the board's": (
         lambda m: m.setattr(health, "LabFault", ZeroDivisionError),
         of_lab.a_fault_of_the_lab_that_is_over_is_not_its_boards,
+    ),
+    "console: nobody asks whether its server is there": (
+        lambda m: m.setattr(console.Rfc2217Link, "hangs", lambda self: False),
+        of_lab.a_server_that_hangs_is_seen_to,
+    ),
+    "verdict: a failure is the board's though nothing could be heard": (
+        lambda m: m.setattr(Esp32, "hung_since", lambda self, _since_ns: False),
+        of_lab.a_failure_while_nothing_could_be_heard_is_the_labs,
     ),
     "board: silence is believed of a port that hangs": (
         lambda m: m.setattr(Esp32, "_check_port", lambda self: None),
