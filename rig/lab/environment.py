@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.files import is_there, read_text, real
+from rig.files import is_there, read_given, real
 
 #: Nobody has so many places; YAML takes a second a megabyte.
 MOST_ENVIRONMENT = 1 << 20
@@ -19,10 +19,9 @@ def rack_environment(path: Path) -> Path:
         raise Misuse(
             f"--rack {path}: no such file", hint="`virtual`, or a labgrid environment such as places/virtual.yaml"
         )
+    content = read_given(path, MOST_ENVIRONMENT)
     try:
-        document = labgrid_yaml.load(read_text(path, MOST_ENVIRONMENT))
-    except Misuse as error:
-        raise Misuse(f"--rack {path} is no labgrid environment: {error.message}", hint=error.hint) from error
+        document = labgrid_yaml.load(content)
     except RecursionError as error:
         raise Misuse(f"--rack {path} is no labgrid environment: it is nested too deeply") from error
     except (ValueError, TypeError, LookupError, AttributeError, labgrid_yaml.yaml.YAMLError) as error:
