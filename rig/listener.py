@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import socket
 from collections.abc import Callable
@@ -16,9 +15,7 @@ log = logging.getLogger(__name__)
 
 #: How many are let in before others have their turn, and how many may wait for it.
 AT_ONCE, BACKLOG = 64, 1024
-#: What `accept` says when this process, or the machine, has no room for one more.
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-#: After how long it is tried again: those who wait are let in then.
+#: After how long it is tried again to let somebody in, where the system could not: those who wait are let in then.
 RETRY_SECONDS = 0.5
 #: How long somebody who was refused may take to read why, and how many may at once.
 READING_SECONDS, MOST_READING = 0.5, 32
@@ -40,7 +37,7 @@ class _Counted(socket.socket):
 
 
 class Listener:
-    """Listens on one address; `make` makes the protocol of each peer that is let in.
+    """Listens for one server; `make` makes the protocol of each peer that is let in.
 
     One too many is sent `refusal`, if anything, and hung up on; `refused` is told where it came from.
     """
@@ -105,9 +102,7 @@ class Listener:
                 peer, address = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as error:
-                if error.errno not in NO_ROOM:
-                    raise
+            except OSError as error:  # no file is left, or the network of who waits is gone
                 log.warning("nobody is let in for %.1f s: %s", RETRY_SECONDS, error.strerror)
                 self._pause(sock)
                 self._timers[sock] = self._loop.call_later(RETRY_SECONDS, self._resume, sock)
@@ -132,9 +127,10 @@ class Listener:
         counted.on_close = self._open.discard
         self._open.add(counted)
         if counted.family != socket.AF_UNIX:
-            counted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in KEEPALIVE:
-                counted.setsockopt(socket.IPPROTO_TCP, option, value)
+            with contextlib.suppress(OSError):  # it has left already
+                counted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in KEEPALIVE:
+                    counted.setsockopt(socket.IPPROTO_TCP, option, value)
         task = self._loop.create_task(self._enter(counted))
         self._entering.add(task)
         task.add_done_callback(self._entering.discard)
