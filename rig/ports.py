@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import random
 import re
 import resource
@@ -34,6 +35,14 @@ def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tupl
     if found is None or not lowest <= int(found[3]) < 65536:
         raise Misuse(f"{what} {text} is not HOST:PORT", hint=f"for example {example}")
     return found[1] or found[2], int(found[3])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @contextmanager

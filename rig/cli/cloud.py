@@ -56,18 +56,11 @@ def _serve(
 ) -> None:
     if context.invoked_subcommand is not None:
         return
-    from rig.lab.clouds import serve_spark_cloud
+    from rig.lab.clouds import SparkCloudPlan, serve_spark_cloud
     from rig.lab.serving import announce
 
-    serve_spark_cloud(
-        listen=listen,
-        control=control,
-        server_key=server_key,
-        core_keys=core_keys,
-        faults=fault or [],
-        announce=announce if as_json else _say_ready,
-        api=api,
-    )
+    plan = SparkCloudPlan(listen, control, server_key, core_keys, fault or (), api)
+    serve_spark_cloud(plan, announce if as_json else _say_ready)
 
 
 def _say_ready(ready: Any) -> None:

@@ -67,9 +67,9 @@ def _serve(
 ) -> None:
     if context.invoked_subcommand is not None:
         return
-    from rig.lab.twins import serve_core
+    from rig.lab.twins import CoreTwinPlan, serve_core
 
-    serve_core(
+    plan = CoreTwinPlan(
         state=folder_for(state),
         core_id=core_id,
         host=host,
@@ -87,6 +87,7 @@ def _serve(
         generation=generation.value,
         locked=locked,
     )
+    serve_core(plan)
 
 
 @app.command("relay")

@@ -78,9 +78,9 @@ def _serve(
 ) -> None:
     if context.invoked_subcommand is not None:
         return
-    from rig.lab.esp32_twin import serve_esp32
+    from rig.lab.esp32_twin import Esp32TwinPlan, serve_esp32
 
-    serve_esp32(
+    plan = Esp32TwinPlan(
         state=folder_for(state),
         mac=mac,
         revision=revision,
@@ -100,6 +100,7 @@ def _serve(
         blank=blank,
         flash_size=flash_bytes(flash_size),
     )
+    serve_esp32(plan)
 
 
 def flash_bytes(megabytes: int | None) -> int | None:

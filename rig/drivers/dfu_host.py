@@ -19,7 +19,6 @@ from rig.errors import DeviceFault, LabFault, Misuse
 from rig.formats import dfuse
 from rig.formats.dfuse import Segment, Status
 
-VENDOR, PRODUCT_DFU = 0x1D50, 0x607F
 DFU_INTERFACE = (0xFE, 0x01)
 #: Protocol of an interface that is in DFU mode; 1 is that of a device which could be brought into it.
 DFU_MODE = 2

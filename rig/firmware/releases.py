@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import LabFault, Misuse
+from rig.firmware.core_image import PRODUCT, VENDOR
 from rig.firmware.esp_refusal import no_application
 from rig.firmware.file_kinds import kind_of
 from rig.firmware.manifest import Entry, Manifest
@@ -22,7 +23,7 @@ from rig.formats.spark_flash import plausible_first_word
 RELEASES = "releases"
 LARGEST = 16 * 1024 * 1024
 #: Whom the DFU suffix of a board's image must name: vendor and product of its bootloader.
-DFU_IDENTITIES = {"spark-core": (0x1D50, 0x607F)}
+DFU_IDENTITIES = {"spark-core": (VENDOR, PRODUCT)}
 _CHUNK = 64 * 1024
 _TIMEOUT_SECONDS = 30.0
 

@@ -21,7 +21,6 @@ from rig.formats.partition_table import Partition
 SECTOR = 0x1000
 BLOCKS = 3
 BLOCK_SIZE = 1216
-RSA_3072 = 2
 _MAGIC = 0xE7
 _BLOCK = struct.Struct("<BBxx32s384sI384sI384sI16x")
 #: Modulus, exponent and the two helper values: what a key's digest is over.

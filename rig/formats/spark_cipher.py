@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from rig.formats.spark_coap import Malformed
 
 BLOCK = 16
-#: The Core's buffer, and what a server may send: the Core writes its answer behind the message.
-LONGEST_FROM_CORE, LONGEST_TO_CORE = 640, 608
+#: Bytes: the Core has room for one message of this length, and hangs up on a longer one.
+LONGEST_FROM_CORE = 640
 
 
 class Sealer:

@@ -79,7 +79,6 @@ class SystemFlags:
 
     SIZE = 10
     LONGEST = 18
-    OTA_OFFSET = 4
     _FORMAT = "<5H4BI"
 
     @classmethod

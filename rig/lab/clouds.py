@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
-from rig.lab.serving import serve
-from rig.ports import read_address, taking
-from rig.servers.spark.api.guard import is_loopback
+from rig.lab.serving import listening, serve
+from rig.ports import is_loopback, read_address
 from rig.servers.spark.api.server import RestApi
 from rig.servers.spark.api.token import AccessToken
 from rig.servers.spark.cloud import SparkCloud
@@ -25,68 +25,58 @@ from rig.trust.server_key import load_server_key, make_server_key, public_der, s
 from rig.twin.state_folder import keep, kept
 
 
-def serve_spark_cloud(
-    *,
-    listen: str,
-    control: str,
-    server_key: Path,
-    core_keys: Path,
-    faults: list[str],
-    announce: Any,
-    api: str | None = None,
-) -> None:
-    """Serve a Spark cloud until a signal; a key that is not there is made. Raises Misuse, LabFault.
+@dataclass(frozen=True, slots=True)
+class SparkCloudPlan:
+    """What to serve where: addresses are `HOST:PORT`, port 0 takes a free one; no `api` without an address for it.
 
-    The key's public half is kept beside it, for Cores to know, and so is the access token of the `api`, where there is
-    to be one. The log names each Core once that has no key in
-    `core_keys` and tries all the same.
+    `server_key` is made when it is not there. Its public half is kept beside it, for Cores to know, and so is the
+    access token of the `api`. `core_keys` is a folder with ID.pub.pem for each Core.
     """
-    addresses = [
-        read_address(text, option, "127.0.0.1:5683", lowest=0)
-        for option, text in (("--listen", listen), ("--control", control))
-    ]
-    api_address = read_address(api, "--api", "127.0.0.1:8080", lowest=0) if api is not None else None
-    planned = [Fault.parse(text) for text in faults]
-    if not server_key.exists():
-        try:
-            server_key.parent.mkdir(parents=True, exist_ok=True)
-            store_server_key(server_key, make_server_key())
-        except OSError as error:
-            raise Misuse(f"cannot write {server_key}: {error.strerror}") from error
-    keys = CoreKeys(core_keys)
-    key = load_server_key(server_key)
-    public = _keep_public_half(server_key, key)
-    token = AccessToken(server_key.with_suffix(".token")) if api_address is not None else None
-    if api_address is not None and not is_loopback(api_address[0]):
-        _warn_of_an_open_door(api_address[0])
+
+    listen: str
+    control: str
+    server_key: Path
+    core_keys: Path
+    faults: Sequence[str] = ()
+    api: str | None = None
+
+
+def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
+    """Serve a Spark cloud until a signal. Raises Misuse, LabFault.
+
+    The log names each Core once that has no key in `core_keys` and tries all the same.
+    """
+    listen, control = _address("--listen", plan.listen), _address("--control", plan.control)
+    api = _address("--api", plan.api, "127.0.0.1:8080") if plan.api is not None else None
+    faults = [Fault.parse(text) for text in plan.faults]
+    _make_if_missing(plan.server_key)
+    keys, key = CoreKeys(plan.core_keys), load_server_key(plan.server_key)
+    public = _keep_public_half(plan.server_key, key)
+    token = AccessToken(plan.server_key.with_suffix(".token")) if api is not None else None
+    if api is not None and not is_loopback(api[0]):
+        _warn_of_an_open_door(api[0])
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
         cloud = SparkCloud(key, keys)
-        cloud.bus.subscribe(_Strangers(core_keys).hear)
-        for fault in planned:
+        cloud.bus.subscribe(_Strangers(plan.core_keys).hear)
+        for fault in faults:
             cloud.faults.add(fault)
         remote = CloudControl(cloud)
         started.extend((cloud, remote))
-        ports = []
-        for server, (host, port) in zip(started, addresses, strict=True):
-            with taking(host, port):
-                ports.append(await server.start(host, port))
+        places = {"listen": await listening(cloud.start, listen), "control": await listening(remote.start, control)}
         rest = None
-        if api_address is not None and token is not None:
+        if api is not None and token is not None:
             server = RestApi(cloud, token)
             started.insert(0, server)
-            with taking(*api_address):
-                port = await server.start(*api_address)
-            rest = {"host": api_address[0], "port": port, "token_file": str(token.path)}
+            rest = {**await listening(server.start, api), "token_file": str(token.path)}
         return {
             "ready": True,
-            "listen": {"host": addresses[0][0], "port": ports[0]},
-            "control": {"host": addresses[1][0], "port": ports[1]},
-            "server_key": str(server_key),
+            **places,
+            "server_key": str(plan.server_key),
             "public_key": public_der(key).hex(),
             "public_key_file": str(public) if public is not None else None,
-            "core_keys": str(core_keys),
+            "core_keys": str(plan.core_keys),
             "api": rest,
         }
 
@@ -97,6 +87,20 @@ def serve_spark_cloud(
                 await closing
 
     serve(start, close, announce)
+
+
+def _address(option: str, text: str, example: str = "127.0.0.1:5683") -> tuple[str, int]:
+    return read_address(text, option, example, lowest=0)
+
+
+def _make_if_missing(server_key: Path) -> None:
+    if server_key.exists():
+        return
+    try:
+        server_key.parent.mkdir(parents=True, exist_ok=True)
+        store_server_key(server_key, make_server_key())
+    except OSError as error:
+        raise Misuse(f"cannot write {server_key}: {error.strerror}") from error
 
 
 def _warn_of_an_open_door(host: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,53 +25,69 @@ from rig.twin.esp32.process import Esp32Process
 from rig.twin.network import Routes
 
 
-def serve_esp32(
-    *,
-    state: Path,
-    mac: str | None,
-    revision: int | None,
-    host: str,
-    serial_port: int,
-    raw_port: int,
-    control_port: int,
-    time_scale: float,
-    powered: bool,
-    seed: int,
-    manifest: Path | None,
-    servers: list[str],
-    trust: Path | None,
-    address: str | None,
-    fed_by_board: bool,
-    line_rate: int,
-    blank: bool,
-    flash_size: int | None = None,
-) -> None:
-    """Serve one ESP32 until a signal; `flash_size` in bytes. Raises Misuse or LabFault before it is ready."""
-    known = Manifest.load(manifest_path(manifest))
-    _check_place(trust, address)
-    if not blank:
-        ship_esp32(state, known.roles("esp32"), flash_size)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Esp32TwinPlan:
+    """One board and its ports, as people name them; port 0 takes a free one, `flash_size` is in bytes.
+
+    None for `mac`, `revision` and `flash_size` is what the `state` folder says, or a new board has. `servers` are
+    `[NAME=]HOST:PORT`, `trust` a folder of NAME.pem; the rest is as `Esp32Process` has it.
+    """
+
+    state: Path
+    mac: str | None
+    revision: int | None
+    host: str
+    serial_port: int
+    raw_port: int
+    control_port: int
+    time_scale: float
+    powered: bool
+    seed: int
+    manifest: Path | None
+    servers: Sequence[str]
+    trust: Path | None
+    address: str | None
+    fed_by_board: bool
+    line_rate: int
+    blank: bool
+    flash_size: int | None
+
+    def process(self, known: Manifest) -> Esp32Process:
+        """The board itself, with its flash in its folder. Raises Misuse."""
+        return Esp32Process(
+            state=self.state,
+            mac=parse_mac(self.mac) if self.mac is not None else None,
+            revision=self.revision,
+            fed_by_board=self.fed_by_board,
+            line_rate=self.line_rate,
+            routes=Routes.parse(self.servers, "--server"),
+            address=self.address,
+            flash_size=self.flash_size,
+            find=Catalogue(applications(known)).find,
+            bootloaders=bootloaders(known),
+            trust=trusted(self.trust),
+            time_scale=self.time_scale,
+            seed=self.seed,
+        )
+
+
+def serve_esp32(plan: Esp32TwinPlan) -> None:
+    """Serve one ESP32 until a signal. Raises Misuse or LabFault before it is ready."""
+    known = Manifest.load(manifest_path(plan.manifest))
+    _check_place(plan.trust, plan.address)
+    if not plan.blank:
+        ship_esp32(plan.state, known.roles("esp32"), plan.flash_size)
     process: list[Esp32Process] = []
 
     async def start() -> Mapping[str, Any]:
-        twin = Esp32Process(
-            state=state,
-            mac=parse_mac(mac) if mac is not None else None,
-            revision=revision,
-            fed_by_board=fed_by_board,
-            line_rate=line_rate,
-            routes=Routes.parse(servers, "--server"),
-            address=address,
-            flash_size=flash_size,
-            find=Catalogue(applications(known)).find,
-            bootloaders=bootloaders(known),
-            trust=trusted(trust),
-            time_scale=time_scale,
-            seed=seed,
-        )
+        twin = plan.process(known)
         process.append(twin)
         return await twin.start(
-            host=host, serial_port=serial_port, raw_port=raw_port, control_port=control_port, powered=powered
+            host=plan.host,
+            serial_port=plan.serial_port,
+            raw_port=plan.raw_port,
+            control_port=plan.control_port,
+            powered=plan.powered,
         )
 
     def close() -> None:

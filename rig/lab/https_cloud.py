@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +12,8 @@ from urllib.parse import quote
 
 from rig.errors import Misuse
 from rig.firmware.given_file import read_given
-from rig.lab.serving import serve
-from rig.ports import read_address, taking
+from rig.lab.serving import listening, serve
+from rig.ports import is_loopback, read_address, taking
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.faults import Fault
 from rig.servers.https.identities import HostIdentities
@@ -46,10 +44,10 @@ class HttpsCloudPlan:
 
 def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     """Serve until a signal; identities that are not in the state folder are made. Raises Misuse, LabFault."""
-    listening = [("--listen", plan.listen), ("--control", plan.control)]
-    listening += [("--plain", plan.plain)] if plan.plain is not None else []
-    listening += [("--time", plan.time)] if plan.time is not None else []
-    addresses = {option: read_address(text, option, "127.0.0.1:8443", lowest=0) for option, text in listening}
+    wanted = [("--listen", plan.listen), ("--control", plan.control)]
+    wanted += [("--plain", plan.plain)] if plan.plain is not None else []
+    wanted += [("--time", plan.time)] if plan.time is not None else []
+    addresses = {option: read_address(text, option, "127.0.0.1:8443", lowest=0) for option, text in wanted}
     faults = [Fault.parse(text) for text in plan.faults]
     files = [_published(text) for text in plan.publish]
     if not plan.hosts:
@@ -59,7 +57,8 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     made = HostIdentities(plan.state)
     identities = dict(_identified(text, made) for text in plan.hosts)
     issued = made.issued()
-    _warn_of_an_open_door(addresses["--control"][0])
+    if not is_loopback(addresses["--control"][0]):
+        _warn_of_an_open_door(addresses["--control"][0])
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
@@ -75,9 +74,8 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
         starters = {"--listen": server.start, "--control": remote.start, "--plain": server.start_plain}
         starters["--time"] = clock.start
         ports: dict[str, dict[str, Any]] = {}
-        for option, (host, port) in addresses.items():
-            with taking(host, port):
-                ports[option] = {"host": host, "port": await starters[option](host, port)}
+        for option, address in addresses.items():
+            ports[option] = await listening(starters[option], address)
         return {
             "ready": True,
             "listen": ports["--listen"],
@@ -122,11 +120,7 @@ def _hold(folder: Path) -> FolderLock:
 
 def _warn_of_an_open_door(control: str) -> None:
     """Whoever reaches the control port can read any file that this process can."""
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(control).is_loopback:
-            return
-    if control != "localhost":
-        print(f"rig: warning: --control {control}: whoever reaches it controls this server", file=sys.stderr)
+    print(f"rig: warning: --control {control}: whoever reaches it controls this server", file=sys.stderr)
 
 
 def _identified(text: str, made: HostIdentities) -> tuple[str, Identity]:

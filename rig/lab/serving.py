@@ -9,11 +9,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from rig.errors import RigError
+from rig.ports import taking
 
 
 def announce(ready: Mapping[str, Any]) -> None:
     """Print the one JSON line that says a served thing is ready."""
     print(json.dumps(ready), flush=True)
+
+
+async def listening(start: Callable[[str, int], Awaitable[int]], address: tuple[str, int]) -> dict[str, Any]:
+    """Let a server listen; returns where, as a ready line tells it. Raises LabFault for a port it cannot have."""
+    host, port = address
+    with taking(host, port):
+        return {"host": host, "port": await start(host, port)}
 
 
 def serve(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,56 +53,70 @@ def bootloader_identifier(manifest: Manifest) -> IdentifyBootloader:
     return identify
 
 
-def serve_core(
-    *,
-    state: Path,
-    core_id: str,
-    host: str,
-    usbip_port: int,
-    control_port: int,
-    console_port: int,
-    time_scale: float,
-    powered: bool,
-    seed: int,
-    manifest: Path | None,
-    generation: str,
-    locked: bool,
-    cloud: list[str],
-    firmware_version: str | None,
-    server_key: Path | None,
-    good: list[Path],
-) -> None:
-    """Serve one Spark Core until a signal. Raises Misuse or LabFault before it is ready.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreTwinPlan:
+    """One board and its ports, as people name them; port 0 takes a free one, `cloud` are `[NAME=]HOST:PORT`.
 
     With a `cloud`, a Core that is new is one from a shelf: it has an application, a key of its own, a network, and,
-    where `server_key` names one, the key of its server. The public half of its key is kept in `state/ID.pub.pem`,
-    as a cloud's folder of keys has it.
+    where `server_key` names one, the key of its server.
     """
-    known = Manifest.load(manifest_path(manifest))
-    if cloud and not (state / "internal.bin").exists():
-        server = ServerRecord(read_server_key(server_key), None).pack() if server_key is not None else b""
-        ship_core(state, known, generation, Belongings(make_core_key().private_der, server, ("rig",)))
-    process = CoreProcess(
-        state=state,
-        identify=core_catalogue(known, good).identify,
-        identify_bootloader=bootloader_identifier(known),
-        boot_code=known.bootloader_code(generation),
-        generation=generation,
-        locked=locked,
-        routes=Routes.parse(cloud),
-        dialect=Dialect.of(firmware_version) if firmware_version is not None else None,
-        uid=parse_core_id(core_id),
-        time_scale=time_scale,
-        seed=seed,
-    )
+
+    state: Path
+    core_id: str
+    host: str
+    usbip_port: int
+    control_port: int
+    console_port: int
+    time_scale: float
+    powered: bool
+    seed: int
+    manifest: Path | None
+    generation: str
+    locked: bool
+    cloud: Sequence[str]
+    firmware_version: str | None
+    server_key: Path | None
+    good: Sequence[Path]
+
+    def process(self, known: Manifest) -> CoreProcess:
+        """The board itself, with its flash in its folder. Raises Misuse."""
+        return CoreProcess(
+            state=self.state,
+            identify=core_catalogue(known, self.good).identify,
+            identify_bootloader=bootloader_identifier(known),
+            boot_code=known.bootloader_code(self.generation),
+            generation=self.generation,
+            locked=self.locked,
+            routes=Routes.parse(self.cloud),
+            dialect=Dialect.of(self.firmware_version) if self.firmware_version is not None else None,
+            uid=parse_core_id(self.core_id),
+            time_scale=self.time_scale,
+            seed=self.seed,
+        )
+
+
+def serve_core(plan: CoreTwinPlan) -> None:
+    """Serve one Spark Core until a signal. Raises Misuse or LabFault before it is ready.
+
+    The public half of its key is kept in `state/ID.pub.pem`, as a cloud's folder of keys has it.
+    """
+    known = Manifest.load(manifest_path(plan.manifest))
+    if plan.cloud and not (plan.state / "internal.bin").exists():
+        server = ServerRecord(read_server_key(plan.server_key), None).pack() if plan.server_key is not None else b""
+        ship_core(plan.state, known, plan.generation, Belongings(make_core_key().private_der, server, ("rig",)))
+    process = plan.process(known)
 
     async def start() -> Mapping[str, Any]:
         ready = await process.start(
-            host=host, usbip_port=usbip_port, control_port=control_port, console_port=console_port, powered=powered
+            host=plan.host,
+            usbip_port=plan.usbip_port,
+            control_port=plan.control_port,
+            console_port=plan.console_port,
+            powered=plan.powered,
         )
         key = core_public_key(process.core.memory.external.peek(layout.CORE_KEY_ADDRESS, LONGEST))
         if key is not None:
-            keep(state / f"{core_id.lower()}.pub.pem", key.encode())
+            keep(plan.state / f"{plan.core_id.lower()}.pub.pem", key.encode())
         return {**ready, "public_key": key}
 
     serve(start, process.close, fatal=Exception)

@@ -14,7 +14,9 @@ from rig.errors import Misuse
 from rig.firmware.esp_behaviour import BUNDLE
 from rig.firmware.manifest import Manifest
 from rig.firmware.update_attempts import Attempt, attempts
-from rig.formats.certificate_chain import KeyExchange, Refusal, Trust
+from rig.formats.certificate_chain import Trust
+from rig.formats.certificate_extensions import KeyExchange
+from rig.formats.certificate_refusal import Refusal
 from rig.formats.mbedtls_build import TODAY, MbedTls
 from rig.trust.identity import load_chain
 from rig.trust.soundness import LONGEST_CHAIN, Defect, Flaw, message_size

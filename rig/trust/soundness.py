@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from rig.errors import Misuse
-from rig.formats.certificate_chain import Flag, Trust, is_for, signed
+from rig.formats.certificate_chain import Trust
+from rig.formats.certificate_keys import signed
+from rig.formats.certificate_names import is_for
+from rig.formats.certificate_refusal import Flag
 from rig.formats.mbedtls_build import EC_KEY, RSA_KEY, SHORTEST_RSA, TODAY
 from rig.trust.certificate_errors import UNREADABLE
 

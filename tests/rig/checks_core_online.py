@@ -24,6 +24,8 @@ CREDENTIALS = Credentials(bytes(range(40)))
 NEW = ROLES["new"]
 SIZE, IMAGE_SIZE = 256, len(NEW)
 CHUNKS = [NEW.data[at : at + SIZE].ljust(SIZE, b"\0") for at in range(0, len(NEW), SIZE)]
+#: An event of the user's own.
+OWN = Published("own", "x")
 
 
 class Talk:
@@ -108,6 +110,14 @@ class Talk:
 
     def slot(self, count) -> bytes:
         return self.board.memory.external.peek(layout.OTA_ADDRESS, count * SIZE)
+
+
+def hangs_up(action) -> bool:
+    try:
+        action()
+    except HangUp:
+        return True
+    return False
 
 
 def a_chunk_that_comes_twice_shifts_the_image(_folder):
@@ -199,12 +209,7 @@ def four_events_go_out_in_a_second_and_no_more(_folder):
 
 
 def a_long_argument_makes_the_core_hang_up(_folder):
-    hung_up = False
-    try:
-        Talk("0.2.1").call(b"echo", b"x" * 64)
-    except HangUp:
-        hung_up = True
-    assert hung_up
+    assert hangs_up(lambda: Talk("0.2.1").call(b"echo", b"x" * 64))
 
 
 def describe_is_answered_twice_by_0_4(_folder):

@@ -12,6 +12,7 @@ from checks import Ticking
 from checks_bench import raises
 from esp_app_board import NEW, OLD, built
 from esp_models import Host, ServedBoard, served_board, with_stub
+from waiting import until
 
 from rig.boards.esp32 import Esp32 as DrivenEsp32
 from rig.boards.golden import GoldenSet
@@ -93,19 +94,10 @@ def console_on(port: int, protocol: str):
     recorder = ConsoleRecorder("127.0.0.1", port, protocol=protocol)
     recorder.start()
     try:
-        until(lambda: recorder.connected)
+        until(lambda: recorder.connected, "the recorder to connect")
         yield recorder
     finally:
         recorder.stop()
-
-
-def until(condition) -> None:
-    """Wait for what takes a moment; what never comes is no assertion's failure."""
-    deadline = time.monotonic() + 5
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("it did not come within 5 s")
-        time.sleep(0.005)
 
 
 def a_console_disturbs_nothing(_folder):
@@ -115,9 +107,11 @@ def a_console_disturbs_nothing(_folder):
         served.board.received = lambda data, _now: typed.append(data)
         with console_on(served.rfc2217, "rfc2217") as console:
             console.write(b"x")
-            until(lambda: typed)  # what was done to the lines before has arrived, too
+            until(lambda: typed, "what was typed")  # what was done to the lines before has arrived, too
             seen = served.events.count("no-bootloader")
-            until(lambda: served.events.count("no-bootloader") > seen + 1 or "download" in served.events)
+            until(
+                lambda: served.events.count("no-bootloader") > seen + 1 or "download" in served.events, "another start"
+            )
             assert not {"reset", "download"} & set(served.events)
 
 
@@ -125,7 +119,7 @@ def a_console_that_is_lent_lets_the_port_go(_folder):
     with served_board() as served, console_on(served.plain, "raw") as console:
         with console.lent():
             assert not console.connected
-        until(lambda: console.connected)
+        until(lambda: console.connected, "the console to connect")
 
 
 def downloading(served: ServedBoard) -> RomLoader:

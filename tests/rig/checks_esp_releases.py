@@ -46,13 +46,6 @@ def operations_of_choice(idf: str, active: int) -> list[Operation]:
     return operations_of(chosen_once_more(idf, active))
 
 
-def of_two_equal_records_the_first_decides(_folder):
-    world = chosen_once_more("5.5.5", active=0)
-    assert [record.seq for record in world.records] == [4, 4], "the other sector did not get the number"
-    assert [started(world), started(world)] == [T, T]
-    assert [record.state for record in world.records] == [State.VALID, State.NEW], "somebody looked at the second"
-
-
 def from_6_0_on_the_active_record_is_rewritten(_folder):
     world = chosen_once_more("6.0", active=1)
     assert world.records[0] == Record.of(3, State.VALID)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from installed import installed
 from nginx_lab import HOST, OTHER_HOST, SIZE, NginxLab, nginx_lab, nobodys_nginx_lab
+from waiting import until
 
 from rig.errors import Misuse, RigError
 from rig.trust.identity import Identity, load_chain
@@ -148,7 +149,7 @@ def running_downloads_end_undisturbed(lab):
     command = [installed("curl"), "-sS", "--max-time", "30", "--cacert", str(lab.ca), "-o", str(into), *address]
     download = threading.Thread(target=lambda: got.append(subprocess.run(command, capture_output=True, text=True)))
     download.start()
-    lab.until(lambda: into.exists() and into.stat().st_size > 0, "the download to begin")
+    until(lambda: into.exists() and into.stat().st_size > 0, "the download to begin")
     with lab.remote() as remote:
         remote.swap(lab.issue())
     assert into.stat().st_size < SIZE, "the download was over before the swap was: nothing is proved"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-import time
-from collections.abc import Callable
 from types import SimpleNamespace
 
 from esp_app_board import NEW
 from https_lab import DEVICE, https_lab
 from tls_clients import python_from
+from waiting import until
 from world_stage import WorldStage, behaviour_of, scenarios
 
 from rig.boards import servers
@@ -19,13 +17,9 @@ from rig.campaign import swap, swap_stage
 from rig.clock import Clock
 from rig.errors import LabFault
 from rig.firmware.manifest import Image
-from rig.formats import sntp
 from rig.formats.otadata import Record, State
-from rig.servers.time_server import TimeServer
 from rig.trust.authority import make_root
 from rig.trust.expectation import Reach
-from rig.twin.network import Routes
-from rig.twin.network_time import NetworkTime
 
 #: A swap that every firmware which pins its own authority refuses.
 REFUSED = "another-root"
@@ -112,7 +106,7 @@ def another_boards_failures_are_not_its_own(folder):
         python_from(lab, others, lab.trust(make_root("Stranger")))
         lab.handshakes(1)
         python_from(lab, mine, lab.ca)
-        until(lambda: any(shook["peer"].startswith(f"{mine}:") for shook in seen.handshakes))
+        until(lambda: any(shook["peer"].startswith(f"{mine}:") for shook in seen.handshakes), "its handshake")
         assert seen.failures == (), "what another board refused is told of this one"
 
 
@@ -148,42 +142,3 @@ def a_look_lasts_until_the_board_has_looked(folder):
 
 
 # -- a device's clock --------------------------------------------------------------------------------------------------
-
-
-class SlowTimeServer(TimeServer):
-    """Answers the first question, with a time of 1970, when the next is asked; and that one only a while later."""
-
-    held: tuple[bytes, tuple[str, int]] | None = None
-
-    def datagram_received(self, data, addr):
-        if self.held is None:
-            self.held = data, addr
-            return
-        self._transport.sendto(sntp.reply(self.held[0], 0.0), self.held[1])
-        asyncio.get_running_loop().call_later(0.2, super().datagram_received, data, addr)
-
-
-def an_answer_from_before_a_restart_is_nobodys(_folder):
-    async def ask():
-        server = SlowTimeServer()
-        port = await server.start("127.0.0.1", 0)
-        device = NetworkTime(Routes(named={"pool.ntp.org": ("127.0.0.1", port)}), None)
-        device()()  # asked, and then the supply fails
-        while server.held is None:
-            await asyncio.sleep(0.01)
-        told = device()
-        while (now := told()) is None:
-            await asyncio.sleep(0.01)
-        device.close()
-        await server.close()
-        return now
-
-    now = asyncio.run(asyncio.wait_for(ask(), 10))
-    assert now > 1_000_000_000, "it took the answer to a question of another life"
-
-
-def until(look: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"waited {seconds} s"
-        time.sleep(0.01)

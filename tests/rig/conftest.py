@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from esp_models import served_board
 from hypothesis import settings
 from models import served_core
 
@@ -31,6 +32,13 @@ def blank(tmp_path):
     (state / "external.bin").write_bytes(b"\xff" * 2_097_152)
     with served_core(state) as core:
         yield core
+
+
+@pytest.fixture
+def esp32():
+    """An ESP32 on real ports whose flash is blank, and that runs into nothing again and again."""
+    with served_board() as board:
+        yield board
 
 
 @pytest.fixture

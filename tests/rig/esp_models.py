@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from loop_thread import LoopThread
 
 from rig.formats import slip
 from rig.formats.esp_loader import LONGEST_PACKET, Op, Reply, Request, block
@@ -210,7 +210,7 @@ class ServedBoard:
     """A blank ESP32 behind a USB bridge."""
 
     process: Esp32Process
-    loop: asyncio.AbstractEventLoop
+    loop: LoopThread
     plain: int
     rfc2217: int
 
@@ -232,16 +232,12 @@ class ServedBoard:
 
     def do(self, action: Callable[..., object], *arguments: object) -> None:
         """Do something where the board lives."""
-
-        async def act() -> None:
-            action(*arguments)
-
-        asyncio.run_coroutine_threadsafe(act(), self.loop).result(10)
+        self.loop.call(action, *arguments)
 
     def power(self, on: bool) -> None:
         """Give or take the supply, and wait until the bridge shows it."""
         self.do(self.process._power, on)
-        asyncio.run_coroutine_threadsafe(self.process.serial.settled(), self.loop).result(10)
+        self.loop.run(self.process.serial.settled())
 
     def into_download(self) -> None:
         """Press RST while BOOT is held, as people do."""
@@ -257,10 +253,7 @@ def served_board(
 
     `fed_by_board` says whose supply the USB bridge has, `kind` what else is not as usual.
     """
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    with TemporaryDirectory() as folder:
+    with closing(LoopThread()) as loop, TemporaryDirectory() as folder:
         if flash is not None:
             Path(folder, "flash.bin").write_bytes(flash)
         process = Esp32Process(
@@ -279,18 +272,11 @@ def served_board(
             },
         )
         start = process.start(host="127.0.0.1", serial_port=0, raw_port=0, control_port=0, powered=True)
+        ready = loop.run(start)
         try:
-            ready = asyncio.run_coroutine_threadsafe(start, loop).result(10)
-            served = ServedBoard(process, loop, ready["raw"]["port"], ready["serial"]["port"])
-            try:
-                yield served
-            finally:
-                served.do(process.close)
-                asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), loop).result(10)
+            yield ServedBoard(process, loop, ready["raw"]["port"], ready["serial"]["port"])
         finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
-            loop.close()
+            loop.call(process.close)
 
 
 def esptool(

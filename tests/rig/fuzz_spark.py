@@ -57,7 +57,7 @@ class Host:
     def refused(self, _connection, _reason):
         return None
 
-    def introduced(self, connection, hello, _mid):
+    def introduced(self, connection, hello):
         return Session(connection, "00" * 12, hello, self.bus, 1)
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
 import socket
 import ssl
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from installed import installed
+from loop_thread import LoopThread
 
 from rig.drivers.https_cloud import HttpsCloudClient
 from rig.servers.https.control import UpdateServerControl
@@ -42,7 +41,7 @@ class Reply:
     body: bytes
 
 
-class HttpsLab:
+class HttpsLab(LoopThread):
     """Two hosts under one root and intermediate."""
 
     def __init__(self, folder: Path):
@@ -50,9 +49,7 @@ class HttpsLab:
         self.root = make_root("Lab Root")
         self.intermediate = self.root.intermediate("Lab Intermediate")
         self.ca = self.trust(self.root)
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
+        super().__init__()
         self.server: UpdateServer = self.call(
             UpdateServer, {host: self.intermediate.issue(host) for host in (HOST, OTHER_HOST)}
         )
@@ -60,17 +57,6 @@ class HttpsLab:
         self.port = self.run(self.server.start("127.0.0.1", 0))
         self.plain_port = self.run(self.server.start_plain("127.0.0.1", 0))
         self.client = HttpsCloudClient("127.0.0.1", self.run(self.control.start("127.0.0.1", 0)))
-
-    def run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
-
-    def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call something on the loop's own thread."""
-
-        async def act() -> Any:
-            return function(*args)
-
-        return self.run(act())
 
     def trust(self, authority: Authority) -> Path:
         """A file with an authority's certificate."""
@@ -143,10 +129,7 @@ class HttpsLab:
     def close(self) -> None:
         self.run(self.control.close())
         self.run(self.server.close())
-        self.run(asyncio.sleep(0.01))
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
-        self.loop.close()
+        super().close()
 
 
 def ssl_hash() -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import math
-import threading
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import usb.core
+from loop_thread import LoopThread
 
 from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Manifest
@@ -112,18 +111,14 @@ class Served:
     """A Core on real ports, and the model behind them (touch it through `call` only)."""
 
     process: CoreProcess
-    loop: asyncio.AbstractEventLoop
+    loop: LoopThread
     host: str
     usbip_port: int
     control_port: int
 
     def call(self, name: str, *args: Any) -> Any:
         """Call a handler of the control port on the server's own thread."""
-
-        async def run() -> Any:
-            return self.process.control_port._handlers[name](dict(args[0]) if args else {})
-
-        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(10)
+        return self.loop.call(self.process.control_port._handlers[name], dict(args[0]) if args else {})
 
     def power(self, on: bool) -> None:
         """Switch the supply."""
@@ -138,22 +133,14 @@ def served_core(state: Path, *, time_scale: float = 0, powered: bool = True) -> 
         memory = shipped_memory()
         (state / "internal.bin").write_bytes(memory.internal.dump())
         (state / "external.bin").write_bytes(memory.external.dump())
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
+    loop = LoopThread()
     process = CoreProcess(state=state, identify=CATALOGUE.identify, uid=DEFAULT_UID, time_scale=time_scale, seed=0)
     starting = process.start(host="127.0.0.1", usbip_port=0, control_port=0, console_port=0, powered=powered)
-    ready = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    ready = loop.run(starting)
     try:
         yield Served(process, loop, "127.0.0.1", ready["usbip"]["port"], ready["control"]["port"])
     finally:
-
-        async def close() -> None:
-            process.close()
-
-        asyncio.run_coroutine_threadsafe(close(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        loop.call(process.close)
         loop.close()
 
 

@@ -13,6 +13,8 @@ from esp_updates import OTADATA, OTHER, SECTOR
 from rig.firmware import update_attempts
 from rig.formats import certificate_chain, esp_image, otadata
 from rig.formats.certificate_chain import Trust
+from rig.formats.certificate_extensions import may_issue
+from rig.formats.certificate_refusal import Flag
 from rig.formats.esp_chip import ESP32
 from rig.formats.otadata import Record
 from rig.twin.esp32.app import arduino_update, deploy_the_fleet, resume_counter, server_flight, tls
@@ -106,7 +108,7 @@ UPDATES = {
 # -- servers and pins --------------------------------------------------------------------------------------------------
 
 REAL_ATTEMPTS, REAL_LIBRARY_CHECK = deploy_the_fleet.attempts_1, deploy_the_fleet.Library2.check
-REAL_REFUSES, REAL_MAY_ISSUE, REAL_ALERT = Trust.refuses, certificate_chain._may_issue, TlsClient._alert
+REAL_REFUSES, REAL_MAY_ISSUE, REAL_ALERT = Trust.refuses, may_issue, TlsClient._alert
 
 
 def _forget_the_error(self):
@@ -135,7 +137,7 @@ TRUST = {
         of_app.an_error_that_is_kept_makes_two_check_ins_of_one,
     ),
     "esp32 tls: every key may do everything": (
-        lambda m: m.setattr(certificate_chain, "_usage", lambda _leaf, _exchange: certificate_chain.Flag(0)),
+        lambda m: m.setattr(certificate_chain, "usage_flaw", lambda _leaf, _exchange: Flag(0)),
         of_tls.a_key_is_used_for_what_its_certificate_allows,
     ),
     "esp32 tls: keys only ever sign": (
@@ -162,7 +164,7 @@ TRUST = {
     ),
     "esp32 tls: only roots are anchors": (
         lambda m: m.setattr(
-            certificate_chain, "_may_issue", lambda one, above: REAL_MAY_ISSUE(one, above) and one.subject == one.issuer
+            certificate_chain, "may_issue", lambda one, above: REAL_MAY_ISSUE(one, above) and one.subject == one.issuer
         ),
         of_tls.verdict("the intermediate is pinned"),
     ),

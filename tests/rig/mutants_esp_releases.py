@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import checks_esp_releases as of_releases
+import test_esp_ota_releases as of_records
 
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.formats import otadata
@@ -45,7 +46,7 @@ def _never_limited(self, head):
 MUTANTS = {
     "esp32 app: every release rewrites the active record": (
         lambda m: m.setattr(otadata, "REWRITES_IN_PLACE", ALWAYS),
-        of_releases.of_two_equal_records_the_first_decides,
+        lambda _folder: of_records.test_with_the_active_record_first_the_new_image_runs_unwatched_before_6_0(),
     ),
     "esp32 app: no release rewrites the active record": (
         lambda m: m.setattr(otadata, "REWRITES_IN_PLACE", NEVER),

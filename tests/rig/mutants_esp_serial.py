@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import checks_esp_serial as of_serial
+import test_esp_line
 
 from rig.twin.esp32 import ram
 from rig.twin.esp32.download import Download
@@ -69,6 +70,13 @@ def _told_to_all(self, request):
     return Loader.handle(self, request)
 
 
+def _a_client_that_negotiates_anew_is_answered_in_time(_folder):
+    for stub in ("stub", "legacy"):
+        test_esp_line.test_a_client_that_negotiates_its_port_anew_in_mid_stream_gets_every_byte_in_time(
+            stub, pace=2_000, least=3_000_000
+        )
+
+
 MUTANTS = {
     "esp32 line: all that is sent comes at once": (
         lambda m: m.setattr(Line, "_seconds", lambda self, rate: 1e-12),
@@ -84,11 +92,11 @@ MUTANTS = {
     ),
     "esp32 stub: 64 frames are under way": (
         lambda m: m.setattr(FlasherStub, "send_contents", _window_of_frames),
-        of_serial.a_client_that_negotiates_anew_is_answered_in_time,
+        _a_client_that_negotiates_anew_is_answered_in_time,
     ),
     "esp32 legacy stub: 64 frames are under way": (
         lambda m: m.setattr(LegacyStub, "send_contents", _window_of_frames),
-        of_serial.a_client_that_negotiates_anew_is_answered_in_time,
+        _a_client_that_negotiates_anew_is_answered_in_time,
     ),
     "esp32 legacy stub: a read that is given up has no digest": (
         lambda m: m.setattr(LegacyStub, "send_contents", _no_digest),

@@ -9,7 +9,7 @@ import checks_clients as of_clients
 import checks_heartbleed as of_heartbeats
 import checks_probe as check
 
-from rig.formats import certificate_chain, mbedtls_build, tls_heartbeat
+from rig.formats import certificate_chain, certificate_names, mbedtls_build, tls_heartbeat
 from rig.formats.mbedtls_build import TODAY
 from rig.formats.tls_old_hello import WIDE
 from rig.trust import soundness
@@ -20,7 +20,7 @@ REAL_FLAWS, REAL_ACROSS, REAL_SINCE = soundness.flaws, findings._across, finding
 REAL_LEFT_BEHIND, REAL_HEARTBEAT = findings._left_behind, tls_heartbeat.heartbeat
 REAL_TAKE, REAL_READ = tls_heartbeat.HeartbeatTest._take, tls_heartbeat.HeartbeatTest._read_messages
 REAL_ALL, REAL_UNTIL = heartbleed._Asking.all_of, heartbleed._Asking.until_answered
-REAL_IS_FOR = certificate_chain.is_for
+REAL_IS_FOR = certificate_names.is_for
 ANY_ECDSA = Offer(maximum="TLSv1.2", ciphers="aECDSA")
 REAL_MAY_ANSWER = revocation_check._may_answer
 
@@ -119,11 +119,11 @@ MUTANTS = {
         of_clients.of_a_certificate("a star for two labels"),
     ),
     "clients: any kind of key is read": (
-        lambda m: m.setattr(certificate_chain, "_is_readable", _any_key),
+        lambda m: m.setattr(certificate_chain, "is_readable", _any_key),
         of_clients.of_a_certificate("an RSA key for PSS alone"),
     ),
     "clients: any critical extension is read": (
-        lambda m: m.setattr(certificate_chain, "_extension_error", lambda _certificate: 0),
+        lambda m: m.setattr(certificate_chain, "extension_error", lambda _certificate: 0),
         of_clients.of_a_certificate("an issuer with critical constraints of names"),
     ),
     "clients: one release of mbedTLS is like another": (
@@ -131,7 +131,7 @@ MUTANTS = {
         of_clients.of_a_certificate("an issuer's key on k256"),
     ),
     "clients: addresses are never compared": (
-        lambda m: m.setattr(certificate_chain, "_address", lambda _name: None),
+        lambda m: m.setattr(certificate_names, "_address", lambda _name: None),
         of_clients.of_a_certificate("an IP address"),
     ),
     "clients: a common name is no name": (

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import checks_swap as check
+import test_network_time as of_time
 from checks_swap import of_a_scenario
 
 from rig.boards import servers
@@ -156,7 +157,7 @@ DEVICES = {
     ),
     "device: any answer tells the time": (
         lambda m: m.setattr(network_time.NetworkTime, "datagram_received", _any_answer),
-        check.an_answer_from_before_a_restart_is_nobodys,
+        lambda _folder: of_time.test_an_answer_from_before_a_restart_is_nobodys(),
     ),
 }
 

@@ -17,6 +17,8 @@ from cryptography import x509
 from tls_clients import V13
 
 from rig.formats import certificate_chain
+from rig.formats.certificate_keys import signed
+from rig.formats.certificate_refusal import Flag
 from rig.trust import authority, identity, revocation, shipped, soundness, web_pki
 from rig.trust.tls import context, endpoint
 
@@ -181,12 +183,12 @@ def _whoever_is_an_authority(certificate, _intermediates):
 
 
 def _who_signed(child, among, height):
-    return (one for one in REAL_NAMESAKES(child, among, height) if certificate_chain.signed(child, one))
+    return (one for one in REAL_NAMESAKES(child, among, height) if signed(child, one))
 
 
 CHAINS = {
     "esp32 tls: any curve will do": (
-        lambda m: m.setattr(certificate_chain.Trust, "_key", lambda _trust, _one: certificate_chain.Flag(0)),
+        lambda m: m.setattr(certificate_chain, "key_flaw", lambda _one, _build: Flag(0)),
         of_tls.verdict("an intermediate with a key on secp256k1"),
     ),
     "firmware built for RSA takes ECDSA": (
@@ -202,7 +204,7 @@ CHAINS = {
         of_tls.verdict("dates are checked, and a namesake of the root has ended"),
     ),
     "esp32 tls: an authority may issue whatever its key is for": (
-        lambda m: m.setattr(certificate_chain, "_may_issue", _whoever_is_an_authority),
+        lambda m: m.setattr(certificate_chain, "may_issue", _whoever_is_an_authority),
         of_tls.verdict("an intermediate whose key may not certify"),
     ),
     "esp32 tls: a namesake that did not sign is passed over": (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-import checks_load as of_load
 import checks_watch as check
+import test_watch_load as of_load
 
 from rig.trust.look import dialling
 from rig.trust.look import patience as watch_patience
@@ -160,34 +160,34 @@ MUTANTS = {
     ),
     "watch: the clock's time is the endpoint's": (
         lambda m: m.setattr(Patience, "_count", _by_the_clock),
-        of_load.who_answers_while_this_machine_is_late_is_seen,
+        of_load.test_who_answers_while_this_machine_is_late_is_seen,
     ),
     "watch: a look that was too late is an answer": (
         lambda m: m.setattr(Patience, "is_lost", False),
-        of_load.a_look_that_was_too_late_is_no_answer,
+        lambda _folder: of_load.test_a_look_that_was_too_late_is_no_answer(),
     ),
     "watch: load is told as an end": (
         lambda m: m.setattr(Patience, "is_lost", False),
-        of_load.on_a_busy_machine_nothing_is_told,
+        of_load.test_on_a_busy_machine_nothing_is_told,
     ),
     "watch: whoever hangs up is to blame": (
         lambda m: m.setattr(Patience, "is_late", False),
-        of_load.who_hangs_up_on_a_late_look_is_not_to_blame,
+        lambda _folder: of_load.test_who_hangs_up_on_a_late_look_is_not_to_blame(),
     ),
     "watch: its own want of files is the other's": (
         lambda m: m.setattr(dialling, "_OURS", frozenset()),
-        of_load.a_machine_out_of_files_cannot_look,
+        lambda _folder: of_load.test_a_machine_out_of_files_cannot_look(),
     ),
     "watch: one silence is an end": (
         lambda m: m.setattr(watch_eyes, "PATIENCE", (1.0,)),
-        of_load.who_answers_at_the_third_look_is_not_gone,
+        of_load.test_who_answers_at_the_third_look_is_not_gone,
     ),
     "watch: no silence is an end": (
         lambda m: m.setattr(watch_eyes, "MOST_LOOKS", 2),
-        of_load.who_answers_no_look_is_gone,
+        lambda _folder: of_load.test_who_answers_no_look_is_gone(),
     ),
     "watch: what was not looked at is refused": (
         lambda m: m.setattr(watch_judge, "_accepted", _as_if_seen),
-        of_load.an_address_that_was_not_looked_at_is_not_lost_to_firmware,
+        of_load.test_an_address_that_was_not_looked_at_is_not_lost_to_firmware,
     ),
 }

@@ -10,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from installed import installed, whole_path
+from waiting import until
 
 from rig.ports import free_port
 from rig.trust.authority import Authority, make_root
@@ -226,8 +226,6 @@ SetEnv HOME={folder}
         with self.dial(host, context=context) as sock:
             return sock.getpeercert(binary_form=True) or b""
 
-    until = staticmethod(lambda look, what: until(look, what))
-
     def close(self) -> None:
         pid = self.web / "nginx.pid"
         with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
@@ -279,13 +277,6 @@ def _answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
-
-
-def until(look, what: str, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
 
 
 def known_key(line: str) -> paramiko.PKey:

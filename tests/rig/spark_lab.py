@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from loop_thread import LoopThread
 from models import CATALOGUE, MANIFEST
 
 from rig.drivers.spark_cloud import SparkCloudClient
@@ -30,31 +29,18 @@ CORE_ID = "48ff6c065067555026310001"
 SERVER_KEY = make_server_key()
 
 
-class SparkLab:
+class SparkLab(LoopThread):
     """One cloud; Cores join by `core(...)`."""
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
+        super().__init__()
         self.cores: list[CoreProcess] = []
         self.cloud = SparkCloud(SERVER_KEY, CoreKeys(folder / "keys"))
         self.control = CloudControl(self.cloud)
         self.port = self.run(self.cloud.start("127.0.0.1", 0))
         self.control_port = self.run(self.control.start("127.0.0.1", 0))
         self.client = SparkCloudClient("127.0.0.1", self.control_port)
-
-    def run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
-
-    def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call something on the loop's own thread."""
-
-        async def act() -> Any:
-            return function(*args)
-
-        return self.run(act())
 
     def core(self, version: str | None = None, *, core_id: str = CORE_ID, **kind: Any) -> CoreProcess:
         """A Core as it left the factory, powered, and known to the cloud."""
@@ -96,10 +82,7 @@ class SparkLab:
             self.call(core.close)
         self.run(self.control.close())
         self.call(self.cloud.close)
-        self.run(asyncio.sleep(0.01))
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
-        self.loop.close()
+        super().close()
 
 
 @contextmanager

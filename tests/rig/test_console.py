@@ -15,6 +15,7 @@ import serial.rfc2217
 from labgrid import Target
 from labgrid.resource import NetworkSerialPort
 from pexpect import TIMEOUT
+from waiting import until
 
 from rig.drivers.console import CONNECTED, LOST, ConsoleRecorder, RecordedConsoleDriver
 from rig.errors import LabFault, Misuse
@@ -88,16 +89,9 @@ def test_a_board_that_comes_back_is_recorded_on_and_its_absence_is_noted(board, 
         board.say(b"boot %d\n" % number)
         assert recorder.wait_for(rb"boot %d\n" % number, seconds=5)
         board.power_off()
-        wait_until(lambda: not recorder.connected)
+        until(lambda: not recorder.connected, "the recorder to see that it is gone")
     assert [entry.kind for entry in recorder.entries] == [CONNECTED, "bytes", LOST] * 3
     assert recorder.text == b"boot 0\nboot 1\nboot 2\n"
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 def test_what_was_recorded_is_on_disk_line_by_line(board, recorder, tmp_path):

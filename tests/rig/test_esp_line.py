@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import pytest
@@ -9,8 +10,12 @@ from checks_esp_serial import Wire, client_reads
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rig.firmware.noise import stream
 from rig.twin.esp32.line import FRAME_BITS, GRAIN_SECONDS, MOST_AHEAD
 
+CONTENTS = stream("flash", 0x5000)
+#: How long pyserial waits for what its port is set to, and esptool for a byte.
+PATIENCE_SECONDS = 3.0
 PIECES = st.lists(st.tuples(st.binary(max_size=300), st.sampled_from([9600, 115200, 921600]), st.floats(0, 0.1)))
 
 
@@ -70,4 +75,6 @@ def test_a_program_that_says_more_than_the_line_takes_has_the_rest_sent_at_once(
 @pytest.mark.parametrize("pace", [2_000, 20_000, 200_000], ids=lambda pace: f"{pace} bytes a second")
 @pytest.mark.parametrize("least", [0, 3_000_000])
 def test_a_client_that_negotiates_its_port_anew_in_mid_stream_gets_every_byte_in_time(stub, pace, least):
-    client_reads(stub, pace=pace, least_rate=least)
+    read = client_reads(stub, CONTENTS, pace=pace, least_rate=least)
+    assert (read.data, read.digest) == (CONTENTS, hashlib.md5(CONTENTS).digest())
+    assert read.longest_wait <= PATIENCE_SECONDS, "the answer lies behind too many bytes"

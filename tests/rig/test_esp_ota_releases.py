@@ -40,8 +40,11 @@ def test_from_6_0_on_the_active_record_is_rewritten_where_it_lies(idf, active):
     assert world.records[1 - active] == Record.of(3, State.VALID)
 
 
-def test_with_the_active_record_first_the_new_image_runs_unwatched_before_6_0(tmp_path):
-    of_releases.of_two_equal_records_the_first_decides(tmp_path)
+def test_with_the_active_record_first_the_new_image_runs_unwatched_before_6_0():
+    world = of_releases.chosen_once_more("5.5.5", active=0)
+    assert [record.seq for record in world.records] == [4, 4], "the other sector did not get the number"
+    assert [started(world), started(world)] == [T, T]
+    assert [record.state for record in world.records] == [State.VALID, State.NEW], "somebody looked at the second"
 
 
 def test_with_the_active_record_second_giving_up_leads_to_the_new_image_again():

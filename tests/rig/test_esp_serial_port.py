@@ -6,13 +6,13 @@ import contextlib
 import math
 import socket
 import time
-from collections.abc import Callable
 
 import pytest
 from checks_esp_loader import CLASSIC, boots_into
 from esp_models import served_board
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from rig.twin.esp32.circuit import RELEASE_SECONDS, ResetCircuit
 from rig.twin.esp32.serial_port import misread
@@ -77,14 +77,6 @@ def connected(port: int) -> socket.socket:
     return client
 
 
-def soon(condition: Callable[[], object]) -> None:
-    """Wait until something is so; five seconds are ample on one machine."""
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def hung_up(client: socket.socket) -> bool:
     try:
         while client.recv(4096):
@@ -130,9 +122,7 @@ def test_bytes_and_edges_keep_their_order(served):
         client.sendall(
             b"before" + order(SET_CONTROL, RTS_ON) + b"between" + order(SET_CONTROL, RTS_OFF) + b"after\xff\xff"
         )
-        until = time.monotonic() + 10
-        while (not told or told[-1] != b"after\xff") and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: told and told[-1] == b"after\xff", "the last bytes")
     assert told == [b"before", (False, True), b"between", (False, False), b"after\xff"]
 
 
@@ -143,7 +133,7 @@ def test_what_the_chip_says_comes_out_as_it_is(served, dialect):
         client.sendall(b"x")
         other.sendall(b"x")
         serial = served.process.serial
-        soon(lambda: len(serial._plain.clients) + len(serial._rfc2217.clients) == 2)
+        until(lambda: len(serial._plain.clients) + len(serial._rfc2217.clients) == 2, "both clients")
         served.do(lambda: served.board.uart.send(said))
         heard = b""
         while said[-6:] not in heard:
@@ -155,7 +145,7 @@ def test_what_the_chip_says_comes_out_as_it_is(served, dialect):
 def test_a_client_that_never_reads_takes_no_endless_memory(served, dialect):
     with connected(getattr(served, dialect)):
         port = getattr(served.process.serial, f"_{dialect}")
-        soon(lambda: port.clients)
+        until(lambda: port.clients, "the client")
         (client,) = port.clients
         served.do(lambda: [served.board.uart.send(b"x" * 4096) for _ in range(4096)])
         assert 0 < client.transport.get_write_buffer_size() <= MOST_UNREAD
@@ -187,8 +177,8 @@ def test_a_client_that_comes_as_the_bridge_loses_power_is_hung_up_on(served):
 def test_the_lines_fall_when_the_last_client_leaves(served):
     with connected(served.rfc2217) as client:
         client.sendall(order(SET_CONTROL, RTS_ON))
-        soon(lambda: served.process.circuit.en_low)
-    soon(lambda: not served.process.circuit.rts)
+        until(lambda: served.process.circuit.en_low, "EN to fall")
+    until(lambda: not served.process.circuit.rts, "RTS to be let go")
     assert not served.process.serial.lines.dtr
 
 
@@ -206,8 +196,8 @@ def test_what_a_busy_chip_has_no_room_for_waits_and_nothing_is_lost(served):
         assert MOST_WAITING <= len(uart.received) <= MOST_WAITING + PIECE
         taken = bytearray()
         client.setblocking(False)
-        until = time.monotonic() + 20
-        while len(taken) < len(sent) and time.monotonic() < until:
+        deadline = time.monotonic() + 20
+        while len(taken) < len(sent) and time.monotonic() < deadline:
             with contextlib.suppress(BlockingIOError):
                 left = left[client.send(left) :]
             served.do(lambda: (taken.extend(uart.take()), served.process.serial.breathe()))
@@ -219,7 +209,7 @@ def test_a_chip_whose_program_does_not_listen_loses_what_comes(served):
     with connected(served.plain) as client:
         client.sendall(b"x" * 200_000)
         client.sendall(b"x" * 200_000)
-        soon(lambda: served.process.serial._plain.clients)
+        until(lambda: served.process.serial._plain.clients, "the client")
     assert not served.board.uart.received
 
 
@@ -229,13 +219,13 @@ def test_a_flood_at_another_rate_comes_in_small_pieces(served):
     served.process.serial._received = lambda data: pieces.append(len(data))
     with connected(served.rfc2217) as client:
         client.sendall(order(b"\x01", (1).to_bytes(4, "big")) + bytes(100_000))
-        soon(lambda: sum(pieces) >= 100_000)
+        until(lambda: sum(pieces) >= 100_000, "what was sent")
     assert max(pieces) <= 10 * PIECE
 
 
 def test_what_a_client_loses_is_told_once(served, caplog):
     with connected(served.plain):
-        soon(lambda: served.process.serial._plain.clients)
+        until(lambda: served.process.serial._plain.clients, "the client")
         served.do(lambda: [served.board.uart.send(b"x" * 65536) for _ in range(256)])
     assert [record.levelname for record in caplog.records if "what comes for it is lost" in record.message] == [
         "WARNING"
@@ -244,7 +234,7 @@ def test_what_a_client_loses_is_told_once(served, caplog):
 
 def test_a_client_that_vanished_is_asked_after(served):
     with connected(served.rfc2217):
-        soon(lambda: served.process.serial._rfc2217.clients)
+        until(lambda: served.process.serial._rfc2217.clients, "the client")
         (client,) = served.process.serial._rfc2217.clients
         sock = client.transport.get_extra_info("socket")
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

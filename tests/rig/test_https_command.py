@@ -12,8 +12,8 @@ import pytest
 from https_lab import DEVICE, HOST, IMAGE, publishing_lab
 from test_rack import gone
 from typer.testing import CliRunner
+from waiting import until
 
-from rig.clock import Clock, wait_for
 from rig.errors import Misuse
 from rig.lab.https_cloud import HttpsCloudPlan, serve_https_cloud
 
@@ -38,10 +38,6 @@ def asked(lab):
         return done.stdout
 
     return run
-
-
-def until(look):
-    wait_for(look, seconds=20, reason="it to begin", clock=Clock(), board="the command", every=0.005)
 
 
 def told(asked, *words: object):
@@ -111,7 +107,7 @@ def test_a_reader_that_has_enough_ends_the_events_well(lab):
     host, port = lab.client._address
     command = [sys.executable, "-m", "rig", "cloud", "https", "events", "--control", f"{host}:{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        until(lambda: bool(lab.server.journal._subscribers))
+        until(lambda: lab.server.journal._subscribers, "it to begin")
         lab.curl()
         assert "handshake" in running.stdout.readline()
         running.stdout.close()
@@ -142,7 +138,7 @@ def test_a_rack_that_is_told_to_end_while_it_starts_never_becomes_ready(number):
     command = [sys.executable, "-m", "rig", "up", "--cores", "1", "--esp32s", "1", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         up = psutil.Process(running.pid)
-        until(lambda: bool(up.children()))
+        until(up.children, "it to begin")
         family = up.children(recursive=True)
         running.send_signal(number)
         assert running.communicate(timeout=60) == ("", "")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
-import threading
 
 import pytest
 import requests
 from labgrid.driver.power import shelly_gen2
+from loop_thread import LoopThread
 from models import served_core
 from pyModbusTCP.client import ModbusClient
 
@@ -21,17 +20,13 @@ from rig.twin.relay import Relay, RelayServers, Wire
 
 @contextlib.contextmanager
 def relay_servers(wires):
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
     servers = RelayServers(Relay(wires))
-    ready = asyncio.run_coroutine_threadsafe(servers.start("127.0.0.1", 0, 0), loop).result(10)
-    try:
-        yield servers, ready["modbus"]["port"], f"http://127.0.0.1:{ready['http']['port']}"
-    finally:
-        asyncio.run_coroutine_threadsafe(servers.close(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+    with contextlib.closing(LoopThread()) as loop:
+        ready = loop.run(servers.start("127.0.0.1", 0, 0))
+        try:
+            yield servers, ready["modbus"]["port"], f"http://127.0.0.1:{ready['http']['port']}"
+        finally:
+            loop.run(servers.close())
 
 
 @pytest.fixture

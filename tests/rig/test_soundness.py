@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import Misuse
-from rig.formats.certificate_chain import Trust, is_for
+from rig.formats.certificate_chain import Trust
+from rig.formats.certificate_names import is_for
 from rig.trust.authority import Authority, make_root
 from rig.trust.identity import Identity
 from rig.trust.recipe import IdentityRecipe

@@ -11,8 +11,8 @@ from checks_spark_api import know
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_lab import BOUNDARY, OTHER_ID, multipart, rest_lab
+from waiting import until
 
-from rig.clock import Clock, look_for
 from rig.errors import Misuse
 from rig.formats.multipart import MalformedForm, read_boundary, read_multipart
 from rig.servers.spark.api import events, server
@@ -145,18 +145,14 @@ def test_who_sends_a_request_a_byte_at_a_time_is_hung_up_on(lab, monkeypatch):
         assert sent < 1000
 
 
-def until(true):
-    assert look_for(lambda: true() or None, seconds=10.0, clock=Clock())
-
-
 def test_a_connection_too_many_is_hung_up_on_and_the_next_one_served(lab, monkeypatch):
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 4)
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(socket.create_connection(("127.0.0.1", lab.api_port)))
-        until(lambda: lab.call(lambda: len(lab.api._runner.server.connections)) == 4)
+        until(lambda: lab.call(lambda: len(lab.api._runner.server.connections)) == 4, "four connections")
         assert lab.raw(b"") == b""
-    until(lambda: lab.raw(head()))
+    until(lambda: lab.raw(head()), "room for a connection")
     assert lab.ask("GET", "/v1/devices").status == 200
 
 
@@ -165,7 +161,7 @@ def test_a_stream_too_many_is_refused_and_one_that_ended_makes_room(lab, monkeyp
     with lab.stream("/v1/events"):
         with lab.stream("/v1/events"):
             assert lab.ask("GET", "/v1/events").error == (429, "Too many streams")
-        until(lambda: lab.call(lambda: len(lab.api.streams._open)) == 1)
+        until(lambda: lab.call(lambda: len(lab.api.streams._open)) == 1, "the stream to open")
         with lab.stream("/v1/events") as stream:
             assert stream.first == b":ok\n"
 

@@ -7,6 +7,7 @@ import time
 import pytest
 from models import ROLES
 from spark_lab import CORE_ID, spark_lab
+from waiting import until
 
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.formats import spark_flash as layout
@@ -177,9 +178,7 @@ def test_power_off_is_silence_and_a_core_that_comes_back_replaces_itself(lab):
     time.sleep(0.3)
     assert lab.client.ask("list")["cores"][0]["since"] == since, "the cloud heard nothing"
     lab.control_of(core, "power", on=True)
-    deadline = time.monotonic() + 10
-    while lab.client.ask("list")["cores"][0]["since"] == since and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: lab.client.ask("list")["cores"][0]["since"] != since, "the Core to come back")
     assert lab.online()["since"] > since
 
 

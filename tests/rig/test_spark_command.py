@@ -13,6 +13,7 @@ import time
 import pytest
 from models import ROLES
 from test_rack import Up
+from waiting import until
 
 from rig.clock import Clock, look_for
 from rig.drivers.spark_cloud import SparkCloudClient
@@ -194,8 +195,5 @@ def test_cores_whose_flash_is_kept_come_online_again(tmp_path):
     for _ in range(2):
         rack = Up("--cores", "1", "--time-scale", "0.1", "--online", "--state", str(tmp_path))
         client = SparkCloudClient.at(f"127.0.0.1:{rack.ready['cloud']['control']['port']}")
-        deadline = time.monotonic() + 20
-        while not client.ask("list")["cores"] and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert client.ask("list")["cores"], "the same keys as before"
+        until(lambda client=client: client.ask("list")["cores"], "the Core with the same keys as before")
         rack.end()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from models import ROLES
 from spark_lab import CORE_ID, SERVER_KEY, spark_lab
+from waiting import until
 
 from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse
@@ -154,9 +155,7 @@ def test_a_thousand_idle_connections_take_nobodys_service_and_leave_nothing(lab)
     assert lab.client.flash(CORE_ID, ROLES["new"].data, lambda _event: None)["ok"]
     for peer in peers:
         peer.close()
-    deadline = time.monotonic() + 10
-    while lab.call(lambda: len(lab.cloud._connections)) > 1 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: lab.call(lambda: len(lab.cloud._connections)) <= 1, "the idle ones to be gone")
     assert lab.call(lambda: len(lab.cloud._connections)) == 1
 
 

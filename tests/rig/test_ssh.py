@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from installed import installed
 from nginx_lab import nginx_lab, private_key
+from waiting import until
 
 from rig.errors import LabFault, Misuse
 from rig.trust.remote.ssh import SshSession
@@ -84,7 +85,7 @@ def test_an_agents_key_is_taken(lab, monkeypatch, tmp_path):
     socket = tmp_path / "agent"
     agent = subprocess.Popen([installed("ssh-agent"), "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
     try:
-        lab.until(socket.exists, "the agent")
+        until(socket.exists, "the agent")
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
         monkeypatch.setenv("HOME", str(tmp_path))
         assert isinstance(refused(lambda: connect(lab, identity_files=())), Misuse)

@@ -14,6 +14,7 @@ import pytest
 from checks_nginx import der, is_as_before, refused
 from installed import installed
 from nginx_lab import HOST, nginx_lab
+from waiting import until
 
 from rig.errors import Misuse
 from rig.trust.authority import make_root
@@ -94,7 +95,7 @@ def test_who_is_told_to_end_rolls_back_first(lab, tmp_path, number):
     chain, key = lab.store(lab.issue())
     once = f"[ -e {flag} ] && exec {' '.join(lab.called)} -s reload; touch {flag}; exec sleep 20"
     process = rig_process(servers(lab, reload=["sh", "-c", once]), "ota", "--chain", chain, "--key", key)
-    lab.until(flag.exists, "the reload")
+    until(flag.exists, "the reload")
     process.send_signal(number)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 3
@@ -203,11 +204,11 @@ def test_a_killed_command_is_ended_by_the_next(lab, tmp_path):
     chain, key = lab.store(new := lab.issue())
     config = servers(lab, reload=["sh", "-c", f"touch {flag}; exec sleep 20"])
     process = rig_process(config, "ota", "--chain", chain, "--key", key)
-    lab.until(flag.exists, "the reload")
+    until(flag.exists, "the reload")
     process.kill()
     process.communicate()
     with lab.remote() as remote:
-        lab.until(lambda: refused(remote.look) is None, "the server to let go")
+        until(lambda: refused(remote.look) is None, "the server to let go")
         assert [step.what for step in lab.steps] == ["found"]
         assert remote.swap(new) == new.fingerprint
     assert lab.leaf() == der(new)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
-from watch_lab import issued, pki, watch_lab
+from watch_lab import fresh_lab, issued, pki, watch_lab
 
 from rig.errors import Misuse
 from rig.trust.watch.config import read_watch_config
@@ -18,12 +18,7 @@ from rig.trust.watch.state import MOST_QUEUED, Outbox
 from rig.trust.watch.watch import Watch
 
 R10 = issued(under="lets-encrypt-r10")
-
-
-@pytest.fixture
-def lab(tmp_path):
-    with watch_lab(tmp_path) as made:
-        yield made
+lab = fresh_lab
 
 
 @pytest.fixture
@@ -200,7 +195,7 @@ async def until(holds):
 
 
 def test_without_roots_of_its_own_a_watch_takes_this_systems(tmp_path, monkeypatch):
-    monkeypatch.setattr("rig.trust.watch.watch.system_roots", lambda: pki().bundle)
+    monkeypatch.setattr("rig.trust.watch.equipment.system_roots", lambda: pki().bundle)
     with watch_lab(tmp_path) as lab:
         lab.serve(issued(behind=()))
         written = lab.write_config()

@@ -21,10 +21,11 @@ from watch_lab import FIRMWARE, HOST, LabClock, issued, pki
 
 from rig.trust.watch.channel import Undelivered
 from rig.trust.watch.config import read_watch_config
+from rig.trust.watch.equipment import Equipment
 from rig.trust.watch.fact import FactKind
 from rig.trust.watch.look import Look, Shown
 from rig.trust.watch.state import FILE, WatchState
-from rig.trust.watch.watch import Equipment, Watch
+from rig.trust.watch.watch import Watch
 
 #: The first two are accepted by all firmware, the others by 1.0.5 only.
 IDENTITIES = [issued(), issued(days=89), issued(under="lets-encrypt-r10"), issued(under="lets-encrypt-r11")]

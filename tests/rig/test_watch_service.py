@@ -12,10 +12,9 @@ import time
 import urllib.request
 from itertools import pairwise
 
-import pytest
 from test_watch_state import start
 from tls_servers import talking
-from watch_lab import HOST, TODAY, issued, watch_lab
+from watch_lab import HOST, TODAY, fresh_lab, issued
 
 from rig.trust.look.dialling import told
 from rig.trust.watch import eyes
@@ -24,12 +23,7 @@ from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.watch import Watch
 
 R10 = issued(under="lets-encrypt-r10")
-
-
-@pytest.fixture
-def lab(tmp_path):
-    with watch_lab(tmp_path) as made:
-        yield made
+lab = fresh_lab
 
 
 @contextlib.contextmanager

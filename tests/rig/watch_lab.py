@@ -9,7 +9,6 @@ import asyncio
 import functools
 import heapq
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from loop_thread import LoopThread
 
 from rig.trust.identity import Identity
 from rig.trust.recipe import IdentityRecipe
@@ -111,14 +111,12 @@ class Receiver:
         return Counter(told["alert"] for told in self.got)
 
 
-class WatchLab:
+class WatchLab(LoopThread):
     """Endpoints and a webhook on a thread of their own; `round` looks at them."""
 
     def __init__(self, folder: Path):
         self.folder, self.clock, self.receiver = folder, LabClock(), Receiver()
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
+        super().__init__()
         self.endpoints: dict[str, Endpoint] = {}
         self.told: list[str] = []
         pki().publish(folder / "pins")
@@ -134,15 +132,6 @@ class WatchLab:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/"
-
-    def run(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
-
-    def call(self, function, *args):
-        async def act():
-            return function(*args)
-
-        return self.run(act())
 
     # -- the world -----------------------------------------------------------------------------------------------------
 
@@ -200,10 +189,7 @@ class WatchLab:
         for endpoint in self.endpoints.values():
             self.call(endpoint.close)
         self.run(self._runner.cleanup())
-        self.run(asyncio.sleep(0.01))
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
-        self.loop.close()
+        super().close()
 
 
 def line(told: dict) -> str:

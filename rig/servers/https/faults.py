@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from rig.errors import Misuse
+from rig.servers.fault_list import FaultList
 from rig.servers.https.check_in import device_id
 
 AnswerFault = Literal["status", "redirect", "empty", "unauthorized"]
@@ -113,21 +114,13 @@ def _spoken(possible: range | tuple[int, ...]) -> str:
     return "it takes no number" if possible == (0,) else f"one of {', '.join(map(str, possible))}"
 
 
-class Faults:
-    """Faults that are still to happen."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Fault] = []
-
-    def add(self, fault: Fault) -> None:
-        """Let a fault happen when its time comes. Raises Misuse."""
-        fault.check()
-        self._waiting.append(fault)
+class Faults(FaultList[Fault]):
+    """Those that are still to happen."""
 
     def clear(self, device: str | None = None) -> None:
         """Let nothing more go wrong, with one device or with any."""
         device = device_id(device) if device is not None else None
-        self._waiting = [fault for fault in self._waiting if device is not None and fault.device != device]
+        self._drop(lambda fault: device is None or fault.device == device)
 
     def take(self, kinds: Iterable[str], host: str | None, device: str | None, size: int = 0) -> dict[str, Fault]:
         """The faults of these kinds that are to happen now, one of each, counted down.
@@ -140,13 +133,5 @@ class Faults:
             is_behind = fault.kind in CUTS and (fault.at or 0) > size
             if not meant or fault.kind not in kinds or fault.kind in taken or is_behind:
                 continue
-            taken[fault.kind] = fault
-            if fault.times == 1:
-                self._waiting.remove(fault)
-            elif fault.times:
-                fault.times -= 1
+            taken[fault.kind] = self._count(fault)
         return taken
-
-    def told(self) -> list[dict[str, Any]]:
-        """What is still to happen."""
-        return [asdict(fault) for fault in self._waiting]

@@ -213,7 +213,7 @@ class SparkCloud:
             connection.close("too many connections")
         self.bus.tell("connected", None, peer=connection.peer)
 
-    def introduced(self, connection: Connection, hello: Hello, first_mid: int) -> Session | None:
+    def introduced(self, connection: Connection, hello: Hello) -> Session | None:
         """A Core proved who it is: whatever session it had before is over."""
         assert connection.core_id is not None
         core_id = connection.core_id

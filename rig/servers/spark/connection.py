@@ -50,7 +50,7 @@ class Host(Protocol):
     def connected(self, connection: Connection) -> None:
         """Somebody connected."""
 
-    def introduced(self, connection: Connection, hello: Hello, first_mid: int) -> Receiver | None:
+    def introduced(self, connection: Connection, hello: Hello) -> Receiver | None:
         """A Core is who it says it is; returns who takes its messages, None to hang up."""
 
     def answered(self, core_id: str) -> None:
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
     def _hello(self, message: Message) -> None:
         hello = Hello.unpack(message)
         self._cancel_deadlines()
-        self._receiver = self._host.introduced(self, hello, message.mid)
+        self._receiver = self._host.introduced(self, hello)
         if self._receiver is None:
             self.close("closed after the handshake")
 

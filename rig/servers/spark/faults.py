@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from rig.errors import Misuse
+from rig.servers.fault_list import FaultList
 
 ChunkFault = Literal["stall", "duplicate", "drop", "corrupt", "second-begin", "early-done"]
 HandshakeFault = Literal["silent-accept", "close-after-handshake", "wrong-signature", "wrong-key"]
@@ -53,31 +54,16 @@ class Fault:
             raise Misuse(f"fault {self.kind}: chunk, times or seconds make no sense")
 
 
-class Faults:
-    """Faults that are still to happen."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Fault] = []
-
-    def add(self, fault: Fault) -> None:
-        """Let a fault happen when its time comes. Raises Misuse."""
-        fault.check()
-        self._waiting.append(fault)
+class Faults(FaultList[Fault]):
+    """Those that are still to happen."""
 
     def clear(self, core: str | None = None) -> None:
         """Let nothing more go wrong, with one Core or with any."""
-        self._waiting = [fault for fault in self._waiting if core is not None and fault.core != core]
+        self._drop(lambda fault: core is None or fault.core == core)
 
     def take(self, kind: str, core: str | None = None, chunk: int = 0) -> Fault | None:
         """The fault of this kind that is to happen now, counted down; None when none is."""
         for fault in self._waiting:
             if fault.kind == kind and fault.core in (None, core) and fault.chunk == chunk:
-                fault.times -= 1
-                if not fault.times:
-                    self._waiting.remove(fault)
-                return fault
+                return self._count(fault)
         return None
-
-    def told(self) -> list[dict[str, Any]]:
-        """What is still to happen."""
-        return [asdict(fault) for fault in self._waiting]

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from rig.formats.certificate_chain import signed
+from rig.formats.certificate_keys import signed
 from rig.trust.probe.report import CertificateView, ChainView, FlawView
 from rig.trust.soundness import Defect, flaws, title
 

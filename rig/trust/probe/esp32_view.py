@@ -8,7 +8,9 @@ from datetime import datetime
 
 from cryptography import x509
 
-from rig.formats.certificate_chain import Flag, KeyExchange, Refusal, Trust
+from rig.formats.certificate_chain import Trust
+from rig.formats.certificate_extensions import KeyExchange
+from rig.formats.certificate_refusal import Flag, Refusal
 from rig.trust.look.dialling import url_name
 from rig.trust.look.served import Served
 from rig.trust.shipped import judged

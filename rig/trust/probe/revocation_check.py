@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from rig.formats.certificate_chain import signed
+from rig.formats.certificate_keys import signed
 from rig.trust.certificate_errors import UNREADABLE
 from rig.trust.probe.courier import Courier, Unfetched
 from rig.trust.probe.report import RevocationStatus, RevocationView

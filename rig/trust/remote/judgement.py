@@ -9,7 +9,7 @@ from cryptography import x509
 
 from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
-from rig.formats.certificate_chain import is_for
+from rig.formats.certificate_names import is_for
 from rig.trust.certificate_errors import UNREADABLE
 from rig.trust.identity import Identity
 from rig.trust.remote.plan import NginxPlan

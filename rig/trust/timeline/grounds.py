@@ -9,7 +9,8 @@ from cryptography import x509
 
 from rig.firmware.esp_behaviour import BUNDLE
 from rig.firmware.update_attempts import Attempt
-from rig.formats.certificate_chain import BUNDLE_REFUSED, Flag, Refusal, signed
+from rig.formats.certificate_keys import signed
+from rig.formats.certificate_refusal import BUNDLE_REFUSED, Flag, Refusal
 from rig.trust.shipped import PinFolder, Shipped, Unread
 from rig.trust.soundness import title
 

@@ -11,7 +11,8 @@ from cryptography import x509
 from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
 from rig.firmware.update_attempts import Attempt
-from rig.formats.certificate_chain import Flag, Refusal, signed
+from rig.formats.certificate_keys import signed
+from rig.formats.certificate_refusal import Flag, Refusal
 from rig.formats.tls_records import Alert as TlsAlert
 from rig.trust.shipped import PinFolder, Shipped, Unread, shipped
 from rig.trust.watch.config import WatchConfig, WatchedEndpoint

@@ -15,9 +15,10 @@ from typing import Any
 
 from rig.errors import Misuse
 from rig.trust.watch.config import WatchConfig, read_watch_config
+from rig.trust.watch.equipment import Equipment
 from rig.trust.watch.memory import Alert
 from rig.trust.watch.state import WatchState
-from rig.trust.watch.watch import Equipment, Round, Watch
+from rig.trust.watch.watch import Round, Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from rig.errors import LabFault, Misuse, RigError
-from rig.trust.probe.roots import load_roots, system_roots
-from rig.trust.watch.channel import Channel, channel
+from rig.errors import LabFault, RigError
 from rig.trust.watch.clock import WatchClock
 from rig.trust.watch.config import WatchConfig, WatchedEndpoint
 from rig.trust.watch.delivery import Deliveries
+from rig.trust.watch.equipment import Equipment
 from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.fact import FactKind
-from rig.trust.watch.firmware import Fleet
-from rig.trust.watch.judge import Judge
 from rig.trust.watch.look import Look, Looker
 from rig.trust.watch.memory import Alert, Memory, OpenFact, reconcile, resolved
 from rig.trust.watch.metrics import MetricsPort, metrics_text, write_metrics
@@ -49,25 +46,6 @@ class Round:
         if any(fact.level != "info" for _, fact in self.facts if fact not in unreached):
             return 1
         return LabFault.exit_status if unreached or self.errors else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Equipment:
-    """What a config names, found and read."""
-
-    fleet: Fleet
-    judge: Judge
-    channels: tuple[Channel, ...]
-
-    @classmethod
-    def of(cls, config: WatchConfig) -> Equipment:
-        """Raises Misuse for what is not there: the manifest, a pin, roots, a variable of the environment."""
-        fleet = Fleet.of(config)
-        roots = load_roots(config.roots) if config.roots is not None else system_roots()
-        if config.metrics.file is not None and not config.metrics.file.parent.is_dir():
-            raise Misuse(f"metrics.file: {config.metrics.file.parent} is no folder", hint="make it")
-        channels = tuple(map(channel, config.alert.channels))
-        return cls(fleet, Judge(fleet, config.thresholds, roots), channels)
 
 
 class Watch:

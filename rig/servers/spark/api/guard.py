@@ -78,11 +78,3 @@ class Guard:
             password = ""
         if not self.token.matches(password):
             raise Refused(401, "Unauthorized", "HTTP Basic is expected: the password is the access token")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from rig.errors import RigError
+from rig.ports import is_loopback
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import MOST_STREAMS, Streams
 from rig.servers.spark.api.fields import LONGEST_BODY
-from rig.servers.spark.api.guard import Guard, is_loopback
+from rig.servers.spark.api.guard import Guard
 from rig.servers.spark.api.refusal import Refused, refused_for
 from rig.servers.spark.api.routes import Routes
 from rig.servers.spark.api.token import AccessToken

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Generator, Iterable
 
 from rig.formats import esp_header, esp_image
-from rig.formats.certificate_chain import VERIFY_FAILED
+from rig.formats.certificate_refusal import VERIFY_FAILED
 from rig.formats.esp_idf_client import MD5_IN_ANY_CASE
 from rig.formats.partition_table import Partition
 from rig.twin.esp32.app.connection import ConnectionFailed, Security, TimedOut

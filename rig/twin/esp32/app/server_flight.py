@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rig.formats.certificate_chain import KeyExchange
+from rig.formats.certificate_extensions import KeyExchange
 from rig.formats.tls_records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Malformed, RecordReader
 
 if TYPE_CHECKING:

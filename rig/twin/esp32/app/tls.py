@@ -14,7 +14,8 @@ from typing import Any
 
 from rig.errors import LabFault
 from rig.firmware.esp_behaviour import DEFAULT_TLS, TlsBuild
-from rig.formats.certificate_chain import BUNDLE_REFUSED, Refusal, Trust
+from rig.formats.certificate_chain import Trust
+from rig.formats.certificate_refusal import BUNDLE_REFUSED, Refusal
 from rig.formats.esp_idf_client import DHE, OLD_TLS
 from rig.formats.tls_records import ALERT, ALERTS
 from rig.twin.esp32.app.server_flight import ServerFlight
