@@ -118,7 +118,7 @@ def _keep_public_half(server_key: Path, key: rsa.RSAPrivateKey) -> Path | None:
     pem = key.public_key().public_bytes(serialization.Encoding.PEM, form)
     try:
         if kept(path) != pem:
-            keep(path, pem)
+            keep(path, pem, 0o644)
     except Misuse:
         return None
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +77,8 @@ def _read(path: Path) -> bytearray:
 
 def _write(path: Path, contents: bytearray) -> None:
     try:
-        path.write_bytes(contents)
+        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(contents)
     except OSError as error:
         raise Misuse(f"cannot write {path}: {error.strerror}") from error
 

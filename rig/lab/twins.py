@@ -26,7 +26,7 @@ from rig.twin.spark_core.boot_once import CAUSES, result, settle, start
 from rig.twin.spark_core.core import Core, Identify
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.process import CoreProcess
-from rig.twin.state_folder import keep
+from rig.twin.state_folder import keep, state_folder
 
 #: How an image speaks that is named by its file only.
 UNTOLD_VERSION = "0.2.1"
@@ -172,9 +172,9 @@ def boot_core(
     start(core, cause=cause, dr=dict(map(_register, registers)), hold_ms=hold_ms)
     told = result(core, settle(core, hold_ms=hold_ms)).as_dict()
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "internal.bin").write_bytes(memory.internal.dump())
-        (out / "external.bin").write_bytes(memory.external.dump())
+        state_folder(out)
+        keep(out / "internal.bin", memory.internal.dump())
+        keep(out / "external.bin", memory.external.dump())
     return told
 
 

@@ -1,4 +1,7 @@
-"""The folder that keeps a board's state between two processes: one at a time has it, and its files are whole."""
+"""The folder that keeps a board's state between two processes: one at a time has it, and its files are whole.
+
+Flash has private keys in it: the folder is its owner's alone (0700), and so are its files (0600).
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,26 @@ from pathlib import Path
 
 from rig.errors import Misuse
 
+#: Files that only a folder of state has.
+KEPT = ("internal.bin", "flash.bin", "authorities")
+
 
 def state_folder(path: Path) -> Path:
-    """The folder that keeps a board's state, made where it is not there. Raises Misuse."""
+    """The folder that keeps a board's state, made where it is not there. Raises Misuse.
+
+    One of before is closed to others; one with anything else in it is left as it is: it may be everybody's.
+    """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_mode & 0o077 and _is_for_state(path):
+            path.chmod(0o700)
     except OSError as error:
         raise Misuse(f"cannot use the state folder {path}: {error.strerror}") from error
     return path
+
+
+def _is_for_state(path: Path) -> bool:
+    return any((path / name).exists() for name in KEPT) or not any(path.iterdir())
 
 
 def kept(path: Path) -> bytes | None:
@@ -29,11 +44,13 @@ def kept(path: Path) -> bytes | None:
         raise Misuse(f"cannot read {path}: {error.strerror}") from error
 
 
-def keep(path: Path, content: bytes) -> None:
+def keep(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file whole or not at all: a process that is killed leaves none of a wrong length. Raises Misuse."""
     beside = path.with_name(f"{path.name}.new")
     try:
-        beside.write_bytes(content)
+        beside.unlink(missing_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
         beside.replace(path)
     except OSError as error:
         raise Misuse(f"cannot write {path}: {error.strerror}") from error
