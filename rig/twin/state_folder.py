@@ -49,8 +49,8 @@ def keep(path: Path, content: bytes, mode: int = 0o600) -> None:
     beside = path.with_name(f"{path.name}.new")
     try:
         beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
+        beside.touch(mode, exist_ok=False)
+        beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:
         raise Misuse(f"cannot write {path}: {error.strerror}") from error
