@@ -37,6 +37,11 @@ def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tupl
     return found[1] or found[2], int(found[3])
 
 
+def format_address(host: str, port: int) -> str:
+    """An address as `read_address` reads it: `HOST:PORT`, or `[HOST]:PORT` where the host has colons."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address to listen on is reached from this machine alone."""
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rig.cli.asked import JSON
+from rig.cli.asked import CONTROL_ADDRESS, FILES, JSON, TOKEN_FILE, usual_control
 from rig.errors import Misuse
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ https = typer.Typer(
     "Without a command it serves until Ctrl-C. The commands speak with one that runs, at its control port.",
 )
 
-DEFAULT_CONTROL = "127.0.0.1:8444"
+DEFAULT_CONTROL = usual_control("https")
 CONTROL = Annotated[
-    str, typer.Option(metavar="HOST:PORT", envvar="RIG_HTTPS_CONTROL", help="Control port of a server that runs.")
+    str, typer.Option(metavar=CONTROL_ADDRESS, envvar="RIG_HTTPS_CONTROL", help="Control port of a server that runs.")
 ]
 HOST = Annotated[str, typer.Argument(help="Name of a host it serves.")]
 CLIENT = Annotated[
@@ -39,7 +39,9 @@ def serve(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where boards connect.")] = "127.0.0.1:8443",
     plain: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where boards connect without TLS.")] = None,
     time: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where boards ask for the time (SNTP).")] = None,
-    control: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where commands connect.")] = DEFAULT_CONTROL,
+    control: Annotated[str, typer.Option(metavar=CONTROL_ADDRESS, help="Where commands connect.")] = DEFAULT_CONTROL,
+    token_file: TOKEN_FILE = None,
+    files: FILES = None,
     state: Annotated[Path, typer.Option(help="Folder of certificates and keys; made when they are not there.")] = Path(
         "https-server"
     ),
@@ -70,6 +72,8 @@ def serve(
         time=time,
         publish=publish or (),
         faults=fault or (),
+        token_file=token_file,
+        files=files or (),
     )
     serve_https_cloud(plan, announce if as_json else _say_ready)
 
@@ -81,9 +85,7 @@ def _say_ready(ready: Any) -> None:
     if ready["plain"]:
         print(f"  and without TLS on {ready['plain']['host']}:{ready['plain']['port']}")
     print(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
-    print(
-        f"  ask it:   rig cloud https list --control {ready['control']['host']}:{ready['control']['port']}", flush=True
-    )
+    print(f"  ask it:   rig cloud https list --control {ready['control']['address']}", flush=True)
 
 
 @https.command("list")
@@ -111,8 +113,12 @@ def swap(
     as_json: JSON = False,
 ) -> None:
     """Show another identity from the next handshake on; downloads that run go on."""
-    files = {"chain": chain and str(chain.resolve()), "key": key and str(key.resolve())}
-    told = client_at(control).ask("swap", "identity", host=host, identity=identity, client=client, **files)["identity"]
+    from rig.drivers.https_cloud import pem_of
+
+    if (chain is None) != (key is None):
+        raise Misuse("a chain and a key go together", hint="--chain FILE --key FILE")
+    pem = pem_of(chain, key) if chain is not None and key is not None else {}
+    told = client_at(control).ask("swap", "identity", host=host, identity=identity, client=client, **pem)["identity"]
     print(json.dumps(told) if as_json else f"{host} shows {told['subject']} by {told['issuer']}")
 
 
@@ -208,9 +214,10 @@ def add_identity(
     control: CONTROL = DEFAULT_CONTROL,
     as_json: JSON = False,
 ) -> None:
-    """Let the server know an identity from files that it can read, to be swapped to by its name."""
-    files = {"chain": str(chain.resolve()), "key": str(key.resolve())}
-    told = client_at(control).ask("add-identity", "identity", name=name, **files)["identity"]
+    """Let the server know an identity, to be swapped to by its name."""
+    from rig.drivers.https_cloud import pem_of
+
+    told = client_at(control).ask("add-identity", "identity", name=name, **pem_of(chain, key))["identity"]
     print(json.dumps(told) if as_json else f"{name}: by {told['issuer']}, until {told['not_after']}")
 
 

@@ -93,7 +93,7 @@ def _welcome(rack: Any, online: bool) -> str:
         core = rack.boards[first]["core_id"]
         lines += [
             "",
-            f"  export RIG_SPARK_CONTROL={_address(rack.cloud['control'])}",
+            f"  export RIG_SPARK_CONTROL={rack.cloud['control']['address']}",
             "  rig cloud spark list",
             f"  rig cloud spark describe {core}",
             f"  rig cloud spark flash {core} FILE      # `rig firmware build DIR` makes files",
@@ -103,11 +103,7 @@ def _welcome(rack: Any, online: bool) -> str:
         lines += [
             "",
             f"  esptool --port {board['serial']['url']} flash-id",
-            f"  export RIG_HTTPS_CONTROL={_address(rack.updates['control'])}",
+            f"  export RIG_HTTPS_CONTROL={rack.updates['control']['address']}",
             f"  rig cloud https publish FILE --path /{board['mac']}/app.bin",
         ]
     return "\n".join(lines)
-
-
-def _address(told: Any) -> str:
-    return f"{told['host']}:{told['port']}"

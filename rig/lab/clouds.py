@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
-from rig.lab.serving import listening, serve
-from rig.ports import is_loopback, read_address
+from rig.lab.control_doors import door_at
+from rig.lab.serving import listening, serve, warn_of_an_open_door
+from rig.ports import read_address
+from rig.servers.given_files import GivenFiles
 from rig.servers.spark.api.server import RestApi
 from rig.servers.spark.api.token import AccessToken
 from rig.servers.spark.cloud import SparkCloud
@@ -29,6 +31,9 @@ from rig.twin.state_folder import keep, kept
 class SparkCloudPlan:
     """What to serve where: addresses are `HOST:PORT`, port 0 takes a free one; no `api` without an address for it.
 
+    `control` may be `unix:PATH` too. On TCP it wants the token in `token_file`, or one that is made. Requests may name
+    files in the folders `files`, and no others; `names` are what HTTP clients may call this machine.
+
     `server_key` is made when it is not there. Its public half is kept beside it, for Cores to know, and so is the
     access token of the `api`. `core_keys` is a folder with ID.pub.pem for each Core.
     """
@@ -39,6 +44,9 @@ class SparkCloudPlan:
     core_keys: Path
     faults: Sequence[str] = ()
     api: str | None = None
+    token_file: Path | None = None
+    files: Sequence[Path] = ()
+    names: Sequence[str] = ()
 
 
 def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
@@ -46,15 +54,16 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
 
     The log names each Core once that has no key in `core_keys` and tries all the same.
     """
-    listen, control = _address("--listen", plan.listen), _address("--control", plan.control)
+    listen = _address("--listen", plan.listen)
+    door, given = door_at(plan.control, plan.token_file), GivenFiles(plan.files)
     api = _address("--api", plan.api, "127.0.0.1:8080") if plan.api is not None else None
     faults = [Fault.parse(text) for text in plan.faults]
     _make_if_missing(plan.server_key)
     keys, key = CoreKeys(plan.core_keys), load_server_key(plan.server_key)
     public = _keep_public_half(plan.server_key, key)
     token = AccessToken(plan.server_key.with_suffix(".token")) if api is not None else None
-    if api is not None and not is_loopback(api[0]):
-        _warn_of_an_open_door(api[0])
+    if api is not None:
+        warn_of_an_open_door("--api", api[0], "who hears the network there can read the token, and flash your Cores")
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
@@ -62,12 +71,12 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
         cloud.bus.subscribe(_Strangers(plan.core_keys).hear)
         for fault in faults:
             cloud.faults.add(fault)
-        remote = CloudControl(cloud)
+        remote = CloudControl(cloud, given)
         started.extend((cloud, remote))
-        places = {"listen": await listening(cloud.start, listen), "control": await listening(remote.start, control)}
+        places = {"listen": await listening(cloud.start, listen), "control": await remote.start(door)}
         rest = None
         if api is not None and token is not None:
-            server = RestApi(cloud, token)
+            server = RestApi(cloud, token, plan.names)
             started.insert(0, server)
             rest = {**await listening(server.start, api), "token_file": str(token.path)}
         return {
@@ -101,14 +110,6 @@ def _make_if_missing(server_key: Path) -> None:
         store_server_key(server_key, make_server_key())
     except OSError as error:
         raise Misuse(f"cannot write {server_key}: {error.strerror}") from error
-
-
-def _warn_of_an_open_door(host: str) -> None:
-    """The token and what is sent go over the network as they are."""
-    print(
-        f"rig: warning: --api {host}: whoever hears the network there can read the access token, and flash your Cores",
-        file=sys.stderr,
-    )
 
 
 def _keep_public_half(server_key: Path, key: rsa.RSAPrivateKey) -> Path | None:

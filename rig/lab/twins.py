@@ -16,8 +16,9 @@ from rig.formats.core_key_der import LONGEST
 from rig.formats.spark_flash import plausible_first_word
 from rig.formats.spark_keys import ServerRecord
 from rig.lab.checkout import manifest_path
+from rig.lab.control_doors import door_of_twin
 from rig.lab.factory import Belongings, ship_core
-from rig.lab.serving import serve
+from rig.lab.serving import serve, warn_of_an_open_door
 from rig.trust.core_key import core_public_key, make_core_key, read_server_key
 from rig.twin.network import Routes
 from rig.twin.spark_core.app.dialect import Dialect
@@ -57,6 +58,8 @@ def bootloader_identifier(manifest: Manifest) -> IdentifyBootloader:
 class CoreTwinPlan:
     """One board and its ports, as people name them; port 0 takes a free one, `cloud` are `[NAME=]HOST:PORT`.
 
+    `control` is `unix:PATH` or `HOST:PORT`, which wants the token in `token_file`; None is a socket in `state`.
+
     With a `cloud`, a Core that is new is one from a shelf: it has an application, a key of its own, a network, and,
     where `server_key` names one, the key of its server.
     """
@@ -65,7 +68,8 @@ class CoreTwinPlan:
     core_id: str
     host: str
     usbip_port: int
-    control_port: int
+    control: str | None
+    token_file: Path | None
     console_port: int
     time_scale: float
     powered: bool
@@ -105,12 +109,14 @@ def serve_core(plan: CoreTwinPlan) -> None:
         server = ServerRecord(read_server_key(plan.server_key), None).pack() if plan.server_key is not None else b""
         ship_core(plan.state, known, plan.generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = plan.process(known)
+    door = door_of_twin(plan.state, plan.control, plan.token_file)
+    warn_of_an_open_door("--host", plan.host, "whoever does drives this board's USB and console")
 
     async def start() -> Mapping[str, Any]:
         ready = await process.start(
             host=plan.host,
             usbip_port=plan.usbip_port,
-            control_port=plan.control_port,
+            control=door,
             console_port=plan.console_port,
             powered=plan.powered,
         )
@@ -122,11 +128,17 @@ def serve_core(plan: CoreTwinPlan) -> None:
     serve(start, process.close, fatal=Exception)
 
 
-def serve_relay(*, wires: list[str], host: str, modbus_port: int, http_port: int) -> None:
-    """Serve one relay board until a signal. Raises Misuse or LabFault before it is ready."""
+def serve_relay(
+    *, wires: list[str], host: str, modbus_port: int, http_port: int, token_file: Path | None, names: list[str]
+) -> None:
+    """Serve one relay board until a signal. Raises Misuse or LabFault before it is ready.
+
+    Boards on TCP are shown the token in `token_file`; `names` are what HTTP clients may call this machine.
+    """
     from rig.twin.relay import Relay, RelayServers, Wire
 
-    servers = RelayServers(Relay([Wire.parse(text) for text in wires]))
+    servers = RelayServers(Relay([Wire.parse(text) for text in wires], token_file), names)
+    warn_of_an_open_door("--host", host, "whoever does switches every board's power")
     serve(lambda: servers.start(host, modbus_port, http_port), servers.close)
 
 

@@ -1,13 +1,12 @@
 """A control port: a JSON object a line in, one or more out; the last one has `done`. What can be asked is not here.
 
 Errors are answers too: `{"done": true, "error": …, "hint": …, "status": exit status}`. A client that goes away ends
-what it asked for.
+what it asked for. Who may ask is the door's affair (rig.control.door).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -15,14 +14,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rig.control.door import Door, NotAdmitted, refuse
 from rig.errors import LabFault, Misuse, RigError
 
 log = logging.getLogger(__name__)
 
 #: An image comes in its request, as base64.
 LONGEST_LINE = 12 << 20
-#: How long somebody is listened to, who sends more, until they have our answer.
-DRAIN_SECONDS = 5.0
 
 Told = dict[str, Any]
 #: Yields answers one by one, or several that go out together.
@@ -45,19 +43,19 @@ class ControlPort:
 
     def __init__(self, handlers: Mapping[str, tuple[type[Request], Handler]], goes_on: Collection[str] = ("events",)):
         self._handlers = handlers
-        self._goes_on = [f'"{name}"'.encode() for name in goes_on]
-        self._server: asyncio.Server | None = None
+        self._goes_on = frozenset(goes_on)
+        self._door: Door | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port. Raises OSError when it is taken."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=LONGEST_LINE)
-        return int(self._server.sockets[0].getsockname()[1])
+    async def start(self, door: Door) -> Told:
+        """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
+        self._door = door
+        return await door.open(self._serve, limit=LONGEST_LINE)
 
     async def close(self) -> None:
         """Stop listening, and end what is under way."""
-        if self._server is not None:
-            self._server.close()
+        if self._door is not None:
+            self._door.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -66,21 +64,22 @@ class ControlPort:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        assert self._door is not None
         try:
             while line := await _line(reader, writer):
-                await self._answer(line, reader, writer)
+                await self._answer(self._door.admit(line), reader, writer)
+        except NotAdmitted as error:
+            await refuse(reader, writer, _line_of(told_error(error)) if error.message else b"")
         except (ConnectionError, ValueError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
             self._tasks.discard(task)
             writer.close()
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one line; what goes on ends when the peer hangs up."""
-        work = asyncio.ensure_future(self._tell_all(line, writer))
-        gone = asyncio.ensure_future(
-            _until_gone(reader, writer, half=any(name in line[:200] for name in self._goes_on))
-        )
+    async def _answer(self, asked: Told, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request; what goes on ends when the peer hangs up."""
+        work = asyncio.ensure_future(self._tell_all(asked, writer))
+        gone = asyncio.ensure_future(_until_gone(reader, writer, half=asked.get("do") in self._goes_on))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -90,15 +89,14 @@ class ControlPort:
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _tell_all(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _tell_all(self, asked: Told, writer: asyncio.StreamWriter) -> None:
         try:
-            raw = json.loads(line)
-            model, handler = self._handlers[raw["do"]]
-            request = model.model_validate(raw)
+            model, handler = self._handlers[asked["do"]]
+            request = model.model_validate(asked)
         except ValidationError as error:
             first = error.errors()[0]
             return await _write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError):
             known = ", ".join(sorted(self._handlers))
             return await _write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
         try:
@@ -127,19 +125,8 @@ async def _line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
     try:
         return await reader.readline()
     except ValueError:
-        await _write(writer, told_error(Misuse(f"a request is longer than {LONGEST_LINE:,} bytes")))
-        await _drain(reader, writer)
+        await refuse(reader, writer, _line_of(told_error(Misuse(f"a request is longer than {LONGEST_LINE:,} bytes"))))
         return b""
-
-
-async def _drain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Let a peer that still sends see our answer: hanging up with bytes unread is a reset."""
-    if writer.can_write_eof():
-        writer.write_eof()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while await reader.read(1 << 16):
-                pass
 
 
 async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, half: bool) -> None:
@@ -149,5 +136,9 @@ async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 async def _write(writer: asyncio.StreamWriter, *told: Told) -> None:
-    writer.write(b"".join(json.dumps(each).encode() + b"\n" for each in told))
+    writer.write(b"".join(map(_line_of, told)))
     await writer.drain()
+
+
+def _line_of(told: Told) -> bytes:
+    return json.dumps(told).encode() + b"\n"

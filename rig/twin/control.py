@@ -10,8 +10,9 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
+from rig.control.door import Door, NotAdmitted, refuse
 from rig.errors import RigError
 from rig.twin.board_model import BoardModel
 from rig.twin.real_time import RealTime
@@ -31,28 +32,27 @@ class ControlServer:
 
     def __init__(self, handlers: Mapping[str, Handler]):
         self._handlers = handlers
-        self._server: asyncio.Server | None = None
+        self._door: Door | None = None
         self._peers: set[asyncio.StreamWriter] = set()
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port. Raises OSError when it is taken."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=LONGEST_LINE)
-        return cast(int, self._server.sockets[0].getsockname()[1])
+    async def start(self, door: Door) -> dict[str, Any]:
+        """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
+        self._door = door
+        return await door.open(self._serve, limit=LONGEST_LINE)
 
     def close(self) -> None:
         """Stop listening and drop every peer."""
-        if self._server is not None:
-            self._server.close()
+        if self._door is not None:
+            self._door.close()
         for peer in self._peers:
             peer.transport.abort()
 
-    def answer(self, line: bytes) -> dict[str, Any]:
-        """The answer to one line."""
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one request."""
         try:
-            request = json.loads(line)
             name = request["do"]
             handler = self._handlers[name]
-        except (ValueError, TypeError, KeyError):
+        except (TypeError, KeyError):
             return {"error": f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'}
         if wrong := [key for key in SWITCHES if not isinstance(request.get(key, True), bool)]:
             return {"error": f"{name}: {wrong[0]} is true or false, not {json.dumps(request[wrong[0]])}"}
@@ -64,16 +64,23 @@ class ControlServer:
             return {"error": f"{name}: {error}"}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert self._door is not None
         self._peers.add(writer)
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(self.answer(line)).encode() + b"\n")
+                writer.write(_line_of(self.answer(self._door.admit(line))))
                 await writer.drain()
+        except NotAdmitted as error:
+            await refuse(reader, writer, _line_of({"error": str(error)}) if error.message else b"")
         except (ConnectionError, ValueError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
             self._peers.discard(writer)
             writer.close()
+
+
+def _line_of(told: dict[str, Any]) -> bytes:
+    return json.dumps(told).encode() + b"\n"
 
 
 def records(board: BoardModel, time: RealTime) -> Mapping[str, Handler]:

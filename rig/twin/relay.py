@@ -10,13 +10,18 @@ import asyncio
 import json
 import logging
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from aiohttp import web
 from pyModbusTCP.server import DataBank, ModbusServer
 
+from rig.control.address import ControlAddress, TcpAddress, read_control_address
+from rig.control.token import token_for
+from rig.control.web_pages import WebPages
 from rig.errors import LabFault, Misuse
 from rig.ports import free_port, taking
 
@@ -28,37 +33,43 @@ _WIRE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What a channel switches: a line of the board whose control port is at `host`:`port`."""
+    """What a channel switches: a line of the board whose control port is at `address`."""
 
     line: str
-    host: str
-    port: int
+    address: ControlAddress
+
+    def __str__(self) -> str:
+        return f"{self.line}@{self.address}"
 
     @classmethod
     def parse(cls, text: str) -> Wire:
-        """Read `LINE@HOST:PORT`. Raises Misuse."""
+        """Read `LINE@unix:PATH` or `LINE@HOST:PORT`. Raises Misuse."""
         line, _, address = text.partition("@")
-        host, _, port = address.rpartition(":")
-        if line not in LINES or not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise Misuse(f"wire {text!r} is not LINE@HOST:PORT", hint=f"LINE is one of {', '.join(LINES)}")
-        return cls(line, host, int(port))
+        try:
+            where = read_control_address(address, "its address", "unix:core/control.sock")
+        except Misuse as error:
+            raise Misuse(f"wire {text!r} is not LINE@ADDRESS: {error.message}", hint=error.hint) from None
+        if line not in LINES:
+            raise Misuse(f"wire {text!r} is not LINE@ADDRESS", hint=f"LINE is one of {', '.join(LINES)}")
+        return cls(line, where)
 
-    def request(self, closed: bool) -> bytes:
-        """The line of the control port that a closed or open contact means."""
-        words: dict[str, Any] = {"power": {"do": "power", "on": closed}}.get(self.line) or {
-            "do": self.line,
-            "pressed": closed,
-        }
-        return json.dumps(words).encode() + b"\n"
+    def request(self, closed: bool) -> dict[str, Any]:
+        """What a closed or open contact asks of the control port."""
+        if self.line == "power":
+            return {"do": "power", "on": closed}
+        return {"do": self.line, "pressed": closed}
 
 
 class Relay:
-    """Channels and the wires behind them. Safe to call from any thread."""
+    """Channels and the wires behind them; boards on TCP are shown the token in `token_file`, or the one that is found.
 
-    def __init__(self, wires: list[Wire]):
-        self.wires = wires
+    Safe to call from any thread.
+    """
+
+    def __init__(self, wires: list[Wire], token_file: Path | None = None):
+        self.wires, self._token_file = wires, token_file
         self.closed = [wire.line == "power" for wire in wires]
-        self._sockets: dict[tuple[str, int], socket.socket] = {}
+        self._sockets: dict[ControlAddress, socket.socket] = {}
         self._lock = Lock()
 
     def rest(self) -> None:
@@ -73,17 +84,19 @@ class Relay:
             wire = self.wires[channel]
             try:
                 self._tell(wire, wire.request(closed))
-            except OSError as error:
+            except (OSError, Misuse) as error:
                 log.warning("channel %d: nobody at the other end of %s: %s", channel, wire, error)
 
-    def _tell(self, wire: Wire, line: bytes) -> None:
-        address = (wire.host, wire.port)
-        sock = self._sockets.get(address)
+    def _tell(self, wire: Wire, request: dict[str, Any]) -> None:
+        sock = self._sockets.get(wire.address)
         if sock is None or _is_dead(sock):
-            sock = self._sockets[address] = socket.create_connection(address, timeout=_WIRE_SECONDS)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock = self._sockets[wire.address] = wire.address.dial(_WIRE_SECONDS)
             sock.setblocking(False)
-        sock.sendall(line)
+        if isinstance(wire.address, TcpAddress):
+            if (token := token_for(wire.address, self._token_file)) is None:
+                raise Misuse("its token is not known", hint="--token-file FILE")
+            request = {**request, "token": token}
+        sock.sendall(json.dumps(request).encode() + b"\n")
 
 
 def _is_dead(sock: socket.socket) -> bool:
@@ -123,10 +136,11 @@ class _Coils(DataBank):  # type: ignore[misc]
 
 
 class RelayServers:
-    """Both protocols around one relay."""
+    """Both protocols around one relay; `names` are what HTTP clients may call this machine."""
 
-    def __init__(self, relay: Relay):
-        self.relay = relay
+    def __init__(self, relay: Relay, names: Sequence[str] = ()):
+        self.relay, self._names = relay, names
+        self._pages = WebPages()
         self._modbus: ModbusServer | None = None
         self._runner: web.AppRunner | None = None
 
@@ -140,6 +154,7 @@ class RelayServers:
             raise LabFault(
                 f"cannot listen on {host}:{modbus_port}: {error}", hint="is it free? Port 0 takes one that is"
             ) from error
+        self._pages = WebPages(host, self._names)
         app = web.Application()
         app.router.add_post("/rpc", self._rpc)
         self._runner = web.AppRunner(app, access_log=None)
@@ -162,7 +177,9 @@ class RelayServers:
             self._modbus.stop()
 
     async def _rpc(self, request: web.Request) -> web.Response:
-        """Switch.Set and Switch.GetStatus of Shelly's Gen2 RPC over HTTP POST."""
+        """Switch.Set and Switch.GetStatus of Shelly's Gen2 RPC over HTTP POST, for who is no web page."""
+        if reason := self._pages.refusal(request.headers):
+            return web.json_response({"error": {"code": 403, "message": reason}}, status=403)
         try:
             call = json.loads(await request.text())
             method, channel = call["method"], int(call["params"]["id"])

@@ -35,7 +35,7 @@ def wired(request, tmp_path):
     """A power driver, and a board on its relay that knows whether it has power."""
     with (
         served_core(tmp_path / "core") as core,
-        relay_servers([Wire("power", core.host, core.control_port)]) as (_, modbus, http),
+        relay_servers([Wire("power", core.control)]) as (_, modbus, http),
     ):
         target = Target("main")
         driver = request.param(target, modbus, http)

@@ -13,6 +13,7 @@ from models import served_core
 from pyModbusTCP.client import ModbusClient
 
 from rig.clock import Clock, look_for
+from rig.control.address import TcpAddress
 from rig.drivers.relay import Contact
 from rig.errors import LabFault, Misuse
 from rig.twin.relay import Relay, RelayServers, Wire
@@ -33,7 +34,7 @@ def relay_servers(wires):
 def bench(tmp_path):
     """Two boards on one relay: power, MODE and RST of each."""
     with served_core(tmp_path / "a") as first, served_core(tmp_path / "b") as second:
-        wires = [Wire(line, c.host, c.control_port) for c in (first, second) for line in ("power", "mode", "reset")]
+        wires = [Wire(line, c.control) for c in (first, second) for line in ("power", "mode", "reset")]
         with relay_servers(wires) as (_, modbus, http):
             yield first, second, modbus, http
 
@@ -109,7 +110,7 @@ def test_a_wire_to_a_dead_board_does_not_stop_the_others(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with served_core(tmp_path / "a") as alive:
-        wires = [Wire("power", "127.0.0.1", port), Wire("power", alive.host, alive.control_port)]
+        wires = [Wire("power", TcpAddress("127.0.0.1", port)), Wire("power", alive.control)]
         with relay_servers(wires) as (_, modbus, _http):
             contact(modbus, 0).switch(False)
             contact(modbus, 1).switch(False)
@@ -117,14 +118,15 @@ def test_a_wire_to_a_dead_board_does_not_stop_the_others(tmp_path):
 
 
 def test_a_board_that_comes_back_is_switched_again(tmp_path):
-    with served_core(tmp_path / "a") as first:
-        port = first.control_port
-        with relay_servers([Wire("power", first.host, port)]) as (servers, modbus, _http):
-            contact(modbus).switch(False)
-            assert becomes(first, power=False)
-            servers.relay._sockets[first.host, port].shutdown(socket.SHUT_RDWR)
-            contact(modbus).switch(True)
-            assert becomes(first, power=True)
+    with (
+        served_core(tmp_path / "a") as first,
+        relay_servers([Wire("power", first.control)]) as (servers, modbus, _http),
+    ):
+        contact(modbus).switch(False)
+        assert becomes(first, power=False)
+        servers.relay._sockets[first.control].shutdown(socket.SHUT_RDWR)
+        contact(modbus).switch(True)
+        assert becomes(first, power=True)
 
 
 BAD_CALLS = {
@@ -144,5 +146,5 @@ def test_bad_calls_are_answered_and_the_relay_goes_on(bench, case):
 
 @pytest.mark.parametrize("text", ["", "power", "light@127.0.0.1:1", "power@1", "power@host:port", "power@host:70000"])
 def test_a_wire_that_cannot_be_is_named(text):
-    with pytest.raises(Misuse, match="is not LINE@HOST:PORT"):
+    with pytest.raises(Misuse, match="is not LINE@ADDRESS"):
         Wire.parse(text)

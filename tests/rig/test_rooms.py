@@ -14,6 +14,7 @@ RIG = Path(__file__).resolve().parents[2] / "rig"
 ORDER = [
     {"__init__", "errors"},
     {"clock", "ports", "formats"},
+    {"control"},
     {"firmware", "evidence"},
     {"twin", "drivers"},
     {"trust"},

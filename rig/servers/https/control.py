@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from rig.errors import LabFault, Misuse
-from rig.firmware.given_file import read_given
 from rig.servers.control_port import ControlPort, Request, Told
+from rig.servers.given_files import GivenFiles
 from rig.servers.https import requests
 from rig.servers.https.check_in import device_id
 from rig.servers.https.faults import Fault
@@ -25,13 +25,24 @@ from rig.trust.recipe import read_recipe
 from rig.trust.tls.endpoint import EndpointHost
 
 MOST_QUEUED = 10_000
+#: Of a chain, or of a key.
+MOST_PEM = 1 << 20
 
 
 class UpdateServerControl(ControlPort):
-    """Drives `server` for whoever connects; `made` makes identities of the server's own, `clock` tells the time."""
+    """Drives `server` for who may ask; `made` makes identities of the server's own, `clock` tells the time.
 
-    def __init__(self, server: UpdateServer, made: HostIdentities | None = None, clock: TimeServer | None = None):
-        self._served, self._made, self._clock = server, made, clock
+    Requests may name the files `given`.
+    """
+
+    def __init__(
+        self,
+        server: UpdateServer,
+        made: HostIdentities | None = None,
+        clock: TimeServer | None = None,
+        given: GivenFiles | None = None,
+    ):
+        self._served, self._made, self._clock, self._given = server, made, clock, given or GivenFiles()
         #: Names of identities that one client alone was to meet: they end with that.
         self._issued_for: dict[str, list[str]] = {}
         super().__init__(
@@ -66,12 +77,12 @@ class UpdateServerControl(ControlPort):
     # -- identities ----------------------------------------------------------------------------------------------------
 
     async def _swap(self, request: requests.Swap) -> AsyncIterator[Told]:
-        if request.identity is not None and request.chain is None and request.key is None:
+        if (request.identity is None) != request.brings_one:
+            raise Misuse("a swap needs either an identity's name, or a chain and a key")
+        if request.identity is not None:
             identity = self._served.identity(request.identity)
-        elif request.identity is None and request.chain is not None and request.key is not None:
-            identity = await _load(request.chain, request.key)
         else:
-            raise Misuse("a swap needs either an identity's name, or files: chain and key")
+            identity = await asyncio.to_thread(self._brought, request)
         self._served.swap(request.host, identity, request.client)
         yield {"done": True, "identity": _identity(identity)}
 
@@ -91,7 +102,7 @@ class UpdateServerControl(ControlPort):
 
     async def _add_identity(self, request: requests.AddIdentity) -> AsyncIterator[Told]:
         self._served.check_new(request.name)
-        identity = await _load(request.chain, request.key)
+        identity = await asyncio.to_thread(self._brought, request)
         self._served.identities[request.name.lower()] = identity
         yield {"done": True, "identity": _identity(identity)}
 
@@ -157,10 +168,20 @@ class UpdateServerControl(ControlPort):
                 return base64.b64decode(request.content, validate=True)
             except ValueError:
                 raise Misuse("content: not base64") from None
-        file = Path(request.file or "")
+        file = request.file or ""
         if self._made is not None and self._made.holds(file):
             raise Misuse(f"{file} is in the folder with the server's own keys: nothing there is for everybody")
-        return await asyncio.to_thread(read_given, file, MOST_BYTES)
+        return await asyncio.to_thread(self._given.read, file, MOST_BYTES)
+
+    def _brought(self, request: requests.WithIdentity) -> Identity:
+        """The identity that comes with a request. Raises Misuse."""
+        chain = self._pem("chain", request.chain, request.chain_pem)
+        return Identity.parse(chain, self._pem("key", request.key, request.key_pem))
+
+    def _pem(self, what: str, file: str | None, content: str | None) -> bytes:
+        if (file is None) == (content is None):
+            raise Misuse(f"expected either {what}, a file, or {what}_pem")
+        return content.encode() if content is not None else self._given.read(file or "", MOST_PEM)
 
     async def _group(self, request: requests.Group) -> AsyncIterator[Told]:
         self._served.policy.groups[request.name] = {device_id(device) for device in request.devices}
@@ -220,13 +241,6 @@ class UpdateServerControl(ControlPort):
             raise LabFault(f"events were lost: more than {MOST_QUEUED} were not read")
         finally:
             unsubscribe()
-
-
-async def _load(chain: str, key: str) -> Identity:
-    """An identity from PEM files. Raises Misuse."""
-    for name in (chain, key):
-        await asyncio.to_thread(read_given, Path(name), MOST_BYTES)  # what is no file would be waited for
-    return Identity.load(Path(chain), Path(key))
 
 
 def _host(host: EndpointHost) -> dict[str, Any]:

@@ -68,9 +68,12 @@ class HostIdentities:
         """Remove an identity that was issued, with its key."""
         shutil.rmtree(self._folder(name, ISSUED), ignore_errors=True)
 
-    def holds(self, file: Path) -> bool:
+    def holds(self, file: str) -> bool:
         """Whether a file is one of ours: nobody is to be served our keys."""
-        return file.resolve().is_relative_to(self.folder.resolve())
+        try:
+            return Path(file).resolve().is_relative_to(self.folder.resolve())
+        except (OSError, RuntimeError, ValueError):  # it is no file at all
+            return False
 
     def _make(self, host: str, folder: Path, recipe: IdentityRecipe, former: Identity | None = None) -> Identity:
         identity = self.pki.issue(host, recipe, former)

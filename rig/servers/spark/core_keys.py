@@ -9,8 +9,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
+from rig.firmware.given_file import read_given
 from rig.trust.core_key import CORE_BITS, EXPONENT, reads_right
 
+#: A file with a key has a few hundred bytes.
+LONGEST_KEY = 64 << 10
 _CORE_ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -40,13 +43,9 @@ class CoreKeys:
     def find(self, core_id: str) -> rsa.RSAPublicKey | None:
         """The key of a Core; None for one that nobody knows. Raises Misuse for a file that holds none for a Core."""
         path = self.folder / f"{checked_core_id(core_id)}.pub.pem"
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
+        if not path.exists():
             return None
-        except OSError as error:
-            raise Misuse(f"cannot read {path}: {error.strerror}") from error
-        return read_core_public_key(content, str(path))
+        return read_core_public_key(read_given(path, LONGEST_KEY), str(path))
 
     def add(self, core_id: str, content: bytes) -> None:
         """Remember a Core's key, from the public half or from the pair. Raises Misuse for one that no Core reads."""
@@ -55,6 +54,7 @@ class CoreKeys:
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         fresh = path.with_suffix(".new")
         try:
+            fresh.unlink(missing_ok=True)  # it may be a link to somewhere else
             fresh.write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
             fresh.replace(path)
         except OSError as error:

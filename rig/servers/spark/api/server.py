@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from rig.control.web_pages import WebPages
 from rig.errors import RigError
-from rig.ports import is_loopback
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import MOST_STREAMS, Streams
 from rig.servers.spark.api.fields import LONGEST_BODY
@@ -30,10 +30,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RestApi:
-    """`/v1` of a cloud, for who knows the token."""
+    """`/v1` of a cloud, for who knows the token; `names` are what clients may call this machine."""
 
-    def __init__(self, cloud: SparkCloud, token: AccessToken):
-        self.token = token
+    def __init__(self, cloud: SparkCloud, token: AccessToken, names: Sequence[str] = ()):
+        self.token, self._names = token, names
         self.devices = Devices(cloud)
         self.streams = Streams(cloud, self.devices)
         self.updates = Updates(cloud)
@@ -56,7 +56,7 @@ class RestApi:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        self._guard.loopback_only = is_loopback(host)
+        self._guard.pages = WebPages(host, self._names)
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connection, host, port, backlog=BACKLOG)
