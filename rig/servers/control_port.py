@@ -43,7 +43,7 @@ class ControlPort:
 
     def __init__(self, handlers: Mapping[str, tuple[type[Request], Handler]], goes_on: Collection[str] = ("events",)):
         self._handlers = handlers
-        self._goes_on = frozenset(goes_on)
+        self._goes_on = tuple(goes_on)
         self._door: Door | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 

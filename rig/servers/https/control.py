@@ -175,13 +175,14 @@ class UpdateServerControl(ControlPort):
 
     def _brought(self, request: requests.WithIdentity) -> Identity:
         """The identity that comes with a request. Raises Misuse."""
-        chain = self._pem("chain", request.chain, request.chain_pem)
-        return Identity.parse(chain, self._pem("key", request.key, request.key_pem))
-
-    def _pem(self, what: str, file: str | None, content: str | None) -> bytes:
-        if (file is None) == (content is None):
-            raise Misuse(f"expected either {what}, a file, or {what}_pem")
-        return content.encode() if content is not None else self._given.read(file or "", MOST_PEM)
+        parts = ((request.chain, request.chain_pem), (request.key, request.key_pem))
+        if any((file is None) == (content is None) for file, content in parts):
+            raise Misuse("an identity needs either chain or chain_pem, and either key or key_pem")
+        chain, key = (
+            content.encode() if content is not None else self._given.read(file or "", MOST_PEM)
+            for file, content in parts
+        )
+        return Identity.parse(chain, key)
 
     async def _group(self, request: requests.Group) -> AsyncIterator[Told]:
         self._served.policy.groups[request.name] = {device_id(device) for device in request.devices}
