@@ -1,4 +1,4 @@
-"""Addresses people write, ports of servers, and how many connections one may have."""
+"""Addresses people write, ports of servers, and how many files one may have open."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from rig.errors import LabFault, Misuse
 #: Below the ports the kernel lends to outgoing connections: one of those could be lent to somebody between our look
 #: and the server's bind.
 SERVER_PORTS = (20_500, 32_000)
-#: A server refuses more connections than this at once, and keeps so many open files for other things.
-MOST_CONNECTIONS, FILES_KEPT = 4096, 128
 _ADDRESS = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]\s]+)):([0-9]{1,5})")
 #: What to try where a port cannot be listened on.
 HINTS = {
@@ -78,11 +76,8 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def room_for_connections() -> int:
-    """How many connections may be open: as many files as this process may have, with some kept for other things."""
+def make_room(connections: int) -> None:
+    """Let this process have so many more files open, as far as it may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + FILES_KEPT
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(MOST_CONNECTIONS, soft - FILES_KEPT)
+    wanted = soft + connections
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))

@@ -7,14 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rig.drivers.console import ConsoleRecorder, Entry
+from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.recording import Entry
 
 #: Signs that a board's console gives of itself.
 RUNS, DOWNLOAD, LOOPS = "application", "download", "restarts"
 #: An application shows itself, again and again, and never goes on.
 CRASHES = "crashes"
 ALIVE = (RUNS,)
+#: No token is in a longer line; a board that says no line ends needs no more.
+LONGEST_LINE = 4096
 BANNER = rb"rst:0x[0-9a-f]+ \(\w+\),boot:0x[0-9a-f]+"
 #: What tells where a start ended, in the order they are looked for.
 _LOADED = re.compile(rb"Loaded app from partition at offset 0x([0-9a-f]+)")
@@ -96,7 +99,7 @@ class BootLog:
         def hear(entry: Entry) -> None:
             line.extend(entry.data)
             *whole, rest = bytes(line).split(b"\n")
-            line[:] = rest
+            line[:] = rest[-LONGEST_LINE:]
             for said in whole:
                 for phase, token in TOKENS.items():
                     if token in said:

@@ -150,8 +150,7 @@ class Esp32:
         return bool(look_for(lambda: self.log.sign() in ALIVE, seconds=seconds, clock=self.clock))
 
     def _speaks_within(self, seconds: float) -> bool:
-        known = sum(len(entry.data) for entry in self.console.entries)
-        return bool(self.console.wait_for_more(known, seconds))
+        return bool(self.console.wait_for_more(self.console.size, seconds))
 
     # -- the serial path ---------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def give_network(console: ConsoleRecorder, ssid: str, password: str, *, board: s
         console.write(typed)
     deadline = time.monotonic() + SAVING_SECONDS
     while console.connected and time.monotonic() < deadline:
-        console.wait_for_more(len(console.text), 0.2)
+        console.wait_for_more(console.size, 0.2)
     if console.connected:
         raise DeviceFault("stays in listening mode", board=board, phase="provision", hint="was the network saved?")
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import re
 import socket
 import stat
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from rig.control.address import ControlAddress, TcpAddress, UnixAddress
 from rig.control.token import VARIABLE, ControlToken
 from rig.errors import LabFault, Misuse
+from rig.formats.json_object import NotAnObject, read_object
+from rig.listener import Listener
 from rig.ports import taking
 
 log = logging.getLogger(__name__)
@@ -25,17 +25,15 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 5.0
 _HTTP = re.compile(rb"[A-Za-z]{3,20} [^\r\n]{0,8192} HTTP/[0-9]")
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-
-class NotAdmitted(Misuse):
-    """Who asks may not, or does not speak JSON: this connection is over. Without a `message` it ends in silence."""
+class NotHeard(Exception):
+    """Who speaks HTTP is no client of ours, but a web page: it is hung up on without a word."""
 
 
 class Door:
     """Listens at `address`. On TCP every request carries the token in `token_file`, as `token`.
 
-    A token that is not there is made. Raises Misuse for a file that holds none, and for one that is not needed.
+    A token that is not there is made. Raises Misuse for a token file that is not needed.
     """
 
     def __init__(self, address: ControlAddress, token_file: Path | None = None):
@@ -43,55 +41,54 @@ class Door:
             raise Misuse("a token is for a control port on TCP", hint="--control HOST:PORT")
         self.address, self._token_file = address, token_file
         self._token: ControlToken | None = None
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._inode = 0
 
-    async def open(self, serve: Serve, *, limit: int) -> dict[str, Any]:
-        """Listen; returns what a ready line tells of it. Raises Misuse, and LabFault for an address that is taken."""
+    async def open(self, listener: Listener) -> dict[str, Any]:
+        """Let who comes to a listener; returns what a ready line tells of it.
+
+        Raises Misuse for a token file that holds none, LabFault for an address that is taken.
+        """
+        self._listener = listener
         if isinstance(self.address, UnixAddress):
-            sock = _listening(self.address.path)
+            listener.serve(_bound(self.address.path))
             self._inode = self.address.path.stat().st_ino
-            self._server = await asyncio.start_unix_server(serve, sock=sock, limit=limit)
             return {"address": str(self.address)}
         host, port = self.address.host, self.address.port
         with taking(host, port):
-            self._server = await asyncio.start_server(serve, host, port, limit=limit)
-        self.address = TcpAddress(host, int(self._server.sockets[0].getsockname()[1]))
+            port = await listener.start(host, port)
+        self.address = TcpAddress(host, port)
         self._token = ControlToken(self.address, self._token_file)
-        told = {"address": str(self.address), "host": host, "port": self.address.port}
-        return {**told, "token_file": str(self._token.path)}
+        return {"address": str(self.address), "host": host, "port": port, "token_file": str(self._token.path)}
 
     def close(self) -> None:
         """Listen no more."""
-        if self._server is None:
-            return
-        self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         if self._token is not None:
             self._token.close()
-        if isinstance(self.address, UnixAddress):
+        if isinstance(self.address, UnixAddress) and self._inode:
             with contextlib.suppress(OSError):
                 if self.address.path.stat().st_ino == self._inode:
                     self.address.path.unlink()
 
     def admit(self, line: bytes) -> dict[str, Any]:
-        """The request in a line, without its token. Raises NotAdmitted."""
+        """The request in a line, without its token. Raises NotHeard, and Misuse: nothing more of that peer is read."""
         if _HTTP.match(line):
             log.warning("HTTP at the control port %s: hung up", self.address)
-            raise NotAdmitted("")
+            raise NotHeard
         try:
-            request = json.loads(line)
-        except (ValueError, RecursionError):
-            request = None
-        if not isinstance(request, dict):
-            raise NotAdmitted("expected a JSON object", hint='one a line, such as {"do": …}')
+            request = read_object(line)
+        except NotAnObject as error:
+            raise Misuse(f"expected a JSON object: {error}", hint='one a line, such as {"do": …}') from None
         said = request.pop("token", None)
         if isinstance(self.address, TcpAddress) and not (self._token is not None and self._token.matches(said)):
             what = "wrong" if said is not None else "missing"
-            raise NotAdmitted(f"the token is {what}", hint=f"{VARIABLE} names its file, which the ready line tells")
+            raise Misuse(f"the token is {what}", hint=f"{VARIABLE} names its file, which the ready line tells")
         return request
 
 
-async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, told: bytes) -> None:
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, told: bytes = b"") -> None:
     """Say a last line to a peer, or nothing, and hang up.
 
     What it still sends is read and thrown away: hanging up with bytes unread is a reset, and it would not see the line.
@@ -106,7 +103,7 @@ async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tol
     writer.close()
 
 
-def _listening(path: Path) -> socket.socket:
+def _bound(path: Path) -> socket.socket:
     """A socket that only we can open. Raises LabFault."""
     where = f"cannot listen on {UnixAddress(path)}"
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

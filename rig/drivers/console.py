@@ -1,22 +1,15 @@
 """A console that is recorded: every byte with the moment it came, whether or not anybody reads it.
 
-A thread of its own keeps the connection from before power-on, across every loss and return of the other end. Timeouts
-are set once, when a connection opens: with upstream pyserial, setting one on RFC2217 negotiates the port anew and
-takes 0.3 s, with labgrid's fork it does not (reference/labgrid.md, "The serial clash").
+A thread of its own keeps the connection from before power-on, across every loss and return of the other end.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
 
 import attr
 import serial
@@ -27,98 +20,18 @@ from labgrid.protocol import ConsoleProtocol
 from labgrid.util.proxy import proxymanager
 from pexpect import TIMEOUT
 
+from rig.drivers.console_link import CONNECT_SECONDS, POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.place import place_name
-from rig.drivers.rfc2217_port import Rfc2217Port
+from rig.drivers.recording import CONNECTED, LOST, Entry, Recording, RecordingFile
 from rig.errors import LabFault, Misuse
 
-POLL_SECONDS = 0.05
-CONNECT_SECONDS = 3.0
 RETRY_SECONDS = 0.1
-#: Kinds of entries that are no bytes.
-CONNECTED, LOST = "connected", "lost"
-
-
-class Link(Protocol):
-    """One connection to a console."""
-
-    def read(self) -> bytes:
-        """What has come, waiting a moment for it; empty when nothing has. Raises OSError when the other end is gone."""
-
-    def write(self, data: bytes) -> None:
-        """Send. Raises OSError."""
-
-    def close(self) -> None:
-        """Hang up."""
-
-
-class RawLink:
-    """Bytes over TCP as they are."""
-
-    def __init__(self, host: str, port: int):
-        self._sock = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
-        self._sock.settimeout(POLL_SECONDS)
-
-    def read(self) -> bytes:
-        """What has come."""
-        try:
-            data = self._sock.recv(65536)
-        except TimeoutError:
-            return b""
-        if not data:
-            raise ConnectionResetError("the console hung up")
-        return data
-
-    def write(self, data: bytes) -> None:
-        """Send."""
-        self._sock.sendall(data)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._sock.close()
-
-
-class _KeepingPort(Rfc2217Port):
-    """pyserial throws away, at both ends, what came while the port was being negotiated: half a second of boot log."""
-
-    def reset_input_buffer(self) -> None:
-        """Keep it."""
-
-    def reset_output_buffer(self) -> None:
-        """Keep it."""
-
-
-class Rfc2217Link:
-    """A serial port over telnet with port control."""
-
-    def __init__(self, host: str, port: int, speed: int):
-        url = f"rfc2217://{host}:{port}?ign_set_control&timeout={CONNECT_SECONDS}"
-        self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
-
-    def read(self) -> bytes:
-        """What has come."""
-        first: bytes = self._port.read(1)
-        return first + self._port.read(self._port.in_waiting) if first else b""
-
-    def write(self, data: bytes) -> None:
-        """Send."""
-        self._port.write(data)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._port.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What came at `at_ns` (monotonic): bytes, or `connected` or `lost` without any."""
-
-    at_ns: int
-    kind: str
-    data: bytes = b""
 
 
 class ConsoleRecorder:
     """Records a console at `host`:`port` over `protocol` raw or rfc2217; entries go to `keep` too, a line each.
+
+    The newest are kept, behind a mark that tells what was dropped.
 
     Start it before the board has power. Raises Misuse for another protocol.
     """
@@ -128,10 +41,9 @@ class ConsoleRecorder:
             raise Misuse(f"no console speaks {protocol!r}", hint="raw or rfc2217")
         self._address, self._protocol, self._speed = (host, port), protocol, speed
         self._keep = keep
-        self._file: IO[str] | None = None
-        self._entries: list[Entry] = []
+        self._file: RecordingFile | None = None
+        self._recording = Recording()
         self._link: Link | None = None
-        self._news = threading.Condition()
         self._listeners: list[Callable[[Entry], None]] = []
         self._stop = threading.Event()
         self._lent, self._idle = threading.Event(), threading.Event()
@@ -139,10 +51,7 @@ class ConsoleRecorder:
 
     def start(self) -> None:
         """Begin to record; a console that is not there yet is waited for. Raises Misuse for a bad `keep`."""
-        try:
-            self._file = self._keep.open("a", encoding="utf-8") if self._keep is not None else None
-        except OSError as error:
-            raise Misuse(f"cannot keep the console in {self._keep}: {error.strerror}") from error
+        self._file = RecordingFile(self._keep) if self._keep is not None else None
         self._thread.start()
 
     def stop(self) -> None:
@@ -172,14 +81,18 @@ class ConsoleRecorder:
 
     @property
     def entries(self) -> list[Entry]:
-        """Everything so far."""
-        with self._news:
-            return list(self._entries)
+        """Everything so far that is kept."""
+        return self._recording.entries
 
     @property
     def text(self) -> bytes:
-        """All bytes so far."""
+        """All bytes so far that are kept."""
         return b"".join(entry.data for entry in self.entries)
+
+    @property
+    def size(self) -> int:
+        """How many bytes have come, kept or not."""
+        return self._recording.size
 
     @property
     def connected(self) -> bool:
@@ -198,23 +111,17 @@ class ConsoleRecorder:
 
     def wait_for(self, pattern: bytes, *, seconds: float, since_ns: int = 0) -> Entry | None:
         """The entry in which `pattern` (a regular expression) was complete, among those since a moment; or None."""
-        deadline = time.monotonic() + seconds
-        with self._news:
-            while True:
-                found = _find(pattern, [entry for entry in self._entries if entry.at_ns >= since_ns])
-                left = deadline - time.monotonic()
-                if found is not None or left <= 0:
-                    return found
-                self._news.wait(left)
+        return self._recording.wait_for(pattern, seconds=seconds, since_ns=since_ns)
 
     def wait_for_more(self, known: int, seconds: float) -> bytes:
-        """The bytes behind the first `known` ones, waiting for some; empty when none came in time."""
-        with self._news:
-            self._news.wait_for(lambda: sum(len(entry.data) for entry in self._entries) > known, seconds)
-            return b"".join(entry.data for entry in self._entries)[known:]
+        """The bytes behind the first `known` that came, waiting for some: those that are kept; empty for none."""
+        return self._recording.wait_for_more(known, seconds)[1]
+
+    def wait_for_unread(self, read: int, seconds: float) -> tuple[int, bytes]:
+        """The same for who reads on: where the bytes begin, later than `read` where some were dropped unread."""
+        return self._recording.wait_for_more(read, seconds)
 
     def _run(self) -> None:
-        keep = self._file
         try:
             while not self._stop.is_set():
                 if self._lent.is_set():
@@ -226,50 +133,34 @@ class ConsoleRecorder:
                 except (OSError, serial.SerialException):
                     self._stop.wait(RETRY_SECONDS)
                     continue
-                self._note(Entry(time.monotonic_ns(), CONNECTED), keep)
-                self._listen(self._link, keep)
+                self._note(Entry(time.monotonic_ns(), CONNECTED))
+                self._listen(self._link)
         finally:
-            if keep is not None:
-                keep.close()
+            if self._file is not None:
+                self._file.close()
 
     def _connect(self) -> Link:
         if self._protocol == "raw":
             return RawLink(*self._address)
         return Rfc2217Link(*self._address, self._speed)
 
-    def _listen(self, link: Link, keep: IO[str] | None) -> None:
+    def _listen(self, link: Link) -> None:
         try:
             while not self._stop.is_set() and not self._lent.is_set():
                 if data := link.read():
-                    self._note(Entry(time.monotonic_ns(), "bytes", data), keep)
+                    self._note(Entry(time.monotonic_ns(), "bytes", data))
         except (OSError, serial.SerialException):
-            self._note(Entry(time.monotonic_ns(), LOST), keep)
+            self._note(Entry(time.monotonic_ns(), LOST))
         finally:
             self._link = None
             link.close()
 
-    def _note(self, entry: Entry, keep: IO[str] | None) -> None:
-        if keep is not None:
-            told = {"at_ns": entry.at_ns, "kind": entry.kind, "data": entry.data.decode("latin-1")}
-            keep.write(json.dumps(told) + "\n")
-            keep.flush()
-        with self._news:
-            self._entries.append(entry)
-            self._news.notify_all()
+    def _note(self, entry: Entry) -> None:
+        if self._file is not None:
+            self._file.write(entry)
+        self._recording.add(entry)
         for listener in tuple(self._listeners):
             listener(entry)
-
-
-def _find(pattern: bytes, entries: list[Entry]) -> Entry | None:
-    match = re.search(pattern, b"".join(entry.data for entry in entries))
-    if match is None:
-        return None
-    come = 0
-    for entry in entries:
-        come += len(entry.data)
-        if entry.data and come >= match.end():
-            return entry
-    return None
 
 
 @target_factory.reg_driver
@@ -304,11 +195,11 @@ class RecordedConsoleDriver(ConsoleExpectMixin, Driver, ConsoleProtocol):  # typ
 
     def _read(self, size: int = 1, timeout: float = 0.0, max_size: int | None = None) -> bytes:
         """What has come since the last read. Raises pexpect's TIMEOUT when nothing has."""
-        more = self.recorder.wait_for_more(self._seen, timeout)
+        begin, more = self.recorder.wait_for_unread(self._seen, timeout)
         data = more[:max_size] if max_size else more
         if not data:
             raise TIMEOUT(f"nothing from the console of {place_name(self.target)} in {timeout:.2f} s")
-        self._seen += len(data)
+        self._seen = begin + len(data)
         return data
 
     def _write(self, data: bytes) -> int:

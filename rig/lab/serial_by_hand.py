@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rig.drivers.console import POLL_SECONDS, Link, RawLink, Rfc2217Link
+from rig.drivers.console_link import POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.dfu_host import Progress, Watcher, nobody
 from rig.drivers.rom_loader import ROM_BAUD, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse

@@ -14,13 +14,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rig.control.door import Door, NotAdmitted, refuse
+from rig.control.door import Door, NotHeard, hang_up
 from rig.errors import LabFault, Misuse, RigError
+from rig.limits import CLOUD_CONTROL, Limits
+from rig.lines import PIECE, Lines, Shared
+from rig.listener import Listener
 
 log = logging.getLogger(__name__)
 
-#: An image comes in its request, as base64.
-LONGEST_LINE = 12 << 20
+#: How long somebody may take to read an answer.
+READ_SECONDS = 60.0
 
 Told = dict[str, Any]
 #: Yields answers one by one, or several that go out together.
@@ -41,16 +44,25 @@ class ControlPort:
     What `goes_on` for long, by name, ends as soon as its client will send no more: nobody wants it then.
     """
 
-    def __init__(self, handlers: Mapping[str, tuple[type[Request], Handler]], goes_on: Collection[str] = ("events",)):
+    def __init__(
+        self,
+        handlers: Mapping[str, tuple[type[Request], Handler]],
+        goes_on: Collection[str] = ("events",),
+        limits: Limits = CLOUD_CONTROL,
+    ):
         self._handlers = handlers
         self._goes_on = tuple(goes_on)
+        self._limits, self._shared = limits, Shared(limits.in_all)
         self._door: Door | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, door: Door) -> Told:
         """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
         self._door = door
-        return await door.open(self._serve, limit=LONGEST_LINE)
+        refusal = _lines(told_error(LabFault("too many are connected to the control port")))
+        listener = Listener(self._protocol, self._limits, refusal=refusal)
+        self._limits = listener.limits
+        return await door.open(listener)
 
     async def close(self) -> None:
         """Stop listening, and end what is under way."""
@@ -60,26 +72,33 @@ class ControlPort:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _protocol(self) -> asyncio.BaseProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=PIECE), self._serve)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         assert self._door is not None
+        lines = Lines(reader, self._limits, self._shared)
         try:
-            while line := await _line(reader, writer):
-                await self._answer(self._door.admit(line), reader, writer)
-        except NotAdmitted as error:
-            await refuse(reader, writer, _line_of(told_error(error)) if error.message else b"")
-        except (ConnectionError, ValueError, asyncio.CancelledError) as error:
+            while line := await lines.next():
+                await self._answer(self._door.admit(line), lines, writer)
+        except NotHeard:
+            await hang_up(reader, writer)
+        except RigError as error:
+            await hang_up(reader, writer, _lines(told_error(error)))
+        except (ConnectionError, TimeoutError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
+            lines.close()
             self._tasks.discard(task)
             writer.close()
 
-    async def _answer(self, asked: Told, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, asked: Told, lines: Lines, writer: asyncio.StreamWriter) -> None:
         """Answer one request; what goes on ends when the peer hangs up."""
-        work = asyncio.ensure_future(self._tell_all(asked, writer))
-        gone = asyncio.ensure_future(_until_gone(reader, writer, half=asked.get("do") in self._goes_on))
+        work = asyncio.ensure_future(self._tell_all(asked, lines, writer))
+        gone = asyncio.ensure_future(_until_gone(lines, writer, half=asked.get("do") in self._goes_on))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -89,14 +108,15 @@ class ControlPort:
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _tell_all(self, asked: Told, writer: asyncio.StreamWriter) -> None:
+    async def _tell_all(self, asked: Told, lines: Lines, writer: asyncio.StreamWriter) -> None:
         try:
             model, handler = self._handlers[asked["do"]]
             request = model.model_validate(asked)
+            lines.is_known()
         except ValidationError as error:
             first = error.errors()[0]
             return await _write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
-        except (ValueError, TypeError, KeyError):
+        except (TypeError, KeyError):
             known = ", ".join(sorted(self._handlers))
             return await _write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
         try:
@@ -108,7 +128,7 @@ class ControlPort:
             log.exception("a request that cannot be")
             await _write(writer, told_error(Misuse(f"the request cannot be: {' '.join(str(error).split())}")))
         except (ArithmeticError, LookupError, OSError, TypeError) as error:
-            if isinstance(error, ConnectionError):
+            if isinstance(error, ConnectionError) or writer.transport.is_closing():
                 raise
             log.exception("a request that broke the server")
             await _write(writer, told_error(LabFault(f"the server itself broke: {type(error).__name__}: {error}")))
@@ -120,25 +140,22 @@ def told_error(error: RigError) -> Told:
     return {"done": True, "error": error.message, "hint": error.hint, "board": error.board, "status": status}
 
 
-async def _line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """The next request, empty at the end; one too long is answered, and is the last."""
-    try:
-        return await reader.readline()
-    except ValueError:
-        await refuse(reader, writer, _line_of(told_error(Misuse(f"a request is longer than {LONGEST_LINE:,} bytes"))))
-        return b""
-
-
-async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, half: bool) -> None:
+async def _until_gone(lines: Lines, writer: asyncio.StreamWriter, half: bool) -> None:
     """Wait until the peer hung up, or with `half` will send no more; what it sends meanwhile stays for later."""
-    while not writer.transport.is_closing() and not (half and reader.at_eof()):
+    while not writer.transport.is_closing() and not (half and lines.at_end):
         await asyncio.sleep(0.1)
 
 
 async def _write(writer: asyncio.StreamWriter, *told: Told) -> None:
-    writer.write(b"".join(map(_line_of, told)))
-    await writer.drain()
+    """Tell; whoever does not read it in time is hung up on. Raises TimeoutError then."""
+    writer.write(_lines(*told))
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            await writer.drain()
+    except TimeoutError:
+        writer.transport.abort()
+        raise
 
 
-def _line_of(told: Told) -> bytes:
-    return json.dumps(told).encode() + b"\n"
+def _lines(*told: Told) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in told)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from rig.limits import refuse_more
+
 
 class PlannedFault(Protocol):
     """What is to go wrong `times` times; 0 is until it is cleared."""
@@ -29,6 +31,7 @@ class FaultList(Generic[F]):
     def add(self, fault: F) -> None:
         """Let a fault happen when its time comes. Raises Misuse."""
         fault.check()
+        refuse_more(self._waiting, "faults")
         self._waiting.append(fault)
 
     def told(self) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from rig.formats.sntp import reply
+from rig.limits import refuse_more
 
 
 class TimeServer(asyncio.DatagramProtocol):
@@ -26,6 +27,7 @@ class TimeServer(asyncio.DatagramProtocol):
         """Let a client believe that it is `now`, in seconds since 1970, from here on; None: tell it the truth."""
         self.ahead.pop(client, None)
         if now is not None:
+            refuse_more(self.ahead, "clients with a time of their own")
             self.ahead[client] = now - time.time()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rig.errors import LabFault
 from rig.twin.flash import PowerLost
@@ -100,8 +101,7 @@ class BoardModel(ABC):
     def event(self, name: str) -> None:
         """Note something worth seeing; the oldest are forgotten."""
         self.events.append(Event(self.time, name))
-        if len(self.events) > MOST_EVENTS:
-            del self.events[: MOST_EVENTS // 10]
+        forget_oldest(self.events)
 
     def when_broken(self, tell: Callable[[LabFault], None]) -> None:
         """Tell somebody of a program that breaks, instead of raising it from whatever made the program go on."""
@@ -133,3 +133,9 @@ class BoardModel(ABC):
         self._stepper.stop(self.time)
         self.running = None
         self.event("power-off")
+
+
+def forget_oldest(past: list[Any]) -> None:
+    """Keep only so much of what was seen, a tenth at a time."""
+    if len(past) > MOST_EVENTS:
+        del past[: MOST_EVENTS // 10]

@@ -12,15 +12,18 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rig.control.door import Door, NotAdmitted, refuse
+from rig.control.door import Door, NotHeard, hang_up
 from rig.errors import RigError
+from rig.formats.json_object import is_whole
+from rig.limits import TWIN_CONTROL, Limits
+from rig.lines import PIECE, Lines, Shared
+from rig.listener import Listener
 from rig.twin.board_model import BoardModel
 from rig.twin.real_time import RealTime
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
-LONGEST_LINE = 64 * 1024
 #: More of the past is not shown.
 MOST_SHOWN = 1000
 #: What requests hold that is true or false, and nothing that would be taken for it.
@@ -30,15 +33,18 @@ SWITCHES = ("on", "pressed")
 class ControlServer:
     """Answers `{"do": name, …}` with what the handler called `name` returns, or `{"error": …}`."""
 
-    def __init__(self, handlers: Mapping[str, Handler]):
+    def __init__(self, handlers: Mapping[str, Handler], limits: Limits = TWIN_CONTROL):
         self._handlers = handlers
+        self._limits, self._shared = limits, Shared(limits.in_all)
         self._door: Door | None = None
         self._peers: set[asyncio.StreamWriter] = set()
 
     async def start(self, door: Door) -> dict[str, Any]:
         """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
         self._door = door
-        return await door.open(self._serve, limit=LONGEST_LINE)
+        listener = Listener(self._protocol, self._limits, refusal=_told({"error": "too many are connected"}))
+        self._limits = listener.limits
+        return await door.open(listener)
 
     def close(self) -> None:
         """Stop listening and drop every peer."""
@@ -53,34 +59,57 @@ class ControlServer:
             name = request["do"]
             handler = self._handlers[name]
         except (TypeError, KeyError):
-            return {"error": f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'}
+            return {"error": self._expected()}
         if wrong := [key for key in SWITCHES if not isinstance(request.get(key, True), bool)]:
             return {"error": f"{name}: {wrong[0]} is true or false, not {json.dumps(request[wrong[0]])}"}
         try:
             return handler(request)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ArithmeticError, ValueError, TypeError, LookupError) as error:
             return {"error": f"{name}: {type(error).__name__}: {error}"}
         except RigError as error:
             return {"error": f"{name}: {error}"}
 
+    def _expected(self) -> str:
+        return f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        reader = asyncio.StreamReader(limit=PIECE)
+        return asyncio.StreamReaderProtocol(reader, self._serve)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._door is not None
         self._peers.add(writer)
+        writer.transport.set_write_buffer_limits(high=self._limits.unread)
+        lines = Lines(reader, self._limits, self._shared)
         try:
-            while line := await reader.readline():
-                writer.write(_line_of(self.answer(self._door.admit(line))))
+            while line := await lines.next():
+                told = self.answer(self._door.admit(line))
+                if "error" not in told:
+                    lines.is_known()
+                writer.write(_told(told))
                 await writer.drain()
-        except NotAdmitted as error:
-            await refuse(reader, writer, _line_of({"error": str(error)}) if error.message else b"")
-        except (ConnectionError, ValueError, asyncio.CancelledError) as error:
+        except NotHeard:
+            await hang_up(reader, writer)
+        except RigError as error:
+            await hang_up(reader, writer, _told({"error": str(error)}))
+        except (ConnectionError, TimeoutError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
+            lines.close()
             self._peers.discard(writer)
             writer.close()
 
 
-def _line_of(told: dict[str, Any]) -> bytes:
-    return json.dumps(told).encode() + b"\n"
+def whole_number(request: Mapping[str, Any], key: str, within: range, default: int | None = None) -> int:
+    """A field that is a whole number. Raises ValueError for another one, KeyError where there is none."""
+    value = request[key] if default is None else request.get(key, default)
+    if not is_whole(value) or value not in within:
+        raise ValueError(f"{key} is a whole number from {within[0]} to {within[-1]}, not {json.dumps(value)[:80]}")
+    return value
+
+
+def _told(answer: Mapping[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
 
 
 def records(board: BoardModel, time: RealTime) -> Mapping[str, Handler]:

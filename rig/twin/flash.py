@@ -44,6 +44,13 @@ class PowerLost(Exception):
         self.k = k
 
 
+#: The most that a journal keeps: images of 16 MB several times over. A board that is written all night without a new
+#: start forgets the oldest.
+MOST_JOURNAL = 64 << 20
+#: What a run takes beside its data.
+_RUN_BYTES = 200
+
+
 class Journal:
     """The runs since power-on, numbered over all memories of a board: the ground truth of a cut.
 
@@ -53,6 +60,7 @@ class Journal:
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self._firsts: list[int] = []
+        self._bytes = 0
         self.next = 0
         self.fuse: tuple[int, Tear | None] | None = None
 
@@ -62,19 +70,31 @@ class Journal:
         self.runs.append(run)
         self._firsts.append(run.first)
         self.next += run.count
+        self._bytes += len(run.data) + _RUN_BYTES
+        if self._bytes > MOST_JOURNAL:
+            self._forget()
         return run
 
     def truncate(self, k: int) -> None:
         """Forget operations from `k` on: the run they belong to was ended there."""
         run = self.runs[-1]
         self.runs[-1] = replace(run, count=k - run.first, data=run.data[: (k - run.first) * run.unit])
+        self._bytes -= len(run.data) - len(self.runs[-1].data)
         self.next = k
 
     def operation(self, k: int) -> Run:
-        """Operation number `k`, materialised. Raises Misuse when there was none."""
-        if not 0 <= k < self.next:
+        """Operation number `k`, materialised. Raises Misuse when there was none, or it was forgotten."""
+        if not self._firsts or not self._firsts[0] <= k < self.next:
             raise Misuse(f"operation {k} is not in the journal of {self.next}")
         return self.runs[bisect_right(self._firsts, k) - 1].operation(k)
+
+    def _forget(self) -> None:
+        """Drop the older runs, a quarter of the whole; the last one stays."""
+        gone = 0
+        while self._bytes > MOST_JOURNAL * 3 // 4 and gone < len(self.runs) - 1:
+            self._bytes -= len(self.runs[gone].data) + _RUN_BYTES
+            gone += 1
+        del self.runs[:gone], self._firsts[:gone]
 
 
 class Nor:

@@ -7,15 +7,10 @@ import logging
 import socket
 from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+from rig.limits import SERIAL, Limits, in_force
+from rig.listener import Listener
 
-#: How much of what a client sends is looked at in one turn of the loop.
-PIECE = 1024
-#: A client that has this much unread gets no more until it reads.
-MOST_UNREAD = 1 << 20
-#: After how many seconds of silence a client is asked whether it is still there, how often, and how many times: a
-#: machine that vanished must not hold a line for ever.
-KEEPALIVE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
+log = logging.getLogger(__name__)
 
 
 class Client(asyncio.BufferedProtocol):
@@ -25,7 +20,8 @@ class Client(asyncio.BufferedProtocol):
         self._port = port
         self.received = received
         self.transport: asyncio.Transport | None = None
-        self._incoming = memoryview(bytearray(PIECE))
+        #: How much of what it sends is looked at in one turn of the loop.
+        self._incoming = memoryview(bytearray(port.limits.message))
         #: Whether it leaves unread what it is sent, and has lost some of it.
         self._reads, self._lost = True, False
 
@@ -33,10 +29,6 @@ class Client(asyncio.BufferedProtocol):
         """Count among the clients."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in KEEPALIVE:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
         self._port.arrived(self)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -76,11 +68,11 @@ class Client(asyncio.BufferedProtocol):
         self.settle()
 
     def say(self, data: bytes) -> None:
-        """Send; what comes while too much is waiting already is lost, and that is told once."""
+        """Send; a client that has too much unread gets no more until it reads, which is told once."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        if transport.get_write_buffer_size() + len(data) <= MOST_UNREAD:
+        if transport.get_write_buffer_size() + len(data) <= self._port.limits.unread:
             transport.write(data)
         elif not self._lost:
             self._lost = True
@@ -101,13 +93,18 @@ class ListeningPort:
     `full` tells whether the device has no room for more now: `breathe` must be called when that may have changed.
     """
 
-    def __init__(self, client: Callable[[ListeningPort], Client], full: Callable[[], bool] = lambda: False):
+    def __init__(
+        self,
+        client: Callable[[ListeningPort], Client],
+        full: Callable[[], bool] = lambda: False,
+        limits: Limits = SERIAL,
+    ):
         self.clients: set[Client] = set()
-        self.full = full
+        self.full, self.limits = full, in_force(limits)
         self._client = client
         self._address = ("127.0.0.1", 0)
         self._held: socket.socket | None = None
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._wanted = False
         self._settling: asyncio.Task[None] | None = None
 
@@ -131,7 +128,7 @@ class ListeningPort:
     def arrived(self, client: Client) -> None:
         """Count a client; one that was on its way when the port closed is too late."""
         self.clients.add(client)
-        if self._server is None:
+        if self._listener is None:
             client.hang_up()
 
     def say(self, data: bytes) -> None:
@@ -153,19 +150,19 @@ class ListeningPort:
             self._held.close()
 
     async def _settle(self) -> None:
-        while self._wanted != (self._server is not None):
+        while self._wanted != (self._listener is not None):
             if self._wanted:
                 held, self._held = self._held or _bound(self._address), None
-                loop = asyncio.get_running_loop()
-                self._server = await loop.create_server(lambda: self._client(self), sock=held)
+                self._listener = Listener(lambda: self._client(self), self.limits)
+                self._listener.serve(held)
             else:
                 self._hang_up()
                 self._held = _bound(self._address)
 
     def _hang_up(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for client in self.clients:
             client.hang_up()
 

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 PRESENCE_GROUP = ("224.0.1.187", 5683)
 #: How much may wait for a board that is busy.
 MOST_WAITING = 16 * 1024
+#: A server that leaves so much of what a board says unread is given up: boards have no memory for it.
+MOST_UNSENT = 256 * 1024
 #: How long a name nobody knows is asked for.
 UNKNOWN_SECONDS = 1.0
 UNKNOWN, UNREACHABLE = b"unknown", b"unreachable"
@@ -136,6 +138,8 @@ class Network:
                 self._opening = asyncio.get_running_loop().create_task(self._open(*what))
             case "send" if self._current is not None and self._current.transport is not None:
                 self._current.transport.write(what)
+                if self._current.transport.get_write_buffer_size() > MOST_UNSENT:
+                    self._current.reset()
             case "close":
                 self._leave(Connection.hang_up)
             case "vanish":

@@ -16,14 +16,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from aiohttp import web
-from pyModbusTCP.server import DataBank, ModbusServer
-
 from rig.control.address import ControlAddress, TcpAddress, read_control_address
 from rig.control.token import token_for
-from rig.control.web_pages import WebPages
-from rig.errors import LabFault, Misuse
-from rig.ports import free_port, taking
+from rig.errors import Misuse
+from rig.ports import taking
+from rig.twin.modbus import ModbusServer
+from rig.twin.shelly import ShellyServer
 
 log = logging.getLogger(__name__)
 
@@ -114,87 +112,40 @@ def _is_dead(sock: socket.socket) -> bool:
     return dead
 
 
-class _Coils(DataBank):  # type: ignore[misc]
+class _Channels:
     """Modbus coils that are the relay's channels."""
 
     def __init__(self, relay: Relay):
-        super().__init__(coils_size=len(relay.wires), d_inputs_size=0, h_regs_size=0, i_regs_size=0)
         self._relay = relay
 
-    def get_coils(self, address: int, number: int = 1, srv_info: Any = None) -> list[bool] | None:
-        """Read channels back; None (illegal address) beyond the last."""
-        states = self._relay.closed[address : address + number]
-        return states if len(states) == number else None
+    def read(self) -> Sequence[bool]:
+        """Where the contacts are."""
+        return self._relay.closed
 
-    def set_coils(self, address: int, bit_list: list[bool], srv_info: Any = None) -> bool | None:
-        """Switch channels; None (illegal address) beyond the last."""
-        if address + len(bit_list) > len(self._relay.wires):
-            return None
-        for offset, closed in enumerate(bit_list):
-            self._relay.switch(address + offset, bool(closed))
-        return True
+    def write(self, address: int, values: Sequence[bool]) -> None:
+        """Switch channels."""
+        for offset, closed in enumerate(values):
+            self._relay.switch(address + offset, closed)
 
 
 class RelayServers:
     """Both protocols around one relay; `names` are what HTTP clients may call this machine."""
 
     def __init__(self, relay: Relay, names: Sequence[str] = ()):
-        self.relay, self._names = relay, names
-        self._pages = WebPages()
-        self._modbus: ModbusServer | None = None
-        self._runner: web.AppRunner | None = None
+        self.relay = relay
+        self._modbus = ModbusServer(_Channels(relay))
+        self._shelly = ShellyServer(relay, names)
 
     async def start(self, host: str, modbus_port: int, http_port: int) -> dict[str, Any]:
         """Open both ports; returns the ready line. Raises LabFault when one is taken."""
-        modbus_port = modbus_port or free_port(host)
-        self._modbus = ModbusServer(host=host, port=modbus_port, no_block=True, data_bank=_Coils(self.relay))
-        try:
-            self._modbus.start()
-        except ModbusServer.NetworkError as error:
-            raise LabFault(
-                f"cannot listen on {host}:{modbus_port}: {error}", hint="is it free? Port 0 takes one that is"
-            ) from error
-        self._pages = WebPages(host, self._names)
-        app = web.Application()
-        app.router.add_post("/rpc", self._rpc)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, http_port)
-        with taking(host, http_port):
-            await site.start()
+        ready: dict[str, Any] = {"ready": True}
+        for name, server, port in (("modbus", self._modbus, modbus_port), ("http", self._shelly, http_port)):
+            with taking(host, port):
+                ready[name] = {"host": host, "port": await server.start(host, port)}
         await asyncio.to_thread(self.relay.rest)
-        return {
-            "ready": True,
-            "modbus": {"host": host, "port": modbus_port},
-            "http": {"host": host, "port": self._runner.addresses[0][1]},
-        }
+        return ready
 
     async def close(self) -> None:
         """Close both ports; contacts stay as they are."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._modbus is not None:
-            self._modbus.stop()
-
-    async def _rpc(self, request: web.Request) -> web.Response:
-        """Switch.Set and Switch.GetStatus of Shelly's Gen2 RPC over HTTP POST, for who is no web page."""
-        if reason := self._pages.refusal(request.headers):
-            return web.json_response({"error": {"code": 403, "message": reason}}, status=403)
-        try:
-            call = json.loads(await request.text())
-            method, channel = call["method"], int(call["params"]["id"])
-            if not 0 <= channel < len(self.relay.wires):
-                return self._reply(call, error={"code": -105, "message": f"no switch {channel!r}"})
-            if method == "Switch.Set":
-                was = self.relay.closed[channel]
-                self.relay.switch(channel, bool(call["params"]["on"]))
-                return self._reply(call, result={"was_on": was})
-            if method == "Switch.GetStatus":
-                return self._reply(call, result={"id": channel, "output": self.relay.closed[channel]})
-        except (ValueError, KeyError, TypeError) as error:
-            return web.json_response({"error": {"code": -103, "message": f"bad request: {error}"}}, status=400)
-        return self._reply(call, error={"code": 404, "message": f"no handler for {method!r}"})
-
-    def _reply(self, call: dict[str, Any], **content: dict[str, Any]) -> web.Response:
-        status = 500 if "error" in content else 200
-        return web.json_response({"id": call.get("id"), "src": "twin-relay", **content}, status=status)
+        await self._shelly.close()
+        self._modbus.close()

@@ -16,12 +16,15 @@ from typing import Protocol, cast
 
 from rig.formats import usbip
 from rig.formats.usb import Setup
+from rig.limits import USBIP, Limits
+from rig.listener import Listener, Stranger
 
 log = logging.getLogger(__name__)
 
 BUSID = "1-1"
 BUS, DEVICE = 1, 2
-MOST_PENDING = 256
+#: Transfers that wait, and the bytes of those that wait for a device at work.
+MOST_PENDING, MOST_WAITING = 256, 256 * 1024
 
 
 class UsbPort(Protocol):
@@ -60,16 +63,16 @@ def describe(device: bytes, configuration: bytes, selected: int) -> usbip.Export
 class UsbipServer:
     """Serves one port of USB; `changed` must be called whenever the device attaches, detaches or becomes idle."""
 
-    def __init__(self, port: UsbPort):
-        self.port = port
+    def __init__(self, port: UsbPort, limits: Limits = USBIP):
+        self.port, self.limits = port, limits
         self.importer: _Connection | None = None
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), host, port)
-        return cast(int, self._server.sockets[0].getsockname()[1])
+        self._listener = Listener(lambda: _Connection(self), self.limits)
+        self.limits = self._listener.limits
+        return await self._listener.start(host, port)
 
     def detached(self) -> None:
         """The device is gone or is another one now: its importer's connection closes at once."""
@@ -84,8 +87,8 @@ class UsbipServer:
     def close(self) -> None:
         """Stop listening and drop the importer."""
         self.detached()
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -98,14 +101,18 @@ class _Connection(asyncio.BufferedProtocol):
         self._read: Callable[[], bool] = self._read_operation
         self._waiting: deque[tuple[usbip.Submit, bytes]] = deque()
         self._parked: dict[int, usbip.Submit] = {}
+        #: Whether it leaves our answers unread: nothing more is answered until it reads.
+        self._reads = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._transport.set_write_buffer_limits(high=self._server.limits.unread)
+        self._stranger = Stranger(self._transport, self._server.limits.idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stranger.is_known()
         self._waiting.clear()
         if self._server.importer is self:
             self._server.importer = None
@@ -115,8 +122,22 @@ class _Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._buffer += self._incoming[:nbytes]
+        self._go_on()
+
+    def pause_writing(self) -> None:
+        self._reads = False
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._reads = True
+        self._transport.resume_reading()
+        self.serve_waiting()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what was asked, as long as the answers are read."""
         try:
-            while not self._transport.is_closing() and self._read():
+            while self._reads and not self._transport.is_closing() and self._read():
                 pass
         except usbip.ProtocolError as error:
             log.warning("USB/IP peer %s dropped: %s", self._transport.get_extra_info("peername"), error)
@@ -163,6 +184,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.close()
             return
         self._server.importer = self
+        self._stranger.is_known()
         self._read = self._read_command
         self._transport.write(usbip.op(usbip.REP_IMPORT) + describe(*descriptors, selected=0).pack())
 
@@ -183,9 +205,11 @@ class _Connection(asyncio.BufferedProtocol):
         del self._buffer[:size]
         if len(self._waiting) + len(self._parked) >= MOST_PENDING:
             raise usbip.ProtocolError(f"{MOST_PENDING} transfers are pending already")
+        if sum(len(each) for _, each in self._waiting) + len(data) > MOST_WAITING:
+            raise usbip.ProtocolError(f"{MOST_WAITING} bytes are pending already")
         if command.ep != 0:
             self._submit_to_endpoint(command)
-        elif self._waiting or self._server.port.busy:
+        elif self._waiting or not self._reads or self._server.port.busy:
             self._waiting.append((command, data))
         else:
             self._answer(command, data)
@@ -193,7 +217,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def serve_waiting(self) -> None:
         """Answer what waited for the device, until it is busy again."""
-        while self._waiting and not self._server.port.busy and self._server.importer is self:
+        while self._waiting and self._reads and not self._server.port.busy and self._server.importer is self:
             self._answer(*self._waiting.popleft())
 
     def _answer(self, command: usbip.Submit, data: bytes) -> None:

@@ -29,7 +29,7 @@ def test_without_power_the_console_is_silent(bench):
     bench.board.start()
     assert bench.board.is_alive(bench.board.timing.start)
     bench.board.power_off()
-    said = len(bench.board.console.text)
+    said = bench.board.console.size
     assert bench.board.console.wait_for_more(said, 0.5) == b""
 
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from https_lab import HOST, OTHER_HOST, HttpsLab, https_lab, read_all
 from nginx_lab import NginxLab, nginx_lab
 from spark_lab import CORE_ID, SERVER_KEY, SparkLab, spark_lab
+from tls_dial import tls_dial, tls_leaf
 
 from rig.formats.core_key_der import read_core_key
 from rig.formats.spark_handshake import ANSWER_SIZE, NONCE_SIZE, Credentials, introduce, is_signed
@@ -35,11 +36,7 @@ DOWNLOADED = "downloaded"
 
 
 def tls_shown(port: int, host: str) -> str:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    sock = socket.create_connection(("127.0.0.1", port), timeout=10)
-    with sock, context.wrap_socket(sock, server_hostname=host) as tls:
-        return sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
+    return sha256(tls_leaf(port, host)).hexdigest()
 
 
 class OfTls:
@@ -88,17 +85,13 @@ class OfTls:
         """Whether a client comes back into the session it had before something happened."""
         context = ssl.create_default_context(cafile=str(self.lab.ca))
         context.minimum_version = context.maximum_version = version
-        with self._dial(context, None) as first:
+        with tls_dial(self.lab.port, HOST, context) as first:
             first.sendall(f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
             read_all(first)
             session = first.session
         between()
-        with self._dial(context, session) as again:
+        with tls_dial(self.lab.port, HOST, context, session) as again:
             return bool(again.session_reused)
-
-    def _dial(self, context: ssl.SSLContext, session: ssl.SSLSession | None) -> ssl.SSLSocket:
-        sock = socket.create_connection(("127.0.0.1", self.lab.port), timeout=10)
-        return context.wrap_socket(sock, server_hostname=HOST, session=session)
 
 
 class UpdateServerHost(OfTls):

@@ -44,6 +44,9 @@ class Transport:
     def is_closing(self):
         return self.closing
 
+    def get_write_buffer_size(self):
+        return 0
+
 
 class Host:
     """Knows nobody; takes a Hello."""

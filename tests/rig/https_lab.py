@@ -18,6 +18,7 @@ from typing import Any
 from control_ports import door_in
 from installed import installed
 from loop_thread import LoopThread
+from tls_dial import tls_dial
 
 from rig.drivers.https_cloud import HttpsCloudClient
 from rig.servers.given_files import GivenFiles
@@ -103,12 +104,7 @@ class HttpsLab(LoopThread):
         context = settings.pop("context", None) or ssl.create_default_context(cafile=str(ca or self.ca))
         for name, value in settings.items():
             setattr(context, name, value)
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        try:
-            return context.wrap_socket(sock, server_hostname=host, session=session)
-        except BaseException:
-            sock.close()
-            raise
+        return tls_dial(self.port, host, context, session)
 
     def ask(self, text: str, *, plain: bool = False) -> bytes:
         """All that is said to a request that is written by hand."""

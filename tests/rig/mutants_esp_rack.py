@@ -13,7 +13,8 @@ from rig.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.boards.esp32_timing import Esp32Timing
 from rig.boards.golden import GoldenSet
 from rig.campaign.esp32_trial import HttpsUpdate
-from rig.drivers.console import ConsoleRecorder, Rfc2217Link
+from rig.drivers.console import ConsoleRecorder
+from rig.drivers.console_link import Rfc2217Link
 from rig.drivers.rom_loader import NO_PORT, RomLoader
 from rig.formats.otadata import read_records
 from rig.power import esp32_landing

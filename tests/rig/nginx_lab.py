@@ -17,6 +17,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from installed import installed, whole_path
+from tls_dial import tls_dial, tls_leaf
 from waiting import until
 
 from rig.ports import free_port
@@ -212,19 +213,11 @@ SetEnv HOME={folder}
 
     def dial(self, host: str = HOST, *, session: ssl.SSLSession | None = None, context: ssl.SSLContext | None = None):
         context = context or ssl.create_default_context(cafile=str(self.ca))
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        try:
-            return context.wrap_socket(sock, server_hostname=host, session=session)
-        except BaseException:
-            sock.close()
-            raise
+        return tls_dial(self.port, host, context, session)
 
     def leaf(self, host: str = HOST) -> bytes:
         """What one handshake shows, DER, whoever it leads to."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with self.dial(host, context=context) as sock:
-            return sock.getpeercert(binary_form=True) or b""
+        return tls_leaf(self.port, host)
 
     def close(self) -> None:
         pid = self.web / "nginx.pid"

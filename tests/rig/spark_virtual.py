@@ -83,6 +83,9 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._closing
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def abort(self) -> None:
         if not self._closing:
             self._closing = True

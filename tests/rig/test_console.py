@@ -17,7 +17,8 @@ from labgrid.resource import NetworkSerialPort
 from pexpect import TIMEOUT
 from waiting import until
 
-from rig.drivers.console import CONNECTED, LOST, ConsoleRecorder, RecordedConsoleDriver
+from rig.drivers.console import ConsoleRecorder, RecordedConsoleDriver
+from rig.drivers.recording import CONNECTED, LOST
 from rig.errors import LabFault, Misuse
 
 

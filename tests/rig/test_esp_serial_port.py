@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import until
 
+from rig.limits import SERIAL
+from rig.listener import KEEPALIVE
 from rig.twin.esp32.circuit import RELEASE_SECONDS, ResetCircuit
 from rig.twin.esp32.serial_port import misread
 from rig.twin.esp32.uart import MOST_WAITING
-from rig.twin.listening_port import KEEPALIVE, MOST_UNREAD, PIECE
 
 IAC, SB, SE, COM_PORT, SET_CONTROL = b"\xff", b"\xfa", b"\xf0", b"\x2c", b"\x05"
 RTS_ON, RTS_OFF = b"\x0b", b"\x0c"
@@ -148,7 +149,7 @@ def test_a_client_that_never_reads_takes_no_endless_memory(served, dialect):
         until(lambda: port.clients, "the client")
         (client,) = port.clients
         served.do(lambda: [served.board.uart.send(b"x" * 4096) for _ in range(4096)])
-        assert 0 < client.transport.get_write_buffer_size() <= MOST_UNREAD
+        assert 0 < client.transport.get_write_buffer_size() <= SERIAL.unread
 
 
 def test_a_bridge_without_power_is_gone_and_comes_back_on_the_same_port(served):
@@ -193,7 +194,7 @@ def test_what_a_busy_chip_has_no_room_for_waits_and_nothing_is_lost(served):
             while left:
                 left = left[client.send(left) :]
         assert left
-        assert MOST_WAITING <= len(uart.received) <= MOST_WAITING + PIECE
+        assert MOST_WAITING <= len(uart.received) <= MOST_WAITING + SERIAL.message
         taken = bytearray()
         client.setblocking(False)
         deadline = time.monotonic() + 20
@@ -220,7 +221,7 @@ def test_a_flood_at_another_rate_comes_in_small_pieces(served):
     with connected(served.rfc2217) as client:
         client.sendall(order(b"\x01", (1).to_bytes(4, "big")) + bytes(100_000))
         until(lambda: sum(pieces) >= 100_000, "what was sent")
-    assert max(pieces) <= 10 * PIECE
+    assert max(pieces) <= 10 * SERIAL.message
 
 
 def test_what_a_client_loses_is_told_once(served, caplog):

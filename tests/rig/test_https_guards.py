@@ -17,7 +17,7 @@ from rig.drivers.https_cloud import HttpsCloudClient
 from rig.errors import LabFault, Misuse
 from rig.firmware.manifest import Image
 from rig.lab.https_cloud import _published
-from rig.servers import control_port
+from rig.limits import CLOUD_CONTROL
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.identities import HostIdentities
 
@@ -231,7 +231,7 @@ def test_what_a_board_asked_for_is_found_among_what_many_others_did(lab):
 
 def test_a_request_without_end_is_refused_before_the_server_hangs_up(lab):
     with lab.client._address.dial(20) as sock:
-        sock.sendall(b'{"do": "list", "x": "' + b"a" * (control_port.LONGEST_LINE + 5_000_000) + b'"}\n')
+        sock.sendall(b'{"do": "list", "x": "' + b"a" * (CLOUD_CONTROL.message + 5_000_000) + b'"}\n')
         told = json.loads(sock.makefile("rb").readline())
     assert (told["status"], "longer than" in told["error"]) == (2, True)
 

@@ -13,7 +13,8 @@ RIG = Path(__file__).resolve().parents[2] / "rig"
 #: Low to high. Rooms on one line do not know each other.
 ORDER = [
     {"__init__", "errors"},
-    {"clock", "ports", "formats"},
+    {"clock", "ports", "formats", "kept", "limits"},
+    {"listener", "lines"},
     {"control"},
     {"firmware", "evidence"},
     {"twin", "drivers"},

@@ -14,7 +14,7 @@ from esp_rfc2217_server import redirector
 from esp_rfc2217_server.esp_port_manager import EspPortManager
 from waiting import until
 
-from rig.drivers.console import Rfc2217Link
+from rig.drivers.console_link import Rfc2217Link
 from rig.drivers.rom_loader import SerialAddress
 from rig.errors import Misuse
 from rig.lab import serial_by_hand

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from checks_spark_api import know
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from rest_lab import BOUNDARY, OTHER_ID, multipart, rest_lab
 from waiting import until
 
+from rig import limits
 from rig.control.web_pages import WebPages
 from rig.errors import Misuse
 from rig.formats.multipart import MalformedForm, read_boundary, read_multipart
-from rig.servers.spark.api import events, server
+from rig.servers.spark.api import events
 from rig.servers.spark.api.fields import LONGEST_BODY, read_body
 from rig.servers.spark.api.refusal import Refused
 from rig.servers.spark.api.token import AccessToken
@@ -66,7 +68,7 @@ BODIES = {
     "JSON without end": (JSON_BODY, b"[" * 100_000, "cannot be read"),
     "JSON in JSON": (JSON_BODY, b'{"name": {}}', "is no text"),
     "a number without end": (JSON_BODY, b'{"name": ' + b"9" * 5000 + b"}", "cannot be read"),
-    "half a character": (JSON_BODY, b'{"name": "\\ud800"}', "not UTF-8"),
+    "half a character": (JSON_BODY, b'{"name": "\\ud800"}', "half of a pair"),
 }
 
 
@@ -134,7 +136,7 @@ def test_a_line_that_only_begins_like_the_boundary_is_no_part():
 
 
 def test_who_sends_a_request_a_byte_at_a_time_is_hung_up_on(lab, monkeypatch):
-    monkeypatch.setattr(server, "LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setenv(limits.VARIABLE, "idle=0.3")
     with rest_lab(lab.folder / "slow") as slow, socket.create_connection(("127.0.0.1", slow.api_port)) as sock:
         sent = 0
         with contextlib.suppress(OSError):
@@ -146,13 +148,13 @@ def test_who_sends_a_request_a_byte_at_a_time_is_hung_up_on(lab, monkeypatch):
 
 
 def test_a_connection_too_many_is_hung_up_on_and_the_next_one_served(lab, monkeypatch):
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(lab.api._listener, "limits", replace(limits.SPARK_API, connections=4))
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(socket.create_connection(("127.0.0.1", lab.api_port)))
         until(lambda: lab.call(lambda: len(lab.api._runner.server.connections)) == 4, "four connections")
-        assert lab.raw(b"") == b""
-    until(lambda: lab.raw(head()), "room for a connection")
+        assert lab.raw(b"").startswith(b"HTTP/1.1 503 ")
+    until(lambda: not lab.raw(head()).startswith(b"HTTP/1.1 503 "), "room for a connection")
     assert lab.ask("GET", "/v1/devices").status == 200
 
 

@@ -147,6 +147,7 @@ def test_an_endless_line_ends_its_own_connection_only(start):
     _, ready = start()
     with dial(ready["control"]) as sock:
         sock.sendall(b"x" * 200_000)
+        assert b"longer than" in sock.recv(100)
         with contextlib.suppress(ConnectionResetError):
             assert sock.recv(10) == b""
     dial(ready["control"]).close()

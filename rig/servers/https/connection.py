@@ -7,6 +7,11 @@ from typing import Any
 
 from aiohttp import web
 
+from rig.limits import HTTPS
+
+#: A request's head may not have more: what a board asks has 1 KB.
+LONGEST_HEAD = HTTPS.message
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 #: How often it is looked whether a client that will send no more has been answered.
 LOOK_EVERY_SECONDS = 0.05
 
@@ -30,12 +35,24 @@ class HttpServer(web.Server):
 class HttpConnection(web.RequestHandler):
     """`sends_no_more` is how a client looks that has closed its half, or has gone."""
 
-    __slots__ = ("_refused", "sends_no_more")
+    __slots__ = ("_head", "_refused", "sends_no_more")
 
     def __init__(self, manager: HttpServer, refused: Refused, how: dict[str, Any]):
         super().__init__(manager, loop=manager._loop, **how)
         self._refused = refused
         self.sends_no_more = False
+        #: Bytes of a head that is not whole yet.
+        self._head = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client's; a head without end is its last."""
+        seen = self._request_count
+        super().data_received(data)
+        is_head = self._request_count == seen and self._current_request is None
+        self._head = self._head + len(data) if is_head else 0
+        if self._head > LONGEST_HEAD and self.transport is not None:
+            self.transport.write(TOO_LARGE)
+            self.force_close()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio wants to know who hangs up
         """The client will send no more; what it asked for before is answered first."""

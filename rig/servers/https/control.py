@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rig.errors import LabFault, Misuse
+from rig.errors import Misuse
+from rig.limits import CLOUD_CONTROL, refuse_more
+from rig.lines import Shared
 from rig.servers.control_port import ControlPort, Request, Told
 from rig.servers.given_files import GivenFiles
 from rig.servers.https import requests
 from rig.servers.https.check_in import device_id
+from rig.servers.https.event_queue import EventQueue
 from rig.servers.https.faults import Fault
 from rig.servers.https.identities import HostIdentities
 from rig.servers.https.policy import Release
@@ -43,6 +46,8 @@ class UpdateServerControl(ControlPort):
         given: GivenFiles | None = None,
     ):
         self._served, self._made, self._clock, self._given = server, made, clock, given or GivenFiles()
+        #: Events that wait for those who subscribed.
+        self._waiting = Shared(CLOUD_CONTROL.in_all)
         #: Names of identities that one client alone was to meet: they end with that.
         self._issued_for: dict[str, list[str]] = {}
         super().__init__(
@@ -185,6 +190,8 @@ class UpdateServerControl(ControlPort):
         return Identity.parse(chain, key)
 
     async def _group(self, request: requests.Group) -> AsyncIterator[Told]:
+        if request.name not in self._served.policy.groups:
+            refuse_more(self._served.policy.groups, "groups")
         self._served.policy.groups[request.name] = {device_id(device) for device in request.devices}
         yield {"done": True}
 
@@ -222,26 +229,23 @@ class UpdateServerControl(ControlPort):
 
     async def _events(self, request: requests.Events) -> AsyncIterator[Told]:
         """Events of a host and a device, and those that are nobody's. Raises LabFault for a reader far too slow."""
-        queue: asyncio.Queue[Told | None] = asyncio.Queue()
+        queue = EventQueue(MOST_QUEUED, self._waiting)
         host = request.host and request.host.lower()
         device = request.device and device_id(request.device)
 
         def take(event: Told) -> None:
             if (host and event["host"] not in (host, None)) or (device and event["device"] not in (device, None)):
                 return
-            if queue.qsize() < MOST_QUEUED:
-                queue.put_nowait(event)
-            elif queue.qsize() == MOST_QUEUED:
-                queue.put_nowait(None)
+            queue.put(event)
 
         unsubscribe = self._served.journal.subscribe(take)
         yield {"subscribed": True}
         try:
-            while (event := await queue.get()) is not None:
+            async for event in queue:
                 yield event
-            raise LabFault(f"events were lost: more than {MOST_QUEUED} were not read")
         finally:
             unsubscribe()
+            queue.close()
 
 
 def _host(host: EndpointHost) -> dict[str, Any]:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
+from rig.kept import Kept
+from rig.limits import MIB
+
 Event = dict[str, Any]
 Subscriber = Callable[[Event], None]
-#: Entries of each log that are kept.
-MOST_KEPT = 10_000
+#: Entries of each log that are kept, and what they take; one of a board takes 1 KB.
+MOST_KEPT, MOST_KEPT_BYTES = 10_000, 16 * MIB
+#: What is told of a text that a client sent, and of how many headers: none of a board's is longer, or has more.
+LONGEST_TEXT, MOST_HEADERS = 512, 48
 
 
 class Journal:
     """Hands events to subscribers as they happen; keeps what was asked, and who checked in."""
 
     def __init__(self) -> None:
-        self.requests: deque[Event] = deque(maxlen=MOST_KEPT)
-        self.check_ins: deque[Event] = deque(maxlen=MOST_KEPT)
+        self.requests = Kept(MOST_KEPT, MOST_KEPT_BYTES, size_of)
+        self.check_ins = Kept(MOST_KEPT, MOST_KEPT_BYTES, size_of)
         self._subscribers: list[Subscriber] = []
 
     def last(self, of: Iterable[Event], number: str, *, after: int, device: str | None, most: int) -> list[Event]:
@@ -41,3 +45,17 @@ class Journal:
         for subscriber in list(self._subscribers):
             subscriber({**told})
         return told
+
+
+def clipped(text: str) -> str:
+    """A client's text as it is told of."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
+
+
+def size_of(event: Event) -> int:
+    """About how many bytes an event takes in memory."""
+    texts = [value for value in event.values() if isinstance(value, str)]
+    for inner in event.values():
+        if isinstance(inner, dict):
+            texts += [*inner, *map(str, inner.values())]
+    return 600 + sum(60 + len(text) for text in texts)

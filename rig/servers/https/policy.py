@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rig.errors import Misuse
+from rig.limits import refuse_more
 from rig.servers.https.shelf import Published
 
 
@@ -53,6 +54,7 @@ class Policy:
             raise Misuse("a release needs a version", hint="as devices report it")
         if not 0 <= release.percentage <= 100:
             raise Misuse(f"{release.percentage} % of all devices cannot be")
+        refuse_more([each for releases in self.products.values() for each in releases], "releases")
         older = [other for other in self.products.get(product, []) if not release.replaces(other)]
         self.products[product] = [release, *older]
 

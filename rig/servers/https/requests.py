@@ -66,7 +66,7 @@ class Clock(Request):
     """What a client is told of the time, from now on; None: the truth."""
 
     client: ClientAddress
-    now: float | None = Field(default=None, strict=False, allow_inf_nan=False, ge=0, lt=1 << 33)
+    now: float | None = Field(default=None, allow_inf_nan=False, ge=0, lt=1 << 33)
 
 
 class Issue(Request):
@@ -86,7 +86,7 @@ class Tls(Request):
     minimum: str | None = None
     maximum: str | None = None
     ciphers: str | None = None
-    delay: float | None = Field(default=None, strict=False)
+    delay: float | None = None
 
 
 class WithFile(Request):
@@ -113,7 +113,7 @@ class Release(WithFile):
 
     product: str
     version: str
-    percentage: float = Field(default=100, strict=False)
+    percentage: float = 100
     groups: list[str] = Field(default_factory=list)
     devices: list[str] = Field(default_factory=list)
 
@@ -141,7 +141,7 @@ class Fault(Request):
     device: str | None = None
     host: str | None = None
     times: int = 1
-    lasts: float = Field(default=0, strict=False)
+    lasts: float = 0
     to: str | None = None
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from aiohttp import web
 
 from rig.errors import Misuse
+from rig.limits import HTTPS, Limits, in_force, refuse_more
+from rig.listener import Listener
 from rig.servers.https.answer import Answer, answer_to
 from rig.servers.https.body import Cut, Sending
 from rig.servers.https.check_in import CheckIn, device_in, read_check_in
 from rig.servers.https.connection import HttpServer
 from rig.servers.https.faults import ANSWER_FAULTS, BODY_FAULTS, HEAD_FAULTS, Fault, Faults
-from rig.servers.https.journal import Event, Journal
+from rig.servers.https.journal import MOST_HEADERS, Event, Journal, clipped
 from rig.servers.https.policy import Policy
 from rig.servers.https.shelf import Shelf
 from rig.trust.identity import Identity
@@ -28,8 +29,9 @@ from rig.trust.tls.handshake import Handshake
 
 log = logging.getLogger(__name__)
 
-#: A client that neither asks nor leaves is dropped.
-IDLE_SECONDS = 60.0
+#: A line of a request's head: no board's is longer, whatever its path says.
+LONGEST_FIELD = 4096
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 #: Header values that are nobody's business.
 SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization")
 
@@ -37,7 +39,8 @@ SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization")
 class UpdateServer:
     """Serves `shelf` and `policy` to boards, as every host of `hosts`; `identities` are those it can show, by name."""
 
-    def __init__(self, hosts: Mapping[str, Identity], settings: TlsSettings | None = None):
+    def __init__(self, hosts: Mapping[str, Identity], settings: TlsSettings | None = None, limits: Limits = HTTPS):
+        self._limits = in_force(limits)
         self.journal = Journal()
         self.faults = Faults()
         self.shelf = Shelf()
@@ -51,11 +54,13 @@ class UpdateServer:
             access_log=None,
             logger=quiet,
             handler_cancellation=True,
-            keepalive_timeout=IDLE_SECONDS,
+            keepalive_timeout=self._limits.idle,
             lingering_time=1.0,
+            max_line_size=LONGEST_FIELD,
+            max_field_size=LONGEST_FIELD,
         )
-        self.endpoint = Endpoint(hosts, self._web, settings=settings, tell=self._shook)
-        self._plain: asyncio.Server | None = None
+        self.endpoint = Endpoint(hosts, self._web, settings=settings, tell=self._shook, limits=self._limits)
+        self._plain: Listener | None = None
         self._numbers = count(1)
 
     async def start(self, host: str, port: int) -> int:
@@ -64,8 +69,8 @@ class UpdateServer:
 
     async def start_plain(self, host: str, port: int) -> int:
         """Listen without TLS too; returns the port. Raises OSError when it is taken."""
-        self._plain = await asyncio.get_running_loop().create_server(self._web, host, port, backlog=1024)
-        return int(self._plain.sockets[0].getsockname()[1])
+        self._plain = Listener(self._web, self._limits, refusal=BUSY)
+        return await self._plain.start(host, port)
 
     async def close(self) -> None:
         """Stop listening, and hang up on everybody."""
@@ -94,6 +99,7 @@ class UpdateServer:
         """Raises Misuse where an identity, or a host, is called so already."""
         if name.lower() in self.endpoint.hosts:
             raise Misuse(f"{name} is a host: its first identity is called so")
+        refuse_more(self.identities, "identities")
         if name.lower() in self.identities:
             raise Misuse(f"an identity is called {name} already", hint="swap to it, or name another")
 
@@ -167,17 +173,17 @@ class UpdateServer:
         host = named.lower() if named.lower() in self.endpoint.hosts else None
         told = self.journal.tell(
             "request",
-            host or (shook.host if shook is not None else named.lower() or None),
+            host or (shook.host if shook is not None else clipped(named.lower()) or None),
             check_in.device if check_in is not None else device_in(request.path),
             request=next(self._numbers),
             handshake=shook.number if shook is not None else None,
             server_name=shook.hello.server_name if shook is not None and shook.hello is not None else None,
             peer=peer,
             method=request.method,
-            path=request.path_qs,
+            path=clipped(request.path_qs),
             http=f"{request.version.major}.{request.version.minor}",
-            range=headers.get("range"),
-            headers={name: "…" if name in SECRET_HEADERS else value for name, value in headers.items()},
+            range=clipped(headers["range"]) if "range" in headers else None,
+            headers=_told_of(headers),
         )
         self.journal.requests.append(told)
         return told
@@ -215,7 +221,7 @@ class UpdateServer:
 
     def _check_in(self, asked: Event, check_in: CheckIn, answer: Answer) -> None:
         content = {
-            **{name: value for name, value in asdict(check_in).items() if name != "device"},
+            **_clipped_all({name: value for name, value in asdict(check_in).items() if name != "device"}),
             "request": asked["request"],
             "handshake": asked["handshake"],
             "time": time.time(),
@@ -251,6 +257,23 @@ def _who(request: web.BaseRequest) -> tuple[Handshake | None, str]:
         return None, "?"
     address = request.transport.get_extra_info("peername")
     return request.transport.get_extra_info("handshake"), f"{address[0]}:{address[1]}" if address else "?"
+
+
+def _told_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """A request's headers as they are told of: not all of too many, nothing long, and no secret."""
+    told = {
+        clipped(name): "…" if name in SECRET_HEADERS else clipped(value)
+        for name, value in islice(headers.items(), MOST_HEADERS)
+    }
+    return told if len(headers) <= MOST_HEADERS else {**told, "…": f"{len(headers) - MOST_HEADERS} more"}
+
+
+def _clipped_all(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts of a check-in, however deep, as they are told of."""
+    return {
+        name: clipped(value) if isinstance(value, str) else _clipped_all(value) if isinstance(value, dict) else value
+        for name, value in told.items()
+    }
 
 
 def _wrong_answer(fault: Fault) -> Answer:

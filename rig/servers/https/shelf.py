@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from rig.errors import Misuse
+from rig.limits import MIB, refuse_more
 
-#: More than the largest flash of an ESP32.
-MOST_BYTES = 32 * 1024 * 1024
+#: More than the largest flash of an ESP32; and of all files, a release for each of a rack's kinds and the one before.
+MOST_BYTES, MOST_BYTES_IN_ALL = 32 * MIB, 512 * MIB
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Shelf:
         path = path if path.startswith("/") else f"/{path}"
         if not path.isascii() or not path.isprintable() or set(path) & set(" ?#"):
             raise Misuse(f"no file can be at {path!r}", hint="as in a URL: %20 for a blank")
+        others = [each for where, each in self.files.items() if where != unquote(path)]
+        refuse_more(others, "files")
+        if sum(len(each.data) for each in others) + len(data) > MOST_BYTES_IN_ALL:
+            raise Misuse(
+                f"there is no room for {path}: {MOST_BYTES_IN_ALL >> 20} MB in all", hint="withdraw some first"
+            )
         file = self.files[unquote(path)] = Published(path, data)
         return file
 

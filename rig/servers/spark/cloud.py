@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rig.errors import LabFault, Misuse, RigError
 from rig.formats.spark_handshake import Introduction, read_introduction
 from rig.formats.spark_messages import Hello
-from rig.ports import room_for_connections
+from rig.limits import SPARK_DEVICES, Limits, refuse_more
+from rig.listener import Listener
 from rig.servers.spark.chunks import Sent
 from rig.servers.spark.connection import Connection
 from rig.servers.spark.core_keys import CoreKeys, checked_core_id
@@ -39,7 +40,14 @@ AWAY_SECONDS = 120.0
 class SparkCloud:
     """Serves Cores whose keys `core_keys` knows with the identity `key`."""
 
-    def __init__(self, key: rsa.RSAPrivateKey, core_keys: CoreKeys, *, random: Callable[[int], bytes] = os.urandom):
+    def __init__(
+        self,
+        key: rsa.RSAPrivateKey,
+        core_keys: CoreKeys,
+        *,
+        random: Callable[[int], bytes] = os.urandom,
+        limits: Limits = SPARK_DEVICES,
+    ):
         self.key, self.core_keys, self.random = key, core_keys, random
         self.bus = EventBus()
         self.faults = Faults()
@@ -50,17 +58,17 @@ class SparkCloud:
         #: Keys that single Cores are to meet instead.
         self._own_keys: dict[str, rsa.RSAPrivateKey] = {}
         self._connections: set[Connection] = set()
-        self._most_connections = room_for_connections()
-        self._server: asyncio.Server | None = None
+        self._limits = limits
+        self._listener: Listener | None = None
         self._watch: asyncio.Task[None] | None = None
         self._arrivals: dict[str, list[asyncio.Future[Session]]] = {}
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self.accept, host, port, backlog=1024)
-        self._watch = loop.create_task(self.watch_silence())
-        return int(self._server.sockets[0].getsockname()[1])
+        self._listener = Listener(self.accept, self._limits, refused=self._too_many)
+        port = await self._listener.start(host, port)
+        self._watch = asyncio.get_running_loop().create_task(self.watch_silence())
+        return port
 
     def accept(self) -> asyncio.Protocol:
         """Who serves the next connection: through a network that misbehaves, when one is planned."""
@@ -71,8 +79,8 @@ class SparkCloud:
         """Stop listening, and hang up on everybody."""
         if self._watch is not None:
             self._watch.cancel()
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for connection in list(self._connections):
             connection.close("the cloud was closed")
 
@@ -81,6 +89,8 @@ class SparkCloud:
         if core_id is None:
             self.key = key
         else:
+            if checked_core_id(core_id) not in self._own_keys:
+                refuse_more(self._own_keys, "keys of single Cores")
             self._own_keys[checked_core_id(core_id)] = key
         self.bus.tell("key-swapped", core_id)
 
@@ -209,9 +219,11 @@ class SparkCloud:
     def connected(self, connection: Connection) -> None:
         """Somebody connected."""
         self._connections.add(connection)
-        if len(self._connections) > self._most_connections:
-            connection.close("too many connections")
         self.bus.tell("connected", None, peer=connection.peer)
+
+    def _too_many(self, peer: str) -> None:
+        """Somebody connected for whom there is no room."""
+        self.bus.tell("handshake-failed", None, peer=peer, reason="too many connections")
 
     def introduced(self, connection: Connection, hello: Hello) -> Session | None:
         """A Core proved who it is: whatever session it had before is over."""

@@ -24,9 +24,12 @@ from rig.formats.spark_handshake import (
     answer,
 )
 from rig.formats.spark_messages import Hello
+from rig.limits import SPARK_DEVICES, in_force
 
+#: A Core has some 10 KiB for what it has not read; an update's chunks all at once are 108 KiB.
+MOST_UNREAD = 4 * SPARK_DEVICES.unread
 #: The reference server's: for each step of the handshake, and for the whole.
-STEP_SECONDS, HANDSHAKE_SECONDS = 30.0, 120.0
+STEP_SECONDS, HANDSHAKE_SECONDS = in_force(SPARK_DEVICES).idle, 120.0
 
 
 class Host(Protocol):
@@ -102,7 +105,6 @@ class Connection(asyncio.Protocol):
         self.peer = f"{address[0]}:{address[1]}" if address else "?"
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._host.connected(self)
         self._deadlines = [
             self._loop.call_later(seconds, self.refuse, f"nothing for {seconds:.0f} s")
@@ -128,6 +130,16 @@ class Connection(asyncio.Protocol):
         except Malformed as error:
             self.refuse(str(error))
 
+    def pause_writing(self) -> None:
+        """The Core leaves what it is sent unread: it is not listened to until it reads."""
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def connection_lost(self, error: Exception | None) -> None:
         """It is over."""
         self._cancel_deadlines()
@@ -143,6 +155,8 @@ class Connection(asyncio.Protocol):
         """Send a message; without a connection it goes nowhere."""
         if self._sealer is not None and self.transport is not None and not self.transport.is_closing():
             self.transport.write(self._sealer.seal(plain))
+            if self.transport.get_write_buffer_size() > MOST_UNREAD:
+                self.close("it does not read what it is sent")
 
     def close(self, reason: str) -> None:
         """Hang up."""

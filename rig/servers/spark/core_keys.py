@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
 from rig.firmware.given_file import read_given
+from rig.limits import refuse_more
 from rig.trust.core_key import CORE_BITS, EXPONENT, reads_right
 
 #: A file with a key has a few hundred bytes.
@@ -51,6 +52,8 @@ class CoreKeys:
         """Remember a Core's key, from the public half or from the pair. Raises Misuse for one that no Core reads."""
         key = read_core_public_key(content, core_id)
         path = self.folder / f"{checked_core_id(core_id)}.pub.pem"
+        if not path.exists():
+            refuse_more(self.known(), "Cores")
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         fresh = path.with_suffix(".new")
         try:

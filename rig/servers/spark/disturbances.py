@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from rig.errors import Misuse
+from rig.limits import refuse_more
 
 Kind = Literal["hold", "delay", "split", "merge", "cut"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -55,6 +56,7 @@ class Disturbances:
     def add(self, disturbance: Disturbance) -> None:
         """Let it happen when its time comes. Raises Misuse."""
         disturbance.check()
+        refuse_more(self._waiting, "disturbances")
         self._waiting.append(disturbance)
 
     def clear(self, core: str | None = None) -> None:

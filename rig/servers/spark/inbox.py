@@ -13,6 +13,8 @@ from rig.servers.spark.session import Session
 
 #: Messages that are no part of an update.
 _OTHERS = (b"e", b"E", b"t")
+#: An update of the largest image has 864 chunks: nobody waits with so many answers.
+MOST_WAITING = 2048
 
 #: Is given a message; answers whether this was the last one it wants. May raise RigError.
 Taker = Callable[[Message], bool]
@@ -94,6 +96,8 @@ class Inbox:
         self._last = self._loop.time()
         if self._taker is None:
             self._came.append(message)
+            if len(self._came) > MOST_WAITING:
+                self._session.connection.close("says more than an update has room for")
         else:
             self._hand(message)
         return message.code == Code.GET

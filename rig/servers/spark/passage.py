@@ -110,6 +110,11 @@ class Line:
         self._late: deque[Late] = deque()
         self._opens = self._delay = 0.0
 
+    @property
+    def held(self) -> int:
+        """Bytes that are on their way."""
+        return sum(len(each.data) for each in self._late)
+
     def put(self, data: bytes, now: float, disturbance: Disturbance | None = None) -> None:
         """A message arrives at this end; what happens to it is known by now."""
         kind, seconds = (disturbance.kind, disturbance.seconds) if disturbance is not None else ("", 0.0)

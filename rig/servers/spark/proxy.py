@@ -14,6 +14,9 @@ from rig.servers.spark.disturbances import Disturbances
 from rig.servers.spark.events import EventBus
 from rig.servers.spark.passage import Cutter, Line, Names
 
+#: More on its way in one direction is nobody's update.
+MOST_HELD = 1 << 20
+
 
 class Proxy(asyncio.Protocol):
     """Passes on what the socket and `connection` send, one connection's life long."""
@@ -43,6 +46,14 @@ class Proxy(asyncio.Protocol):
         self._ended.append(error)
         self._go_on()
 
+    def pause_writing(self) -> None:
+        """The Core does not read."""
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._connection.resume_writing()
+
     def said(self, data: bytes) -> None:
         """The cloud said something."""
         self._pass(self._cut_to_core, self._to_core, data)
@@ -62,6 +73,9 @@ class Proxy(asyncio.Protocol):
                     self.hang_up()
                     return
             line.put(message, self._loop.time(), disturbance)
+            if line.held > MOST_HELD:
+                self.hang_up()
+                return
         self._go_on()
 
     def _go_on(self) -> None:
@@ -98,6 +112,21 @@ class Inside(asyncio.Transport):
     def abort(self) -> None:
         """Hang up."""
         self._proxy.hang_up()
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the system has not taken yet."""
+        outside = self._proxy.outside
+        return 0 if outside is None else outside.get_write_buffer_size()
+
+    def pause_reading(self) -> None:
+        """Take nothing from the Core until told otherwise."""
+        if not self.is_closing() and self._proxy.outside is not None:
+            self._proxy.outside.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take again what it says."""
+        if not self.is_closing() and self._proxy.outside is not None:
+            self._proxy.outside.resume_reading()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """As the socket's own."""

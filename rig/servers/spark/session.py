@@ -7,13 +7,13 @@ Every request carries one token, because a Core takes the fourth byte for it; an
 from __future__ import annotations
 
 import asyncio
-import json
 import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
 from rig.errors import DeviceFault, LabFault, Misuse
+from rig.formats.json_object import read_object
 from rig.formats.spark_coap import Code, Malformed, Message, Option, Type, path
 from rig.formats.spark_messages import (
     BOOLEAN,
@@ -79,7 +79,7 @@ class Session:
         """Functions, and variables by type: `{"f": [...], "v": {name: "int32"}}`."""
         answer = await self._ask(Code.GET, path(b"d"))
         try:
-            told = json.loads((answer.payload or b"").decode("latin-1"))
+            told = read_object((answer.payload or b"").decode("latin-1"))
             functions = list(map(str, told["f"]))
             variables = {str(name): TYPES.get(kind, str(kind)) for name, kind in dict(told["v"]).items()}
         except (ValueError, TypeError, KeyError) as error:

@@ -33,8 +33,8 @@ class Shown(Protocol):
 class Host(Protocol):
     """What a connection needs of its endpoint."""
 
-    def connected(self, connection: TlsConnection) -> bool:
-        """Somebody connected; says whether there is room for them."""
+    def connected(self, connection: TlsConnection) -> None:
+        """Somebody connected."""
 
     def choose(self, hello: ClientHello | None, handshake: Handshake) -> Shown:
         """What this client is to meet, from now on; notes it in the record."""
@@ -71,10 +71,8 @@ class TlsConnection(asyncio.Protocol):
         self.tcp = transport
         address = transport.get_extra_info("peername")
         self.handshake.peer = f"{address[0]}:{address[1]}" if address else "?"
-        if self._host.connected(self):
-            self._timer = self._loop.call_later(HANDSHAKE_SECONDS, self._give_up, "timeout", "not through in time")
-        else:
-            self._give_up("closed", "too many connections")
+        self._host.connected(self)
+        self._timer = self._loop.call_later(HANDSHAKE_SECONDS, self._give_up, "timeout", "not through in time")
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client's."""

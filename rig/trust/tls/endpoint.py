@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import deque
+import time
 from collections.abc import Callable, Mapping
 from itertools import count
 
 from rig.errors import Misuse
 from rig.formats.tls_records import ClientHello
-from rig.ports import room_for_connections
+from rig.kept import Kept
+from rig.limits import HTTPS, MIB, MOST_ENTRIES, Limits
+from rig.listener import Listener
 from rig.trust.identity import Identity
 from rig.trust.tls.connection import TlsConnection
 from rig.trust.tls.context import TlsSettings, load_identity
 from rig.trust.tls.handshake import Handshake
 
-#: Handshakes that are remembered.
-MOST_REMEMBERED = 10_000
+#: Handshakes that are remembered, and what they take; one of a usual client takes 2 KB.
+MOST_REMEMBERED, MOST_REMEMBERED_BYTES = 10_000, 16 * MIB
 #: How much the system may hold for a peer that has not read it: little, so that what we sent is nearly what came.
 SEND_BUFFER = 8192
 
@@ -68,33 +70,31 @@ class Endpoint:
         *,
         settings: TlsSettings | None = None,
         tell: Callable[[Handshake], None] = lambda _handshake: None,
+        limits: Limits = HTTPS,
     ):
         if not hosts:
             raise Misuse("an endpoint needs a host to be")
         settings = settings or TlsSettings()
         self.hosts = {name.lower(): EndpointHost(name.lower(), who, settings) for name, who in hosts.items()}
-        self.handshakes: deque[Handshake] = deque(maxlen=MOST_REMEMBERED)
+        self.handshakes = Kept(MOST_REMEMBERED, MOST_REMEMBERED_BYTES, Handshake.size)
         self.application = application
         self._tell = tell
         #: What one client alone meets, by its address and the host's name.
         self._alone: dict[tuple[str, str], EndpointHost] = {}
         self._numbers = count(1)
         self._connections: set[TlsConnection] = set()
-        self._most_connections = room_for_connections()
-        self._server: asyncio.Server | None = None
+        self._limits = limits
+        self._listener: Listener | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: TlsConnection(self, next(self._numbers)), host, port, backlog=1024
-        )
-        return int(self._server.sockets[0].getsockname()[1])
+        self._listener = Listener(lambda: TlsConnection(self, next(self._numbers)), self._limits, refused=self._refused)
+        return await self._listener.start(host, port)
 
     def close(self) -> None:
         """Stop listening, and hang up on everybody."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for connection in list(self._connections):
             connection.abort()
 
@@ -138,8 +138,11 @@ class Endpoint:
 
     def _keep(self, host: EndpointHost, client: str | None) -> None:
         """A client meets this alone from now on, whatever becomes of what everybody meets."""
-        if client is not None:
-            self._alone[client, host.name] = host
+        if client is None:
+            return
+        if (client, host.name) not in self._alone and len(self._alone) >= MOST_ENTRIES:
+            raise Misuse("too many clients meet something of their own", hint="forget some")
+        self._alone[client, host.name] = host
 
     def forget(self, client: str) -> None:
         """Show a client again what everybody meets."""
@@ -147,11 +150,16 @@ class Endpoint:
 
     # -- what connections need -----------------------------------------------------------------------------------------
 
-    def connected(self, connection: TlsConnection) -> bool:
-        """Somebody connected; says whether there is room for them."""
+    def connected(self, connection: TlsConnection) -> None:
+        """Somebody connected."""
         self._connections.add(connection)
         tune(connection.tcp)
-        return len(self._connections) <= self._most_connections
+
+    def _refused(self, peer: str) -> None:
+        """One connection too many: it has its record, too."""
+        handshake = Handshake(next(self._numbers), peer, time.monotonic_ns())
+        handshake.outcome, handshake.reason = "closed", "too many connections"
+        self.shook(handshake)
 
     def choose(self, hello: ClientHello | None, handshake: Handshake) -> EndpointHost:
         """The host a client dialled, as it is now."""

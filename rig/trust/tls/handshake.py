@@ -53,6 +53,12 @@ class Handshake:
         """The address it came from, without its port."""
         return self.peer.rpartition(":")[0]
 
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        hello = self.hello
+        offered = 0 if hello is None else 36 * (len(hello.ciphers) + len(hello.versions)) + len(hello.server_name or "")
+        return 1000 + offered
+
     def told(self) -> dict[str, Any]:
         """As JSON: versions and suites by name, best first."""
         hello = self.hello

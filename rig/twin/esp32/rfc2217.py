@@ -9,6 +9,7 @@ from typing import Any
 
 from serial.rfc2217 import IAC, SE, PortManager
 
+from rig.listener import Stranger
 from rig.twin.listening_port import Client, ListeningPort
 
 _END_OF_ORDER = IAC + SE
@@ -80,7 +81,10 @@ class Lines:
 
 
 class Rfc2217Client(Client):
-    """A connection whose telnet part is taken out of what comes, and put into what goes."""
+    """A connection whose telnet part is taken out of what comes, and put into what goes.
+
+    Whoever does not negotiate in time is hung up on: every client of RFC 2217 does at once.
+    """
 
     def __init__(self, port: ListeningPort, received: Callable[[bytes], None], lines: Lines):
         super().__init__(port, received)
@@ -90,12 +94,15 @@ class Rfc2217Client(Client):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to negotiate."""
         super().connection_made(transport)
+        assert self.transport is not None
+        self._stranger = Stranger(self.transport, self._port.limits.idle)
         self._lines.users += 1
         self._manager = PortManager(self._lines, self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The last one lets the lines fall."""
         super().connection_lost(error)
+        self._stranger.is_known()
         self._lines.users -= 1
         if not self._lines.users:
             self._lines.drop()
@@ -112,6 +119,8 @@ class Rfc2217Client(Client):
                 return
             if rest:
                 self.received(rest)
+        if IAC in data:
+            self._stranger.is_known()
         if len(self._manager.suboption or b"") > _LONGEST_ORDER:
             self.hang_up()
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import json
+from dataclasses import asdict, fields
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from rig.formats import spark_flash as layout
-from rig.twin.control import MOST_SHOWN, ControlServer, records
+from rig.limits import refuse_more
+from rig.twin.control import MOST_SHOWN, ControlServer, records, whole_number
 from rig.twin.real_time import RealTime
 from rig.twin.spark_core.core import Core
 from rig.twin.spark_core.radio import Eeprom
+
+#: What the files of the EEPROM hold of what can be named.
+MOST_EEPROM = 2048
+#: So often a cell fails that fails for ever.
+MOST_TIMES = 1_000_000
+_EEPROM = TypeAdapter(Eeprom)
 
 
 class CoreControls:
@@ -77,22 +87,28 @@ class CoreControls:
     def _radio(self, request: dict[str, Any]) -> dict[str, Any]:
         """Show the radio's EEPROM, after changing the fields that are named."""
         eeprom = self._core.radio.eeprom
-        known = {entry.name for entry in fields(Eeprom)}
         changes = {key: value for key, value in request.items() if key != "do"}
+        known = {entry.name for entry in fields(Eeprom)}
         if unknown := set(changes) - known:
             raise KeyError(f"the EEPROM has no {sorted(unknown)[0]}")
+        if len(json.dumps(changes)) > MOST_EEPROM:
+            raise ValueError(f"the EEPROM holds {MOST_EEPROM} bytes")
         for key, value in changes.items():
-            if not isinstance(value, type(getattr(eeprom, key))) and key != "mac":
+            if type(value) is not type(getattr(eeprom, key)) and key != "mac":
                 raise TypeError(f"{key} is not {value!r}")
-            setattr(eeprom, key, value)
+        told = _EEPROM.validate_python({**asdict(eeprom), **changes})
+        for key in changes:
+            setattr(eeprom, key, getattr(told, key))
         if changes:
             self._core.radio.on_change()
         return eeprom.as_dict()
 
     def _wear(self, request: dict[str, Any]) -> dict[str, Any]:
         """Let a cell of the external flash fail to be written, `times` times."""
-        address, times = int(request["address"]), int(request.get("times", 1))
-        if not 0 <= address < layout.EXTERNAL_SIZE:
-            raise ValueError(f"{address:#x} is not in the external flash")
-        self._core.memory.worn_out[address] = times
-        return {"worn_out": {f"{place:#x}": left for place, left in self._core.memory.worn_out.items() if left}}
+        address = whole_number(request, "address", range(layout.EXTERNAL_SIZE))
+        times = whole_number(request, "times", range(MOST_TIMES + 1), default=1)
+        worn_out = self._core.memory.worn_out
+        if address not in worn_out:
+            refuse_more(worn_out, "worn cells")
+        worn_out[address] = times
+        return {"worn_out": {f"{place:#x}": left for place, left in worn_out.items() if left}}

@@ -12,7 +12,7 @@ from rig.errors import Misuse
 from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
-from rig.twin.board_model import BoardModel
+from rig.twin.board_model import BoardModel, forget_oldest
 from rig.twin.spark_core.app.application import application
 from rig.twin.spark_core.app.console import Console
 from rig.twin.spark_core.app.dialect import Dialect
@@ -176,6 +176,7 @@ class Core(BoardModel):
     def light(self, colour: str, toggle_seconds: float) -> None:
         """Change the RGB LED: colour and the time between toggles, 0 for steady."""
         self.led.append((self.time, colour, toggle_seconds))
+        forget_oldest(self.led)
 
     def feed_watchdog(self, seconds: float | None) -> None:
         """Let the watchdog bite in `seconds`, or never again (None: the running program feeds it on time)."""

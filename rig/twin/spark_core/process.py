@@ -59,12 +59,14 @@ class CoreProcess:
         self.core.on_usb_change = self._usb_changed
         self.usbip = UsbipServer(self)
         self.network = Network(routes or Routes(), self._network_happened, lambda: len(radio.received))
-        self.console_port = ListeningPort(lambda port: Client(port, self._typed))
+        console = self.core.console
+        self.console_port = ListeningPort(lambda port: Client(port, self._typed), lambda: console.full)
         radio.on_order, radio.on_change = self.network.order, eeprom.write
         radio.reaches = self.network.knows
-        self.core.console.on_output = self.console_port.say
-        self.core.console.on_change = lambda: self.console_port.show(self.core.console.open)
-        self.time = RealTime(self.core, state, settled=[self.usbip.idle, self.network.breathe])
+        console.on_output = self.console_port.say
+        console.on_change = lambda: self.console_port.show(console.open)
+        settled = [self.usbip.idle, self.network.breathe, self.console_port.breathe]
+        self.time = RealTime(self.core, state, settled=settled)
         self.control_port = CoreControls(self.core, self.time).server()
 
     async def start(

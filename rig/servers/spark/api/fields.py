@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from rig.formats.json_object import read_object
 from rig.formats.multipart import MOST_PARTS, Part, read_boundary, read_multipart
+from rig.limits import SPARK_API
 from rig.servers.spark.api.refusal import TIMED_OUT, Refused
 
 #: An image has 108 KiB at most; one that is forced may have more.
-LONGEST_BODY = 512 << 10
+LONGEST_BODY = SPARK_API.message
 BODY_SECONDS = 30.0
 #: What a JSON field may be besides text, and how a form would say it.
 _PLAIN = {True: "true", False: "false"}
@@ -59,23 +60,19 @@ def read_body(content_type: str, body: bytes) -> Fields:
                 return Fields(dict(pairs))
     except UnicodeError:
         raise Refused(400, "Bad request", "the body's text is not UTF-8") from None
-    except (RecursionError, ValueError) as error:
+    except ValueError as error:
         raise Refused(400, "Bad request", f"the body cannot be read as {kind}: {error}") from error
     return Fields()
 
 
 def _read_json(body: bytes) -> Fields:
-    told = json.loads(body.decode() or "{}")
-    if not isinstance(told, dict):
-        raise Refused(400, "Bad request", "the body's JSON is no object")
+    told = read_object(body or b"{}")
     fields = Fields()
     for name, value in told.items():
         if isinstance(value, dict | list):
             raise Refused(400, "Bad request", f"the field {name!r} is no text")
         if value is not None:
-            text = _PLAIN[value] if isinstance(value, bool) else str(value)
-            text.encode()  # half of a pair is no text
-            fields.text[name] = text
+            fields.text[name] = _PLAIN[value] if isinstance(value, bool) else str(value)
     return fields
 
 

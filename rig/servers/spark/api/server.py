@@ -10,8 +10,10 @@ from aiohttp import web
 
 from rig.control.web_pages import WebPages
 from rig.errors import RigError
+from rig.limits import SPARK_API, Limits, in_force
+from rig.listener import Listener
 from rig.servers.spark.api.devices import Devices
-from rig.servers.spark.api.events import MOST_STREAMS, Streams
+from rig.servers.spark.api.events import Streams
 from rig.servers.spark.api.fields import LONGEST_BODY
 from rig.servers.spark.api.guard import Guard
 from rig.servers.spark.api.refusal import Refused, refused_for
@@ -22,23 +24,24 @@ from rig.servers.spark.cloud import SparkCloud
 
 log = logging.getLogger(__name__)
 
-#: So many may come at once before the first of them counts.
-MOST_CONNECTIONS, BACKLOG = MOST_STREAMS + 96, 16
-#: Who connected and did not ask within two looks or so is hung up on.
-LOOK_EVERY_SECONDS, MOST_LOOKS = 5.0, 3
+#: How often it is looked who connected and does not ask.
+LOOK_EVERY_SECONDS = 5.0
+#: A line of a request's head.
+LONGEST_FIELD = 4096
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RestApi:
     """`/v1` of a cloud, for who knows the token; `names` are what clients may call this machine."""
 
-    def __init__(self, cloud: SparkCloud, token: AccessToken, names: Sequence[str] = ()):
-        self.token, self._names = token, names
+    def __init__(self, cloud: SparkCloud, token: AccessToken, names: Sequence[str] = (), limits: Limits = SPARK_API):
+        self.token, self._names, self._limits = token, names, in_force(limits)
         self.devices = Devices(cloud)
         self.streams = Streams(cloud, self.devices)
         self.updates = Updates(cloud)
         self._guard = Guard(token)
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._sweeper: asyncio.Task[None] | None = None
         app = web.Application(middlewares=[self._answer], client_max_size=LONGEST_BODY)
         Routes(self._guard, self.devices, self.streams, self.updates).add_to(app.router)
@@ -50,23 +53,27 @@ class RestApi:
             logger=quiet,
             handler_cancellation=True,
             auto_decompress=False,
-            keepalive_timeout=15.0,
+            keepalive_timeout=self._limits.idle,
             lingering_time=1.0,
+            max_line_size=LONGEST_FIELD,
+            max_field_size=LONGEST_FIELD,
         )
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
         self._guard.pages = WebPages(host, self._names)
         await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, host, port, backlog=BACKLOG)
-        self._sweeper = loop.create_task(self._sweep())
-        return int(self._server.sockets[0].getsockname()[1])
+        server = self._runner.server
+        assert server is not None
+        self._listener = Listener(server, self._limits, refusal=BUSY)
+        port = await self._listener.start(host, port)
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        return port
 
     async def close(self) -> None:
         """Stop listening, and hang up on everybody."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         self.streams.end()
@@ -78,21 +85,16 @@ class RestApi:
 
     # -- connections ---------------------------------------------------------------------------------------------------
 
-    def _connection(self) -> asyncio.BaseProtocol:
-        server = self._runner.server
-        if server is None or len(server.connections) >= MOST_CONNECTIONS:
-            return _HangsUp()
-        return server()
-
     async def _sweep(self) -> None:
         """Hang up on who is connected and asks nothing, or asks it a byte at a time."""
-        idle: dict[web.RequestHandler, int] = {}
+        loop = asyncio.get_running_loop()
+        idle: dict[web.RequestHandler, float] = {}
         while self._runner.server is not None:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(min(LOOK_EVERY_SECONDS, self._limits.idle))
             waiting = [each for each in self._runner.server.connections if each._current_request is None]
-            idle = {each: idle.get(each, 0) + 1 for each in waiting}
-            for each, looks in idle.items():
-                if looks >= MOST_LOOKS and each.transport is not None:
+            idle = {each: idle.get(each, loop.time()) for each in waiting}
+            for each, since in idle.items():
+                if loop.time() - since >= self._limits.idle and each.transport is not None:
                     each.transport.abort()
 
     # -- requests ------------------------------------------------------------------------------------------------------
@@ -116,11 +118,3 @@ class RestApi:
         if refused.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="rig"'
         return web.json_response(refused.told(), status=refused.status, headers=headers)
-
-
-class _HangsUp(asyncio.Protocol):
-    """What meets one connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hang up."""
-        transport.close()

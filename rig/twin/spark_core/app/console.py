@@ -12,6 +12,8 @@ from rig.twin.spark_core.steps import Board
 from rig.twin.steps import Listen, Program, Step, Timer
 
 POLL_SECONDS = 0.25
+#: What waits for a console that is looked at four times a second: more stays with whoever types.
+MOST_TYPED = 4096
 LONGEST_SSID, LONGEST_PASSWORD = 32, 64
 SAVING_SECONDS = 7.0
 UNSECURED = b"0"
@@ -28,6 +30,11 @@ class Console:
         self.received = bytearray()
         self.on_output: Callable[[bytes], None] = lambda _data: None
         self.on_change: Callable[[], None] = lambda: None
+
+    @property
+    def full(self) -> bool:
+        """Whether whoever carries the bytes must wait."""
+        return len(self.received) >= MOST_TYPED
 
     def show(self, opened: bool) -> None:
         """Let it appear, or vanish."""

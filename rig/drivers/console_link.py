@@ -1,0 +1,85 @@
+"""One connection to a console: over TCP as it is, or over telnet with port control.
+
+Timeouts are set once, when a connection opens: with upstream pyserial, setting one on RFC2217 negotiates the port anew
+and takes 0.3 s, with labgrid's fork it does not (reference/labgrid.md, "The serial clash").
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Protocol
+
+from rig.drivers.rfc2217_port import Rfc2217Port
+
+#: How long a read waits, and opening a connection.
+POLL_SECONDS, CONNECT_SECONDS = 0.05, 3.0
+
+
+class Link(Protocol):
+    """One connection to a console."""
+
+    def read(self) -> bytes:
+        """What has come, waiting a moment for it; empty when nothing has. Raises OSError when the other end is gone."""
+
+    def write(self, data: bytes) -> None:
+        """Send. Raises OSError."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+class RawLink:
+    """Bytes over TCP as they are."""
+
+    def __init__(self, host: str, port: int):
+        self._sock = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+        self._sock.settimeout(POLL_SECONDS)
+
+    def read(self) -> bytes:
+        """What has come."""
+        try:
+            data = self._sock.recv(65536)
+        except TimeoutError:
+            return b""
+        if not data:
+            raise ConnectionResetError("the console hung up")
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        self._sock.sendall(data)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+
+class _KeepingPort(Rfc2217Port):
+    """pyserial throws away, at both ends, what came while the port was being negotiated: half a second of boot log."""
+
+    def reset_input_buffer(self) -> None:
+        """Keep it."""
+
+    def reset_output_buffer(self) -> None:
+        """Keep it."""
+
+
+class Rfc2217Link:
+    """A serial port over telnet with port control."""
+
+    def __init__(self, host: str, port: int, speed: int):
+        url = f"rfc2217://{host}:{port}?ign_set_control&timeout={CONNECT_SECONDS}"
+        self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
+
+    def read(self) -> bytes:
+        """What has come."""
+        first: bytes = self._port.read(1)
+        return first + self._port.read(self._port.in_waiting) if first else b""
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        self._port.write(data)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._port.close()

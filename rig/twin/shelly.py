@@ -1,0 +1,135 @@
+"""Shelly's Gen2 RPC over HTTP for a relay's channels: Switch.Set and Switch.GetStatus, with arguments as they must be.
+
+Errors are those of the real device: -103 for an argument (HTTP 400), -105 for a switch that is not there, 404 for a
+method (both HTTP 500).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from rig.control.web_pages import WebPages
+from rig.formats.json_object import NotAnObject, is_whole, read_object
+from rig.limits import SHELLY, Limits, in_force
+from rig.listener import Listener
+
+INVALID_ARGUMENT, NOT_FOUND, NO_HANDLER = -103, -105, 404
+#: A line of a request's head, and the longest of a call's: no client sends more.
+LONGEST_FIELD = 2048
+#: labgrid's own driver tells the switch as text, and real devices take it.
+_DIGITS = re.compile(r"[0-9]{1,6}", re.A)
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class Switches(Protocol):
+    """The relay."""
+
+    closed: list[bool]
+
+    def switch(self, channel: int, closed: bool) -> None:
+        """Open or close a channel. It may take its time."""
+
+
+class Refused(Exception):
+    """A call that is answered with an error."""
+
+    def __init__(self, code: int, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+class ShellyServer:
+    """Serves `switches` on one port, for who is no web page; `names` are what clients may call this machine."""
+
+    def __init__(self, switches: Switches, names: Sequence[str] = (), limits: Limits = SHELLY):
+        self._switches, self._names, self._limits = switches, names, in_force(limits)
+        self._pages = WebPages()
+        app = web.Application(client_max_size=self._limits.message)
+        app.router.add_post("/rpc", self._rpc)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=self._limits.idle,
+            lingering_time=1.0,
+            max_line_size=LONGEST_FIELD,
+            max_field_size=LONGEST_FIELD,
+        )
+        self._listener: Listener | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port. Raises OSError when it is taken."""
+        self._pages = WebPages(host, self._names)
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        self._listener = Listener(server, self._limits, refusal=BUSY)
+        return await self._listener.start(host, port)
+
+    async def close(self) -> None:
+        """Stop listening, and hang up on everybody."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._runner.server is not None:
+            await self._runner.server.shutdown(1.0)
+        await self._runner.cleanup()
+
+    async def _rpc(self, request: web.Request) -> web.Response:
+        if reason := self._pages.refusal(request.headers):
+            return web.json_response({"error": {"code": 403, "message": reason}}, status=403)
+        call: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(self._limits.idle):
+                call = read_object(await request.read())
+            told: dict[str, Any] = {"result": await self._answer(call)}
+        except NotAnObject as error:
+            told = {"error": {"code": INVALID_ARGUMENT, "message": f"bad request: {error}"}}
+        except TimeoutError:
+            return web.Response(status=408)
+        except Refused as error:
+            told = {"error": {"code": error.code, "message": str(error)}}
+        number = call.get("id")
+        told = {"id": number if is_whole(number) or isinstance(number, str) else None, "src": "twin-relay", **told}
+        return web.json_response(told, status=_status(told))
+
+    async def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        """What comes of a call. Raises Refused."""
+        method, arguments = call.get("method"), call.get("params", {})
+        if not isinstance(method, str) or not isinstance(arguments, dict):
+            raise Refused(INVALID_ARGUMENT, "method is text and params an object")
+        if method not in ("Switch.Set", "Switch.GetStatus"):
+            raise Refused(NO_HANDLER, f"No handler for {method[:80]}")
+        channel = self._channel(arguments)
+        was = self._switches.closed[channel]
+        if method == "Switch.GetStatus":
+            return {"id": channel, "output": was}
+        if not isinstance(arguments.get("on"), bool):
+            raise Refused(INVALID_ARGUMENT, _wanted("on", "bool", arguments))
+        if "toggle_after" in arguments:
+            raise Refused(INVALID_ARGUMENT, "Argument 'toggle_after' is not served here")
+        await asyncio.to_thread(self._switches.switch, channel, arguments["on"])
+        return {"was_on": was}
+
+    def _channel(self, arguments: dict[str, Any]) -> int:
+        told = arguments.get("id")
+        if isinstance(told, str) and _DIGITS.fullmatch(told):
+            told = int(told)
+        if not is_whole(told):
+            raise Refused(INVALID_ARGUMENT, _wanted("id", "whole number", arguments))
+        if not 0 <= told < len(self._switches.closed):
+            raise Refused(NOT_FOUND, f"Argument 'id', value {told} not found!")
+        return told
+
+
+def _wanted(name: str, kind: str, arguments: dict[str, Any]) -> str:
+    return f"Argument '{name}' is no {kind}" if name in arguments else f"Argument '{name}' is missing"
+
+
+def _status(told: dict[str, Any]) -> int:
+    if "error" not in told:
+        return 200
+    return 400 if told["error"]["code"] == INVALID_ARGUMENT else 500

@@ -1,0 +1,268 @@
+"""Every server has its bounds, seen on the real processes: peers, bytes, silence, files, and lines of any kind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import socket
+import time
+
+import pytest
+from bounded_servers import CONNECTIONS, GET, IDLE_SECONDS, IMPORT, PORTS, READ_COIL, grown, is_over, servers, tls
+from waiting import until
+
+from rig.formats import usbip
+from rig.formats.usb import Setup
+
+pytestmark = pytest.mark.xdist_group("bounds")
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with servers(tmp_path_factory.mktemp("servers")) as started:
+        yield started
+
+
+# -- how many ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_one_connection_too_many_is_refused_and_one_that_leaves_makes_room(running, name):
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(running.connect(name)) for _ in range(CONNECTIONS)]
+        until(lambda: not running.lets_in(name), "the first to be refused")
+        told = _first_words(stack.enter_context(running.connect(name)))
+        assert told.startswith(PORTS[name].refusal)
+        assert sum(not is_over(peer) for peer in peers) >= CONNECTIONS - 2, "the relay and who looked had the others"
+    until(lambda: running.lets_in(name), "room for one more")
+
+
+def _first_words(sock):
+    """All that is said before the other end hangs up."""
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        while data := sock.recv(4096):
+            said += data
+    return said
+
+
+# -- how long ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def silent(running):
+    """For each port a stranger who says nothing, and where one may stay, a peer who said one word."""
+    with contextlib.ExitStack() as stack:
+        strangers = {name: stack.enter_context(running.connect(name)) for name in PORTS}
+        known = {name: stack.enter_context(running.connect(name)) for name in PORTS if PORTS[name].lasts}
+        for name, sock in known.items():
+            sock.sendall(PORTS[name].word)
+        yield strangers, known, time.monotonic()
+
+
+@pytest.mark.parametrize("name", [name for name, port in PORTS.items() if port.idles])
+def test_a_stranger_who_says_nothing_is_hung_up_on(silent, name):
+    strangers, _, _ = silent
+    until(lambda: is_over(strangers[name]), "the server to hang up", seconds=60)
+
+
+@pytest.mark.parametrize("name", [name for name, port in PORTS.items() if port.lasts])
+def test_whoever_said_a_word_may_be_silent_from_then_on(silent, name):
+    _, known, since = silent
+    until(lambda: time.monotonic() > since + IDLE_SECONDS + 2, "a stranger's time to be over", seconds=60)
+    assert not is_over(known[name])
+
+
+@pytest.mark.parametrize("name", [name for name, port in PORTS.items() if not port.idles])
+def test_whoever_only_listens_to_a_console_is_not_cut_off(silent, name):
+    strangers, _, since = silent
+    until(lambda: time.monotonic() > since + IDLE_SECONDS + 2, "a stranger's time to be over", seconds=60)
+    assert not is_over(strangers[name])
+
+
+# -- how much ----------------------------------------------------------------------------------------------------------
+
+
+def _send_all_it_takes(sock, data, times):
+    """Send so often, as long as the other end takes it; it may hang up."""
+    sock.settimeout(0.5)
+    with contextlib.suppress(OSError):
+        for _ in range(times):
+            sock.sendall(data)
+
+
+def _endless_lines(running, name):
+    with contextlib.ExitStack() as stack:
+        for _ in range(12):
+            _send_all_it_takes(stack.enter_context(running.connect(name)), b"x" * MIB, 11)
+        yield
+
+
+def _unread(running, name, word, question):
+    with running.connect(name) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.sendall(word)
+        _send_all_it_takes(sock, question, 400)
+        yield
+
+
+def _heads(running, name, head, times):
+    for _ in range(times):
+        with running.connect(name) as plain:
+            sock = tls(plain) if name == "updates over TLS" else plain
+            _send_all_it_takes(sock, head, 1)
+            with contextlib.suppress(OSError):
+                sock.recv(4096)
+    yield
+
+
+def _head(count, size):
+    lines = [b"X-%d: %s\r\n" % (number, b"a" * size) for number in range(count)]
+    return b"GET / HTTP/1.1\r\nHost: ota.rig.test\r\n" + b"".join(lines) + b"\r\n"
+
+
+SUBMIT = usbip.Submit(1, 0x10002, True, 0, 4096, Setup(0x80, 6, 0x0200, 0, 4096).pack()).pack()
+#: What is done to a port, and by how many MB its server may grow for it.
+FLOODS = {
+    "lines without end at a twin": ("Core's control", _endless_lines, (), 8),
+    "lines without end at a cloud": ("Spark control", _endless_lines, (), 70),
+    "lines without end at an update server": ("update control", _endless_lines, (), 70),
+    "answers of a twin that nobody reads": ("Core's control", _unread, (b"", b'{"do": "events"}\n' * 500), 8),
+    "transfers that nobody reads": ("USB/IP", _unread, (IMPORT, SUBMIT * 500), 8),
+    "coils that nobody reads": ("Modbus", _unread, (b"", READ_COIL * 500), 8),
+    "lists that nobody reads": ("update control", _unread, (b"", b'{"do": "list"}\n' * 500), 16),
+    "orders that nobody reads": ("RFC 2217", _unread, (b"", b"\xff\xfb\x2c\xff\xfc\x2c" * 2000), 8),
+    "100 headers of 8 KB": ("updates without TLS", _heads, (_head(100, 8000), 250), 24),
+    "15 headers of 4 KB": ("updates without TLS", _heads, (_head(15, 4000), 250), 24),
+    "100 headers of 500 bytes over TLS": ("updates over TLS", _heads, (_head(100, 500), 100), 24),
+    "headers at a relay": ("Shelly", _heads, (_head(100, 8000), 100), 16),
+    "headers at the API": ("Spark API", _heads, (_head(100, 8000), 100), 16),
+}
+
+
+@pytest.mark.parametrize("case", FLOODS)
+def test_a_flood_takes_only_so_much_memory(running, case):
+    name, flood, how, most = FLOODS[case]
+    with grown(running.process(name)) as megabytes:
+        for _ in flood(running, name, *how):
+            assert megabytes() < most
+        assert running.is_alive(name)
+    until(lambda: running.lets_in(name), "the next one to be served")
+
+
+# -- without files -----------------------------------------------------------------------------------------------------
+
+WITHOUT_FILES = {
+    "a twin of a Core": ("Core's control", "USB/IP"),
+    "a twin of an ESP32": ("ESP32's control", "RFC 2217"),
+    "its plain serial port": ("ESP32's control", "plain serial"),
+    "a Spark cloud": ("Spark control", "Spark devices"),
+    "its API": ("Spark control", "Spark API"),
+    "an update server": ("update control", "updates over TLS"),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_FILES)
+def test_a_server_without_files_serves_whom_it_has_and_lets_others_in_later(running, case):
+    """No file is left for a connection: the server neither ends nor spins, and whoever waits is let in later."""
+    control, name = WITHOUT_FILES[case]
+    process = running.process(name)
+    with running.connect(control) as known, contextlib.ExitStack() as stack:
+        lines = known.makefile("rb")
+        known.sendall(PORTS[control].word)
+        assert json.loads(lines.readline())
+        with _files(process, process.num_fds() + 2):
+            for _ in range(8):
+                stack.enter_context(running.connect(name))
+            before, since = sum(process.cpu_times()[:2]), time.monotonic()
+            until(lambda: time.monotonic() > since + 1.0, "a second of it")
+            assert sum(process.cpu_times()[:2]) - before < 0.7, "it tries again and again"
+            known.sendall(PORTS[control].word)
+            assert json.loads(lines.readline())
+        until(lambda: running.lets_in(name), "somebody to be let in")
+    assert running.is_alive(name)
+
+
+@contextlib.contextmanager
+def _files(process, most):
+    """A process may have only so many files open, for a while."""
+    soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# -- what is said ------------------------------------------------------------------------------------------------------
+
+LINES = {
+    "nothing": b"",
+    "60,000 brackets": b"[" * 60_000,
+    "60,000 objects": b'{"a":' * 10_000,
+    "brackets in a request": b'{"do": "status", "x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "1e999": b'{"do": "status", "on": 1e999}',
+    "minus infinity": b'{"do": "power", "on": -Infinity}',
+    "NaN": b'{"do": "clock", "client": "127.0.0.1", "now": NaN}',
+    "5,000 digits": b'{"do": "log", "of": "requests", "last": ' + b"9" * 5000 + b"}",
+    "19 digits": b'{"do": "wear", "address": 9999999999999999999}',
+    "a fraction of 5,000 digits": b'{"do": "status", "x": 0.' + b"9" * 5000 + b"}",
+    "half of a pair": b'{"do": "\\ud800"}',
+    "half of a pair as a name": b'{"do": "status", "\\udfff": 1}',
+    "bytes that are no text": b"\xff\xfe\xfd{}",
+    "UTF-16": '{"do": "status"}'.encode("utf-16"),
+    "a mark of byte order": b'\xef\xbb\xbf{"do": "status"}',
+    "a byte of zero": b'{"do": "sta\0tus"}',
+    "a written zero": b'{"do": "publish", "file": "\\u0000"}',
+    "a number as a name": b'{"do": 1}',
+    "true as a name": b'{"do": true}',
+    "a list as a name": b'{"do": []}',
+    "a number as a switch": b'{"do": "power", "on": 1}',
+    "true as an address": b'{"do": "wear", "address": true}',
+    "a fraction as an address": b'{"do": "wear", "address": 1.5}',
+    "true as a count": b'{"do": "log", "of": "requests", "last": true}',
+    "true as a time": b'{"do": "clock", "client": "127.0.0.1", "now": true}',
+    "a text as a profile": b'{"do": "radio", "profiles": [1, {"a": []}]}',
+    "true as a number of refusals": b'{"do": "radio", "refusals": true}',
+    "a text that has no end": b'{"do": "' + b'\\"' * 20_000,
+    "a list": b"[]",
+    "null": b"null",
+    "a number": b"-0",
+}
+CONTROLS = ["Core's control", "ESP32's control", "Spark control", "update control"]
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.parametrize("case", LINES)
+def test_no_line_ends_a_control_port(running, name, case):
+    with running.connect(name) as sock:
+        sock.sendall(LINES[case] + b"\n")
+        assert "error" in json.loads(sock.makefile("rb").readline())
+    assert "error" not in running.ask(name, PORTS[name].word)
+
+
+def _post(running, name, body, path):
+    kind = b"Content-Type: application/json\r\nConnection: close\r\n"
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n" % (path, kind, len(body))
+    with running.connect(name) as sock:
+        sock.sendall(head + body)
+        return _first_words(sock)
+
+
+@pytest.mark.parametrize("case", [case for case, line in LINES.items() if line and len(line) < 16_000])
+def test_no_body_ends_the_relay_or_is_taken_for_a_call(running, case):
+    assert _post(running, "Shelly", LINES[case], b"/rpc").startswith(b"HTTP/1.1 400 ")
+    assert b'"was_on"' in _post(
+        running, "Shelly", b'{"id": 1, "method": "Switch.Set", "params": {"id": 0, "on": false}}', b"/rpc"
+    )
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_no_body_ends_the_api(running, case):
+    said = _post(running, "Spark API", LINES[case], b"/oauth/token")
+    assert said.startswith(b"HTTP/1.1 400 ")
+    with running.connect("Spark API") as sock:
+        sock.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert b"HTTP/1.1 4" in _first_words(sock)
