@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
 import socket
 import stat
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from rig.control.address import ControlAddress, TcpAddress, UnixAddress
 from rig.control.token import VARIABLE, ControlToken
+from rig.control.web_pages import speaks_http
 from rig.errors import LabFault, Misuse
 from rig.formats.json_object import NotAnObject, read_object
 from rig.listener import Listener
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 #: How long somebody is listened to, who sends more, until they have our last answer.
 DRAIN_SECONDS = 5.0
-_HTTP = re.compile(rb"[A-Za-z]{3,20} [^\r\n]{0,8192} HTTP/[0-9]")
 
 
 class NotHeard(Exception):
@@ -74,7 +73,7 @@ class Door:
 
     def admit(self, line: bytes) -> dict[str, Any]:
         """The request in a line, without its token. Raises NotHeard, and Misuse: nothing more of that peer is read."""
-        if _HTTP.match(line):
+        if speaks_http(line):
             log.warning("HTTP at the control port %s: hung up", self.address)
             raise NotHeard
         try:

@@ -10,7 +10,13 @@ from typing import Protocol
 
 from rig.ports import is_loopback
 
+_REQUEST = re.compile(rb"[A-Za-z]{3,20} [^\r\n]{0,8192} HTTP/[0-9]")
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:]+)(?::\d+)?")
+
+
+def speaks_http(said: bytes) -> bool:
+    """Whether somebody's first words are a request of HTTP: a page can have any server sent one, with any body."""
+    return _REQUEST.match(said) is not None
 
 
 class Headers(Protocol):

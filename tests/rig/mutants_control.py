@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import checks_control
@@ -12,9 +11,9 @@ from rig.control import door, token
 from rig.control.web_pages import WebPages
 from rig.firmware import given_file
 from rig.servers.given_files import GivenFiles
-from rig.twin import relay
+from rig.twin import listening_port, shelly
 
-REAL_LISTENING, REAL_MAKE, REAL_REFUSAL = door._listening, token.make_token, WebPages.refusal
+REAL_BOUND, REAL_MAKE, REAL_REFUSAL = door._bound, token.make_token, WebPages.refusal
 
 
 def _skip_what_is_none(_door, line):
@@ -26,7 +25,7 @@ def _skip_what_is_none(_door, line):
 
 
 def _everybodys_socket(path):
-    sock = REAL_LISTENING(path)
+    sock = REAL_BOUND(path)
     path.chmod(0o666)
     return sock
 
@@ -61,7 +60,7 @@ def _blind_to(header, *instead):
 
 MUTANTS = {
     "control: HTTP is taken for a bad line": (
-        lambda m: m.setattr(door, "_HTTP", re.compile(b"(?!)")),
+        lambda m: m.setattr(door, "speaks_http", lambda said: False),
         checks_control.a_web_page_does_nothing_at_a_control_port,
     ),
     "control: bad lines are skipped": (
@@ -77,7 +76,7 @@ MUTANTS = {
         checks_control.without_the_token_nothing_is_done,
     ),
     "control: everybody can open the socket": (
-        lambda m: m.setattr(door, "_listening", _everybodys_socket),
+        lambda m: m.setattr(door, "_bound", _everybodys_socket),
         checks_control.sockets_and_tokens_are_their_owners_alone,
     ),
     "control: everybody can read the token": (
@@ -102,8 +101,12 @@ MUTANTS = {
         _blind_to("Sec-Fetch-Site"),
         checks_control.no_web_page_switches_a_relay,
     ),
+    "serial: HTTP is typed": (
+        lambda m: m.setattr(listening_port, "speaks_http", lambda said: False),
+        checks_control.no_web_page_types_at_a_serial_port,
+    ),
     "relay: nobody is refused": (
-        lambda m: m.setattr(relay.WebPages, "refusal", lambda self, headers: None),
+        lambda m: m.setattr(shelly.WebPages, "refusal", lambda self, headers: None),
         checks_control.no_web_page_switches_a_relay,
     ),
 }
