@@ -54,7 +54,7 @@ def _serve(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Where spark-cli and scripts connect over HTTP, e.g. 127.0.0.1:8080."),
     ] = None,
-    api_name: HTTP_NAME = None,
+    http_name: HTTP_NAME = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when it is ready.")] = False,
 ) -> None:
     if context.invoked_subcommand is not None:
@@ -71,7 +71,7 @@ def _serve(
         api=api,
         token_file=token_file,
         files=files or (),
-        names=api_name or (),
+        names=http_name or (),
     )
     serve_spark_cloud(plan, announce if as_json else _say_ready)
 
