@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from itertools import pairwise
 
+import pytest
 from test_watch_state import start
 from tls_servers import talking
 from watch_lab import HOST, TODAY, fresh_lab, issued
