@@ -27,7 +27,12 @@ app.add_typer(https_cloud.https, name="https")
 HTTPS_COMMANDS = (https_shelf, https_watch)
 
 CONTROL = Annotated[
-    str, typer.Option(metavar=CONTROL_ADDRESS, envvar="RIG_SPARK_CONTROL", help="Control port of a cloud that runs.")
+    str,
+    typer.Option(
+        metavar=CONTROL_ADDRESS,
+        envvar="RIG_SPARK_CONTROL",
+        help="Control port of a cloud that runs; on TCP its token is in RIG_TOKEN_FILE.",
+    ),
 ]
 CORE = Annotated[str, typer.Argument(help="A Core's id, 24 hex digits.")]
 DEFAULT_CONTROL = usual_control("spark")

@@ -23,7 +23,12 @@ https = typer.Typer(
 
 DEFAULT_CONTROL = usual_control("https")
 CONTROL = Annotated[
-    str, typer.Option(metavar=CONTROL_ADDRESS, envvar="RIG_HTTPS_CONTROL", help="Control port of a server that runs.")
+    str,
+    typer.Option(
+        metavar=CONTROL_ADDRESS,
+        envvar="RIG_HTTPS_CONTROL",
+        help="Control port of a server that runs; on TCP its token is in RIG_TOKEN_FILE.",
+    ),
 ]
 HOST = Annotated[str, typer.Argument(help="Name of a host it serves.")]
 CLIENT = Annotated[

@@ -15,7 +15,6 @@ from types import SimpleNamespace
 import pytest
 from checks_control import NO_OBJECT, ports, said_to
 from control_ports import ask, dial
-from installed import installed
 from loop_thread import LoopThread
 from models import served_core
 from test_relay import becomes, contact, relay_servers
@@ -260,9 +259,8 @@ def test_no_page_publishes_a_file_at_an_update_servers_tcp_port_and_the_commands
     with subprocess.Popen(serving, stdout=subprocess.PIPE, text=True) as running:
         told = json.loads(running.stdout.readline())["control"]
         body = json.dumps({"do": "publish", "file": str(tmp_path / "secret.txt")}) + "\n"
-        url = f"http://{told['address']}/"
-        curl = [installed("curl"), "-s", "-m", "5", "-H", "Content-Type: text/plain", "-d", body, url]
-        assert subprocess.run(curl, capture_output=True).stdout == b""
+        head = f"POST / HTTP/1.1\r\nHost: {told['address']}\r\nContent-Type: text/plain\r\n\r\n"
+        assert said_to(told, (head + body).encode()) == b""
         listed = [*command, "list", "--control", told["address"], "--json"]
         done = subprocess.run(listed, capture_output=True, text=True)
         assert (done.returncode, json.loads(done.stdout)["files"]) == (0, [])
