@@ -22,9 +22,9 @@ class Limits:
     """What one server allows.
 
     `connections` is how many at once: one more is refused. `message` is the most bytes of a request or a frame, and
-    `in_all` of those that are not whole yet, over all connections. `unread` is how many bytes may wait for a peer that
-    does not read. `idle` is how many seconds a peer may take for its first valid word: whoever has said one may be
-    silent for hours, and TCP asks whether it is still there.
+    `in_all` of those that are not whole yet, over all connections, and of long answers. `unread` is how many bytes may
+    wait for a peer that does not read. `idle` is how many seconds a peer may take for its first valid word: whoever
+    has said one may be silent for hours, and TCP asks whether it is still there.
     """
 
     connections: int
@@ -39,7 +39,7 @@ class Limits:
 TWIN_CONTROL = Limits(64, 64 * KIB, 4 * MIB, 256 * KIB, 60.0)
 #: 50 workers with a few questions and subscriptions each. An image of 16 MiB is 21.4 MiB of base64; two may
 #: be under way: more come from files.
-CLOUD_CONTROL = Limits(512, 24 * MIB, 48 * MIB, 4 * MIB, 60.0)
+CLOUD_CONTROL = Limits(512, 24 * MIB, 48 * MIB, 64 * KIB, 60.0)
 #: One importer at a time, who may be silent for as long as the board runs; the others ask for the list and leave. A
 #: kernel has 17 transfers of up to 4 KiB under way; a whole one of 64 KiB must fit.
 USBIP = Limits(32, 64 * KIB, 2 * MIB, 256 * KIB, 10.0)
@@ -72,7 +72,7 @@ def in_force(limits: Limits) -> Limits:
             changes[name] = float(value) if name == "idle" else int(value)
         except ValueError:
             changes[name] = 0
-        if name not in Limits.__slots__ or changes[name] <= 0:
+        if name not in Limits.__slots__ or not 0 < changes[name] < 1e9:
             raise Misuse(f"{VARIABLE}: {word!r} is no limit", hint=f"for example idle=5,connections=16, not {text!r}")
     return replace(limits, **changes)  # type: ignore[arg-type]
 

@@ -162,7 +162,7 @@ class RecordingFile:
             self._file.close()
 
     def _turn(self, at_ns: int) -> None:
-        """Begin the file anew; what was in the one before is dropped, and the file says so."""
+        """Begin the file anew; it says how many bytes are in neither file now."""
         assert self._file is not None
         self._file.close()
         self._path.replace(self._before)

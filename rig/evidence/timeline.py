@@ -7,6 +7,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+#: A test has some hundreds; of one that never ends the newest are kept, a mark tells how many are not.
+MOST_MOMENTS, LONGEST_TEXT = 20_000, 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -22,10 +25,19 @@ class Timeline:
 
     def __init__(self) -> None:
         self.moments: list[Moment] = []
+        self._dropped = 0
 
     def note(self, source: str, text: str, *, ns: int | None = None) -> None:
         """Add a moment; `ns` is when it was, if not now."""
-        self.moments.append(Moment(time.monotonic_ns() if ns is None else ns, source, text))
+        self.moments.append(Moment(time.monotonic_ns() if ns is None else ns, source, text[:LONGEST_TEXT]))
+        if len(self.moments) > MOST_MOMENTS:
+            self._drop(MOST_MOMENTS // 10)
+
+    def _drop(self, count: int) -> None:
+        """Forget the oldest moments: the first that is left stands for them."""
+        self._dropped += count if not self._dropped else count - 1
+        gone = self.moments[count - 1]
+        self.moments[:count] = [Moment(gone.ns, gone.source, f"{self._dropped} moments before this are not kept")]
 
     def text(self) -> str:
         """One line a moment, in milliseconds since the first."""

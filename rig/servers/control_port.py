@@ -22,8 +22,8 @@ from rig.listener import Listener
 
 log = logging.getLogger(__name__)
 
-#: How long somebody may take to read an answer.
-READ_SECONDS = 60.0
+#: How long somebody may take to read an answer: longer than any machine stands still.
+READ_SECONDS = 300.0
 
 Told = dict[str, Any]
 #: Yields answers one by one, or several that go out together.
@@ -53,6 +53,8 @@ class ControlPort:
         self._handlers = handlers
         self._goes_on = tuple(goes_on)
         self._limits, self._shared = limits, Shared(limits.in_all)
+        #: Long answers on their way.
+        self._unread = Shared(limits.in_all)
         self._door: Door | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -115,23 +117,43 @@ class ControlPort:
             lines.is_known()
         except ValidationError as error:
             first = error.errors()[0]
-            return await _write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
+            return await self._write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
         except (TypeError, KeyError):
             known = ", ".join(sorted(self._handlers))
-            return await _write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
+            return await self._write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
         try:
             async for told in handler(request):
-                await _write(writer, *(told if isinstance(told, list) else [told]))
+                await self._write(writer, *(told if isinstance(told, list) else [told]))
         except RigError as error:
-            await _write(writer, told_error(error))
+            await self._write(writer, told_error(error))
         except ValueError as error:
             log.exception("a request that cannot be")
-            await _write(writer, told_error(Misuse(f"the request cannot be: {' '.join(str(error).split())}")))
+            await self._write(writer, told_error(Misuse(f"the request cannot be: {' '.join(str(error).split())}")))
         except (ArithmeticError, LookupError, OSError, TypeError) as error:
             if isinstance(error, ConnectionError) or writer.transport.is_closing():
                 raise
             log.exception("a request that broke the server")
-            await _write(writer, told_error(LabFault(f"the server itself broke: {type(error).__name__}: {error}")))
+            await self._write(writer, told_error(LabFault(f"the server itself broke: {type(error).__name__}: {error}")))
+
+    async def _write(self, writer: asyncio.StreamWriter, *told: Told) -> None:
+        """Tell; whoever does not read it in time, or while others leave too much unread, is hung up on.
+
+        Raises TimeoutError then.
+        """
+        said = _lines(*told)
+        counted = len(said) if len(said) > PIECE else 0
+        if not self._unread.take(counted):
+            writer.transport.abort()
+            raise TimeoutError("too much is not read")
+        try:
+            writer.write(said)
+            async with asyncio.timeout(READ_SECONDS):
+                await writer.drain()
+        except TimeoutError:
+            writer.transport.abort()
+            raise
+        finally:
+            self._unread.give_back(counted)
 
 
 def told_error(error: RigError) -> Told:
@@ -144,17 +166,6 @@ async def _until_gone(lines: Lines, writer: asyncio.StreamWriter, half: bool) ->
     """Wait until the peer hung up, or with `half` will send no more; what it sends meanwhile stays for later."""
     while not writer.transport.is_closing() and not (half and lines.at_end):
         await asyncio.sleep(0.1)
-
-
-async def _write(writer: asyncio.StreamWriter, *told: Told) -> None:
-    """Tell; whoever does not read it in time is hung up on. Raises TimeoutError then."""
-    writer.write(_lines(*told))
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            await writer.drain()
-    except TimeoutError:
-        writer.transport.abort()
-        raise
 
 
 def _lines(*told: Told) -> bytes:

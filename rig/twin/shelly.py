@@ -107,22 +107,32 @@ class ShellyServer:
         was = self._switches.closed[channel]
         if method == "Switch.GetStatus":
             return {"id": channel, "output": was}
-        if not isinstance(arguments.get("on"), bool):
+        if not _is_switch(arguments.get("on")):
             raise Refused(INVALID_ARGUMENT, _wanted("on", "bool", arguments))
         if "toggle_after" in arguments:
             raise Refused(INVALID_ARGUMENT, "Argument 'toggle_after' is not served here")
-        await asyncio.to_thread(self._switches.switch, channel, arguments["on"])
+        await asyncio.to_thread(self._switches.switch, channel, bool(arguments["on"]))
         return {"was_on": was}
 
     def _channel(self, arguments: dict[str, Any]) -> int:
-        told = arguments.get("id")
-        if isinstance(told, str) and _DIGITS.fullmatch(told):
-            told = int(told)
-        if not is_whole(told):
+        channel = _channel_told(arguments.get("id"))
+        if channel is None:
             raise Refused(INVALID_ARGUMENT, _wanted("id", "whole number", arguments))
-        if not 0 <= told < len(self._switches.closed):
-            raise Refused(NOT_FOUND, f"Argument 'id', value {told} not found!")
-        return told
+        if not 0 <= channel < len(self._switches.closed):
+            raise Refused(NOT_FOUND, f"Argument 'id', value {channel} not found!")
+        return channel
+
+
+def _is_switch(told: object) -> bool:
+    """Whether it is true or false, and nothing that would be taken for it."""
+    return isinstance(told, bool)
+
+
+def _channel_told(told: object) -> int | None:
+    """The channel that is meant; None for what is no whole number."""
+    if isinstance(told, str) and _DIGITS.fullmatch(told):
+        return int(told)
+    return told if is_whole(told) else None
 
 
 def _wanted(name: str, kind: str, arguments: dict[str, Any]) -> str:

@@ -187,7 +187,7 @@ def every_byte_is_recorded(_folder):
     link = SimpleNamespace(read=iter([b"boot", b" log"]).__next__, close=lambda: None)
     recorder = console.ConsoleRecorder("nowhere", 1)
     with contextlib.suppress(StopIteration):
-        recorder._listen(link, None)
+        recorder._listen(link)
     assert recorder.text == b"boot log"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import resource
@@ -150,6 +151,15 @@ def test_a_flood_takes_only_so_much_memory(running, case):
             assert megabytes() < most
         assert running.is_alive(name)
     until(lambda: running.lets_in(name), "the next one to be served")
+
+
+def test_an_image_of_16_mb_is_published_by_its_content(running):
+    content = base64.b64encode(bytes(16 * MIB)).decode()
+    told = running.ask(
+        "update control", json.dumps({"do": "publish", "path": "/big", "content": content}).encode() + b"\n"
+    )
+    assert told["file"]["size"] == 16 * MIB
+    assert running.ask("update control", b'{"do": "withdraw", "path": "/big"}\n') == {"done": True}
 
 
 # -- without files -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import checks
 import mutants_bench
 import mutants_boot
+import mutants_bounds
 import mutants_control
 import mutants_core
 import mutants_esp
@@ -237,6 +238,7 @@ TABLES = [
         for module in (
             mutants_bench,
             mutants_boot,
+            mutants_bounds,
             mutants_control,
             mutants_core,
             mutants_spark,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 
 import pytest
@@ -129,19 +130,45 @@ def test_a_board_that_comes_back_is_switched_again(tmp_path):
         assert becomes(first, power=True)
 
 
+def call(**params):
+    return json.dumps({"id": 1, "method": "Switch.Set", "params": params})
+
+
 BAD_CALLS = {
-    "not JSON": ("nonsense", 400),
-    "no method": ('{"id": 1}', 400),
-    "no such switch": ('{"id": 1, "method": "Switch.Set", "params": {"id": 9, "on": true}}', 500),
-    "no such method": ('{"id": 1, "method": "Switch.Explode", "params": {"id": 0}}', 500),
+    "not JSON": ("nonsense", 400, -103),
+    "no object": ("[]", 400, -103),
+    "no method": ('{"id": 1}', 400, -103),
+    "a method that is no text": ('{"id": 1, "method": 5}', 400, -103),
+    "arguments that are no object": ('{"id": 1, "method": "Switch.Set", "params": [0, true]}', 400, -103),
+    "no switch": (call(on=True), 400, -103),
+    "nothing to do": (call(id=0), 400, -103),
+    "off as text": (call(id=0, on="false"), 400, -103),
+    "off as a number": (call(id=0, on=0), 400, -103),
+    "off as nothing": (call(id=0, on=None), 400, -103),
+    "part of a switch": (call(id=0.9, on=False), 400, -103),
+    "a switch as a fraction": (call(id=0.0, on=False), 400, -103),
+    "true as a switch": (call(id=True, on=False), 400, -103),
+    "text as a switch": (call(id="first", on=False), 400, -103),
+    "nothing as a switch": (call(id=None, on=False), 400, -103),
+    "a list as a switch": (call(id=[0], on=False), 400, -103),
+    "no such switch": (call(id=9, on=True), 500, -105),
+    "a switch before the first": (call(id=-1, on=False), 500, -105),
+    "a timer that nobody runs": (call(id=0, on=False, toggle_after=1), 400, -103),
+    "no such method": ('{"id": 1, "method": "Switch.Explode", "params": {"id": 0}}', 500, 404),
 }
 
 
 @pytest.mark.parametrize("case", BAD_CALLS)
-def test_bad_calls_are_answered_and_the_relay_goes_on(bench, case):
-    body, status = BAD_CALLS[case]
-    assert requests.post(f"{bench[3]}/rpc", data=body, timeout=5).status_code == status
+def test_bad_calls_are_answered_as_a_shelly_does_and_switch_nothing(bench, case):
+    body, status, code = BAD_CALLS[case]
+    told = requests.post(f"{bench[3]}/rpc", data=body, timeout=5)
+    assert (told.status_code, told.json()["error"]["code"]) == (status, code)
     assert shelly_gen2.power_get(bench[3], None, 0) is True
+
+
+def test_labgrid_tells_a_switch_as_text(bench):
+    told = requests.post(f"{bench[3]}/rpc", data=call(id="0", on=False), timeout=5)
+    assert told.json()["result"] == {"was_on": True}
 
 
 @pytest.mark.parametrize("text", ["", "power", "light@127.0.0.1:1", "power@1", "power@host:port", "power@host:70000"])

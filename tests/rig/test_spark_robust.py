@@ -20,8 +20,10 @@ from waiting import until
 from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse
 from rig.formats.core_key_der import read_core_key
+from rig.formats.spark_coap import Code, Message, Type
 from rig.formats.spark_handshake import Credentials, introduce
 from rig.formats.spark_messages import Hello, subscribe
+from rig.limits import SPARK_DEVICES
 from rig.servers.spark import connection
 from rig.trust.core_key import make_core_key
 from rig.trust.server_key import store_server_key
@@ -84,6 +86,20 @@ def stranger(lab):
     peer = Peer(lab)
     lab.cloud.core_keys.add(STRANGER, peer.key.public_pem.encode())
     return peer
+
+
+def test_a_core_that_reads_nothing_is_not_answered_without_end(lab, stranger):
+    stranger.join()
+    until(lambda: STRANGER in lab.call(lambda: dict(lab.cloud.sessions)), "the stranger to be online")
+    connection_of = lab.call(lambda: lab.cloud.sessions[STRANGER].connection)
+    stranger.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stranger.sock.settimeout(0.5)
+    with contextlib.suppress(OSError):
+        for mid in range(300_000):
+            stranger.sock.sendall(stranger.sealer.seal(Message(Type.CON, Code.EMPTY, mid % 0x10000, b"").pack()))
+    assert lab.call(lambda: connection_of.transport.get_write_buffer_size()) <= SPARK_DEVICES.unread * 4
+    assert not lab.call(lambda: connection_of.transport.is_reading())
+    assert honest_core_is_served(lab)
 
 
 def honest_core_is_served(lab):

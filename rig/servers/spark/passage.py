@@ -108,12 +108,9 @@ class Line:
 
     def __init__(self) -> None:
         self._late: deque[Late] = deque()
-        self._opens = self._delay = 0.0
-
-    @property
-    def held(self) -> int:
-        """Bytes that are on their way."""
-        return sum(len(each.data) for each in self._late)
+        self._opens = self._delay = self._latest = 0.0
+        #: Bytes that are on their way.
+        self.held = 0
 
     def put(self, data: bytes, now: float, disturbance: Disturbance | None = None) -> None:
         """A message arrives at this end; what happens to it is known by now."""
@@ -122,13 +119,18 @@ class Line:
             self._opens = now + seconds
         elif kind == "delay":
             self._delay = seconds
-        at = max(now + self._delay, self._opens, self._last())
+        at = max(now + self._delay, self._opens, self._latest)
+        self.held += len(data)
         if self._late and self._late[-1].joins:
             data = self._late.pop().data + data
         if kind == "split":
             self._late.append(Late(at, data[:1]))
             at, data = at + seconds, data[1:]
-        self._late.append(Late(at + seconds if kind == "merge" else at, data, kind == "merge"))
+        if kind == "merge":
+            self._late.append(Late(at + seconds, data, joins=True))
+        else:
+            self._latest = at
+            self._late.append(Late(at, data))
 
     def due(self) -> float:
         """When something passes next; infinity when nothing is on its way."""
@@ -139,7 +141,5 @@ class Line:
         passed = b""
         while self._late and self._late[0].at <= now:
             passed += self._late.popleft().data
+        self.held -= len(passed)
         return passed
-
-    def _last(self) -> float:
-        return max((each.at for each in self._late if not each.joins), default=0.0)

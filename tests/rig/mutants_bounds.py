@@ -1,0 +1,150 @@
+"""Planted faults in what servers and recorders allow, for test_mutants."""
+
+from __future__ import annotations
+
+import checks_bounds as checks
+
+from rig import lines, listener
+from rig.drivers import recording
+from rig.formats import json_object
+from rig.kept import Kept
+from rig.servers import fault_list
+from rig.servers.https import server as update_server
+from rig.servers.https import shelf
+from rig.twin import control, modbus, shelly, usbip_server
+from rig.twin.spark_core.app.console import Console
+
+
+class _AnyValue(dict):
+    """Takes every value for a coil's."""
+
+    def __contains__(self, _value):
+        return True
+
+    def __missing__(self, value):
+        return bool(value)
+
+
+def _everybody(self, peer, _address):
+    self._let_in(peer)
+
+
+MUTANTS = {
+    "listener: everybody is let in": (
+        lambda m: m.setattr(listener.Listener, "_refuse", _everybody),
+        checks.one_connection_too_many_is_refused,
+    ),
+    "listener: without a file it never listens again": (
+        lambda m: m.setattr(listener.Listener, "_resume", lambda self, sock: None),
+        checks.whoever_waited_for_a_file_is_let_in,
+    ),
+    "listener: strangers may be silent for ever": (
+        lambda m: m.setattr(listener.Stranger, "_hang_up", lambda self, _transport, _seconds: None),
+        checks.a_stranger_is_hung_up_on,
+    ),
+    "listener: whoever is known is a stranger": (
+        lambda m: m.setattr(listener.Stranger, "is_known", lambda self: None),
+        checks.a_stranger_is_hung_up_on,
+    ),
+    "lines: all peers together have no bound": (
+        lambda m: m.setattr(lines.Shared, "take", lambda self, _count: True),
+        checks.long_lines_of_all_peers_have_a_bound,
+    ),
+    "lines: one is as long as it likes": (
+        lambda m: m.setattr(lines.Lines, "next", _without_end),
+        checks.a_line_without_end_is_refused,
+    ),
+    "JSON: large structures are built": (
+        lambda m: m.setattr(json_object, "_check_structure", lambda _skeleton: None),
+        checks.a_large_structure_is_not_built,
+    ),
+    "JSON: it may be nested as deep as it likes": (
+        lambda m: m.setattr(json_object, "MOST_DEPTH", 10**6),
+        checks.deep_json_is_refused,
+    ),
+    "JSON: 1e999 is a number": (
+        lambda m: m.setattr(json_object, "_finite", float),
+        checks.what_no_number_holds_is_none,
+    ),
+    "JSON: NaN is a number": (
+        lambda m: m.setattr(json_object, "_no_number", float),
+        checks.nan_is_no_number,
+    ),
+    "JSON: a number has as many digits as it likes": (
+        lambda m: m.setattr(json_object, "_LONG_NUMBER", json_object.re.compile("(?!)")),
+        checks.endless_digits_are_refused,
+    ),
+    "JSON: half of a pair is text": (
+        lambda m: m.setattr(json_object, "_HALF_OF_A_PAIR", json_object.re.compile("(?!)")),
+        checks.half_a_pair_is_no_text,
+    ),
+    "twin: true is a number": (
+        lambda m: m.setattr(control, "is_whole", lambda value: isinstance(value, int)),
+        checks.true_is_no_address,
+    ),
+    "USB/IP: whoever does not read is answered on": (
+        lambda m: m.setattr(usbip_server._Connection, "pause_writing", lambda self: None),
+        checks.an_importer_that_does_not_read_is_not_answered_without_end,
+    ),
+    "console: what is typed is never too much": (
+        lambda m: m.setattr(Console, "full", False),
+        checks.what_is_typed_waits_outside,
+    ),
+    "Modbus: every value is a coil's": (
+        lambda m: m.setattr(modbus, "COIL_VALUES", _AnyValue(modbus.COIL_VALUES)),
+        checks.only_two_values_are_a_coils,
+    ),
+    "Modbus: addresses have no end": (
+        lambda m: m.setattr(modbus, "_check_there", lambda _address, _count, _states: None),
+        checks.a_coil_behind_the_last_is_refused,
+    ),
+    "Shelly: any text is true": (
+        lambda m: m.setattr(shelly, "_is_switch", lambda _value: True),
+        checks.text_switches_nothing,
+    ),
+    "Shelly: numbers are cut to channels": (
+        lambda m: m.setattr(shelly, "_channel_told", lambda told: int(told)),
+        checks.part_of_a_channel_is_none,
+    ),
+    "update server: a log has no bound in bytes": (
+        lambda m: (
+            m.setattr(update_server, "MOST_HEADERS", 10**6),
+            m.setattr(Kept, "append", lambda self, entry: self._entries.append((entry, 0))),
+        ),
+        checks.a_journal_has_a_bound_in_bytes,
+    ),
+    "update server: headers are kept whole": (
+        lambda m: m.setattr(update_server, "clipped", lambda text: text),
+        checks.long_headers_are_told_of_in_short,
+    ),
+    "servers: faults are planned without end": (
+        lambda m: m.setattr(fault_list, "refuse_more", lambda _kept, _what: None),
+        checks.faults_are_not_planned_without_end,
+    ),
+    "update server: files have no bound in all": (
+        lambda m: m.setattr(shelf, "MOST_BYTES_IN_ALL", 1 << 40),
+        checks.files_have_a_bound_in_all,
+    ),
+    "recorder: everything is kept in memory": (
+        lambda m: m.setattr(recording.Recording, "_is_too_much", lambda self: False),
+        checks.a_recording_keeps_the_newest_behind_a_mark,
+    ),
+    "recorder: what is dropped leaves no mark": (
+        lambda m: m.setattr(recording.Recording, "_marked", lambda self: list(self._entries)),
+        checks.a_recording_keeps_the_newest_behind_a_mark,
+    ),
+    "recorder: a file grows without end": (
+        lambda m: m.setattr(recording.RecordingFile, "_turn", lambda self, _at_ns: None),
+        checks.a_recording_on_disk_has_a_bound_and_a_mark,
+    ),
+}
+
+
+async def _without_end(self):
+    """A line is waited for, however long it is."""
+    while b"\n" not in self._came:
+        piece = await self._reader.read(lines.PIECE)
+        if not piece:
+            break
+        self._came += piece
+    return self._take(len(self._came))
