@@ -40,6 +40,17 @@ def format_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def host_of(address: str) -> str:
+    """The host of an address that `format_address` wrote; empty where there is none in it."""
+    found = _ADDRESS.fullmatch(address)
+    return (found[1] or found[2]) if found is not None else ""
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """How a socket that listens at `host` is addressed."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address to listen on is reached from this machine alone."""
     try:
@@ -56,11 +67,11 @@ def taking(host: str, port: int) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         hint = HINTS.get(error.errno or 0, "is it an address of this machine?")
-        raise LabFault(f"cannot listen on {host}:{port}: {reason}", hint=hint) from error
+        raise LabFault(f"cannot listen on {format_address(host, port)}: {reason}", hint=hint) from error
 
 
 def free_port(host: str) -> int:
-    """A TCP port of `host` nobody listens on now."""
+    """A TCP port of `host` nobody listens on now. Raises LabFault where nobody can."""
     while True:
         port = random.randrange(*SERVER_PORTS)
         if is_free(host, port):
@@ -68,11 +79,14 @@ def free_port(host: str) -> int:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether nobody listens on a TCP port of `host` now."""
-    try:
-        socket.create_server((host, port)).close()
-    except OSError:
-        return False
+    """Whether nobody listens on a TCP port of `host` now. Raises LabFault where nobody can."""
+    with taking(host, port):
+        try:
+            socket.create_server((host, port), family=family_of(host)).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
     return True
 
 

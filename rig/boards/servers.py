@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rig.boards.cloud_events import heard, named
 from rig.errors import Misuse
+from rig.ports import host_of
 
 if TYPE_CHECKING:
     from rig.drivers.https_cloud import HttpsCloudClient
@@ -102,7 +103,7 @@ class Servers:
         """What becomes of a request tells its number only, everything else where it came from."""
         if event["event"] in ("check-in", "progress", "finished", "aborted"):
             return any(request["request"] == event.get("request") for request in seen.requests)
-        return event["event"] in _TOLD and str(event["peer"]).rpartition(":")[0] == self._address
+        return event["event"] in _TOLD and host_of(str(event["peer"])) == self._address
 
 
 def servers_of(client: HttpsCloudClient | None, tags: Mapping[str, str], board: str) -> Servers:

@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from rig.ports import format_address
 
 if TYPE_CHECKING:
     from rig.drivers.control_client import ControlClient
@@ -55,6 +57,11 @@ def print_events(
             except BrokenPipeError:  # whoever read has enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return
+
+
+def address_told(told: Mapping[str, Any]) -> str:
+    """A port of a ready line, `host` and `port`, as people write it and options take it."""
+    return format_address(told["host"], told["port"])
 
 
 def read_time(text: str) -> datetime:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli import https_cloud, https_shelf, https_watch
-from rig.cli.asked import CONTROL_ADDRESS, FILES, HTTP_NAME, JSON, TOKEN_FILE, print_events, usual_control
+from rig.cli.asked import CONTROL_ADDRESS, FILES, HTTP_NAME, JSON, TOKEN_FILE, address_told, print_events, usual_control
 
 app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
 spark = typer.Typer(
@@ -82,14 +82,13 @@ def _serve(
 
 
 def _say_ready(ready: Any) -> None:
-    print(f"A Spark cloud listens on {ready['listen']['host']}:{ready['listen']['port']}")
+    print(f"A Spark cloud listens on {address_told(ready['listen'])}")
     print(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
     if ready["public_key_file"]:
         print(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
     print(f"  ask it:   rig cloud spark list --control {ready['control']['address']}", flush=True)
     if ready["api"]:
-        host = ready["api"]["host"]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{ready['api']['port']}"
+        url = f"http://{address_told(ready['api'])}"
         print(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}", flush=True)
 
 

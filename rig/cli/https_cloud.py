@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rig.cli.asked import CONTROL_ADDRESS, FILES, JSON, TOKEN_FILE, usual_control
+from rig.cli.asked import CONTROL_ADDRESS, FILES, JSON, TOKEN_FILE, address_told, usual_control
 from rig.errors import Misuse
+from rig.ports import format_address
 
 if TYPE_CHECKING:
     from rig.drivers.https_cloud import HttpsCloudClient
@@ -86,9 +87,9 @@ def serve(
 def _say_ready(ready: Any) -> None:
     port = ready["listen"]["port"]
     for host in ready["hosts"]:
-        print(f"An update server listens as https://{host}:{port}/")
+        print(f"An update server listens as https://{format_address(host, port)}/")
     if ready["plain"]:
-        print(f"  and without TLS on {ready['plain']['host']}:{ready['plain']['port']}")
+        print(f"  and without TLS on {address_told(ready['plain'])}")
     print(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
     print(f"  ask it:   rig cloud https list --control {ready['control']['address']}", flush=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rig.errors import Misuse
+from rig.ports import format_address
 
 if TYPE_CHECKING:
     from socket import AddressFamily
@@ -112,7 +113,7 @@ def _show(report: HostReport) -> None:
 
     console = Console(highlight=False, markup=False, emoji=False)
     elsewhere = all(address.port != report.port for address in report.addresses)
-    console.print(Text(report.host if elsewhere else f"{report.host}:{report.port}", "bold"))
+    console.print(Text(report.host if elsewhere else format_address(report.host, report.port), "bold"))
     for address in report.addresses:
         if address.error is None:
             console.print(_chains(address), _clients(address), sep="\n")
@@ -131,7 +132,9 @@ def _plain(text: str) -> str:
 def _chains(address: AddressView) -> RenderableType:
     from rich.table import Table
 
-    table = Table("certificate", "key", "until", "signed", "sha256", title=f"{address.address}:{address.port}")
+    table = Table(
+        "certificate", "key", "until", "signed", "sha256", title=format_address(address.address, address.port)
+    )
     table.title_justify = "left"
     for chain in address.chains:
         for depth, one in enumerate(chain.certificates):

@@ -24,6 +24,7 @@ from rig.drivers.console_link import CONNECT_SECONDS, POLL_SECONDS, Link, RawLin
 from rig.drivers.place import place_name
 from rig.drivers.recording import CONNECTED, LOST, Entry, Recording, RecordingFile
 from rig.errors import LabFault, Misuse
+from rig.ports import format_address
 
 RETRY_SECONDS = 0.1
 
@@ -47,7 +48,7 @@ class ConsoleRecorder:
         self._listeners: list[Callable[[Entry], None]] = []
         self._stop = threading.Event()
         self._lent, self._idle = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"console {host}:{port}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"console {format_address(host, port)}", daemon=True)
 
     def start(self) -> None:
         """Begin to record; a console that is not there yet is waited for. Raises Misuse for a bad `keep`."""

@@ -10,6 +10,7 @@ import socket
 from typing import Protocol
 
 from rig.drivers.rfc2217_port import Rfc2217Port
+from rig.ports import format_address
 
 #: How long a read waits, and opening a connection.
 POLL_SECONDS, CONNECT_SECONDS = 0.05, 3.0
@@ -68,7 +69,7 @@ class Rfc2217Link:
     """A serial port over telnet with port control."""
 
     def __init__(self, host: str, port: int, speed: int):
-        url = f"rfc2217://{host}:{port}?ign_set_control&timeout={CONNECT_SECONDS}"
+        url = f"rfc2217://{format_address(host, port)}?ign_set_control&timeout={CONNECT_SECONDS}"
         self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
 
     def read(self) -> bytes:

@@ -13,8 +13,11 @@ from pyModbusTCP.client import ModbusClient
 from rig.clock import Clock
 from rig.drivers.place import place_name
 from rig.errors import LabFault
+from rig.ports import format_address, read_address
 
 TIMEOUT_SECONDS = 1.0
+#: Where Modbus relays listen, if nothing else is told.
+MODBUS_PORT = 502
 
 
 class Contact:
@@ -46,7 +49,7 @@ class Contact:
         self._client.close()
 
     def _fault(self, action: str) -> LabFault:
-        where = f"{self._client.host}:{self._client.port}"
+        where = format_address(self._client.host, self._client.port)
         return LabFault(
             f"relay {where} does not {action} coil {self._coil}: {self._client.last_error_as_txt}",
             board=self._board,
@@ -129,7 +132,11 @@ class ButtonDriver(Driver, DigitalOutputProtocol):  # type: ignore[misc]
 
 
 def _contact_of(driver: Any) -> Contact:
-    host, _, port = driver.coil.host.partition(":")
-    return Contact(
-        host, int(port or 502), driver.coil.coil, inverted=driver.coil.invert, board=place_name(driver.target)
-    )
+    host, port = address_of(driver.coil.host)
+    return Contact(host, port, driver.coil.coil, inverted=driver.coil.invert, board=place_name(driver.target))
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Host and port of a relay as its resource names them, with or without a port. Raises Misuse."""
+    bare = ":" not in text or text.endswith("]")
+    return read_address(f"{text}:{MODBUS_PORT}" if bare else text, "the relay's host", f"192.0.2.10:{MODBUS_PORT}")

@@ -19,7 +19,7 @@ from labgrid.util.proxy import proxymanager
 
 from rig.drivers.dfu_host import Progress, Watcher, nobody
 from rig.errors import DeviceFault, LabFault, Misuse
-from rig.ports import read_address
+from rig.ports import format_address, read_address
 
 ROM_BAUD = 115200
 #: esptool's own default.
@@ -56,8 +56,8 @@ class SerialAddress:
         if self.protocol == "local":
             return self.host
         if self.protocol == "rfc2217":
-            return f"rfc2217://{self.host}:{self.port}?ign_set_control"
-        return f"socket://{self.host}:{self.port}"
+            return f"rfc2217://{format_address(self.host, self.port)}?ign_set_control"
+        return f"socket://{format_address(self.host, self.port)}"
 
     def open(self) -> Any:
         """A pyserial port. Raises what pyserial does."""

@@ -15,6 +15,7 @@ from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import LabFault
 from rig.formats.usbip import ProtocolError
+from rig.ports import format_address
 
 SPARK_VENDOR = 0x1D50
 DFU, LISTENING = "1d50:607f", "1d50:607d"
@@ -61,7 +62,7 @@ class UsbipPortDriver(Driver):  # type: ignore[misc]
         return device
 
     def _fault(self, error: Exception) -> LabFault:
-        where = f"{self.service.address}:{self.service.port}"
+        where = format_address(self.service.address, self.service.port)
         if getattr(error, "errno", None) == errno.EBUSY:
             return LabFault(f"the USB device at {where} is in use", board=place_name(self.target))
         return LabFault(

@@ -16,6 +16,7 @@ from rig.drivers.usbip_link import UsbipLink, list_devices
 from rig.formats import usb as wire
 from rig.formats.usb import Setup
 from rig.formats.usbip import ExportedDevice, ProtocolError
+from rig.ports import format_address
 
 _DEVICE = ("bLength bDescriptorType bcdUSB:2 bDeviceClass bDeviceSubClass bDeviceProtocol bMaxPacketSize0 idVendor:2 "
            "idProduct:2 bcdDevice:2 iManufacturer iProduct iSerialNumber bNumConfigurations")  # fmt: skip
@@ -61,7 +62,7 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
             exported = list_devices(self._host, self._port)
         except (OSError, ProtocolError) as error:
             raise usb.core.USBError(
-                f"USB/IP server {self._host}:{self._port}: {error}", None, _number(error)
+                f"USB/IP server {format_address(self._host, self._port)}: {error}", None, _number(error)
             ) from error
         for device in exported:
             if self._busid in (None, device.busid):

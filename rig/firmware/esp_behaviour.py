@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rig.errors import Misuse
-from rig.formats.esp_idf import ArduinoCore, Idf, Release
+from rig.firmware.esp_releases import STANDARD_IDF, CoreName, IdfName
+from rig.formats.esp_idf import ArduinoCore, Idf
 from rig.formats.esp_idf_client import ANSWERS_DIGEST, INVALIDATES_AT_BEGIN, PARTIAL, RESUMPTION
 from rig.formats.mbedtls_build import MbedTls, build_of
 
@@ -25,20 +26,6 @@ FleetRelease = Literal[
 ]  # fmt: skip
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PinName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-#: Releases of ESP-IDF and of the Arduino core, such as 5.5.4, 6.1-beta1 and 2.0.17.
-IdfName = Annotated[str, AfterValidator(lambda text: _release(Idf, text))]
-CoreName = Annotated[str, AfterValidator(lambda text: _release(ArduinoCore, text))]
-#: What is made of an image that says nothing of its ESP-IDF.
-STANDARD_IDF = "5.5"
-
-
-def _release(kind: type[Release], text: str) -> str:
-    """The text, which names a release. Raises ValueError."""
-    try:
-        kind.parse(text)
-    except Misuse as error:
-        raise ValueError(f"{error.message}: {error.hint}") from error
-    return text
 
 
 @dataclass(frozen=True, slots=True)

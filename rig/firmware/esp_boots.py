@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
+from rig.firmware.esp_releases import STANDARD_IDF, IdfName
 from rig.formats.esp_boot_config import LogLevel
-from rig.formats.esp_idf import RELEASE, Idf
+from rig.formats.esp_idf import Idf
 
 
 class EspBoots(BaseModel):
@@ -15,7 +16,7 @@ class EspBoots(BaseModel):
 
     rollback: bool = False
     anti_rollback: bool = False
-    idf: str = Field(default="5.5", pattern=RELEASE)
+    idf: IdfName = STANDARD_IDF
     log_level: LogLevel = "info"
 
     @property

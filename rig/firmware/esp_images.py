@@ -21,7 +21,7 @@ _ADDRESSES = {
     "esp32c3": (0x3C00_0020, 0x3FC9_0000, 0x4038_0000, 0x4201_0020),
 }
 _TEXTS = {"version": 32, "name": 32, "idf": 32}
-_DESCRIPTION = struct.Struct("<II8x32s32s16s16s32s32sHHB")
+_DESCRIPTION = struct.Struct("<II8x32s32s16s16s32s32sHHBB")
 _MMU_PAGE_LOG2 = 16
 #: DROM and RAM must leave IROM the last segment, so that its size alone makes the length.
 _MOST_BEFORE_IROM = 0xF000
@@ -45,6 +45,8 @@ class App:
     min_revision: int = 0
     max_revision: int = 399
     idf: str = "v5.4.2"
+    #: CONFIG_ESPTOOLPY_FLASHMODE_VAL, which builds of ESP-IDF 6.1 and later tell: 1 QIO, 2 QOUT, 3 DIO, 4 DOUT.
+    spi_mode: int = 0
     drom: int = 1024
     dram: int = 64
     iram: int = 256
@@ -63,6 +65,8 @@ class App:
             value: int = getattr(self, field)
             if not 0 <= value <= (0xFFFF if field.endswith("revision") else 0xFF_FFFF):
                 raise Misuse(f"{field} {value} is out of range")
+        if not 0 <= self.spi_mode <= 0xFF:
+            raise Misuse(f"spi_mode {self.spi_mode} is out of range")
         if self.drom + self.dram + self.iram > _MOST_BEFORE_IROM or self.irom < 4:
             raise Misuse(f"drom, dram and iram are more than {_MOST_BEFORE_IROM} bytes, or irom is less than 4")
 
@@ -83,7 +87,7 @@ def describe(app: App) -> bytes:
     texts = (app.version, app.name, "00:00:00", "Jan  1 2026", app.idf)
     digest = hashlib.sha256(app.seed.encode()).digest()
     fields = (text.encode() for text in texts)
-    raw = _DESCRIPTION.pack(DESCRIPTION_MAGIC, app.secure_version, *fields, digest, 0, 0, _MMU_PAGE_LOG2)
+    raw = _DESCRIPTION.pack(DESCRIPTION_MAGIC, app.secure_version, *fields, digest, 0, 0, _MMU_PAGE_LOG2, app.spi_mode)
     return raw.ljust(DESCRIPTION_SIZE, b"\0")
 
 

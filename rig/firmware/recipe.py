@@ -63,6 +63,8 @@ class EspAppRecipe(_Recipe):
     secure_version: int = Field(default=0, ge=0, le=32)
     irom: int = Field(default=2048, ge=4, le=1 << 20)
     described: bool = True
+    #: The SPI mode of flash that its description tells: 0 none, as before ESP-IDF 6.1; 1 QIO, 2 QOUT, 3 DIO, 4 DOUT.
+    spi_mode: int = Field(default=0, ge=0, le=5)
     variant: str = "good"
     #: Bytes of the slot it is for, where the variant asks.
     slot: int = Field(default=0, ge=0, le=1 << 22)
@@ -71,7 +73,7 @@ class EspAppRecipe(_Recipe):
         """The bytes."""
         from rig.firmware.esp_images import App, build_variant
 
-        fields = self.model_dump(include={"seed", "version", "secure_version", "irom", "described"})
+        fields = self.model_dump(include={"seed", "version", "secure_version", "irom", "described", "spi_mode"})
         return build_variant(App(**fields), self.variant, self.slot)
 
 

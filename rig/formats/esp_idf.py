@@ -13,9 +13,7 @@ from typing import ClassVar, Self
 
 from rig.errors import Misuse
 
-_TEXT = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:-(dev|beta|rc)(\d*))?(?:-\d+-g[0-9a-f]+)?(?:-dirty)?")
-#: How a manifest names one.
-RELEASE = r"^\d+\.\d+(\.\d+)?(-(beta|rc)\d+)?$"
+_TEXT = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:-(dev|beta|rc)(\d*))?(?:-\d+-g[0-9a-f]+)?(?:-dirty)?", re.ASCII)
 #: What comes before a release, in this order.
 _STAGES = {"dev": 0, "beta": 1 << 8, "rc": 2 << 8}
 _FINAL = 3 << 8

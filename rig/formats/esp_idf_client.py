@@ -94,6 +94,16 @@ NOT_MODIFIED = Change(
 LIMITS_AUTHORIZATION = Change(
     "401 is tried again ten times, and not for ever", f"{_EHO} max_authorization_retries", since("5.1-beta1")
 )
+LIMITS_CHALLENGES = Change(
+    "after ten redirects and challenges together no challenge is answered any more",
+    f"{_HTTP} esp_http_client_add_auth: one redirect_counter",
+    since("4.3-beta1"),
+)
+COUNTS_ANEW = Change(
+    "an answer that is good, to esp_http_client_perform, ends the count of redirects and challenges",
+    f"{_HTTP} esp_http_check_response, at 1987f055c9a",
+    during("5.0.7..5.1-beta1", "5.1.5..5.2-beta1", "5.2.3..5.3-beta1", "5.3-beta2.."),
+)
 ANSWERS_DIGEST = Change(
     "a build answers Digest unless it was told not to; Basic never, unless it was told to",
     "esp_http_client/Kconfig ESP_HTTP_CLIENT_ENABLE_DIGEST_AUTH",
@@ -143,6 +153,11 @@ CHECKS_REVISION = Change(
 REFUSES_AS_BOOT_COMM = Change(
     "an image for another chip is refused in the second stage's words",
     f"{_OPS} esp_ota_check_image_validity; reference/esp32.md §12.13",
+    since("6.1-beta1"),
+)
+CHECKS_SPI_MODE = Change(
+    "an image that tells another SPI mode of flash than the running one does is refused; 0 is no mode",
+    f"{_OPS} esp_ota_check_image_validity, at 21f8ca5e6fc; on by default (CONFIG_ESP_HTTPS_OTA_VERIFY_SPI_MODE)",
     since("6.1-beta1"),
 )
 BULK_ERASES_THE_LENGTH = Change(

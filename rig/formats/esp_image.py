@@ -33,7 +33,7 @@ USUAL = Idf(5, 4, 2)
 DESCRIPTION_MAGIC = 0xABCD_5432
 DESCRIPTION_OFFSET = HEADER_SIZE + SEGMENT_HEADER_SIZE
 DESCRIPTION_SIZE = 256
-_DESCRIPTION = struct.Struct("<II8x32s32s16s16s32s32sHH")
+_DESCRIPTION = struct.Struct("<II8x32s32s16s16s32s32sHHxB")
 
 
 def wrapping(read: Reader, size: int) -> Reader:
@@ -62,7 +62,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class AppDescription:
-    """Who an application says it is; the first 180 bytes of its first segment."""
+    """Who an application says it is; the first 182 bytes of its first segment.
+
+    `spi_mode` is how it was built to talk to flash, as a number of sdkconfig's; 0 before ESP-IDF 6.1.
+    """
 
     secure_version: int
     version: str
@@ -73,17 +76,18 @@ class AppDescription:
     elf_sha256: bytes
     min_efuse_block: int
     max_efuse_block: int
+    spi_mode: int
 
     @classmethod
     def unpack(cls, raw: bytes) -> AppDescription | None:
         """Read a description; None where there is none."""
         if len(raw) < _DESCRIPTION.size:
             return None
-        magic, secure_version, *texts, digest, low, high = _DESCRIPTION.unpack_from(raw)
+        magic, secure_version, *texts, digest, low, high, spi_mode = _DESCRIPTION.unpack_from(raw)
         if magic != DESCRIPTION_MAGIC:
             return None
         version, project, time, date, idf = (_text(field) for field in texts)
-        return cls(secure_version, version, project, time, date, idf, digest, low, high)
+        return cls(secure_version, version, project, time, date, idf, digest, low, high, spi_mode)
 
 
 def read_description(read: Reader, offset: int) -> AppDescription | None:

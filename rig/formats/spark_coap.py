@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 VERSION = 1
 PAYLOAD_MARKER = 0xFF
+#: The class of codes that say that something was done.
+SUCCESS = 2
 
 
 class Malformed(Exception):
@@ -84,6 +86,14 @@ class Message:
     def path(self) -> bytes:
         """The first Uri-Path: one letter that says what a request is about; empty without one."""
         return next((value for number, value in self.options if number == Option.URI_PATH), b"")
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether an answer says no: by any code but none and 2.xx.
+
+        Up to 0.4.7 Cores mean 4.00 and say 0.01 (`x<<5 || y`, device-os v0.4.4 spark_protocol.cpp:40).
+        """
+        return self.code != Code.EMPTY and self.code >> 5 != SUCCESS
 
 
 def path(*segments: bytes) -> tuple[tuple[int, bytes], ...]:

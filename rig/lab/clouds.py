@@ -26,6 +26,9 @@ from rig.servers.spark.faults import Fault
 from rig.trust.server_key import load_server_key, make_server_key, public_der, store_server_key
 from rig.twin.state_folder import keep, kept
 
+#: The access token is beside the server's key.
+TOKEN_SUFFIX = ".token"
+
 
 @dataclass(frozen=True, slots=True)
 class SparkCloudPlan:
@@ -58,10 +61,14 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
     door, given = door_at(plan.control, plan.token_file), GivenFiles(plan.files)
     api = _address("--api", plan.api, "127.0.0.1:8080") if plan.api is not None else None
     faults = [Fault.parse(text) for text in plan.faults]
+    if api is not None and plan.server_key.suffix == TOKEN_SUFFIX:
+        raise Misuse(
+            f"--server-key {plan.server_key}: the access token has a file of this name", hint="name it NAME.pem"
+        )
     _make_if_missing(plan.server_key)
     keys, key = CoreKeys(plan.core_keys), load_server_key(plan.server_key)
+    token = AccessToken(plan.server_key.with_suffix(TOKEN_SUFFIX)) if api is not None else None
     public = _keep_public_half(plan.server_key, key)
-    token = AccessToken(plan.server_key.with_suffix(".token")) if api is not None else None
     if api is not None:
         warn_of_an_open_door("--api", api[0], "who hears the network there can read the token, and flash your Cores")
     started: list[Any] = []
@@ -94,6 +101,8 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
             closing = server.close()
             if closing is not None:
                 await closing
+        if token is not None:
+            token.close()
 
     serve(start, close, announce)
 

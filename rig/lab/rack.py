@@ -20,14 +20,14 @@ from rig.errors import LabFault
 from rig.firmware.manifest import Manifest
 from rig.formats.spark_keys import ServerRecord
 from rig.lab.asked import Wanted
-from rig.lab.checkout import manifest_path
+from rig.lab.checkout import DEFAULT_COORDINATOR, manifest_path
 from rig.lab.children import Child, Children
 from rig.lab.coordinator import Coordinator
 from rig.lab.core_slot import CoreSlot
 from rig.lab.esp32_slot import Esp32Slot
 from rig.lab.rack_state import hold_state
 from rig.lab.site import HOST, UPDATE_HOSTS, Site, Slot, Told
-from rig.ports import free_port, is_free
+from rig.ports import format_address, free_port, is_free, read_address
 from rig.servers.spark.cloud import PORT
 from rig.twin.real_time import LOG
 from rig.twin.state_folder import FolderLock
@@ -268,7 +268,7 @@ def _keep_logs(folder: Path) -> None:
 
 def _at(told: Told, *ports: str) -> list[str]:
     """Options that have a server listen where it said that it does, whatever is told before."""
-    return [word for port in ports for word in (f"--{port}", f"{told[port]['host']}:{told[port]['port']}")]
+    return [word for port in ports for word in (f"--{port}", format_address(told[port]["host"], told[port]["port"]))]
 
 
 def _rig() -> list[str]:
@@ -284,10 +284,10 @@ def _script(name: str) -> str:
 
 
 def _wait_for_port(child: Child, address: str, deadline: float) -> None:
-    host, _, port = address.rpartition(":")
+    place = read_address(address, "the coordinator", DEFAULT_COORDINATOR)
     while True:
         try:
-            socket.create_connection((host, int(port)), timeout=1).close()
+            socket.create_connection(place, timeout=1).close()
             return
         except OSError:
             if child.process.poll() is not None or time.monotonic() > deadline:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from rig.control.web_pages import speaks_http
 from rig.limits import SERIAL, Limits, in_force
 from rig.listener import Listener
+from rig.ports import family_of
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ class ListeningPort:
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held = socket.socket(family_of(address[0]), socket.SOCK_STREAM)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         held.bind(address)

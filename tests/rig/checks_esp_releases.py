@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
-from esp_app_board import World, arduino, carry_out, checked, https, world_of
-from esp_app_server import answer
+from esp_app_board import NEW, OLD, World, arduino, built, carry_out, checked, https, world_of
+from esp_app_server import answer, serving
 from esp_foreign_answers import (
     IMAGE,
+    ChallengingBehind,
     chain,
     cut_short,
     head_refused,
@@ -92,6 +94,31 @@ def redirects_have_no_limit_of_their_own(_folder):
 
 def redirects_of_head_have_one(_folder):
     assert outcomes(chain(12, method="HEAD"), "5.5.5", "6.0", partial=65536) == ["failed"] * 2
+
+
+def redirects_and_challenges_are_one_count(_folder):
+    for hops, expected in ((9, "installed"), (10, "failed")):
+        assert outcomes(ChallengingBehind(hops, 1), "5.5", authorizes=("basic",)) == [expected], hops
+
+
+def a_good_answer_ends_the_count_in_newer_releases(_folder):
+    for idf, reached in (("5.1.4", True), ("5.1.5", False)):
+        _, world = told(ChallengingBehind(9, 2, "HEAD"), idf, partial=65536, authorizes=("basic",))
+        assert ("reached max_authorization_retries" in world.console) == reached, idf
+
+
+def of_spi_modes(idf: str, running: int, offered: int) -> World:
+    """A board whose applications are told to be for these SPI modes of flash."""
+    new = replace(NEW, spi_mode=offered)
+    world = world_of(https(idf=idf), serving(built(new)))
+    world.install(0, replace(OLD, spi_mode=running), world.behaviour)
+    world.knows(new, world.behaviour)
+    return world
+
+
+def another_spi_mode_is_refused_from_6_1_on(_folder):
+    told = [checked(of_spi_modes(idf, 3, 1)) for idf in ("6.0.2", "6.1-beta1")]
+    assert told == ["installed", "failed"]
 
 
 def https_is_left_for_http_where_nobody_looks(_folder):

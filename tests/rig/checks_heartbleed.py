@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from leaking_responder import SECRET, LeakingResponder, Takes, cuts_short, drops, is_silent, leaks
 from tls_servers import HOST, LOOPBACK
@@ -11,7 +12,7 @@ from rig.formats.tls_heartbeat import HEARTBEAT_RECORD, Heartbeats
 from rig.formats.tls_records import RecordReader
 from rig.trust.authority import make_root
 from rig.trust.look.refusal import Refusal
-from rig.trust.probe.heartbleed import heartbeats
+from rig.trust.probe.heartbleed import STEPS, heartbeats
 
 IDENTITY = make_root("Bleeding Root", key="rsa-2048").issue(HOST, key="rsa-2048")
 
@@ -57,6 +58,39 @@ def restricted(behaviour=leaks, **takes):
     responder = LeakingResponder(IDENTITY, behaviour)
     responder.takes = Takes(**takes)
     return responder
+
+
+class Mute:
+    """Takes connections, and says nothing; counts them, and how many there were at once."""
+
+    def __init__(self):
+        self.all = self.open = self.most = 0
+
+    @contextlib.asynccontextmanager
+    async def serving(self):
+        async with await asyncio.start_server(self._listen, LOOPBACK, 0) as server:
+            yield server.sockets[0].getsockname()[1]
+
+    async def _listen(self, reader, writer):
+        self.all, self.open = self.all + 1, self.open + 1
+        self.most = max(self.most, self.open)
+        with contextlib.suppress(ConnectionError):
+            await reader.read(-1)
+        self.open -= 1
+        writer.close()
+
+
+def who_is_mute_is_waited_for_twice_and_not_once_a_step(_folder):
+    """With a name and without one: one hello, then all the others at once."""
+    mute, refused = Mute(), None
+    try:
+        ask(mute.serving(), seconds=0.5)
+    except Refusal as refusal:
+        refused = refusal
+    assert refused is not None
+    assert refused.kind == "timeout"
+    hellos = sum(len(step) for step, _ in STEPS)
+    assert (mute.all, mute.most) == (2 * hellos, hellos - 1)
 
 
 VERSIONS = {"SSLv3": 0x0300, "TLSv1": 0x0301, "TLSv1.1": 0x0302, "TLSv1.2": 0x0303}

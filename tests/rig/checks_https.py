@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from https_lab import DEVICE, HOST, IMAGE, OTHER_HOST, publishing_lab, read_all
 from tls_clients import V12, V13, python, python_from
 
+from rig.ports import format_address, read_address
 from rig.servers.https.faults import Fault
 from rig.servers.https.policy import Policy, Release
 from rig.servers.https.shelf import Published
 from rig.trust.authority import make_root
+from rig.trust.tls.handshake import Handshake
 
 SIZE = len(IMAGE)
 LONG = os.urandom(300_000)
@@ -30,6 +32,12 @@ def on_lab(check):
             check(lab)
 
     return checked
+
+
+def a_client_with_colons_is_known_by_its_address(_folder):
+    for host in ("::1", "127.0.0.1"):
+        told = Handshake(1, format_address(host, 40_000), 0)
+        assert (told.client, read_address(told.peer, "peer", "")) == (host, (host, 40_000))
 
 
 # -- handshakes and swaps ----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from types import SimpleNamespace
@@ -141,7 +142,36 @@ def a_reader_that_does_not_read_is_hung_up_on(folder):
 def the_token_is_its_owners(folder):
     token = AccessToken(folder / "server.token")
     assert token.path.stat().st_mode & 0o777 == 0o600
+    token.close()
     assert AccessToken(folder / "server.token").value == token.value
+
+
+def every_refusal_is_json(folder):
+    """Those of aiohttp, which no handler sees, too."""
+    expect = b"GET /v1/devices HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: nonsense\r\n\r\n"
+    with rest_lab(folder) as lab:
+        for asked, status in ((expect, b"417"), (b"NONSENSE\r\n\r\n", b"400")):
+            head, _, body = lab.raw(asked).partition(b"\r\n\r\n")
+            assert head.split()[1] == status
+            assert b"application/json" in head, head
+            assert json.loads(body)["ok"] is False
+
+
+def a_token_file_is_one_clouds(folder):
+    token = AccessToken(folder / "server.token")
+    assert _is_refused(token.path)
+    token.renew()
+    assert _is_refused(token.path)
+    token.close()
+    assert AccessToken(token.path).value == token.value
+
+
+def _is_refused(path):
+    try:
+        AccessToken(path).close()
+    except Misuse as refused:
+        return "another cloud has the access token" in refused.message
+    return False
 
 
 def a_file_arrives_as_it_was_sent(_folder):

@@ -109,6 +109,35 @@ def no_other_update_begins_until_one_is_decided(_folder):
     assert ("without having applied it" in reason, ok) == (True, True)
 
 
+def a_forced_image_of_which_a_core_copies_a_part_is_no_success(_folder):
+    too_large = IMAGE.ljust(layout.APP_SIZE + 4, b"x")
+
+    async def work(world):
+        await world.online()
+        with suppress(Misuse):
+            await world.cloud.flash(CORE_ID, too_large, chunk_size=512)
+            return "was sent unforced"
+        return await world.cloud.flash(CORE_ID, too_large, chunk_size=512, force=True)
+
+    told = in_a_virtual_world("0.2.1", work)
+    assert told != "was sent unforced"
+    assert (told["ok"], told["acknowledged"]) == (False, True)
+    assert "the image has 110,596 bytes, a Core copies 110,592" in told["reason"]
+
+
+def a_core_that_refuses_update_begin_is_believed(_folder):
+    """0.4 takes fewer than 65,535 chunks; up to 0.4.7 it says no by code 1 (spark_protocol.cpp:40 and 1056)."""
+
+    async def work(world):
+        await world.online()
+        told = await world.cloud.flash(CORE_ID, bytes(65_535 * 256), force=True)
+        return told["reason"], told["sent"], world.named("begin-sent")
+
+    for version, code in (("0.4.4", "0.01"), ("0.4.9", "4.00")):
+        reason, sent, begun = in_a_virtual_world(version, work)
+        assert (f"refuses the update: {code}" in reason, sent, begun) == (True, 0, 1), reason
+
+
 def a_core_that_only_hears_events_stays(_folder):
     async def work(world):
         await world.online()

@@ -10,6 +10,7 @@ from esp_app_server import HOST, Answer, Answers, Asked, answer, serving
 IMAGE = built(NEW)
 #: Longer than any number of tries: what goes on so long goes on for ever.
 MANY = 40
+BASIC = 'Basic realm="rig"'
 
 
 def head_refused(status: int) -> Answers:
@@ -70,6 +71,22 @@ def chain(hops: int, *, method: str = "GET") -> Answers:
         return serving(IMAGE)(asked)
 
     return answers
+
+
+@dataclass
+class ChallengingBehind:
+    """So many redirects, of one method; who arrives and asks for the image is challenged so many times."""
+
+    hops: int
+    challenges: int
+    method: str = "GET"
+
+    def __call__(self, asked: Asked) -> Answer:
+        given = chain(self.hops, method=self.method)(asked)
+        if asked.method == "HEAD" or given.data.startswith(b"HTTP/1.1 302"):
+            return given
+        self.challenges -= 1
+        return given if self.challenges < 0 else answer(401, WWW_Authenticate=BASIC)
 
 
 def leaving_after_a_redirect(asked: Asked) -> Answer:

@@ -8,7 +8,7 @@ import test_esp_ota_releases as of_records
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.formats import otadata
 from rig.formats.esp_idf import ArduinoCore, Change, Release, since
-from rig.twin.esp32.app import arduino_update, fetch, http_client
+from rig.twin.esp32.app import arduino_update, fetch, http_client, https_ota
 from rig.twin.esp32.app.connection import Ending
 from rig.twin.esp32.app.http_client import HttpClient
 
@@ -17,7 +17,7 @@ ALWAYS = Change("planted", "nowhere", since("0.0"))
 ALWAYS_IN_CORES = Change("planted", "nowhere", since("0.0", of=ArduinoCore))
 NEVER = Change("planted", "nowhere", since("99.0"))
 
-REAL_REDIRECT, REAL_CHECK = HttpClient.redirect, HttpClient._check
+REAL_REDIRECT, REAL_CHECK, REAL_AUTHORIZE = HttpClient.redirect, HttpClient._check, HttpClient.authorize
 REAL_PARSE = Release.__dict__["parse"].__func__
 
 
@@ -41,6 +41,12 @@ def _a_connection_for_each(self, location):
 def _never_limited(self, head):
     self._followed = 0
     return REAL_CHECK(self, head)
+
+
+def _counted_apart(self, head):
+    """Challenges have a count of their own: the redirects before are forgotten."""
+    self._followed = 0
+    REAL_AUTHORIZE(self, head)
 
 
 MUTANTS = {
@@ -71,6 +77,22 @@ MUTANTS = {
     "esp32 https: redirects of HEAD have no limit": (
         lambda m: m.setattr(HttpClient, "_check", _never_limited),
         of_releases.redirects_of_head_have_one,
+    ),
+    "esp32 https: challenges are counted apart from redirects": (
+        lambda m: m.setattr(HttpClient, "authorize", _counted_apart),
+        of_releases.redirects_and_challenges_are_one_count,
+    ),
+    "esp32 https: every release ends the count by a good answer": (
+        lambda m: m.setattr(http_client, "COUNTS_ANEW", ALWAYS),
+        of_releases.a_good_answer_ends_the_count_in_newer_releases,
+    ),
+    "esp32 https: no release looks at the SPI mode": (
+        lambda m: m.setattr(https_ota, "CHECKS_SPI_MODE", NEVER),
+        of_releases.another_spi_mode_is_refused_from_6_1_on,
+    ),
+    "esp32 https: every release looks at the SPI mode": (
+        lambda m: m.setattr(https_ota, "CHECKS_SPI_MODE", ALWAYS),
+        of_releases.another_spi_mode_is_refused_from_6_1_on,
     ),
     "esp32 https: no release leaves https": (
         lambda m: m.setattr(http_client, "ONLY_TO_HTTPS", ALWAYS),

@@ -15,6 +15,7 @@ from rig.servers.https.faults import Faults
 from rig.servers.https.journal import Journal
 from rig.servers.https.shelf import Published
 from rig.trust.tls import connection as endpoint_connection
+from rig.trust.tls import handshake as endpoint_handshake
 from rig.trust.tls import transport as endpoint_transport
 from rig.trust.tls.connection import TlsConnection
 from rig.trust.tls.context import TlsSettings
@@ -140,6 +141,10 @@ MUTANTS = {
     "update server: what is no request leaves no trace": (
         lambda m: m.setattr(server.UpdateServer, "_not_a_request", lambda *_who: None),
         on_lab(of_semantics.what_is_no_request_is_in_the_log),
+    ),
+    "endpoint: a client is what comes before the last colon": (
+        lambda m: m.setattr(endpoint_handshake, "host_of", lambda peer: peer.rpartition(":")[0]),
+        of_https.a_client_with_colons_is_known_by_its_address,
     ),
     "update server: it logs what is secret": (
         lambda m: m.setattr(server, "SECRET_HEADERS", ()),

@@ -217,6 +217,10 @@ MUTANTS = {
         lambda m: m.setattr(heartbleed, "STEPS", heartbleed.STEPS[:1]),
         of_heartbeats.of_the_peculiar("chokes on a long hello"),
     ),
+    "heartbeats: who is mute is waited for at every step": (
+        lambda m: m.setattr(heartbleed, "_is_silent", lambda _refusals: False),
+        of_heartbeats.who_is_mute_is_waited_for_twice_and_not_once_a_step,
+    ),
     "heartbeats: every server minds no version": (
         lambda m: m.setattr(heartbleed, "STEPS", heartbleed.STEPS[:2]),
         of_heartbeats.of_the_peculiar("takes no version that it does not know"),

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from rig.boards import online
+from rig.errors import Misuse
 from rig.formats import spark_cipher, spark_handshake
-from rig.formats.spark_coap import Code, Type
+from rig.formats.spark_coap import Code, Message, Type
 from rig.power import ota_landing
 from rig.power.landing import Landing
 from rig.servers.spark import core_keys, inbox, passage, session
@@ -238,6 +239,18 @@ MUTANTS = {
     "cloud: begins an update before it knows of the last": (
         lambda m: m.setattr(SparkCloud, "flash", _undecided_no_more),
         of_cloud.no_other_update_begins_until_one_is_decided,
+    ),
+    "cloud: an image larger than a Core copies needs no force": (
+        lambda m: m.setattr("rig.servers.spark.cloud.too_large", lambda _image: None),
+        of_cloud.a_forced_image_of_which_a_core_copies_a_part_is_no_success,
+    ),
+    "cloud: a forced image larger than a Core copies is a success": (
+        lambda m: m.setattr("rig.servers.spark.cloud.too_large", lambda _image: Misuse("")),
+        of_cloud.a_forced_image_of_which_a_core_copies_a_part_is_no_success,
+    ),
+    "cloud: only codes from 4.00 on are refusals": (
+        lambda m: m.setattr(Message, "is_refusal", property(lambda self: self.code >= Code.BAD_REQUEST)),
+        of_cloud.a_core_that_refuses_update_begin_is_believed,
     ),
     "cloud: an answered ping is an answered chunk": (
         lambda m: m.setattr(Session, "ask_whether_there", lambda self, since: self.send(Type.CON, Code.EMPTY)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import checks_spark_api as of_api
+from aiohttp import web
 
 from rig.control.web_pages import WebPages
 from rig.formats import multipart
 from rig.servers.spark.api import events, token
+from rig.servers.spark.api.connection import ApiConnection
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import Streams
 from rig.servers.spark.api.guard import Guard
@@ -17,6 +19,7 @@ from rig.servers.spark.cloud import SparkCloud
 
 REAL_FLASH = SparkCloud.flash
 REAL_PART = multipart._read_part
+REAL_RENEW = AccessToken.renew
 REAL_READ = events.read_event
 
 
@@ -27,6 +30,13 @@ async def _acknowledged_is_applied(self, *args, **how):
 
 def _hopeful_event(event):
     return REAL_READ({**event, "ok": event["acknowledged"]} if event["event"] == "updated" else event)
+
+
+def _renewed_for_anybody(self):
+    """The file that is held is not the one that others find."""
+    fresh = REAL_RENEW(self)
+    token.write_private(self.path, f"{fresh}\n".encode())
+    return fresh
 
 
 def _write_for_all(path, content):
@@ -96,6 +106,18 @@ MUTANTS = {
     "api: everybody can read the token": (
         lambda m: m.setattr(token, "write_private", _write_for_all),
         of_api.the_token_is_its_owners,
+    ),
+    "api: what aiohttp refuses is plain text": (
+        lambda m: m.setattr(ApiConnection, "finish_response", web.RequestHandler.finish_response),
+        of_api.every_refusal_is_json,
+    ),
+    "api: two clouds take one token file": (
+        lambda m: m.setattr(token.fcntl, "flock", lambda *_: None),
+        of_api.a_token_file_is_one_clouds,
+    ),
+    "api: a renewed token file is anybody's": (
+        lambda m: m.setattr(AccessToken, "renew", _renewed_for_anybody),
+        of_api.a_token_file_is_one_clouds,
     ),
     "api: a file's ends are trimmed": (
         lambda m: m.setattr(multipart, "_read_part", _trimmed),

@@ -8,13 +8,16 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import replace
 
+import checks_esp_releases as of_releases
 import pytest
 from esp_app_board import NEW, built, checked, https, world_of
 from esp_app_server import HOST, Answers, answer, serving
 from esp_foreign_answers import (
+    BASIC,
     IMAGE,
     MANY,
     Challenging,
+    ChallengingBehind,
     chain,
     cut_short,
     head_refused,
@@ -28,7 +31,7 @@ from esp_foreign_answers import (
 )
 
 PIECES = {"partial": 65536}
-BASIC = 'Basic realm="rig"'
+ANSWERS_BASIC = {"authorizes": ("basic",)}
 #: Installed, failed, or (for a check that comes to no end) nothing; how many requests; what the console says.
 Told = tuple[str, int | None, str]
 GOOD: Told = ("installed", None, "upgrade successful")
@@ -97,7 +100,7 @@ SERVERS: dict[str, tuple[Answers, dict[str, object], dict[str, Told]]] = {
         **dict.fromkeys(("5.1", "5.4.4"), refused("Reached max_authorization_retries (401)", 11)),
         **dict.fromkeys(("5.5", "6.0", "6.1-beta1"), refused("Authorization Failed")),
     }),
-    "401 with a challenge it knows": (Challenging(BASIC), {"authorizes": ("basic",)}, {
+    "401 with a challenge it knows": (Challenging(BASIC), ANSWERS_BASIC, {
         "5.0": ("installed", MANY + 1, ""),
         **dict.fromkeys(("5.1", "5.5", "6.1"), refused("Reached max_authorization_retries (401)", 11)),
     }),
@@ -115,13 +118,29 @@ SERVERS: dict[str, tuple[Answers, dict[str, object], dict[str, Told]]] = {
     "401 to HEAD": (Challenging(""), PIECES, {
         "5.4": refused("Received incorrect http status 401"), "5.5": refused("ESP HTTP client perform failed: 262"),
     }),
-    "401 to HEAD, with a challenge it knows": (Challenging(BASIC), {**PIECES, "authorizes": ("basic",)}, {
+    "401 to HEAD, with a challenge it knows": (Challenging(BASIC), {**PIECES, **ANSWERS_BASIC}, {
         "5.1": refused("Error, reach max_redirection_count count=10", 11),
         "6.0": refused("Error, reach max_redirection_count count=10", 11),
     }),
     "twelve redirects": (chain(12), {}, dict.fromkeys(
         ("4.4.8", "5.1", "5.5.5", "6.0", "6.1-beta1"), ("installed", 13, ""),
     )),
+    "nine redirects and a challenge": (ChallengingBehind(9, 1), ANSWERS_BASIC, dict.fromkeys(
+        ("4.2", "4.3", "5.4.4", "5.5", "6.1"), ("installed", 11, ""),
+    )),
+    "ten redirects and a challenge": (ChallengingBehind(10, 1), ANSWERS_BASIC, {
+        "4.2": ("installed", 12, ""),
+        **dict.fromkeys(("4.3", "5.4.4"), ("installed", 12, "reached max_authorization_retries count=10")),
+        **dict.fromkeys(("5.5", "6.0", "6.1-beta1"), refused("reached max_authorization_retries count=10", 11)),
+    }),
+    "five redirects and five challenges": (ChallengingBehind(5, 5), ANSWERS_BASIC, {"5.5": ("installed", 11, "")}),
+    "five redirects and six challenges": (ChallengingBehind(5, 6), ANSWERS_BASIC, {
+        "5.5": refused("E esp_https_ota: Authorization Failed", 11),
+    }),
+    "nine redirects of HEAD, two challenges of GET": (ChallengingBehind(9, 2, "HEAD"), {**PIECES, **ANSWERS_BASIC}, {
+        **dict.fromkeys(("5.0.6", "5.1.4"), ("installed", None, "reached max_authorization_retries count=10")),
+        **dict.fromkeys(("5.0.7", "5.1.5", "5.5"), GOOD),
+    }),
     "twelve redirects of HEAD": (chain(12, method="HEAD"), PIECES, dict.fromkeys(
         ("5.1", "5.5.5", "6.0"), refused("ESP HTTP client perform failed: 28673", 11),
     )),
@@ -169,6 +188,25 @@ SERVERS: dict[str, tuple[Answers, dict[str, object], dict[str, Told]]] = {
         "5.4": refused("Image validation failed"), "5.5": refused("New image failed verification"),
     }),
 }  # fmt: skip
+
+#: The release, the modes that the running and the offered image tell, and what comes of it.
+SPI_MODES = {
+    "6.0 looks at none": ("6.0.2", 3, 1, "installed"),
+    "6.1 refuses another": ("6.1-beta1", 3, 1, "failed"),
+    "6.1 takes its own": ("6.1", 3, 3, "installed"),
+    "6.1 takes one of before": ("6.1", 3, 0, "installed"),
+    "one of before takes any": ("6.1", 0, 1, "installed"),
+}
+
+
+@pytest.mark.parametrize("case", SPI_MODES)
+def test_an_image_for_another_spi_mode_is_refused_by_who_looks(case):
+    idf, running, offered, expected = SPI_MODES[case]
+    world = of_releases.of_spi_modes(idf, running, offered)
+    assert checked(world) == expected
+    told = "E esp_ota_ops: SPI flash mode mismatch: running app has mode 3, new app has mode 1" in world.console
+    assert told == (expected == "failed")
+
 
 ROWS = [(case, idf) for case, (_, _, by_release) in SERVERS.items() for idf in by_release]
 

@@ -13,8 +13,10 @@ from esp_app_board import NEW, OLD, World, arduino, built, checked, fleet, https
 from esp_app_server import Asked, answer, serving
 from esp_foreign_answers import IMAGE, head_without_length
 from esp_updates import OTHER, RUNNING, SECTOR, T_OFFSET, R, T, begun, ota_of, refused, started, update_until
+from pydantic import ValidationError
 
 from rig.firmware.esp_behaviour import EspBehaviour
+from rig.firmware.esp_boots import EspBoots
 from rig.formats.otadata import Record, State
 
 # -- the record of the new slot --------------------------------------------------------------------------------------
@@ -258,6 +260,24 @@ def test_a_core_says_which_esp_idf():
     assert EspBehaviour(core="2.0.17").idf.startswith("4.4")
     assert EspBehaviour(core="3.0").idf.startswith("5.1")
     assert EspBehaviour(core="3.3", idf="5.5.4").idf == "5.5.4"
+
+
+#: How an `idf` may be written, in every table that has one, and as what it is kept.
+IDF_NAMES = {
+    "5.5": "5.5", "v5.4.2": "5.4.2", "6.1-dev": "6.1-dev", "v6.1-beta1": "6.1-beta1",
+    "v5.5.1-838-gd66ebb8": "5.5.1-838-gd66ebb8",
+    "5": None, "5.5-alpha1": None, "five": None, "5.5\n": None, "\u0665.\u0665": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [EspBehaviour, EspBoots])
+@pytest.mark.parametrize("idf", IDF_NAMES)
+def test_a_release_of_esp_idf_is_named_alike_in_every_table(table, idf):
+    if IDF_NAMES[idf] is not None:
+        assert table(idf=idf).idf == IDF_NAMES[idf]
+        return
+    with pytest.raises(ValidationError, match="is no release of ESP-IDF"):
+        table(idf=idf)
 
 
 @pytest.mark.parametrize(("idf", "told"), [("5.4.4", "dtf:5"), ("5.5", "dtf:-1")])

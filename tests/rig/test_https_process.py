@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -58,6 +59,22 @@ def test_the_command_serves_and_ends_on_sigterm_in_the_middle_of_a_download(proc
         assert process.wait(10) == 0
     under_way.join()
     assert process.stderr.read() == ""
+
+
+def test_where_a_server_with_colons_in_its_address_listens_is_printed_as_it_is_asked(tmp_path):
+    words = [word for option in ("--listen", "--plain", "--control") for word in (option, "[::1]:0")]
+    command = [sys.executable, "-m", "rig", "cloud", "https", *words, "--state", str(tmp_path / "state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        said = "".join(running.stdout.readline() for _ in range(4))
+        plain = re.search(r"without TLS on (\[::1\]:\d+)\n", said)[1]
+        client = HttpsCloudClient.at(re.search(r"--control (\S+)", said)[1])
+        with client.events() as events:
+            done = subprocess.run(
+                [installed("curl"), "-sS", "-g", f"http://{plain}/x"], capture_output=True, timeout=30
+            )
+            request = next(event for event in events if event["event"] == "request")
+        assert (done.returncode, request["peer"][:6], request["headers"]["host"]) == (0, "[::1]:", plain)
+        running.terminate()
 
 
 def test_who_hears_what_happens_is_told_when_the_server_is_gone(process):

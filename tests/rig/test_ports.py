@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from rig.errors import Misuse
-from rig.ports import read_address
+from rig.errors import LabFault, Misuse
+from rig.ports import format_address, free_port, host_of, is_free, read_address
 
 ADDRESSES = {
     "127.0.0.1:80": ("127.0.0.1", 80),
@@ -38,3 +40,27 @@ def test_an_address_is_read(text):
 def test_what_is_none_is_misuse(text):
     with pytest.raises(Misuse, match="is not HOST:PORT"):
         read_address(text, "--api", "127.0.0.1:80")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "fe80::1%lo", "2001:db8::5683"])
+def test_an_address_that_is_written_is_read_again(host):
+    text = format_address(host, 5683)
+    assert read_address(text, "--api", "127.0.0.1:80") == (host, 5683)
+    assert host_of(text) == host
+    assert text.startswith("[") == (":" in host)
+
+
+def test_what_is_no_address_has_no_host():
+    assert [host_of(text) for text in ("?", "here", "[::1]")] == ["", "", ""]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_free_port_is_one_that_can_be_listened_on(host):
+    port = free_port(host)
+    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+        assert not is_free(host, port)
+
+
+def test_an_address_of_another_machine_has_no_free_port():
+    with pytest.raises(LabFault, match=r"cannot listen on 192\.0\.2\.1:"):
+        free_port("192.0.2.1")

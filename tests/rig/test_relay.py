@@ -15,7 +15,7 @@ from pyModbusTCP.client import ModbusClient
 
 from rig.clock import Clock, look_for
 from rig.control.address import TcpAddress
-from rig.drivers.relay import Contact
+from rig.drivers.relay import Contact, address_of
 from rig.errors import LabFault, Misuse
 from rig.twin.relay import Relay, RelayServers, Wire
 
@@ -169,6 +169,23 @@ def test_bad_calls_are_answered_as_a_shelly_does_and_switch_nothing(bench, case)
 def test_labgrid_tells_a_switch_as_text(bench):
     told = requests.post(f"{bench[3]}/rpc", data=call(id="0", on=False), timeout=5)
     assert told.json()["result"] == {"was_on": True}
+
+
+def test_a_wire_leads_to_an_address_with_colons():
+    assert Wire.parse("power@[::1]:4000") == Wire("power", TcpAddress("::1", 4000))
+
+
+HOSTS = {"relay.lab": ("relay.lab", 502), "relay.lab:1502": ("relay.lab", 1502), "[::1]": ("::1", 502)}
+
+
+@pytest.mark.parametrize("text", [*HOSTS, "[::1]:1502"])
+def test_a_relay_is_found_by_its_host_with_a_port_and_without(text):
+    assert address_of(text) == HOSTS.get(text, ("::1", 1502))
+
+
+def test_a_relay_s_host_that_is_none_is_misuse():
+    with pytest.raises(Misuse, match="the relay's host relay:x is not HOST:PORT"):
+        address_of("relay:x")
 
 
 @pytest.mark.parametrize("text", ["", "power", "light@127.0.0.1:1", "power@1", "power@host:port", "power@host:70000"])

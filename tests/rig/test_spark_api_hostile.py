@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from dataclasses import replace
@@ -101,6 +102,11 @@ RAW = {
     "half a host": (head(host="[::1"), 403),
     "a password that is none": (head("GET", "/v1/access_tokens", "Authorization: Basic \xff"), 401),
     "a password of noise": (head("GET", "/v1/access_tokens", "Authorization: Basic ////"), 401),
+    "an Expect that nobody knows": (head("GET", "/v1/devices", "Expect: nonsense"), 417),
+    "an Expect of nowhere": (head("GET", "/nowhere", "Expect: nonsense"), 417),
+    "a method that nobody knows": (head("PATCH", "/v1/devices"), 405),
+    "a version that is none": (b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
+    "half an address": (head("GET", "http://[::1"), 400),
     "a path of noise": (head(path="/v1/%ff%00"), 404),
     "a path out of here": (head(path="/v1/devices/../../etc/passwd"), 404),
 }
@@ -109,7 +115,9 @@ RAW = {
 @pytest.mark.parametrize("case", RAW)
 def test_what_is_no_request_is_answered_and_the_next_one_too(lab, case):
     data, status = RAW[case]
-    assert lab.raw(data).split()[1] == str(status).encode()
+    told, _, body = lab.raw(data).partition(b"\r\n\r\n")
+    assert told.split()[1] == str(status).encode()
+    assert list(json.loads(body))[:4] == ["ok", "error", "error_description", "errors"]
     assert lab.ask("GET", "/v1/devices").status == 200
 
 

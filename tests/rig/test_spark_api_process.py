@@ -10,11 +10,16 @@ import sys
 
 import pytest
 
+from rig.errors import Misuse
+from rig.lab.clouds import SparkCloudPlan, serve_spark_cloud
+from rig.servers.spark.api.token import AccessToken
+from rig.trust.server_key import make_server_key, store_server_key
+
 
 @contextlib.contextmanager
 def cloud(folder, *words, api="127.0.0.1:0"):
     """A cloud in a process of its own, and what it says when it is ready."""
-    addresses = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--api", api]
+    addresses = ["--listen", "127.0.0.1:0", "--control", "unix:control.sock", "--api", api]
     command = [sys.executable, "-m", "rig", "cloud", "spark", *addresses, "--server-key", "server.pem", *words]
     part = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
     try:
@@ -91,3 +96,26 @@ def test_a_token_that_others_can_read_is_not_served_with(tmp_path):
     with cloud(tmp_path, "--json") as part:
         assert part.wait(30) == 2
         assert "chmod 600 server.token" in part.stderr.read()
+
+
+def test_a_second_cloud_does_not_take_the_token_of_the_first(tmp_path):
+    with cloud(tmp_path, "--json") as first:
+        port = json.loads(first.stdout.readline())["api"]["port"]
+        with cloud(tmp_path, "--json") as second:
+            assert second.wait(30) == 2
+            assert second.stderr.read().startswith("rig: another cloud has the access token in server.token")
+        assert ask(port, (tmp_path / "server.token").read_text().strip()).status == 200
+
+
+@pytest.mark.parametrize("lies", [None, "token", "key"])
+def test_a_key_is_not_where_the_token_is_kept(tmp_path, lies):
+    path = tmp_path / "server.token"
+    if lies == "token":
+        AccessToken(path).close()
+    elif lies == "key":
+        store_server_key(path, make_server_key(seed=1))
+    before = path.read_bytes() if lies else None
+    addresses = {"listen": "127.0.0.1:0", "control": f"unix:{tmp_path}/control.sock", "api": "127.0.0.1:0"}
+    with pytest.raises(Misuse, match="the access token has a file of this name"):
+        serve_spark_cloud(SparkCloudPlan(server_key=path, core_keys=tmp_path / "keys", **addresses), None)
+    assert (path.read_bytes() if path.exists() else None) == before

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from models import ROLES
@@ -160,6 +162,18 @@ def test_the_guides_steps_bring_a_core_online_and_one_whose_key_is_unknown_is_na
             part.terminate()
             _, said = part.communicate(timeout=20)
     assert said == ""
+
+
+def test_where_a_cloud_with_colons_in_its_address_listens_is_printed_as_it_is_asked(tmp_path):
+    addresses = ["--listen", "[::1]:0", "--control", "[::1]:0", "--api", "[::1]:0"]
+    command = [sys.executable, "-m", "rig", "cloud", "spark", *addresses]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as cloud:
+        said = "".join(cloud.stdout.readline() for _ in range(5))
+        assert re.search(r"listens on \[::1\]:\d+\n", said), said
+        assert SparkCloudClient.at(re.search(r"--control (\S+)", said)[1]).ask("list")["cores"] == []
+        with pytest.raises(urllib.error.HTTPError, match="HTTP Error 400"):  # it asks for the access token
+            urllib.request.urlopen(re.search(r"http://\S+?/v1/devices", said)[0], timeout=10)
+        cloud.terminate()
 
 
 def test_strangers_without_end_are_not_all_remembered(tmp_path, capsys):

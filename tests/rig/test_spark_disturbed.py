@@ -11,7 +11,6 @@ from spark_virtual import IMAGE, Updated, in_a_virtual_world, updated
 
 from rig.errors import Misuse
 from rig.formats.spark_coap import Code, Message, Type
-from rig.formats.spark_flash import APP_SIZE
 from rig.servers.spark.disturbances import KINDS, MESSAGES, Disturbance, Disturbances
 from rig.servers.spark.faults import Fault
 from rig.servers.spark.passage import Line
@@ -104,17 +103,6 @@ def test_an_image_that_the_cloud_itself_spoilt_is_no_success(fault):
     assert became.stored != IMAGE
     assert not became.told["ok"]
     assert became.told["damage"]
-
-
-def test_an_image_of_which_a_core_copies_a_part_is_no_success_though_it_was_forced():
-    async def work(world):
-        await world.online()
-        image = IMAGE.ljust(APP_SIZE + 4, b"x")
-        return await world.cloud.flash(world.core.uid.hex(), image, chunk_size=512, force=True)
-
-    told = in_a_virtual_world("0.2.1", work)
-    assert (told["ok"], told["acknowledged"]) == (False, True)
-    assert "the image has 110,596 bytes, a Core copies 110,592" in told["reason"]
 
 
 @pytest.mark.parametrize("mode", ["0.2.1", "0.3.4"])

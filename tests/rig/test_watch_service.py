@@ -18,7 +18,6 @@ from test_watch_state import start
 from tls_servers import talking
 from watch_lab import HOST, TODAY, fresh_lab, issued
 
-from rig.trust.look.dialling import told
 from rig.trust.watch import eyes
 from rig.trust.watch.config import WatchedEndpoint, read_watch_config
 from rig.trust.watch.eyes import Eyes
@@ -236,8 +235,8 @@ def test_every_address_of_a_name_is_looked_at_once(monkeypatch, lab):
 
     monkeypatch.setattr(eyes, "look_up", look_up)
     look = asyncio.run(seen_by(Eyes(10, 2, 0.01), port=port))
-    assert set(look.shown) == {told(("127.0.0.1", port))}
-    assert set(look.unseen) == {told(("127.0.0.2", port))}
+    assert set(look.shown) == {f"127.0.0.1:{port}"}
+    assert set(look.unseen) == {f"127.0.0.2:{port}"}
     names = [f"127.0.1.{n}" for n in range(eyes.MOST_ADDRESSES + 3)]
     assert asyncio.run(seen_by(Eyes(100, 0.5, 0.01), port=1)).left_out == 3
 

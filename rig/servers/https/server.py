@@ -14,6 +14,7 @@ from aiohttp import web
 from rig.errors import Misuse
 from rig.limits import HTTPS, Limits, in_force, refuse_more
 from rig.listener import Listener
+from rig.ports import format_address, host_of
 from rig.servers.https.answer import Answer, answer_to
 from rig.servers.https.body import Cut, Sending
 from rig.servers.https.check_in import CheckIn, device_in, read_check_in
@@ -169,7 +170,7 @@ class UpdateServer:
         if request.transport is not None:
             tune(request.transport)
         shook, peer = _who(request)
-        named = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
+        named = _host_named(headers.get("host", ""))
         host = named.lower() if named.lower() in self.endpoint.hosts else None
         told = self.journal.tell(
             "request",
@@ -251,12 +252,17 @@ class UpdateServer:
         self.journal.tell(event, told.pop("host"), None, **told)
 
 
+def _host_named(header: str) -> str:
+    """The host that a Host header names, with a port or without."""
+    return (host_of(header) or header).strip("[]")
+
+
 def _who(request: web.BaseRequest) -> tuple[Handshake | None, str]:
     """The handshake behind a request, where there was one, and the address it came from."""
     if request.transport is None:
         return None, "?"
     address = request.transport.get_extra_info("peername")
-    return request.transport.get_extra_info("handshake"), f"{address[0]}:{address[1]}" if address else "?"
+    return request.transport.get_extra_info("handshake"), format_address(*address[:2]) if address else "?"
 
 
 def _told_of(headers: Mapping[str, str]) -> dict[str, str]:

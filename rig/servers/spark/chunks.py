@@ -38,11 +38,11 @@ class Chunks:
 
     def __init__(self, session: Session, image: bytes, bus: EventBus, faults: Faults, *, chunk_size: int, fast: bool):
         self._session, self._bus, self._faults = session, bus, faults
-        count = -(-len(image) // chunk_size)
-        self._data = [image[at * chunk_size :][:chunk_size].ljust(chunk_size, b"\0") for at in range(count)]
+        starts = range(0, len(image), chunk_size)
+        self._data = [image[start : start + chunk_size].ljust(chunk_size, b"\0") for start in starts]
         self._begin = UpdateBegin(len(image), chunk_size, fast)
         self._stall: asyncio.TimerHandle | None = None
-        self.sent = Sent(count, chunk_size, fast)
+        self.sent = Sent(len(self._data), chunk_size, fast)
 
     def __len__(self) -> int:
         return len(self._data)

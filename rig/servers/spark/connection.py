@@ -25,6 +25,7 @@ from rig.formats.spark_handshake import (
 )
 from rig.formats.spark_messages import Hello
 from rig.limits import SPARK_DEVICES, in_force
+from rig.ports import format_address
 
 #: A Core has some 10 KiB for what it has not read; an update's chunks all at once are 108 KiB.
 MOST_UNREAD = 4 * SPARK_DEVICES.unread
@@ -102,7 +103,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         self.last_heard = self._loop.time()
         address = transport.get_extra_info("peername")
-        self.peer = f"{address[0]}:{address[1]}" if address else "?"
+        self.peer = format_address(*address[:2]) if address else "?"
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._host.connected(self)

@@ -96,7 +96,7 @@ class Flasher:
             acknowledged = await self._inbox.next(is_acknowledged, READY_SECONDS)
         if acknowledged is None:
             raise self._chunks.fault("does not answer UpdateBegin")
-        if acknowledged.code >= Code.BAD_REQUEST:
+        if acknowledged.is_refusal:
             raise self._chunks.fault(f"refuses the update: {_spoken(acknowledged.code)}")
         ready = await self._inbox.next(
             lambda message: message.type == Type.NON and message.token == token and not message.path, READY_SECONDS
@@ -123,9 +123,9 @@ class Flasher:
 
         def ends(message: Message) -> bool:
             if message.type == Type.ACK and message.mid == mid:
-                if message.code >= Code.BAD_REQUEST and not self.sent.fast:
+                if message.is_refusal and not self.sent.fast:
                     raise self._chunks.fault(f"does not accept UpdateDone: {_spoken(message.code)}")
-                return message.code < Code.BAD_REQUEST
+                return not message.is_refusal
             if message.code == Code.POST and message.path == b"u":
                 return True
             transfer.received(message)

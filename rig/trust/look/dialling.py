@@ -8,6 +8,7 @@ import ipaddress
 import socket
 
 from rig.errors import Misuse
+from rig.ports import format_address
 from rig.trust.look.refusal import Refusal
 
 #: What this machine lacks, and not the other one: files, memory.
@@ -20,6 +21,7 @@ async def connect(address: tuple[str, int]) -> tuple[asyncio.StreamReader, async
     """A TCP connection to a host name or IP address and port. Raises Refusal, Misuse for no port, TimeoutError."""
     if not 0 < address[1] < 65536:
         raise Misuse(f"{address[1]} is no port", hint="1 to 65535")
+    where = format_address(*address)
     try:
         return await asyncio.open_connection(*address)
     except TimeoutError:
@@ -27,11 +29,11 @@ async def connect(address: tuple[str, int]) -> tuple[asyncio.StreamReader, async
     except (socket.gaierror, UnicodeError):
         raise Refusal("no such name", f"nobody knows where {address[0]} is") from None
     except ConnectionRefusedError:
-        raise Refusal("refused", f"nobody listens at {told(address)}") from None
+        raise Refusal("refused", f"nobody listens at {where}") from None
     except OSError as error:
         if error.errno in _OURS:
-            raise Refusal("busy", f"this machine cannot look at {told(address)}: {error.strerror}") from None
-        raise Refusal("unreachable", f"{told(address)} cannot be reached: {error.strerror or error}") from None
+            raise Refusal("busy", f"this machine cannot look at {where}: {error.strerror}") from None
+        raise Refusal("unreachable", f"{where} cannot be reached: {error.strerror or error}") from None
 
 
 def sni_name(name: str | None) -> str | None:
@@ -60,9 +62,3 @@ def is_ip(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def told(address: tuple[str, int]) -> str:
-    """An address for people."""
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    return f"{host}:{address[1]}"

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 
 from rig.formats.tls_records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Alert
+from rig.ports import format_address
 from rig.trust.certificate_errors import UNREADABLE
-from rig.trust.look.dialling import connect, sni_name, told
+from rig.trust.look.dialling import connect, sni_name
 from rig.trust.look.offer import Noted, Offer
 from rig.trust.look.patience import Patience
 from rig.trust.look.refusal import Refusal, RefusalKind
@@ -146,10 +147,10 @@ class _Look:
         try:
             chain = tuple(self._tls.get_peer_cert_chain(as_cryptography=True) or ())
         except UNREADABLE as error:
-            text = f"{told(self.address)} serves a certificate that cannot be read: {error}"
+            text = f"{format_address(*self.address)} serves a certificate that cannot be read: {error}"
             raise Refusal("broken", text) from None
         if not chain:
-            raise Refusal(kind or "broken", f"{told(self.address)} {said or 'shows no certificate'}", alert)
+            raise Refusal(kind or "broken", f"{format_address(*self.address)} {said or 'shows no certificate'}", alert)
         version, cipher = self._tls.get_protocol_version_name(), self._tls.get_cipher_name()
         return Served(self.peer, self._name, chain, version, cipher, self._noted.staple, kind is None, kind, said)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rig.formats.tls_heartbeat import Heartbeats
+from rig.ports import format_address
 from rig.trust.probe.report import AddressView, ChainView, Finding, HostReport, Level
 from rig.trust.soundness import Defect
 
@@ -210,8 +211,7 @@ def _told(chain: ChainView) -> str:
 
 
 def _place(address: AddressView) -> str:
-    host = f"[{address.address}]" if ":" in address.address else address.address
-    return f"{host}:{address.port}"
+    return format_address(address.address, address.port)
 
 
 def _places(addresses: Sequence[AddressView]) -> str:

@@ -17,8 +17,9 @@ from cryptography import x509
 
 from rig.errors import Misuse
 from rig.formats.tls_heartbeat import Heartbeats
+from rig.ports import format_address
 from rig.trust.certificate_errors import UNREADABLE
-from rig.trust.look.dialling import is_ip, sni_name, told
+from rig.trust.look.dialling import is_ip, sni_name
 from rig.trust.look.offer import Offer
 from rig.trust.look.refusal import Refusal
 from rig.trust.look.served import SECONDS, Served, fetch
@@ -140,7 +141,7 @@ class _AddressProbe:
             clients["esp32"] = self._esp32(clients["esp32"], looks["esp32"])
             chains, revocation = await self._identities(first, looks)
         except UNREADABLE as error:
-            text = f"{told(self._place)} serves a certificate that cannot be read: {error}"
+            text = f"{format_address(*self._place)} serves a certificate that cannot be read: {error}"
             return AddressView(address=host, port=port, error=text)
         verdict, refused = await self._heartbeats(clients) if self._plan.asks_heartbeats else (None, None)
         return AddressView(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rig.clock import Clock
 from rig.errors import LabFault, Misuse, RigError
+from rig.ports import format_address
 from rig.trust.identity import Identity
 from rig.trust.remote.judgement import judge, refuse_fewer_names
 from rig.trust.remote.live_files import LiveFiles
@@ -279,7 +280,7 @@ class RemoteNginx:
 
     @property
     def _where(self) -> str:
-        return ", ".join(f"{host}:{port}" for host, port in self._plan.endpoints)
+        return ", ".join(format_address(host, port) for host, port in self._plan.endpoints)
 
 
 def _told(error: BaseException) -> str:

@@ -154,5 +154,4 @@ def _beside(path: Path, file: Path | None) -> Path | None:
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, port = read_address(text, "the address", "192.0.2.10:443")
-    return host.removeprefix("[").removesuffix("]"), port
+    return read_address(text, "the address", "192.0.2.10:443")

@@ -7,7 +7,8 @@ import socket
 from collections.abc import Sequence
 from datetime import datetime
 
-from rig.trust.look.dialling import is_ip, told
+from rig.ports import format_address
+from rig.trust.look.dialling import is_ip
 from rig.trust.look.refusal import Refusal
 from rig.trust.look.served import SECONDS, Served, fetch
 from rig.trust.probe.clients import ESP32
@@ -66,5 +67,5 @@ async def _look_at(place: tuple[str, int], host: str, at: datetime) -> Seen | Re
 
 def _seen(served: Served, place: tuple[str, int], at: datetime, shut_out: str = "") -> Seen:
     if not served.completed:
-        raise Refusal(served.trouble or "broken", f"{told(place)} shows certificates, but {served.ended}")
-    return Seen(at, served.chain, told(place), shut_out)
+        raise Refusal(served.trouble or "broken", f"{format_address(*place)} shows certificates, but {served.ended}")
+    return Seen(at, served.chain, format_address(*place), shut_out)

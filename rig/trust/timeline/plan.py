@@ -7,14 +7,19 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from rig.errors import Misuse
 from rig.firmware.document import read_document
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.update_attempts import Attempt, attempts
+from rig.ports import format_address, read_address
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.shipped import Shipped
 from rig.trust.timeline.lifetimes import Renewal
+
+#: What an address is called, and one for example.
+AN_ADDRESS = ("address", "192.0.2.10:443")
 
 
 def instant(value: Any) -> Any:
@@ -57,6 +62,15 @@ class Shows(BaseModel):
         return self
 
 
+def _address(text: str) -> str:
+    """The text, which names host and port. Raises ValueError."""
+    try:
+        read_address(text, *AN_ADDRESS)
+    except Misuse as error:
+        raise ValueError(error.message) from error
+    return text
+
+
 class PlannedEndpoint(BaseModel):
     """A server that firmware asks: without `renewal` its certificates stay until they are swapped."""
 
@@ -66,7 +80,7 @@ class PlannedEndpoint(BaseModel):
     #: Any port of the host where none is told.
     port: int | None = Field(default=None, ge=1, le=65535)
     #: Where it is looked at with --live, if not by its own name: HOST:PORT.
-    address: str | None = Field(default=None, pattern=r"^.+:\d{1,5}$")
+    address: Annotated[str, AfterValidator(_address)] | None = None
     ends: Instant | None = None
     renewal: Renewal | None = None
     shows: tuple[Shows, ...] = Field(min_length=1)
@@ -87,15 +101,14 @@ class PlannedEndpoint(BaseModel):
     @property
     def name(self) -> str:
         """What it is called: its host, and its port where one is told."""
-        return self.host if self.port is None else f"{self.host}:{self.port}"
+        return self.host if self.port is None else format_address(self.host, self.port)
 
     @property
     def dialled(self) -> tuple[str, int]:
         """Where a look at it connects: host and port."""
         if self.address is None:
             return self.host, self.port or 443
-        host, _, port = self.address.rpartition(":")
-        return host.strip("[]"), int(port)
+        return read_address(self.address, *AN_ADDRESS)
 
 
 class FieldFirmware(BaseModel):

@@ -14,6 +14,7 @@ from itertools import pairwise
 from cryptography import x509
 
 from rig.firmware.update_attempts import Attempt
+from rig.ports import format_address
 from rig.trust.shipped import PinFolder, Shipped
 from rig.trust.timeline.course import SECOND, Course, Span, State, best, course, worst
 from rig.trust.timeline.grounds import grounds
@@ -43,7 +44,7 @@ class ServerTimeline:
     @property
     def name(self) -> str:
         """What it is called: its host, and its port where it is not the usual one."""
-        return self.host if self.port == HTTPS else f"{self.host}:{self.port}"
+        return self.host if self.port == HTTPS else format_address(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

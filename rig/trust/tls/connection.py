@@ -12,6 +12,7 @@ import time
 from typing import Protocol
 
 from rig.formats.tls_records import Alert, ClientHello, ClientRecords, Malformed
+from rig.ports import format_address
 from rig.trust.tls.context import TlsSettings
 from rig.trust.tls.handshake import Handshake, Outcome, own_reason, received_alert
 from rig.trust.tls.transport import TlsTransport, close_soon
@@ -70,7 +71,7 @@ class TlsConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.tcp = transport
         address = transport.get_extra_info("peername")
-        self.handshake.peer = f"{address[0]}:{address[1]}" if address else "?"
+        self.handshake.peer = format_address(*address[:2]) if address else "?"
         self._host.connected(self)
         self._timer = self._loop.call_later(HANDSHAKE_SECONDS, self._give_up, "timeout", "not through in time")
 

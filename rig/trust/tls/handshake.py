@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rig.formats.tls_records import ALERT_NUMBERS, Alert, ClientHello, version_name
+from rig.ports import host_of
 
 #: `aborted`: the client sent an alert. `refused`: we did, `reason` says why. `hung up`, `reset`: the client left
 #: without a word. `timeout`: it did not go on. `closed`: we left.
@@ -51,7 +52,7 @@ class Handshake:
     @property
     def client(self) -> str:
         """The address it came from, without its port."""
-        return self.peer.rpartition(":")[0]
+        return host_of(self.peer)
 
     def size(self) -> int:
         """About how many bytes it takes in memory."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rig.errors import Misuse
 from rig.firmware.document import read_document
+from rig.ports import format_address, read_address
 from rig.trust.look.dialling import is_ip, sni_name
 from rig.trust.soundness import Defect
 from rig.trust.timeline.lifetimes import Renewal
@@ -49,7 +50,7 @@ class WatchedEndpoint(_Table):
     @property
     def name(self) -> str:
         """What it is called in alerts, state and metrics."""
-        return f"{self.host}:{self.port}"
+        return format_address(self.host, self.port)
 
     @property
     def places(self) -> tuple[tuple[str, int], ...]:
@@ -221,11 +222,13 @@ def read_watch_config(path: Path) -> WatchConfig:
 def _place(text: str, port: int) -> tuple[str, int]:
     if is_ip(text):
         return text, port
-    host, _, number = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not is_ip(host) or not number.isdigit() or not 0 < int(number) < 65536:
+    try:
+        host, number = read_address(text, "address", "192.0.2.10:443")
+    except Misuse:
+        host, number = "", 0
+    if not is_ip(host):
         raise ValueError(f"{text!r} is no IP address, with or without a port")
-    return host, int(number)
+    return host, number
 
 
 def _once(what: str, names: list[str]) -> None:

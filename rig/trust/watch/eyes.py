@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
-from rig.trust.look.dialling import sni_name, told
+from rig.ports import format_address
+from rig.trust.look.dialling import sni_name
 from rig.trust.look.patience import Patience
 from rig.trust.look.refusal import Refusal
 from rig.trust.look.served import Served, fetch
@@ -48,7 +49,7 @@ class Eyes:
             return Look(at, unknown=places.message)
         few, rest = places[:MOST_ADDRESSES], places[MOST_ADDRESSES:]
         seen = await asyncio.gather(*(self._look_at(place, endpoint.host) for place in few))
-        found = dict(zip(map(told, few), seen, strict=True))
+        found = dict(zip((format_address(*place) for place in few), seen, strict=True))
         missing = {address: one for address, one in found.items() if isinstance(one, Refusal)}
         return Look(
             at,

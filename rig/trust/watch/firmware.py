@@ -14,6 +14,7 @@ from rig.firmware.update_attempts import Attempt
 from rig.formats.certificate_keys import signed
 from rig.formats.certificate_refusal import Flag, Refusal
 from rig.formats.tls_records import Alert as TlsAlert
+from rig.ports import format_address
 from rig.trust.shipped import PinFolder, Shipped, Unread, shipped
 from rig.trust.watch.config import WatchConfig, WatchedEndpoint
 from rig.trust.watch.fact import Fact, FactKind
@@ -114,7 +115,7 @@ class Fleet:
 
 
 def _name(attempt: Attempt) -> str:
-    return f"{attempt.host.lower().removesuffix('.')}:{attempt.port}"
+    return format_address(attempt.host.lower().removesuffix("."), attempt.port)
 
 
 def _told(refusal: Refusal | Unread, there: Sequence[Attempt]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rig.control.door import Door
 from rig.errors import Misuse
+from rig.ports import format_address
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.circuit import ResetCircuit
@@ -81,8 +82,8 @@ class Esp32Process:
             self._power(True)
         return {
             "ready": True,
-            "serial": {"url": f"rfc2217://{host}:{rfc2217}", "host": host, "port": rfc2217},
-            "raw": {"url": f"socket://{host}:{raw}", "host": host, "port": raw},
+            "serial": {"url": f"rfc2217://{format_address(host, rfc2217)}", "host": host, "port": rfc2217},
+            "raw": {"url": f"socket://{format_address(host, raw)}", "host": host, "port": raw},
             "control": told,
             "mac": self.board.chip.mac.hex(),
             "address": self.network.address,

@@ -14,6 +14,7 @@ from typing import Any
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.firmware.given_file import read_given
 from rig.formats.spark_messages import UNKNOWN
+from rig.ports import host_of
 from rig.servers.spark.api.refusal import Refused, no_such_device
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.core_keys import checked_core_id, read_core_public_key
@@ -103,7 +104,7 @@ class Devices:
             "name": self._name(core_id),
             "last_app": None,
             "last_heard": self.last_heard(core_id),
-            "last_ip_address": session.connection.peer.rpartition(":")[0] if session is not None else None,
+            "last_ip_address": host_of(session.connection.peer) if session is not None else None,
             "connected": session is not None,
             "platform_id": 0,
             "product_id": 0 if product == UNKNOWN else product,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiohttp import web
+
 from rig.errors import Misuse, RigError
 
 #: What the genuine cloud says of a Core that is offline or does not answer; clients look for it.
@@ -21,6 +23,14 @@ class Refused(Misuse):
         """The answer's JSON."""
         said = self.description or self.error
         return {"ok": False, "error": self.error, "error_description": said, "errors": [said], **self.more}
+
+
+def answer_to(refused: Refused) -> web.Response:
+    """The answer to a request that is refused."""
+    headers = {"Cache-Control": "no-store"}
+    if refused.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="rig"'
+    return web.json_response(refused.told(), status=refused.status, headers=headers)
 
 
 def refused_for(error: RigError) -> Refused:

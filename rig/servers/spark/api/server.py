@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -12,11 +13,12 @@ from rig.control.web_pages import WebPages
 from rig.errors import RigError
 from rig.limits import SPARK_API, Limits, in_force
 from rig.listener import Listener
+from rig.servers.spark.api.connection import ApiConnection
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import Streams
 from rig.servers.spark.api.fields import LONGEST_BODY
 from rig.servers.spark.api.guard import Guard
-from rig.servers.spark.api.refusal import Refused, refused_for
+from rig.servers.spark.api.refusal import Refused, answer_to, refused_for
 from rig.servers.spark.api.routes import Routes
 from rig.servers.spark.api.token import AccessToken
 from rig.servers.spark.api.updates import Updates
@@ -47,25 +49,22 @@ class RestApi:
         Routes(self._guard, self.devices, self.streams, self.updates).add_to(app.router)
         quiet = logging.getLogger(f"{__name__}.http")
         quiet.setLevel(logging.CRITICAL)  # what clients send is no trouble of ours, and may hold the token
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=quiet,
-            handler_cancellation=True,
-            auto_decompress=False,
-            keepalive_timeout=self._limits.idle,
-            lingering_time=1.0,
-            max_line_size=LONGEST_FIELD,
-            max_field_size=LONGEST_FIELD,
-        )
+        self._how: dict[str, Any] = {
+            "access_log": None,
+            "logger": quiet,
+            "auto_decompress": False,
+            "keepalive_timeout": self._limits.idle,
+            "lingering_time": 1.0,
+            "max_line_size": LONGEST_FIELD,
+            "max_field_size": LONGEST_FIELD,
+        }
+        self._runner = web.AppRunner(app, handler_cancellation=True)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
         self._guard.pages = WebPages(host, self._names)
         await self._runner.setup()
-        server = self._runner.server
-        assert server is not None
-        self._listener = Listener(server, self._limits, refusal=BUSY)
+        self._listener = Listener(self._connection, self._limits, refusal=BUSY)
         port = await self._listener.start(host, port)
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         return port
@@ -84,6 +83,10 @@ class RestApi:
         await self._runner.cleanup()
 
     # -- connections ---------------------------------------------------------------------------------------------------
+
+    def _connection(self) -> asyncio.BaseProtocol:
+        assert self._runner.server is not None
+        return ApiConnection(self._runner.server, loop=asyncio.get_running_loop(), **self._how)
 
     async def _sweep(self) -> None:
         """Hang up on who is connected and asks nothing, or asks it a byte at a time."""
@@ -106,15 +109,9 @@ class RestApi:
             self._guard.refuse_pages(request)
             return await handler(request)
         except RigError as error:
-            refused = refused_for(error)
-        except web.HTTPException as error:
-            refused = Refused(error.status, error.reason)
+            return answer_to(refused_for(error))
         except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
             if isinstance(error, ConnectionError):
                 raise
             log.exception("a request that broke the server")
-            refused = Refused(500, "Server error", f"the server itself broke: {type(error).__name__}")
-        headers = {"Cache-Control": "no-store"}
-        if refused.status == 401:
-            headers["WWW-Authenticate"] = 'Bearer realm="rig"'
-        return web.json_response(refused.told(), status=refused.status, headers=headers)
+            return answer_to(Refused(500, "Server error", f"the server itself broke: {type(error).__name__}"))

@@ -1,10 +1,16 @@
-"""The one access token of a cloud's API: in a file that only its owner reads, and the same after a restart."""
+"""The one access token of a cloud's API: in a file that only its owner reads, and the same after a restart.
+
+One cloud at a time has such a file: it makes another token when somebody asks for it, and others would not know.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hmac
+import os
 import re
 import secrets
+import weakref
 from pathlib import Path
 
 from rig.errors import Misuse
@@ -16,10 +22,14 @@ _TOKEN = re.compile(r"[0-9A-Za-z_-]{32,128}")
 
 
 class AccessToken:
-    """The token in `path`, made when it is not there. Raises Misuse for a file that is none, or others can read."""
+    """The token in `path`, made when it is not there; the file is this cloud's until it closes.
+
+    Raises Misuse for a file that is none, that others can read, or that another cloud has.
+    """
 
     def __init__(self, path: Path):
         self.path = path
+        self._release: weakref.finalize[..., AccessToken] | None = None
         try:
             self._value = self._read() if path.exists() else self.renew()
         except OSError as error:
@@ -37,11 +47,32 @@ class AccessToken:
     def renew(self) -> str:
         """Make another; who knows the former one is out. Raises OSError."""
         fresh = secrets.token_hex(TOKEN_BYTES)
-        write_private(self.path, f"{fresh}\n".encode())
+        beside = self.path.with_name(f"{self.path.name}.new")
+        write_private(beside, f"{fresh}\n".encode())
+        self._hold(beside)
+        beside.replace(self.path)
         self._value = fresh
         return fresh
 
+    def close(self) -> None:
+        """Let another cloud have the file."""
+        if self._release is not None:
+            self._release()
+
+    def _hold(self, path: Path) -> None:
+        """Have a file for this cloud alone, and no more the one before. Raises Misuse, OSError."""
+        held = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            hint = "stop that one, or give this one a --server-key of its own"
+            raise Misuse(f"another cloud has the access token in {self.path}", hint=hint) from None
+        self.close()
+        self._release = weakref.finalize(self, os.close, held)
+
     def _read(self) -> str:
+        self._hold(self.path)
         if self.path.stat().st_mode & 0o077:
             raise Misuse(f"others can read the access token in {self.path}", hint=f"chmod 600 {self.path}")
         value = self.path.read_text(errors="replace").strip()

@@ -9,9 +9,11 @@ from collections.abc import Generator
 
 from rig.formats.esp_idf import Idf
 from rig.formats.esp_idf_client import (
+    COUNTS_ANEW,
     ENDS_BY_CLOSE_NOTIFY,
     FOLLOWS_303_AND_308,
     FOLLOWS_307,
+    LIMITS_CHALLENGES,
     NEEDS_CHALLENGE,
     ONLY_TO_HTTPS,
     TELLS_SILENCE,
@@ -38,7 +40,8 @@ from rig.twin.esp32.steps import Board
 from rig.twin.steps import Program, Step
 
 USER_AGENT = "ESP32 HTTP Client/1.0"
-#: Redirects and challenges that esp_http_client_perform takes; who reads by himself has no limit here.
+#: Redirects and challenges, counted together: esp_http_client_perform follows no more, and no more challenges are
+#: answered. Redirects of who reads by himself are counted too, but have no limit.
 MOST_REDIRECTS = 10
 DRAIN = 256
 
@@ -168,21 +171,25 @@ class HttpClient:
 
         An application that has no name to tell asks as before.
         """
+        if self._release.does(LIMITS_CHALLENGES) and self._followed >= MOST_REDIRECTS:
+            self._say("E", f"Error, reached max_authorization_retries count={self._followed}")
+            raise EspError(FAIL)
         challenge = head.headers.get("www-authenticate")
         if challenge is None:
             self._say("W", "This request requires authentication, but does not provide header information for that")
             raise EspError(NOT_SUPPORTED)
+        self._followed += 1
         if challenge.partition(" ")[0].lower() not in self._asked.authorizes:
             self._say("E", f"This authentication method is not supported: {challenge}")
             raise EspError(NOT_SUPPORTED)
-        self._followed += 1
 
     # -- within ------------------------------------------------------------------------------------------------------
 
     def _check(self, head: Head) -> bool:
         """What esp_http_client_perform makes of a status; whether to ask again. Raises EspError."""
         if 200 <= head.status < 300:
-            self._followed = 0
+            if self._release.does(COUNTS_ANEW):
+                self._followed = 0
             return False
         if self._followed >= MOST_REDIRECTS:
             self._say("E", f"Error, reach max_redirection_count count={self._followed}")

@@ -15,6 +15,7 @@ from rig.formats.esp_idf_client import (
     BULK_ERASES_THE_LENGTH,
     CALL_TELLS_WHY,
     CHECKS_REVISION,
+    CHECKS_SPI_MODE,
     ERASES_AS_IT_WRITES,
     HEADER_OF_1024,
     LOSES_ERROR_OF_CHOICE,
@@ -28,7 +29,15 @@ from rig.formats.esp_image import AppDescription
 from rig.formats.partition_table import Partition
 from rig.twin.esp32.app.asked import Attempt, Request
 from rig.twin.esp32.app.connection import TimedOut
-from rig.twin.esp32.app.esp_error import FAIL, INVALID_ARG, INVALID_VERSION, OK, EspError, name_of
+from rig.twin.esp32.app.esp_error import (
+    FAIL,
+    INVALID_ARG,
+    INVALID_VERSION,
+    OK,
+    OTA_SPI_MODE_MISMATCH,
+    EspError,
+    name_of,
+)
 from rig.twin.esp32.app.fetch import Fetch
 from rig.twin.esp32.app.http import Response
 from rig.twin.esp32.app.http_head import Malformed
@@ -121,6 +130,7 @@ class _Download:
             if self._does(READS_HEADER):
                 header = header or (yield from self._header(response))
                 self._check(header)
+                self._check_spi_mode(header)
             yield from self._write(update, header)
         yield from self._pieces(response, update)
         is_whole = self._asked.partial is None or update.written == self._fetch.length
@@ -224,9 +234,19 @@ class _Download:
                 self._board.say(f"E boot_comm: chip revision check failed. {needs}")
                 raise EspError(INVALID_VERSION)
 
+    def _check_spi_mode(self, raw: bytes) -> None:
+        """An image for another SPI mode would not find its second stage as it needs it; older ones tell no mode."""
+        if not self._does(CHECKS_SPI_MODE):
+            return
+        own, new = esp_image.read_description(self._ota.read, self._ota.running.offset), _description(raw)
+        if own is None or new is None or 0 in (own.spi_mode, new.spi_mode) or own.spi_mode == new.spi_mode:
+            return
+        modes = f"running app has mode {own.spi_mode}, new app has mode {new.spi_mode}"
+        self._board.say(f"E esp_ota_ops: SPI flash mode mismatch: {modes}")
+        raise EspError(OTA_SPI_MODE_MISMATCH)
+
     def _compare(self, raw: bytes) -> None:
-        offset = esp_image.DESCRIPTION_OFFSET
-        new = AppDescription.unpack(raw[offset : offset + esp_image.DESCRIPTION_SIZE])
+        new = _description(raw)
         if new is None:
             if not self._does(NEEDS_DESCRIPTION):
                 return
@@ -256,3 +276,9 @@ class _Download:
 
     def _say(self, level: str, text: str) -> None:
         self._board.say(f"{level} esp_https_ota: {text}")
+
+
+def _description(header: bytes) -> AppDescription | None:
+    """What the image says of itself whose first bytes these are."""
+    offset = esp_image.DESCRIPTION_OFFSET
+    return AppDescription.unpack(header[offset : offset + esp_image.DESCRIPTION_SIZE])
