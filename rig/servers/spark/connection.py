@@ -106,6 +106,7 @@ class Connection(asyncio.Protocol):
         self.peer = format_address(*address[:2]) if address else "?"
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SPARK_DEVICES.unread)
         self._host.connected(self)
         self._deadlines = [
             self._loop.call_later(seconds, self.refuse, f"nothing for {seconds:.0f} s")
