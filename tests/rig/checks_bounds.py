@@ -8,6 +8,7 @@ import errno
 import json
 import socket
 from dataclasses import replace
+from types import SimpleNamespace
 
 import control_ports
 from control_ports import door_in
@@ -29,6 +30,7 @@ from rig.servers.https.faults import Fault
 from rig.servers.https.journal import MOST_KEPT_BYTES, Journal
 from rig.servers.https.server import _told_of
 from rig.servers.https.shelf import MIB, Shelf
+from rig.servers.spark.connection import Connection
 from rig.twin.control import ControlServer
 from rig.twin.modbus import ModbusServer, answer
 from rig.twin.shelly import Refused, ShellyServer
@@ -139,7 +141,6 @@ def an_importer_that_does_not_read_is_not_answered_without_end(tmp_path):
     with served_core(tmp_path / "core") as core:
         until(lambda: list_devices(core.host, core.usbip_port), "USB")
         with dial(core.usbip_port) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.sendall(usbip.op(usbip.REQ_IMPORT) + b"1-1".ljust(usbip.BUSID_SIZE, b"\0"))
             sock.settimeout(1.0)
             with contextlib.suppress(OSError):
@@ -148,6 +149,21 @@ def an_importer_that_does_not_read_is_not_answered_without_end(tmp_path):
             importer = core.process.usbip.importer
             waiting = importer._transport.get_write_buffer_size() if importer is not None else 0
         assert waiting < 4 * MIB
+
+
+def a_core_that_does_not_read_is_not_listened_to(tmp_path):
+    async def act():
+        connection, said = Connection(None), []
+        connection.transport = SimpleNamespace(
+            pause_reading=lambda: said.append("pause"),
+            resume_reading=lambda: said.append("resume"),
+            is_closing=lambda: False,
+        )
+        connection.pause_writing()
+        connection.resume_writing()
+        return said
+
+    assert asyncio.run(act()) == ["pause", "resume"]
 
 
 def what_is_typed_waits_outside(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import checks_bounds as checks
+import test_kept as of_the_past
 
 from rig import lines, listener
 from rig.drivers import recording
@@ -11,7 +12,10 @@ from rig.kept import Kept
 from rig.servers import fault_list
 from rig.servers.https import server as update_server
 from rig.servers.https import shelf
+from rig.servers.spark.connection import Connection
+from rig.trust.tls.handshake import Handshake
 from rig.twin import control, modbus, shelly, usbip_server
+from rig.twin.spark_core import core
 from rig.twin.spark_core.app.console import Console
 
 
@@ -85,6 +89,22 @@ MUTANTS = {
     "USB/IP: whoever does not read is answered on": (
         lambda m: m.setattr(usbip_server._Connection, "pause_writing", lambda self: None),
         checks.an_importer_that_does_not_read_is_not_answered_without_end,
+    ),
+    "Spark cloud: whoever does not read is listened to": (
+        lambda m: m.setattr(Connection, "pause_writing", lambda self: None),
+        checks.a_core_that_does_not_read_is_not_listened_to,
+    ),
+    "twin: lights are remembered for ever": (
+        lambda m: m.setattr(core, "forget_oldest", lambda _past: None),
+        lambda _folder: of_the_past.test_a_board_that_restarts_all_night_forgets_its_lights(),
+    ),
+    "endpoint: records of handshakes have no size": (
+        lambda m: m.setattr(Handshake, "size", lambda _self: 0),
+        lambda _folder: of_the_past.test_records_of_handshakes_count_what_clients_offer(),
+    ),
+    "update server: readers of events have no bound together": (
+        lambda m: m.setattr(lines.Shared, "take", lambda _self, _count: True),
+        lambda _folder: of_the_past.test_readers_of_events_wait_together_for_so_much(),
     ),
     "console: what is typed is never too much": (
         lambda m: m.setattr(Console, "full", False),

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import json
 import resource
-import socket
 import time
 
 import pytest
@@ -103,7 +102,6 @@ def _endless_lines(running, name):
 
 def _unread(running, name, word, question):
     with running.connect(name) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.sendall(word)
         _send_all_it_takes(sock, question, 400)
         yield
