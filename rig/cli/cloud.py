@@ -87,6 +87,8 @@ def _say_ready(ready: Any) -> None:
     if ready["public_key_file"]:
         print(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
     print(f"  ask it:   rig cloud spark list --control {ready['control']['address']}", flush=True)
+    if "token_file" in ready["control"]:
+        print(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE", flush=True)
     if ready["api"]:
         url = f"http://{address_told(ready['api'])}"
         print(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}", flush=True)

@@ -92,6 +92,8 @@ def _say_ready(ready: Any) -> None:
         print(f"  and without TLS on {address_told(ready['plain'])}")
     print(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
     print(f"  ask it:   rig cloud https list --control {ready['control']['address']}", flush=True)
+    if "token_file" in ready["control"]:
+        print(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE", flush=True)
 
 
 @https.command("list")

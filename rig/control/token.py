@@ -17,6 +17,8 @@ from rig.ports import is_loopback
 TOKEN_BYTES = 20
 #: Names the file with the token, for whoever asks a server of another machine or of another user.
 VARIABLE = "RIG_TOKEN_FILE"
+#: What a server that listens everywhere tells; to dial it is to dial this machine.
+ANY_HOST = ("0.0.0.0", "::")
 _TOKEN = re.compile(r"[0-9A-Za-z_-]{32,128}")
 
 
@@ -80,7 +82,8 @@ def token_for(address: TcpAddress, path: Path | None = None) -> str | None:
     if named:
         return read_token(Path(named))
     made = runtime_folder() / _name(address.port)
-    return read_token(made) if is_loopback(address.host) and made.exists() else None
+    is_here = is_loopback(address.host) or address.host in ANY_HOST
+    return read_token(made) if is_here and made.exists() else None
 
 
 def _name(port: int) -> str:

@@ -10,7 +10,10 @@ from typing import Protocol
 
 from rig.ports import is_loopback
 
-_REQUEST = re.compile(rb"[A-Za-z]{3,20} [^\r\n]{0,8192} HTTP/[0-9]")
+#: By its method where its target is cut off: a port may see no more than the first thousand bytes.
+_REQUEST = re.compile(
+    rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) [/*]|[A-Za-z]{3,20} [^\r\n]{0,8192} HTTP/[0-9]"
+)
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:]+)(?::\d+)?")
 
 

@@ -92,7 +92,12 @@ def a_web_page_does_nothing_at_a_control_port(folder: Path) -> None:
             for acting, told in opened:
                 token = Path(told["token_file"]).read_text().strip() if tcp else ""
                 body = json.dumps({"do": "act", "token": token})
-                for head in ("POST / HTTP/1.1", "OPTIONS /x HTTP/1.0", "get /{} HTTP/1.1"):
+                for head in (
+                    "POST / HTTP/1.1",
+                    "OPTIONS /x HTTP/1.0",
+                    "get /{} HTTP/1.1",
+                    f"POST /{'a' * 9000} HTTP/1.1",
+                ):
                     page = f"{head}\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n{body}\n"
                     assert said_to(told, page.encode()) == b""
                 assert acting.done == 0
@@ -174,7 +179,7 @@ def no_web_page_types_at_a_serial_port(_folder: Path) -> None:
         loop.call(port.show, True)
         loop.run(port.settled())
         with socket.create_connection(there, timeout=10) as page:
-            page.sendall(b"POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\nw\n")
+            page.sendall(b"POST /%s HTTP/1.1\r\nContent-Type: text/plain\r\n\r\nw\n" % (b"a" * 3000))
             page.shutdown(socket.SHUT_WR)
             with contextlib.suppress(ConnectionError):
                 assert page.recv(100) == b""
