@@ -7,8 +7,11 @@
     ├── DeviceFault   the firmware broke                         -> test failure
     └── Misuse        the caller broke a contract                -> exit status 2
 
-Every error is one line for people: what happened, to which board, in which phase, and a hint.
+Every error is one line for people: what happened, to which board, in which phase, and a hint. What it repeats of
+others' words is data: nothing of it acts on a terminal.
 """
+
+from rig import escape
 
 
 class RigError(Exception):
@@ -30,7 +33,7 @@ class RigError(Exception):
     def __str__(self) -> str:
         where = " in ".join(part for part in (self.board, self.phase) if part)
         text = f"{where}: {self.message}" if where else self.message
-        return f"{text} (hint: {self.hint})" if self.hint else text
+        return escape.one_line(f"{text} (hint: {self.hint})" if self.hint else text)
 
 
 class LabFault(RigError):

@@ -47,6 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUN_ID] = told.get("rig_run_id") or os.environ.get("RIG_RUN_ID") or time.strftime("%Y%m%d-%H%M%S")
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The run's ledger is ended by whoever had workers or did it all: every segment is closed then."""
+    folder = Path(config.option.rig_report) / "ledger"
+    if folder.exists() and not hasattr(config, "workerinput"):
+        from rig.evidence.run_manifest import end_run
+
+        end_run(folder, config.stash[RUN_ID])
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say where the evidence is."""
     folder = Path(config.getoption("--rig-report"))

@@ -30,9 +30,25 @@ def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tupl
     Raises Misuse.
     """
     found = _ADDRESS.fullmatch(text)
-    if found is None or not lowest <= int(found[3]) < 65536:
+    if found is None or not is_port(found[3], lowest=lowest):
         raise Misuse(f"{what} {text} is not HOST:PORT", hint=f"for example {example}")
-    return found[1] or found[2], int(found[3])
+    host = found[1] or found[2]
+    if not is_host(host):
+        raise Misuse(f"{what} {text}: {host} can be no host", hint=f"for example {example}")
+    return host, int(found[3])
+
+
+def is_host(text: str) -> bool:
+    """Whether a text could be asked for as a host: an address, or what the name service takes for a name."""
+    try:
+        return bool(text.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def is_port(text: str, *, lowest: int = 1) -> bool:
+    """Whether a text is the number of a port."""
+    return re.fullmatch("[0-9]{1,5}", text) is not None and lowest <= int(text) < 65536
 
 
 def format_address(host: str, port: int) -> str:
@@ -61,7 +77,9 @@ def is_loopback(host: str) -> bool:
 
 @contextmanager
 def taking(host: str, port: int) -> Iterator[None]:
-    """While a server takes a port to listen on. Raises LabFault where it cannot have it."""
+    """While a server takes a port to listen on. Raises LabFault where it cannot have it, Misuse for what is no host."""
+    if not is_host(host):
+        raise Misuse(f"cannot listen on {host}: that can be no host", hint="for example 127.0.0.1")
     try:
         yield
     except OSError as error:
@@ -71,7 +89,7 @@ def taking(host: str, port: int) -> Iterator[None]:
 
 
 def free_port(host: str) -> int:
-    """A TCP port of `host` nobody listens on now. Raises LabFault where nobody can."""
+    """A TCP port of `host` nobody listens on now. Raises LabFault where none can be had there, Misuse for no host."""
     while True:
         port = random.randrange(*SERVER_PORTS)
         if is_free(host, port):

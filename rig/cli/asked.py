@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rig.cli.show import tell
 from rig.ports import format_address
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def print_events(
     with contextlib.suppress(KeyboardInterrupt), subscription as told:
         for event in told:
             try:
-                print(json.dumps(event) if as_json else spoken(event), flush=True)
+                tell(as_json, event, spoken(event))
             except BrokenPipeError:  # whoever read has enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return
@@ -62,6 +62,15 @@ def print_events(
 def address_told(told: Mapping[str, Any]) -> str:
     """A port of a ready line, `host` and `port`, as people write it and options take it."""
     return format_address(told["host"], told["port"])
+
+
+def running(control: str, usual: str, variable: str) -> str:
+    """The control port of a server that runs; a variable that is set and empty names none. Raises Misuse."""
+    from rig.errors import Misuse
+
+    if control == usual and os.environ.get(variable) == "":  # typer takes an empty variable for one that is not set
+        raise Misuse(f"{variable} is empty, and no address", hint="set it, or unset it for the usual socket")
+    return control
 
 
 def read_time(text: str) -> datetime:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from rig.cli import https_cloud, https_shelf, https_watch
-from rig.cli.asked import CONTROL_ADDRESS, FILES, HTTP_NAME, JSON, TOKEN_FILE, address_told, print_events, usual_control
+from rig.cli.asked import (
+    CONTROL_ADDRESS,
+    FILES,
+    HTTP_NAME,
+    JSON,
+    TOKEN_FILE,
+    address_told,
+    print_events,
+    running,
+    usual_control,
+)
+from rig.cli.show import say, say_json, tell
 
 app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
 spark = typer.Typer(
@@ -82,16 +92,16 @@ def _serve(
 
 
 def _say_ready(ready: Any) -> None:
-    print(f"A Spark cloud listens on {address_told(ready['listen'])}")
-    print(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
+    say(f"A Spark cloud listens on {address_told(ready['listen'])}")
+    say(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
     if ready["public_key_file"]:
-        print(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
-    print(f"  ask it:   rig cloud spark list --control {ready['control']['address']}", flush=True)
+        say(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
+    say(f"  ask it:   rig cloud spark list --control {ready['control']['address']}")
     if "token_file" in ready["control"]:
-        print(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE", flush=True)
+        say(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
     if ready["api"]:
         url = f"http://{address_told(ready['api'])}"
-        print(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}", flush=True)
+        say(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}")
 
 
 @spark.command("list")
@@ -99,19 +109,20 @@ def list_cores(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> Non
     """Show the Cores that are online."""
     cores = _client(control).ask("list")["cores"]
     if as_json:
-        print(json.dumps({"cores": cores}))
+        say_json({"cores": cores})
         return
     import time
 
-    from rich.console import Console
-    from rich.table import Column, Table
+    from rich.table import Column
 
-    table = Table(Column("core", no_wrap=True), "since", Column("peer", no_wrap=True), "updated", "updating")
+    from rig.cli.tables import grid, show
+
+    table = grid(Column("core", no_wrap=True), "since", Column("peer", no_wrap=True), "updated", "updating")
     for core in cores:
         since = time.strftime("%H:%M:%S", time.localtime(core["since"]))
         marks = ("yes" if core[key] else "" for key in ("updated", "updating"))
         table.add_row(core["core"], since, core["peer"], *marks)
-    Console().print(table)
+    show(table)
 
 
 @spark.command()
@@ -121,11 +132,11 @@ def describe(core: CORE, control: CONTROL = DEFAULT_CONTROL, as_json: JSON = Fal
     told = client.ask("describe", core=core)
     values = {name: client.ask("variable", core=core, name=name)["value"] for name in told["v"]}
     if as_json:
-        print(json.dumps({"functions": told["f"], "variables": told["v"], "values": values}))
+        say_json({"functions": told["f"], "variables": told["v"], "values": values})
         return
-    print("functions:", ", ".join(told["f"]) or "none")
+    say(f"functions: {', '.join(told['f']) or 'none'}")
     for name, kind in told["v"].items():
-        print(f"{name} ({kind}) = {values[name]}")
+        say(f"{name} ({kind}) = {values[name]}")
 
 
 @spark.command()
@@ -138,7 +149,7 @@ def call(
 ) -> None:
     """Call a function and print what it returns; -1 also stands for one that does not exist."""
     returned = _client(control).ask("call", core=core, name=function, argument=argument)["returned"]
-    print(json.dumps({"returned": returned}) if as_json else returned)
+    tell(as_json, {"returned": returned}, str(returned))
 
 
 @spark.command()
@@ -170,20 +181,20 @@ def flash(
     as_json: JSON = False,
 ) -> None:
     """Update a Core over the air; it succeeded when the Core is back and says so."""
-    from rig.evidence.ledger import open_ledger
+    from rig.evidence.ledger import Ledger
     from rig.lab.by_hand import image_for_core
 
     image = image_for_core(file, force=force)
-    book = open_ledger(ledger) if ledger is not None else None
+    book = Ledger(ledger) if ledger is not None else None
     with _Progress(as_json) as progress:
         told = _client(control).flash(core, image, progress.tell, chunk_size=chunk_size, fast=fast, force=force)
     if book is not None:
         with book:
             book.append("update", {"core": core.lower(), "applied": told["ok"], "reason": told["reason"]})
     if as_json:
-        print(json.dumps(told))
+        say_json(told)
     elif told["ok"]:
-        print(f"{core} runs {file.name}: {told['chunks']} chunks in {told['transfer_seconds']:.2f} s, "
+        say(f"{core} runs {file.name}: {told['chunks']} chunks in {told['transfer_seconds']:.2f} s, "
               f"back after {told['seconds']:.1f} s")  # fmt: skip
     if not told["ok"]:
         from rig.errors import DeviceFault
@@ -198,10 +209,11 @@ class _Progress:
         self._as_json = as_json
 
     def __enter__(self) -> _Progress:
-        from rich.console import Console
         from rich.progress import Progress
 
-        self._bar = Progress(console=Console(stderr=True), disable=self._as_json)
+        from rig.cli.tables import console
+
+        self._bar = Progress(console=console(stderr=True), disable=self._as_json)
         self._bar.start()
         self._task = self._bar.add_task("beginning", total=None)
         return self
@@ -212,7 +224,7 @@ class _Progress:
     def tell(self, event: dict[str, Any]) -> None:
         """Show an event."""
         if self._as_json:
-            print(json.dumps(event), flush=True)
+            say_json(event)
         elif event["event"] == "chunk":
             self._bar.update(self._task, total=event["of"], completed=event["index"] + 1, description="sending")
         else:
@@ -223,4 +235,4 @@ class _Progress:
 def _client(control: str) -> Any:
     from rig.drivers.spark_cloud import SparkCloudClient
 
-    return SparkCloudClient.at(control)
+    return SparkCloudClient.at(running(control, DEFAULT_CONTROL, "RIG_SPARK_CONTROL"))

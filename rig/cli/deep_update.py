@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rig.cli.lab import COORDINATOR, RACK
+from rig.cli.show import note, say, say_json
 from rig.errors import Misuse
 
 
@@ -41,7 +40,7 @@ def deep_update(
     if name not in known:
         raise Misuse(f"no deep update is called {name!r}", hint=f"{path} knows {', '.join(known) or 'none'}")
     plan = known[name]
-    print(f"{plan.name} on {place}:\n{plan.instructions.strip()}\n", file=sys.stderr)
+    note(f"{plan.name} on {place}:", *plan.instructions.strip().splitlines(), "")
     if not consent.strip():
         raise Misuse("nobody consents: nothing was sent", hint="--consent NAME, by whoever answers for the board")
     from rig.cli.lab import lab_of
@@ -55,14 +54,10 @@ def deep_update(
         consent=consent,
         ledger=ledger,
         manifest=manifest,
-        note=lambda text: print(text, file=sys.stderr),
+        note=note,
     )
     if as_json:
-        print(json.dumps({"place": place, "update": plan.name, **asdict(done)}))
+        say_json({"place": place, "update": plan.name, **asdict(done)})
     else:
         answers = ", ".join(done.functions)
-        print(f"{place}: radio {done.radio} over {done.path} after {done.seconds:.0f} s; answers {answers}")
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr)
+        say(f"{place}: radio {done.radio} over {done.path} after {done.seconds:.0f} s; answers {answers}")

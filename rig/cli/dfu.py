@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rig.cli.progress import number, progress_bar, read_into, tell
+from rig.cli.progress import number, progress_bar, read_into
+from rig.cli.show import note, say, say_json, tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,14 +41,14 @@ def list_devices(usbip: USBIP = None, serial: SERIAL = None, as_json: JSON = Fal
             }
             for entry in found
         ]
-        print(json.dumps({"devices": told}))
+        say_json({"devices": told})
         return
     for entry in found:
-        print(f"{entry.identity}  serial {entry.serial}")
+        say(f"{entry.identity}  serial {entry.serial}")
         for s in entry.segments:
-            print(f"    {s.start:#010x} to {s.end:#010x}, pages of {s.page}, {'' if s.writable else 'not '}writable")
+            say(f"    {s.start:#010x} to {s.end:#010x}, pages of {s.page}, {'' if s.writable else 'not '}writable")
     if not found:
-        print("no device is in DFU mode", file=sys.stderr)
+        note("no device is in DFU mode")
 
 
 @app.command()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from rig.errors import Misuse
+from rig.cli.show import note_again, say_json, tell
 
 app = typer.Typer(no_args_is_help=True, help="List images, build the synthetic ones, add genuine releases.")
 
@@ -38,18 +37,17 @@ def list_images(manifest: MANIFEST = None, as_json: JSON = False) -> None:
         for entry in known.entries.values()
     ]
     if as_json:
-        print(json.dumps({"manifest": str(known.path), "images": told}))
+        say_json({"manifest": str(known.path), "images": told})
         return
-    from rich.console import Console
-    from rich.table import Table
+    from rig.cli.tables import grid, show
 
-    table = Table("name", "board", "version", "runs", "roles", "bytes", "sha256", title=str(known.path))
+    table = grid("name", "board", "version", "runs", "roles", "bytes", "sha256", title=str(known.path))
     for row in told:
         table.add_row(
             row["name"], row["board"], row["version"], row["runs"], ", ".join(row["roles"]), f"{row['size']:,}",
             row["sha256"][:12],
         )  # fmt: skip
-    Console().print(table)
+    show(table)
 
 
 @app.command()
@@ -60,19 +58,18 @@ def build(
     as_json: JSON = False,
 ) -> None:
     """Write images as files, for example to flash them with other tools."""
+    from rig.files import make_folder, writing
     from rig.firmware.manifest import Manifest
     from rig.lab.checkout import manifest_path
 
     known = Manifest.load(manifest_path(manifest))
     images = [known.image(entry) for entry in name or known.entries]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for image in images:
-            (folder / f"{image.name}.bin").write_bytes(image.data)
-    except OSError as error:
-        raise Misuse(f"cannot write to {folder}: {error.strerror}") from error
+    make_folder(folder)
     files = [str(folder / f"{image.name}.bin") for image in images]
-    print(json.dumps({"files": files}) if as_json else "\n".join(files))
+    for image, file in zip(images, files, strict=True):
+        with writing(Path(file)):
+            Path(file).write_bytes(image.data)
+    tell(as_json, {"files": files}, *files)
 
 
 @app.command()
@@ -94,9 +91,9 @@ def add(
     path = manifest_path(manifest)
     file = add_release(path, Release(name, board, version, runs), content)
     told = {"added": name, "file": str(file), "bytes": file.stat().st_size}
-    print(json.dumps(told) if as_json else f"{name} is in {file}; every suite runs with it now")
+    tell(as_json, told, f"{name} is in {file}; every suite runs with it now")
 
 
 def _show(come: int, total: int | None) -> None:
     share = f" of {total:,}" if total else ""
-    print(f"\r{come:,}{share} bytes", end="\n" if come == total else "", file=sys.stderr, flush=True)
+    note_again(f"{come:,}{share} bytes", last=come == total)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rig.cli.asked import CONTROL_ADDRESS, FILES, JSON, TOKEN_FILE, address_told, usual_control
+from rig.cli.asked import CONTROL_ADDRESS, FILES, JSON, TOKEN_FILE, address_told, running, usual_control
+from rig.cli.show import say, say_json, tell
 from rig.errors import Misuse
 from rig.ports import format_address
 
@@ -87,13 +87,13 @@ def serve(
 def _say_ready(ready: Any) -> None:
     port = ready["listen"]["port"]
     for host in ready["hosts"]:
-        print(f"An update server listens as https://{format_address(host, port)}/")
+        say(f"An update server listens as https://{format_address(host, port)}/")
     if ready["plain"]:
-        print(f"  and without TLS on {address_told(ready['plain'])}")
-    print(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
-    print(f"  ask it:   rig cloud https list --control {ready['control']['address']}", flush=True)
+        say(f"  and without TLS on {address_told(ready['plain'])}")
+    say(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
+    say(f"  ask it:   rig cloud https list --control {ready['control']['address']}")
     if "token_file" in ready["control"]:
-        print(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE", flush=True)
+        say(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
 
 
 @https.command("list")
@@ -101,13 +101,13 @@ def list_hosts(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> Non
     """Show hosts and the identities they show now, and the files that can be downloaded."""
     told = client_at(control).ask("list", "hosts", "identities", "files")
     if as_json:
-        print(json.dumps({key: value for key, value in told.items() if key != "done"}))
+        say_json({key: value for key, value in told.items() if key != "done"})
         return
     for host in told["hosts"]:
         shown = host["identity"]
-        print(f"{host['host']:24} {shown['issuer']}, until {shown['not_after']}, sha256 {shown['sha256'][:16]}…")
+        say(f"{host['host']:24} {shown['issuer']}, until {shown['not_after']}, sha256 {shown['sha256'][:16]}…")
     for file in told["files"]:
-        print(f"{file['path']:24} {file['size']} bytes, sha256 {file['sha256'][:16]}…")
+        say(f"{file['path']:24} {file['size']} bytes, sha256 {file['sha256'][:16]}…")
 
 
 @https.command()
@@ -127,7 +127,7 @@ def swap(
         raise Misuse("a chain and a key go together", hint="--chain FILE --key FILE")
     pem = pem_of(chain, key) if chain is not None and key is not None else {}
     told = client_at(control).ask("swap", "identity", host=host, identity=identity, client=client, **pem)["identity"]
-    print(json.dumps(told) if as_json else f"{host} shows {told['subject']} by {told['issuer']}")
+    tell(as_json, told, f"{host} shows {told['subject']} by {told['issuer']}")
 
 
 @https.command()
@@ -138,7 +138,7 @@ def forget(
 ) -> None:
     """Show a client for whom something was swapped what everybody meets."""
     client_at(control).ask("forget", client=client)
-    print(json.dumps({"client": client}) if as_json else f"{client} meets what everybody meets")
+    tell(as_json, {"client": client}, f"{client} meets what everybody meets")
 
 
 @https.command()
@@ -155,7 +155,7 @@ def clock(
 
     seconds = read_time(now).timestamp() if now is not None else None
     client_at(control).set_clock(client, seconds)
-    print(json.dumps({"client": client, "now": seconds}) if as_json else f"{client} is told {now or 'the truth'}")
+    tell(as_json, {"client": client, "now": seconds}, f"{client} is told {now or 'the truth'}")
 
 
 @https.command()
@@ -165,10 +165,10 @@ def authorities(as_json: JSON = False) -> None:
 
     if as_json:
         told = {name: {"under": one.under, "begins": one.begins, "ends": one.ends} for name, one in AUTHORITIES.items()}
-        print(json.dumps(told))
+        say_json(told)
         return
     for name, one in AUTHORITIES.items():
-        print(f"{name:26} {one.begins} to {one.ends}  {f'under {one.under}' if one.under else 'a root'}")
+        say(f"{name:26} {one.begins} to {one.ends}  {f'under {one.under}' if one.under else 'a root'}")
 
 
 @https.command()
@@ -201,7 +201,7 @@ def issue(
     if behind:
         recipe["behind"] = [one for one in behind if one != "none"]
     told = client_at(control).ask("issue", "identity", host=host, name=name, recipe=recipe, client=client)["identity"]
-    print(json.dumps(told) if as_json else f"{name}: by {told['issuer']}, until {told['not_after']}")
+    tell(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
 
 
 def _begins(text: str | None) -> str | None:
@@ -226,7 +226,7 @@ def add_identity(
     from rig.drivers.https_cloud import pem_of
 
     told = client_at(control).ask("add-identity", "identity", name=name, **pem_of(chain, key))["identity"]
-    print(json.dumps(told) if as_json else f"{name}: by {told['issuer']}, until {told['not_after']}")
+    tell(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
 
 
 @https.command()
@@ -245,11 +245,11 @@ def tls(
     changes = {name: value for name, value in wanted.items() if value is not None}
     told = client_at(control).ask("tls", "minimum", "maximum", "delay", host=host, client=client, **changes)
     del told["done"]
-    print(json.dumps(told) if as_json else f"TLS from {told['minimum']} to {told['maximum']}, {told['delay']:g} s late")
+    tell(as_json, told, f"TLS from {told['minimum']} to {told['maximum']}, {told['delay']:g} s late")
 
 
 def client_at(control: str) -> HttpsCloudClient:
     """Whom the commands ask."""
     from rig.drivers.https_cloud import HttpsCloudClient
 
-    return HttpsCloudClient.at(control)
+    return HttpsCloudClient.at(running(control, DEFAULT_CONTROL, "RIG_HTTPS_CONTROL"))

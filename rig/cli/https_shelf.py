@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ import typer
 
 from rig.cli.asked import JSON
 from rig.cli.https_cloud import CONTROL, DEFAULT_CONTROL, client_at, https
+from rig.cli.show import say, say_json, tell
 
 PRODUCT = Annotated[str, typer.Argument(help="What devices ask for.")]
 
@@ -23,8 +24,8 @@ def publish(
     as_json: JSON = False,
 ) -> None:
     """Let everybody download a file."""
-    told = client_at(control).publish(_content(file), path or f"/{quote(file.name)}")["file"]
-    print(json.dumps(told) if as_json else f"{told['path']}: {told['size']} bytes, sha256 {told['sha256']}")
+    told = client_at(control).publish(_content(file), path or f"/{quote(os.fsencode(file.name))}")["file"]
+    tell(as_json, told, f"{told['path']}: {told['size']} bytes, sha256 {told['sha256']}")
 
 
 @https.command()
@@ -35,7 +36,7 @@ def withdraw(
 ) -> None:
     """Have a file no more."""
     client_at(control).ask("withdraw", path=path)
-    print(json.dumps({"path": path}) if as_json else f"nothing is at {path} any more")
+    tell(as_json, {"path": path}, f"nothing is at {path} any more")
 
 
 @https.command()
@@ -54,7 +55,7 @@ def release(
     answer = client_at(control).release(product, version, _content(file), **whom)
     told = {**answer["release"], "unknown_groups": answer.get("unknown_groups", [])}
     unknown = f"; nobody is in {', '.join(told['unknown_groups'])} yet" if told["unknown_groups"] else ""
-    print(json.dumps(told) if as_json else f"{product} {version}: {told['image']['size']} bytes{unknown}")
+    tell(as_json, told, f"{product} {version}: {told['image']['size']} bytes{unknown}")
 
 
 @https.command("withdraw-release")
@@ -67,7 +68,7 @@ def withdraw_release(
 ) -> None:
     """Take releases of a product back."""
     told = client_at(control).withdraw_release(product=product, version=version, device=device)
-    print(json.dumps(told) if as_json else f"{len(told)} taken back")
+    tell(as_json, told, f"{len(told)} taken back")
 
 
 @https.command()
@@ -79,7 +80,7 @@ def group(
 ) -> None:
     """Say who belongs to a group of devices, in place of who did before."""
     client_at(control).ask("group", name=name, devices=devices or [])
-    print(json.dumps({"group": name, "devices": devices or []}) if as_json else f"{name}: {len(devices or [])} devices")
+    tell(as_json, {"group": name, "devices": devices or []}, f"{name}: {len(devices or [])} devices")
 
 
 @https.command()
@@ -87,13 +88,13 @@ def policy(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     """Show the releases of each product, newest first, whom they are for, and the groups."""
     told = client_at(control).ask("policy", "products", "groups")
     if as_json:
-        print(json.dumps({key: told[key] for key in ("products", "groups")}))
+        say_json({key: told[key] for key in ("products", "groups")})
         return
     for product, releases in told["products"].items():
         for one in releases:
-            print(f"{product:24} {one['version']:12} {_whom(one)}")
+            say(f"{product:24} {one['version']:12} {_whom(one)}")
     for name, members in told["groups"].items():
-        print(f"group {name}: {', '.join(members) or 'nobody'}")
+        say(f"group {name}: {', '.join(members) or 'nobody'}")
 
 
 def _whom(release: dict[str, Any]) -> str:
@@ -104,6 +105,6 @@ def _whom(release: dict[str, Any]) -> str:
 
 def _content(file: Path) -> bytes:
     from rig.drivers.https_cloud import MOST_SENT
-    from rig.firmware.given_file import read_given
+    from rig.files import read_given
 
     return read_given(file, MOST_SENT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from rig.cli.asked import JSON, print_events
 from rig.cli.https_cloud import CONTROL, DEFAULT_CONTROL, FAULT, client_at, https
+from rig.cli.show import say, say_json, tell
 
 DEVICE = Annotated[str | None, typer.Option(help="Only of this device.")]
 
@@ -34,7 +34,7 @@ def fault(
     from rig.servers.https.faults import Fault
 
     told = client_at(control).ask("fault", "faults", **asdict(Fault.parse(what)))["faults"]
-    print(json.dumps(told) if as_json else f"{len(told)} to happen")
+    tell(as_json, told, f"{len(told)} to happen")
 
 
 @https.command()
@@ -42,12 +42,12 @@ def faults(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     """Show what is still to go wrong."""
     told = client_at(control).ask("faults", "faults")["faults"]
     if as_json:
-        print(json.dumps(told))
+        say_json(told)
         return
     for one in told:
         times = "until cleared" if one["times"] == 0 else f"{one['times']} times"
         whom = f"{one['device'] or 'any device':14} {one['host'] or 'any host'}"
-        print(f"{one['kind']:14} at {one['at']:<8} {whom}, {times}")
+        say(f"{one['kind']:14} at {one['at']:<8} {whom}, {times}")
 
 
 @https.command("clear-faults")
@@ -60,7 +60,7 @@ def clear_faults(
     client = client_at(control)
     client.ask("clear-faults", device=device)
     left = client.ask("faults", "faults")["faults"]
-    print(json.dumps(left) if as_json else f"{len(left)} still to happen")
+    tell(as_json, left, f"{len(left)} still to happen")
 
 
 @https.command()
@@ -74,7 +74,7 @@ def log(
 ) -> None:
     """Show the last handshakes, requests or check-ins, oldest first."""
     for told in client_at(control).log(of.value, last, after=after, device=device):
-        print(json.dumps(told) if as_json else _told({"event": of.value, "device": None, **told}))
+        tell(as_json, told, _told({"event": of.value, "device": None, **told}))
 
 
 @https.command()

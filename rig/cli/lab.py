@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from rig.cli.show import complain, note, say_json
 from rig.errors import Misuse
 
 app = typer.Typer(no_args_is_help=True, help="Make blank boards known, see to their health.")
@@ -25,11 +23,13 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON line for each
 def lab_of(coordinator: str | None, rack: Path | None) -> Any:
     """The lab that was named: its coordinator, and the environment of its places."""
     from rig.lab.bring_up import Lab
-    from rig.lab.checkout import DEFAULT_COORDINATOR, part
+    from rig.lab.checkout import part
+    from rig.lab.coordinator import coordinator_address
     from rig.lab.environment import rack_environment
 
-    address = coordinator or os.environ.get("LG_COORDINATOR") or DEFAULT_COORDINATOR
-    return Lab(address, rack_environment(rack) if rack is not None else part("places", "virtual.yaml"))
+    return Lab(
+        coordinator_address(coordinator), rack_environment(rack) if rack is not None else part("places", "virtual.yaml")
+    )
 
 
 @app.command("bring-up")
@@ -52,6 +52,7 @@ def bring_up(
     Everything written is read back. A board that fails is named, goes into quarantine, and the others go on.
     """
     from rig.boards.bring_up import recipe_from
+    from rig.files import make_folder, writing
     from rig.firmware.manifest import Manifest
     from rig.lab.acquisition import places_with
     from rig.lab.bring_up import bring_up_places
@@ -68,19 +69,18 @@ def bring_up(
     key = read_server_key(server_key) if server_key is not None else None
     recipe = recipe_from(Manifest.load(path), release=release, server_key=key, server=server, new_key=new_key)
     if keys is not None:
-        try:
-            keys.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Misuse(f"cannot use the folder {keys}: {error.strerror}") from error
+        make_folder(keys)
     results = []
     for result in bring_up_places(lab, sorted(set(chosen)), recipe, path, at_once):
         results.append(result)
         if result.board is not None and keys is not None:
-            (keys / f"{result.board.serial}.pub.pem").write_text(result.board.public_key)
+            file = keys / f"{result.board.serial}.pub.pem"
+            with writing(file):
+                file.write_text(result.board.public_key)
         if as_json:
-            print(json.dumps(asdict(result)), flush=True)
+            say_json(asdict(result))
         else:
-            print(f"{result.place}: {'brought up' if result.board else result.fault}", file=sys.stderr, flush=True)
+            note(f"{result.place}: {'brought up' if result.board else result.fault}")
     if not as_json:
         _print_table(results)
     raise typer.Exit(next((status for status in (2, 1, 3) if status in {r.exit_status for r in results}), 0))
@@ -118,7 +118,7 @@ def health(
         if reap:
             revived, faults = boards.power_what_is_off("spark-core")
             given_back = ", ".join(boards.reaped) or "none"
-            print(f"given back: {given_back}; powered: {', '.join(revived) or 'none'}", file=sys.stderr)
+            note(f"given back: {given_back}; powered: {', '.join(revived) or 'none'}")
         sick = [row.place for row in rows if row.health != "ok" and not row.holder]
         for place in (places or sick) if control_cut else []:
             try:
@@ -128,37 +128,34 @@ def health(
     with Boards(lab.coordinator, lab.environment, reaps=False) as boards:
         rows = [row for row in boards.health() if not places or row.place in places]
     for fault in faults:
-        print(f"rig: {fault}", file=sys.stderr)
+        complain(str(fault))
     status = next((number for number in (2, 1, 3) if number in {fault.exit_status for fault in faults}), 0)
     if as_json:
-        print("\n".join(json.dumps(asdict(row)) for row in rows))
+        for row in rows:
+            say_json(asdict(row))
     else:
         _print_health(rows)
     raise typer.Exit(status)
 
 
 def _print_health(rows: list[Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rig.cli.tables import grid, show, styled
 
-    table = Table("place", "board", "health", "reason", "held by", title="Health")
+    table = grid("place", "board", "health", "reason", "held by", title="Health")
     for row in rows:
         colour = "green" if row.health == "ok" else "red"
-        table.add_row(row.place, row.board, f"[{colour}]{row.health}[/]", row.reason, row.holder)
-    Console().print(table)
+        table.add_row(row.place, row.board, styled(row.health, colour), row.reason, row.holder)
+    show(table)
 
 
 def _print_table(results: list[Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rig.cli.tables import grid, show, styled
 
-    table = Table(
-        "place", "result", "serial", "bootloader", "application", "factory", "server", "key", title="Bring-up"
-    )
+    table = grid("place", "result", "serial", "bootloader", "application", "factory", "server", "key", title="Bring-up")
     for result in sorted(results, key=lambda result: str(result.place)):
         board = result.board
         if board is None:
-            table.add_row(result.place, "[red]failed[/]")
+            table.add_row(result.place, styled("failed", "red"))
         else:
             key = "new" if board.new_key else "kept"
             table.add_row(
@@ -171,4 +168,4 @@ def _print_table(results: list[Any]) -> None:
                 board.server,
                 key,
             )
-    Console().print(table)
+    show(table)

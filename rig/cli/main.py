@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from rig import __version__
-from rig.cli import cloud, deep_update, dfu, firmware, lab, run, serial, trust, twin, up
+from rig import __version__, escape
+from rig.cli import cloud, deep_update, dfu, firmware, lab, ledger, run, serial, trust, twin, up
+from rig.cli.show import complain, say
 from rig.errors import LabFault, RigError
 
 app = typer.Typer(
@@ -31,11 +34,12 @@ app.add_typer(serial.app, name="serial")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(trust.app, name="trust")
 app.add_typer(lab.app, name="lab")
+app.add_typer(ledger.app, name="ledger")
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(__version__)
+        say(__version__)
         raise typer.Exit
 
 
@@ -52,16 +56,34 @@ def _options(
 
 def main() -> None:
     """Run the command; an error of ours is one line on stderr and its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except RigError as error:
         if os.environ.get("RIG_DEBUG"):
             raise
-        print(f"rig: {error}", file=sys.stderr)
+        complain(str(error))
         sys.exit(error.exit_status)
     except Exception as error:
         if os.environ.get("RIG_DEBUG"):
             raise
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"rig: the rig itself broke: {told} (hint: --debug shows where)", file=sys.stderr)
-        sys.exit(LabFault.exit_status)
+        sys.exit(_end_of(error))
+
+
+def _end_of(error: Exception) -> int:
+    """The exit status of what nobody expected: of a file or a disk, by its name, or else a defect of ours."""
+    from rig.files import is_of_the_disk, unusable
+
+    if isinstance(error, BrokenPipeError):  # whoever read the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return LabFault.exit_status
+    with contextlib.suppress(OSError):  # the standard error may be on that disk, too
+        if isinstance(error, OSError) and is_of_the_disk(error):
+            fault = unusable(error.filename or "the output", error)
+            complain(str(fault))
+            return fault.exit_status
+        told = escape.one_line(f"{type(error).__name__}: {error}")
+        complain(f"the rig itself broke: {told} (hint: --debug shows where)")
+    return LabFault.exit_status

@@ -1,16 +1,17 @@
-"""What commands share that work on a board by hand: numbers, a progress bar, a memory into a file, the last word."""
+"""What commands share that work on a board by hand: numbers, a progress bar, a memory into a file."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from rig.cli.show import tell
 from rig.errors import Misuse
+from rig.files import unwritable
 
 if TYPE_CHECKING:
     from rig.drivers.dfu_host import Progress, Watcher
@@ -27,26 +28,17 @@ def number(text: str, option: str, example: str = "0x08005000") -> int:
     return found
 
 
-def tell(as_json: bool, told: Mapping[str, object], text: str) -> None:
-    """The end of a command: for scripts or for people."""
-    print(json.dumps(told) if as_json else text)
-
-
-def say(text: str) -> None:
-    """Tell people what goes on; scripts read the standard output."""
-    print(f"rig: {text}", file=sys.stderr, flush=True)
-
-
 @contextmanager
 def progress_bar(as_json: bool) -> Iterator[Watcher]:
     """A progress bar on a terminal's standard error; nothing for scripts."""
     if as_json or not sys.stderr.isatty():
         yield lambda _progress: None
         return
-    from rich.console import Console
     from rich.progress import Progress as Bar
 
-    with Bar(console=Console(stderr=True), transient=True) as bar:
+    from rig.cli.tables import console
+
+    with Bar(console=console(stderr=True), transient=True) as bar:
         tasks: dict[str, object] = {}
 
         def watch(progress: Progress) -> None:
@@ -67,14 +59,14 @@ def _new(file: Path) -> Iterator[IO[bytes]]:
         out = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
     except FileExistsError:
         raise Misuse(f"{file} is there already", hint="name another file") from None
-    except (OSError, ValueError) as error:
-        raise Misuse(f"cannot write {file}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise unwritable(file, error) from error
     try:
         with out:
             yield out
     except OSError as error:
         file.unlink(missing_ok=True)
-        raise Misuse(f"cannot write {file}: {error.strerror}") from error
+        raise unwritable(file, error) from error
     except BaseException:
         file.unlink(missing_ok=True)
         raise

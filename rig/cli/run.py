@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from rig import escape
+from rig.cli.show import say_json
 
 
 def run(
@@ -67,7 +69,7 @@ def run(
 class _JsonLines:
     """One line an event, on the standard output as it was before pytest began to capture."""
 
-    FIELDS = {"collected": "count", "started": "name", "waiting": "holders"}  # noqa: RUF012
+    FIELDS = {"collected": "count", "started": "name", "waiting": "holders", "ended": "run"}  # noqa: RUF012
 
     def __enter__(self) -> _JsonLines:
         import os
@@ -81,7 +83,7 @@ class _JsonLines:
     def listen(self, event: str, content: Any) -> None:
         """Print an event."""
         told = asdict(content) if event == "finished" else {self.FIELDS[event]: content}
-        print(json.dumps({"event": event, **told}), file=self._out, flush=True)
+        say_json({"event": event, **told}, to=self._out)
 
     def finish(self, done: Any) -> None:
         """Print the verdict."""
@@ -96,8 +98,9 @@ class _JsonLines:
             "known_defects": known_defects(done.results),
             "seconds": round(done.seconds, 1),
             "report": str(done.report),
+            "head": done.head,
         }
-        print(json.dumps(told), file=self._out, flush=True)
+        say_json(told, to=self._out)
 
 
 class _Progress:
@@ -108,15 +111,16 @@ class _Progress:
     def __enter__(self) -> _Progress:
         import os
 
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-        self._console = Console(file=os.fdopen(os.dup(1), "w"))
+        from rig.cli.tables import console
+
+        self._console = console(os.fdopen(os.dup(1), "w"))
         self._bar = Progress(
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=self._console,
         )
         self._running: list[str] = []
@@ -130,10 +134,12 @@ class _Progress:
 
     def listen(self, event: str, content: Any) -> None:
         """Move the bar, and print a line for a test that is over."""
-        from rich.markup import escape
+        from rig.cli.tables import line, show, styled
 
         if event == "collected":
             self._bar.update(self._task, total=content)
+        elif event == "ended":
+            show(f"The run {content} was killed; its ledger was ended.", to=self._console)
         elif event == "waiting":
             self._waiting = f"waiting for a board: {content}" if content else ""
         elif event == "started":
@@ -143,31 +149,30 @@ class _Progress:
             colour = self.COLOURS.get(content.result, "dim")
             self._bar.advance(self._task)
             became = content.properties.get("became", "")
-            self._console.print(
-                f"[{colour}]{content.result:12}[/] {escape(content.name)}"
-                + (f"  [dim]{escape(became)}[/]" if became else ""),
-                highlight=False,
-            )
+            told = line((f"{content.result:12}", colour), (f" {content.name}", ""), (f"  {became}", "dim"))
+            show(told, to=self._console)
             if content.message:
-                self._console.print(f"             {escape(content.message)}", highlight=False, style="dim")
-        self._bar.update(self._task, description=escape((self._waiting or ", ".join(self._running))[:90]))
+                show(styled(f"             {content.message}", "dim"), to=self._console)
+        doing = (self._waiting or ", ".join(self._running))[:90]
+        self._bar.update(self._task, description=escape.terminal(doing))
 
     def finish(self, done: Any) -> None:
         """Print the table, the verdict and where the report is."""
-        from rich.markup import escape
-        from rich.table import Table
-
+        from rig.cli.tables import grid, line, show, styled
         from rig.evidence.results import known_defects
 
-        table = Table("test", "place", "landed → became", "result", "s", title=f"Run {done.run_id}")
+        table = grid("test", "place", "landed → became", "result", "s", title=f"Run {done.run_id}")
         for result in done.results:
             colour = self.COLOURS.get(result.result, "dim")
             place, became = result.properties.get("place", ""), result.properties.get("became", "")
-            table.add_row(escape(result.name), place, became, f"[{colour}]{result.result}[/]", f"{result.seconds:.1f}")
-        self._console.print(table)
+            table.add_row(result.name, place, became, styled(result.result, colour), f"{result.seconds:.1f}")
+        show(table, to=self._console)
         defects = known_defects(done.results)
         if defects:
-            self._console.print(f"{sum(defects.values())} known defects seen again: {', '.join(sorted(defects))}")
-        colour = self.COLOURS.get(done.verdict.word, "red")
-        self._console.print(f"Verdict: [{colour}]{done.verdict.word}[/] after {done.seconds:.0f} s", highlight=False)
-        self._console.print(f"Report: {done.report / 'summary.md'}", highlight=False, soft_wrap=True)
+            told = f"{sum(defects.values())} known defects seen again: {', '.join(sorted(defects))}"
+            show(told, to=self._console)
+        word = (done.verdict.word, self.COLOURS.get(done.verdict.word, "red"))
+        show(line(("Verdict: ", ""), word, (f" after {done.seconds:.0f} s", "")), to=self._console)
+        show(f"Report: {done.report / 'summary.md'}", to=self._console, soft_wrap=True)
+        if done.head is not None:
+            show(f"Ledger: ends in {done.head}", to=self._console, soft_wrap=True)

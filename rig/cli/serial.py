@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from rig.cli.progress import number, progress_bar, read_into, say, tell
+from rig.cli.progress import number, progress_bar, read_into
+from rig.cli.show import complain, say, say_json, tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,17 +38,17 @@ def info(port: PORT, waits: WAITS = False, as_json: JSON = False) -> None:
     """Show chip, address, partitions, otadata, and which application the board would start next."""
     from rig.lab.serial_by_hand import look
 
-    told = look(port, say, waits=waits)
+    told = look(port, complain, waits=waits)
     if as_json:
-        print(json.dumps(told))
+        say_json(told)
         return
-    print(f"{told['chip']}, {told['mac']}, {told['flash'] >> 20} MB of flash")
+    say(f"{told['chip']}, {told['mac']}, {told['flash'] >> 20} MB of flash")
     for row in told["partitions"]:
-        print(f"  {row['label']:16} {row['usage']:12} {row['offset']:#010x} {row['size']:>9,} bytes  {row['image']}")
+        say(f"  {row['label']:16} {row['usage']:12} {row['offset']:#010x} {row['size']:>9,} bytes  {row['image']}")
     for number_of, record in enumerate(told["otadata"]):
-        print(f"  record {number_of}: {record}")
+        say(f"  record {number_of}: {record}")
     because = f", because {told['because']}" if told["because"] else ""
-    print(f"would start {told['boots'] or 'nothing'}{because}" + (f" ({told['note']})" if told["note"] else ""))
+    say(f"would start {told['boots'] or 'nothing'}{because}" + (f" ({told['note']})" if told["note"] else ""))
 
 
 @app.command()
@@ -65,7 +65,7 @@ def read(
 
     first = number(address, "--address", EXAMPLE)
     wanted = number(length, "--length", EXAMPLE) if length is not None else None
-    read_into(file, first, lambda watch: read_flash(port, first, wanted, watch, say, waits=waits), as_json=as_json)
+    read_into(file, first, lambda watch: read_flash(port, first, wanted, watch, complain, waits=waits), as_json=as_json)
 
 
 @app.command()
@@ -85,7 +85,7 @@ def write(
 
     wanted = number(address, "--address", EXAMPLE) if address is not None else None
     with progress_bar(as_json) as watch:
-        first, size, seconds = write_flash(port, wanted, file, watch, say, force=force, waits=waits)
+        first, size, seconds = write_flash(port, wanted, file, watch, complain, force=force, waits=waits)
     told = {"written": size, "address": first, "seconds": round(seconds, 3)}
     tell(as_json, told, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
 
@@ -103,7 +103,7 @@ def erase(
 
     first, wanted = number(address, "--address", EXAMPLE), number(length, "--length", EXAMPLE)
     with progress_bar(as_json) as watch:
-        erase_flash(port, first, wanted, watch, say, waits=waits)
+        erase_flash(port, first, wanted, watch, complain, waits=waits)
     tell(as_json, {"erased": wanted, "address": first}, f"{wanted:,} bytes erased from {first:#x}")
 
 
@@ -112,7 +112,8 @@ def console(
     port: PORT,
     seconds: Annotated[float | None, typer.Option(help="For so long; until Ctrl-C if not given.")] = None,
 ) -> None:
-    """Print what the board says; its lines are left alone."""
+    """Print what the board says; its lines are left alone. A terminal gets its text and colours, a file every byte."""
+    from rig.cli.show import console_to
     from rig.lab.serial_by_hand import listen
 
-    listen(port, seconds, lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush()))
+    listen(port, seconds, console_to(sys.stdout))

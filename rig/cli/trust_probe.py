@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rig.cli.show import say_json
 from rig.errors import Misuse
 from rig.ports import format_address
 
@@ -80,7 +81,7 @@ def probe(
     warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # strangers' certificates may break rules
     reports = asyncio.run(look([Target.parse(host) for host in hosts], plan))
     for report in reports:
-        print(report.model_dump_json()) if as_json else _show(report)
+        say_json(report.model_dump(mode="json")) if as_json else _show(report)
     statuses = {report.exit_status for report in reports}
     raise typer.Exit(1 if 1 in statuses else max(statuses))
 
@@ -107,49 +108,38 @@ def _family(text: str) -> AddressFamily:
 
 
 def _show(report: HostReport) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rig.cli.tables import Grid, show, styled
 
-    console = Console(highlight=False, markup=False, emoji=False)
     elsewhere = all(address.port != report.port for address in report.addresses)
-    console.print(Text(report.host if elsewhere else format_address(report.host, report.port), "bold"))
+    show(styled(report.host if elsewhere else format_address(report.host, report.port), "bold"))
     for address in report.addresses:
         if address.error is None:
-            console.print(_chains(address), _clients(address), sep="\n")
-    table = Table.grid(padding=(0, 1))
+            show(_chains(address), _clients(address))
+    table = Grid.grid(padding=(0, 1))
     for finding in report.findings:
         where = f"{finding.address}: " if finding.address is not None else ""
-        table.add_row(Text(finding.level, STYLES[finding.level]), finding.code, _plain(where + finding.text))
-    console.print(table if report.findings else Text("nothing is wrong", "green"))
-
-
-def _plain(text: str) -> str:
-    """What a stranger wrote into a certificate, without what would act on a terminal."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+        table.add_row(styled(finding.level, STYLES[finding.level]), finding.code, where + finding.text)
+    show(table if report.findings else styled("nothing is wrong", "green"))
 
 
 def _chains(address: AddressView) -> RenderableType:
-    from rich.table import Table
+    from rig.cli.tables import grid
 
-    table = Table(
-        "certificate", "key", "until", "signed", "sha256", title=format_address(address.address, address.port)
-    )
+    title = format_address(address.address, address.port)
+    table = grid("certificate", "key", "until", "signed", "sha256", title=title)
     table.title_justify = "left"
     for chain in address.chains:
         for depth, one in enumerate(chain.certificates):
             until, mark = f"{one.not_after:%Y-%m-%d}", f"{one.sha256[:16]}…"
-            table.add_row(_plain("  " * depth + one.subject), one.key, until, one.digest or "?", mark)
-        table.add_row(
-            _plain(f"→ {', '.join(chain.roots) or 'no root that is known'}"), "", "", "", "", end_section=True
-        )
+            table.add_row("  " * depth + one.subject, one.key, until, one.digest or "?", mark)
+        table.add_row(f"→ {', '.join(chain.roots) or 'no root that is known'}", "", "", "", "", end_section=True)
     return table
 
 
 def _clients(address: AddressView) -> RenderableType:
-    from rich.table import Table
+    from rig.cli.tables import grid
 
-    table = Table("client", "version", "suite", "is shown", box=None, pad_edge=False)
+    table = grid("client", "version", "suite", "is shown", box=None, pad_edge=False)
     kinds = {chain.leaf.sha256: chain.leaf.key for chain in address.chains}
     for name, client in address.clients.items():
         fared = {True: client.version, False: "refused", None: "not seen"}[client.accepted]

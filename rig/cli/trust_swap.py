@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rig.cli.show import say, say_json
 from rig.errors import Misuse, RigError
 
 if TYPE_CHECKING:
@@ -175,9 +175,9 @@ def _plan(server: str, entry: str | None, told: dict[str, Any]) -> NginxPlan:
 
 def _tell_in_words(plan: NginxPlan, wanted: _Wanted) -> None:
     """A line for each step, when it is done; an error is the caller's to tell."""
-    shown = _act(plan, wanted, lambda step: print(f"{step.what:14} {step.text}", flush=True))
+    shown = _act(plan, wanted, lambda step: say(f"{step.what:14} {step.text}"))
     if shown:
-        print(f"{', '.join(plan.names)}: sha256 {shown['shown']} is shown, until now it was {shown['former']}")
+        say(f"{', '.join(plan.names)}: sha256 {shown['shown']} is shown, until now it was {shown['former']}")
 
 
 def _tell_in_json(plan: NginxPlan, wanted: _Wanted) -> None:
@@ -213,4 +213,4 @@ def _act(plan: NginxPlan, wanted: _Wanted, tell: Callable[[Step], None]) -> dict
 
 def _print(plan: NginxPlan, steps: list[Step], **told: object) -> None:
     done = [{"what": step.what, "text": step.text} for step in steps]
-    print(json.dumps({"server": plan.ssh, "names": list(plan.names), "steps": done, **told}))
+    say_json({"server": plan.ssh, "names": list(plan.names), "steps": done, **told})

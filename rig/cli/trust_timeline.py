@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from rig.cli.show import complain, say_json
 
 DAY = "YYYY-MM-DD"
 #: Of all that have a date.
@@ -66,10 +66,10 @@ def timeline(
 
         draw_timeline(found, picture)
     for reason in found.unseen.values():
-        print(f"rig: not seen: {reason}", file=sys.stderr)
+        complain(f"not seen: {reason}")
     told = {"plan": str(path), **found.told(), "exit_status": status}
     if as_json:
-        print(json.dumps(told))
+        say_json(told)
     else:
         _show(told)
     raise typer.Exit(status)
@@ -97,27 +97,25 @@ def _ten_years_after(now: Any) -> Any:
 
 
 def _show(told: dict[str, Any]) -> None:
-    from rich.console import Console
+    from rig.cli.tables import show
 
-    console = Console()
-    console.print(_dates(told))
-    for line in _reasons(told):
-        console.print(f"* {line}", markup=False, highlight=False)
+    show(_dates(told), *(f"* {line}" for line in _reasons(told)))
     if told["renewals"]:
-        console.print(_renewals(told))
+        show(_renewals(told))
         for one in told["renewals"]:
             if one["at_risk"]:
-                console.print(f"* at risk at each renewal of {one['host']}: {', '.join(one['at_risk'])}", markup=False)
+                show(f"* at risk at each renewal of {one['host']}: {', '.join(one['at_risk'])}")
     if told["left_out"]:
-        console.print(f"The plan has none of the servers of {', '.join(told['left_out'])}.")
+        show(f"The plan has none of the servers of {', '.join(told['left_out'])}.")
 
 
 def _dates(told: dict[str, Any]) -> Any:
     """Dates are never cut short, however narrow the terminal is: reasons stand below."""
     from rich import box
-    from rich.table import Table
 
-    table = Table(title=f"Dark dates, {told['today']}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    from rig.cli.tables import grid, styled
+
+    table = grid(title=f"Dark dates, {told['today']}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("firmware, its servers", overflow="fold")
     for name in ("today", "dark from", "last day"):
         table.add_column(name, no_wrap=True)
@@ -125,19 +123,21 @@ def _dates(told: dict[str, Any]) -> Any:
     for one in told["firmware"]:
         images = len(one["images"])
         name = one["name"] + (f" (+{images - 1})" if images > 1 else "") + (" (written off)" * one["written_off"])
-        table.add_row(f"[b]{name}[/b]")
+        table.add_row(styled(name, "bold"))
         for server in one["servers"]:
             table.add_row(f"  {server['host']}", *_row(server))
         if len(one["servers"]) > 1:
-            table.add_row("  [b]the last one[/b]", *_row(one))
+            table.add_row(styled("  the last one", "bold"), *_row(one))
     return table
 
 
-def _row(course: dict[str, Any]) -> list[str]:
+def _row(course: dict[str, Any]) -> list[Any]:
+    from rig.cli.tables import styled
+
     colours = {"trusted": "green", "at risk": "yellow", "refused": "red", "unplanned": "dim"}
     dark = "-" if course["dark"] is None else course["dark"][:10] if course["ever_works"] else "never worked"
     left = "" if course["days_left"] is None else str(course["days_left"])
-    return [f"[{colours[course['now']]}]{course['now']}[/]", dark, course["last_day"] or "-", left]
+    return [styled(course["now"], colours[course["now"]]), dark, course["last_day"] or "-", left]
 
 
 def _reasons(told: dict[str, Any]) -> list[str]:
@@ -157,10 +157,11 @@ def _reasons(told: dict[str, Any]) -> list[str]:
 def _renewals(told: dict[str, Any]) -> Any:
     """Each renewal is a chance to lose firmware that pins less than a root."""
     from rich import box
-    from rich.table import Table
+
+    from rig.cli.tables import grid
 
     title = f"Renewals until {told['until']}, as planned and with lifetimes to come"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = grid(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("endpoint", overflow="fold")
     table.add_column("next", no_wrap=True)
     for name in ("as planned", "200 days", "100 days", "47 days"):

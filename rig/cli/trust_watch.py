@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rig.cli.show import complain, say, say_json, tell
 from rig.errors import Misuse
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def watch(
     if example:
         from rig.trust.watch.example import EXAMPLE
 
-        print(EXAMPLE, end="")
+        say(*EXAMPLE.splitlines())
         return
     if config is None:
         raise Misuse("which config?", hint="rig trust watch --example > watch.toml")
@@ -60,7 +59,7 @@ def watch(
     if check_config:
         _print_check(watch_service.check(config), as_json)
     elif once:
-        done = watch_service.watch_once(config, state, watch_service.Audience(tell=_complain))
+        done = watch_service.watch_once(config, state, watch_service.Audience(tell=complain))
         _print_round(done, as_json)
         raise typer.Exit(done.exit_status)
     else:
@@ -72,15 +71,15 @@ def _audience(as_json: bool) -> Audience:
 
     def ready(told: Any) -> None:
         if as_json:
-            print(json.dumps(told), flush=True)
+            say_json(told)
             return
         port = f", figures at port {told['metrics']}" if told["metrics"] else ""
-        print(f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}", flush=True)
+        say(f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}")
 
     def hear(alert: Alert) -> None:
-        print(alert.model_dump_json() if as_json else alert, flush=True)
+        tell(as_json, alert.model_dump(mode="json"), str(alert))
 
-    return Audience(hear, ready, _complain)
+    return Audience(hear, ready, complain)
 
 
 def _count(number: int, what: str) -> str:
@@ -91,24 +90,20 @@ def _kinds(firmware: list[str]) -> str:
     return f"{_count(len(firmware), 'kind')} of firmware" if firmware else "no firmware"
 
 
-def _complain(text: str) -> None:
-    print(f"rig: {text}", file=sys.stderr, flush=True)
-
-
 def _print_check(told: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(told))
+        say_json(told)
         return
     import textwrap
 
     endpoints, firmware = _count(len(told["endpoints"]), "endpoint"), _kinds(told["firmware"])
-    print(f"{told['config']} is right: {endpoints}, {firmware}, state in {told['state']}")
+    say(f"{told['config']} is right: {endpoints}, {firmware}, state in {told['state']}")
     for line in textwrap.wrap(", ".join(told["firmware"]), 100, break_on_hyphens=False):
-        print(f"  {line}")
+        say(f"  {line}")
     for server, names in told["unwatched"].items():
-        print(f"  not watched: {server}, which {', '.join(names)} asks")
+        say(f"  not watched: {server}, which {', '.join(names)} asks")
     if not told["channels"]:
-        print("  nobody is told: there is no [[alert.webhook]] and no [[alert.command]]")
+        say("  nobody is told: there is no [[alert.webhook]] and no [[alert.command]]")
 
 
 def _print_round(done: Round, as_json: bool) -> None:
@@ -122,25 +117,18 @@ def _print_round(done: Round, as_json: bool) -> None:
             "queued": done.queued,
             "errors": list(done.errors),
         }
-        print(json.dumps(told))
+        say_json(told)
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rig.cli.tables import grid, show, styled
 
-    console = Console(highlight=False)
     for alert in done.alerts:
         if alert.status != "raised":
-            console.print(str(alert), style=STYLES[alert.level], markup=False, soft_wrap=True)
+            show(styled(str(alert), STYLES[alert.level]), soft_wrap=True)
     if facts:
-        table = Table("level", "server or firmware", "what holds", "since")
+        table = grid("level", "server or firmware", "what holds", "since")
         for subject, fact in sorted(facts, key=lambda one: list(STYLES).index(one[1].level)):
-            table.add_row(
-                fact.level, Text(subject), Text(fact.text), f"{fact.since:%Y-%m-%d %H:%M}", style=STYLES[fact.level]
-            )
-        console.print(table)
+            table.add_row(fact.level, subject, fact.text, f"{fact.since:%Y-%m-%d %H:%M}", style=STYLES[fact.level])
+        show(table)
     waiting = ", ".join(f"{count} for {name}" for name, count in done.queued.items() if count)
     what = f"{len(facts)} facts hold" if facts else "nothing is wrong"
-    console.print(
-        f"{what}; {len(done.alerts)} alerts are new" + (f"; still to be delivered: {waiting}" if waiting else "")
-    )
+    show(f"{what}; {len(done.alerts)} alerts are new" + (f"; still to be delivered: {waiting}" if waiting else ""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from rig.cli import twin_esp32
 from rig.cli.asked import HTTP_NAME
+from rig.cli.show import say, say_json
 from rig.cli.twin_options import (
     CONTROL,
     GENERATION,
@@ -147,7 +147,7 @@ def _boot(
         generation=generation.value,
     )
     if as_json:
-        print(json.dumps(told))
+        say_json(told)
     else:
         for name, value in told.items():
-            print(f"{name:12} {' '.join(value) if isinstance(value, list) else value}")
+            say(f"{name:12} {' '.join(value) if isinstance(value, list) else value}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rig.cli.show import say, say_json
 from rig.cli.twin_options import (
     CONTROL,
     HOST,
@@ -130,8 +130,8 @@ def _boot(
 
     told = boot_flash(flash, rollback=rollback, chip=chip, revision=revision, idf=idf, out=out)
     if as_json:
-        print(json.dumps(told))
+        say_json(told)
         return
     for line in told["console"]:
-        print(line)
-    print(f"booted {told['booted'] or 'nothing: ' + _ENDS[told['end']]}")
+        say(line)
+    say(f"booted {told['booted'] or 'nothing: ' + _ENDS[told['end']]}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from rig.cli.show import complain, tell
 from rig.cli.twin_options import GENERATION, TIME_SCALE, Generation
 from rig.errors import LabFault, Misuse
+from rig.files import real
 
 #: How often it is seen whether a part has died.
 LOOK_EVERY_SECONDS = 0.2
@@ -51,14 +51,14 @@ def up(
     plan = RackPlan(slots, manifest)
     _when_told_to_end(_give_up)
     mourned: set[int] = set()
-    with contextlib.suppress(KeyboardInterrupt), VirtualRack(plan, state=state.resolve() if state else None) as rack:
+    with contextlib.suppress(KeyboardInterrupt), VirtualRack(plan, state=real(state) if state else None) as rack:
         _when_told_to_end(lambda number, _frame: signals.append(number))
-        print(json.dumps(rack.ready_line()) if as_json else _welcome(rack, online), flush=True)
+        tell(as_json, rack.ready_line(), *_welcome(rack, online))
         while not signals:
             for child in rack.dead():
                 if child.process.pid not in mourned:
                     mourned.add(child.process.pid)
-                    print(f"rig: {child.obituary()}", file=sys.stderr, flush=True)
+                    complain(child.obituary())
             rack.revive()
             time.sleep(LOOK_EVERY_SECONDS)
     if mourned:
@@ -76,7 +76,7 @@ def _give_up(_number: int, _frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _welcome(rack: Any, online: bool) -> str:
+def _welcome(rack: Any, online: bool) -> list[str]:
     first = rack.places[0]
     button = rack.slots[first].lines[1]
     lines = [
@@ -106,4 +106,4 @@ def _welcome(rack: Any, online: bool) -> str:
             f"  export RIG_HTTPS_CONTROL={rack.updates['control']['address']}",
             f"  rig cloud https publish FILE --path /{board['mac']}/app.bin",
         ]
-    return "\n".join(lines)
+    return lines

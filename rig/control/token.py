@@ -7,11 +7,11 @@ import hmac
 import os
 import re
 import secrets
-import stat
 from pathlib import Path
 
 from rig.control.address import TcpAddress, private_folder, runtime_folder
 from rig.errors import Misuse
+from rig.files import open_given, writing
 from rig.ports import is_loopback
 
 TOKEN_BYTES = 20
@@ -25,23 +25,17 @@ _TOKEN = re.compile(r"[0-9A-Za-z_-]{32,128}")
 def make_token(path: Path) -> str:
     """A new token in a new file. Raises Misuse."""
     fresh = secrets.token_hex(TOKEN_BYTES)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
-            file.write(f"{fresh}\n")
-    except OSError as error:
-        raise Misuse(f"cannot write the token file {path}: {error.strerror}") from error
+    with writing(path), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{fresh}\n")
     return fresh
 
 
 def read_token(path: Path) -> str:
     """The token in a file. Raises Misuse for a file that is none, or that others can read."""
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(256).decode("ascii", "replace").strip() if stat.S_ISREG(mode) else ""
-    except OSError as error:
-        raise Misuse(f"cannot read the token file {path}: {error.strerror}") from error
-    if stat.S_ISREG(mode) and mode & 0o077:
+    with open_given(path) as file:
+        is_others = os.fstat(file.fileno()).st_mode & 0o077
+        text = file.read(256).decode("ascii", "replace").strip()
+    if is_others:
         raise Misuse(f"others can use the token file {path}", hint=f"chmod 600 {path}")
     if not _TOKEN.fullmatch(text):
         raise Misuse(f"{path} holds no token", hint="remove it, and a server that is started with it makes one")

@@ -13,12 +13,10 @@ from labgrid.driver.common import Driver
 
 from rig.drivers.control_client import ControlClient, Told
 from rig.errors import Misuse
-from rig.firmware.given_file import read_given
+from rig.files import MOST_PEM, read_given
 
 #: A request is 12 MiB long at most; base64 takes a third more.
 MOST_SENT = 8 << 20
-#: A chain, or a key.
-MOST_PEM = 1 << 20
 
 
 class HttpsCloudClient(ControlClient):

@@ -8,15 +8,16 @@ from typing import Any
 
 import allure
 
+from rig.escape import terminal
 from rig.evidence.timeline import Timeline
 
 
 def tell_place(name: str, tags: Mapping[str, str]) -> None:
     """Label the test with its place and what that place can do."""
-    allure.dynamic.label("host", name)  # type: ignore[no-untyped-call]
+    allure.dynamic.label("host", terminal(name))  # type: ignore[no-untyped-call]
     for key in ("board", "generation", "tier"):
         if key in tags:
-            allure.dynamic.tag(f"{key}={tags[key]}")  # type: ignore[no-untyped-call]
+            allure.dynamic.tag(terminal(f"{key}={tags[key]}"))  # type: ignore[no-untyped-call]
 
 
 def attach_cut(line: Mapping[str, Any]) -> None:

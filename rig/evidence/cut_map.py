@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import Any
 
+from rig import escape
 from rig.formats import spark_flash as layout
 
 WIDTH, MARGIN, BAND_HEIGHT, ROW = 960, 40, 150, 22
@@ -97,7 +97,7 @@ def draw_cut_map(lines: Iterable[Mapping[str, Any]], title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         'font-family="system-ui, sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="{MARGIN}" y="34" font-size="19" font-weight="600">{escape(title)}</text>',
+        f'<text x="{MARGIN}" y="34" font-size="19" font-weight="600">{escape.xml(title)}</text>',
         f'<text x="{MARGIN}" y="56" fill="#555">{sum(_known(line) for _, line in placed)} landed cuts of {len(cuts)}; '
         "an update goes on to the right; circles erase all first, squares page by page; hollow: inferred</text>",
     ]
@@ -151,7 +151,7 @@ def _marker(position: float, line: Mapping[str, Any], row: int) -> str:
         else f'<circle cx="{x:.1f}" cy="{y}" r="{RADIUS}" {paint}'
     )
     tag = shape.split(" ", 1)[0][1:]
-    return f"{shape}><title>{escape(told)}</title></{tag}>"
+    return f"{shape}><title>{escape.xml(told)}</title></{tag}>"
 
 
 def _legend(present: list[str], placed: list[tuple[float, Mapping[str, Any]]]) -> list[str]:
@@ -160,5 +160,5 @@ def _legend(present: list[str], placed: list[tuple[float, Mapping[str, Any]]]) -
         y = TOP + BAND_HEIGHT + 40 + ROW * number
         count = sum(outcome_name(line) == name for _, line in placed)
         parts.append(f'<circle cx="{MARGIN + 7}" cy="{y - 4}" r="7" fill="{COLOURS[name]}"/>')
-        parts.append(f'<text x="{MARGIN + 24}" y="{y}">{escape(MEANING[name])}: {count}</text>')
+        parts.append(f'<text x="{MARGIN + 24}" y="{y}">{escape.xml(MEANING[name])}: {count}</text>')
     return parts

@@ -6,7 +6,7 @@ reader tells a torn last line from a damaged one. One segment a worker; the run'
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -14,43 +14,67 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rig.errors import Misuse
-
-GENESIS = "0" * 64
-
-
-def _digest(previous: str, body: str) -> str:
-    return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
+from rig.errors import LabFault, Misuse
+from rig.evidence.ledger_line import chained, encode
+from rig.evidence.segment import LONGEST_LINE, Segment
+from rig.files import make_folder, writing
 
 
 class Ledger:
-    """One segment, open for appending."""
+    """One segment, open for appending by one process. Raises Misuse, and LabFault where the disk is full."""
 
     def __init__(self, path: Path):
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.head = GENESIS
-        self.lines = 0
-        if path.exists():
-            for line in read_ledger(path):
-                self.head, self.lines = line["hash"], self.lines + 1
-            _drop_torn_end(path)
-        self._file = path.open("ab")
+        make_folder(path.parent)
+        with writing(path):
+            self._file = path.open("ab", buffering=0)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            segment = Segment(path).read()
+        except BlockingIOError:
+            self._file.close()
+            raise Misuse(f"another process writes the ledger {path}", hint="wait for it, or name another") from None
+        except BaseException:
+            self._file.close()
+            raise
+        self.head, self.lines = segment.head, segment.lines
+        self._size = os.fstat(self._file.fileno()).st_size - segment.torn
+        os.ftruncate(self._file.fileno(), self._size)
 
     def append(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Write one line and see it on the disk before returning; returns the line."""
+        """Write one line and see it on the disk before returning; returns the line.
+
+        Raises LabFault where it is not on the disk then: the ledger ends where it ended before.
+        """
+        if taken := {"kind", "hash"} & set(content):
+            raise Misuse(f"a line's content has no {min(taken)} of its own")
         body = {"kind": kind, **content}
-        text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-        self.head = _digest(self.head, text)
-        line = {**body, "hash": self.head}
-        self._file.write(json.dumps(line, sort_keys=True, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.lines += 1
+        head = chained(self.head, encode(body))
+        line = {**body, "hash": head}
+        self._write(encode(line) + b"\n")
+        self.head, self.lines = head, self.lines + 1
         return line
 
+    def _write(self, raw: bytes) -> None:
+        if len(raw) > LONGEST_LINE:
+            raise Misuse(f"a line of {len(raw):,} bytes is too long for the ledger {self.path}")
+        handle = self._file.fileno()
+        if os.fstat(handle).st_nlink == 0:
+            raise LabFault(f"the ledger {self.path} was removed while it was written", hint="start the run again")
+        with writing(self.path):
+            try:
+                if os.write(handle, raw) < len(raw):
+                    os.write(handle, raw)  # says why it does not take all
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, self._size)
+                raise
+        self._size += len(raw)
+
     def close(self) -> None:
-        """Close the segment."""
+        """Close the segment; one without any line is nobody's."""
+        if self._size == 0 and not self._file.closed:
+            self.path.unlink(missing_ok=True)
         self._file.close()
 
     def __enter__(self) -> Ledger:
@@ -62,56 +86,12 @@ class Ledger:
         self.close()
 
 
-def open_ledger(path: Path) -> Ledger:
-    """A segment that somebody named. Raises Misuse when it cannot be written."""
-    try:
-        return Ledger(path)
-    except OSError as error:
-        raise Misuse(f"cannot write the ledger {path}: {error.strerror}") from error
-
-
 def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a segment, their chain checked; a torn last line, as a killed run leaves it, is passed over.
 
     Raises Misuse that names file and line for anything else that is wrong.
     """
-    previous = GENESIS
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read the ledger {path}: {error.strerror}") from error
-    for number, text in enumerate(raw.split(b"\n"), start=1):
-        if not text:
-            continue
-        if not raw.endswith(b"\n") and number == raw.count(b"\n") + 1:
-            return
-        try:
-            line = json.loads(text)
-            told = line.pop("hash")
-        except (ValueError, KeyError, AttributeError, TypeError):
-            raise Misuse(f"{path}:{number}: not a ledger line") from None
-        previous = _digest(previous, json.dumps(line, sort_keys=True, separators=(",", ":")))
-        if told != previous:
-            raise Misuse(f"{path}:{number}: the chain is broken", hint="the line or one before it was changed")
-        yield {**line, "hash": told}
-
-
-def write_run_manifest(folder: Path, run_id: str) -> Path:
-    """Write `run.json` beside the segments in `folder`: the run's id, and each segment's length and head."""
-    segments = []
-    for path in sorted(folder.glob("*.jsonl")):
-        lines = list(read_ledger(path))
-        segments.append({"segment": path.name, "lines": len(lines), "head": lines[-1]["hash"] if lines else GENESIS})
-    path = folder / "run.json"
-    path.write_text(json.dumps({"run": run_id, "segments": segments}, indent=1) + "\n")
-    return path
-
-
-def _drop_torn_end(path: Path) -> None:
-    raw = path.read_bytes()
-    if raw and not raw.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(raw.rfind(b"\n") + 1)
+    return map(json.loads, Segment(path))
 
 
 def unfinished(path: Path) -> list[dict[str, Any]]:

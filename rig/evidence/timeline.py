@@ -7,6 +7,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rig.escape import terminal
+from rig.files import make_folder, writing
+
 #: A test has some hundreds; of one that never ends the newest are kept, a mark tells how many are not.
 MOST_MOMENTS, LONGEST_TEXT = 20_000, 2000
 
@@ -43,10 +46,11 @@ class Timeline:
         """One line a moment, in milliseconds since the first."""
         moments = sorted(self.moments, key=lambda moment: moment.ns)
         first = moments[0].ns if moments else 0
-        return "\n".join(f"{(m.ns - first) / 1e6:12.3f} ms  {m.source:6} {m.text}" for m in moments)
+        return "\n".join(f"{(m.ns - first) / 1e6:12.3f} ms  {m.source:6} {terminal(m.text)}" for m in moments)
 
     def write(self, path: Path) -> None:
-        """Write `path` as JSON lines and the same as text beside it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(asdict(moment)) + "\n" for moment in self.moments))
-        path.with_suffix(".txt").write_text(self.text() + "\n")
+        """Write `path` as JSON lines and the same as text beside it. Raises Misuse, LabFault."""
+        make_folder(path.parent)
+        with writing(path):
+            path.write_text("".join(json.dumps(asdict(moment)) + "\n" for moment in self.moments))
+            path.with_suffix(".txt").write_text(self.text() + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rig.errors import Misuse
+from rig.files import read_text
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -16,13 +17,17 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_document(path: Path, model: type[Model], what: str) -> Model:
     """The document in `path`; `what` is how people call it. Raises Misuse."""
     try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"cannot read {what} {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise Misuse(f"{path} is not TOML: {error}") from error
+        text = read_text(path)
+    except Misuse as error:
+        raise Misuse(error.message.replace("cannot read", f"cannot read {what}", 1), hint=error.hint) from error
+    try:
+        return model.model_validate(tomllib.loads(text))
+    except RecursionError as error:
+        raise Misuse(f"{path} is nested too deeply to be {what}") from error
     except ValidationError as error:
         raise wrong_field(path, error) from error
+    except ValueError as error:  # TOMLDecodeError, and a number of thousands of digits
+        raise Misuse(f"{path} is not TOML: {error}") from error
 
 
 def wrong_field(source: object, error: ValidationError) -> Misuse:

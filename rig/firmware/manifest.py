@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rig.errors import Misuse
+from rig.files import MOST_IMAGE, is_there, read_given
 from rig.firmware.document import read_document, wrong_field
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.esp_boots import EspBoots
@@ -171,7 +172,7 @@ class Manifest:
         """Read and validate `path`. Raises Misuse that names the file and the field."""
         document = read_document(path, _Document, "the manifest")
         releases = path.parent / "releases" / "manifest.toml"
-        added = read_document(releases, _Document, "the manifest").image if releases.exists() else []
+        added = read_document(releases, _Document, "the manifest").image if is_there(releases) else []
         known = {entry.name for entry in document.image}
         if twice := [entry.name for entry in added if entry.name in known]:
             raise Misuse(f"{releases}: image {twice[0]!r} is in {path.name} too")
@@ -256,8 +257,7 @@ class Manifest:
         if entry.recipe is not None:
             return entry.recipe.build()
         assert entry.file is not None
-        path = self.path.parent / entry.file
         try:
-            return path.read_bytes()
-        except OSError as error:
-            raise Misuse(f"{self.path}: image {entry.name!r}: cannot read {path}: {error.strerror}") from error
+            return read_given(self.path.parent / entry.file, MOST_IMAGE)
+        except Misuse as error:
+            raise Misuse(f"{self.path}: image {entry.name!r}: {error.message}", hint=error.hint) from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import LabFault, Misuse
+from rig.files import is_there, read_given, read_text, writing
 from rig.firmware.core_image import PRODUCT, VENDOR
 from rig.firmware.esp_refusal import no_application
 from rig.firmware.file_kinds import kind_of
@@ -43,7 +44,7 @@ class Release:
 
 def fetch(source: str, sha256: str, watch: Progress) -> bytes:
     """The bytes at a URL or in a file, checked. Raises Misuse for a wrong hash or file, LabFault for the network."""
-    content = _download(source, watch) if "://" in source else _read(Path(source))
+    content = _download(source, watch) if "://" in source else read_given(Path(source), LARGEST)
     digest = hashlib.sha256(content).hexdigest()
     if digest != sha256.lower():
         raise Misuse(f"{source} has sha256 {digest}, not {sha256}", hint="a changed file, or the wrong one")
@@ -68,14 +69,15 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     file = manifest.parent / RELEASES / f"{release.name}.bin"
     entry = {**{key: getattr(release, key) for key in Release.__slots__}, "sha256": digest, "file": file.name}
     Entry.checked(entry, str(manifest))
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(data)
     listing = file.parent / "manifest.toml"
-    before = listing.read_text(encoding="utf-8") if listing.exists() else "# Made by `rig firmware add`.\n"
+    before = read_text(listing) if is_there(listing) else "# Made by `rig firmware add`.\n"
     fields = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in entry.items())
     fresh = listing.with_suffix(".new")
-    fresh.write_text(f"{before}\n[[image]]\n{fields}", encoding="utf-8")
-    fresh.replace(listing)
+    with writing(file):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+        fresh.write_text(f"{before}\n[[image]]\n{fields}", encoding="utf-8")
+        fresh.replace(listing)
     return file
 
 
@@ -92,13 +94,6 @@ def _refuse(release: Release, data: bytes) -> None:
         )
     if release.board == "esp32" and (refused := no_application(data)):
         raise Misuse(f"{release.name} is nothing an ESP32 would start: {refused}", hint="an application's .bin file")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
 
 
 def _download(url: str, watch: Progress) -> bytes:

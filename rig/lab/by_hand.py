@@ -13,6 +13,7 @@ from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher, find_dfu
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import DeviceFault, LabFault, Misuse
+from rig.files import MOST_IMAGE, read_given
 from rig.firmware.core_image import read_core_image
 from rig.firmware.manifest import Image
 from rig.formats.dfu_suffix import split_suffix
@@ -107,10 +108,7 @@ class Write:
 
 def load_file(path: Path, found: Found) -> Image:
     """An image from a file as dfu-util takes it: a suffix is checked and stripped. Raises Misuse."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    content = read_given(path, MOST_IMAGE)
     data, suffix = split_suffix(content, str(path))
     vendor, product = (int(part, 16) for part in found.identity.split(":"))
     if suffix is not None and not suffix.fits(vendor, product):
@@ -122,10 +120,7 @@ def load_file(path: Path, found: Found) -> Image:
 
 def image_for_core(path: Path, *, force: bool) -> bytes:
     """What is to be sent to a Core over the air; unless forced, only what one could run. Raises Misuse."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    content = read_given(path, MOST_IMAGE)
     return read_core_image(content, str(path), force=force)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.files import real
 
 #: Where labgrid's own tools look for a coordinator.
 DEFAULT_COORDINATOR = "127.0.0.1:20408"
@@ -21,4 +22,4 @@ def part(*names: str) -> Path:
 
 def manifest_path(chosen: Path | None = None) -> Path:
     """The manifest of firmware that was chosen, else the one that comes with the rig."""
-    return chosen.resolve() if chosen is not None else part("firmware-fixtures", "manifest.toml")
+    return real(chosen) if chosen is not None else part("firmware-fixtures", "manifest.toml")

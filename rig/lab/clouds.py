@@ -11,7 +11,9 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from rig import escape
 from rig.errors import Misuse
+from rig.files import is_there, make_folder, writing
 from rig.lab.control_doors import door_at
 from rig.lab.serving import listening, serve, warn_of_an_open_door
 from rig.ports import read_address
@@ -112,13 +114,10 @@ def _address(option: str, text: str, example: str = "127.0.0.1:5683") -> tuple[s
 
 
 def _make_if_missing(server_key: Path) -> None:
-    if server_key.exists():
-        return
-    try:
-        server_key.parent.mkdir(parents=True, exist_ok=True)
-        store_server_key(server_key, make_server_key())
-    except OSError as error:
-        raise Misuse(f"cannot write {server_key}: {error.strerror}") from error
+    if not is_there(server_key):
+        make_folder(server_key.parent)
+        with writing(server_key):
+            store_server_key(server_key, make_server_key())
 
 
 def _keep_public_half(server_key: Path, key: rsa.RSAPrivateKey) -> Path | None:
@@ -152,4 +151,4 @@ class _Strangers:
         self._named.add(core_id)
         where = self._core_keys / f"{core_id}.pub.pem"
         told = f"rig: Core {core_id} keeps trying, and its key is not known (hint: put its public key in {where})"
-        print(told, file=sys.stderr, flush=True)
+        print(escape.terminal(told), file=sys.stderr, flush=True)

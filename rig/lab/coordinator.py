@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
@@ -13,8 +14,24 @@ from labgrid.remote.client import ClientSession, Error, ensure_event_loop, start
 from labgrid.remote.generated import labgrid_coordinator_pb2 as pb
 
 from rig.errors import LabFault, Misuse
+from rig.lab.checkout import DEFAULT_COORDINATOR
+from rig.ports import read_address
 
 _CONNECT_SECONDS = 5.0
+
+
+def coordinator_address(chosen: str | None) -> str:
+    """Where the coordinator is: as somebody chose it, else as LG_COORDINATOR says, else where labgrid looks.
+
+    Raises Misuse for what is not HOST:PORT; a variable that is set and empty is a mistake, too.
+    """
+    what, text = (
+        ("--coordinator", chosen) if chosen is not None else ("LG_COORDINATOR", os.environ.get("LG_COORDINATOR"))
+    )
+    if text is None:
+        return DEFAULT_COORDINATOR
+    read_address(text, what, DEFAULT_COORDINATOR)
+    return text
 
 
 class Coordinator:

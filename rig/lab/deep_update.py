@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rig.campaign.deep_update import Done, choose_path, run_deep_update
 from rig.errors import Misuse
-from rig.evidence.ledger import open_ledger, read_ledger
+from rig.evidence.ledger import Ledger, read_ledger
+from rig.files import is_there
 from rig.firmware.deep_updates import DeepUpdate
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
@@ -31,9 +32,9 @@ def update_place(
     roles = known.roles("spark-core")
     if plan.image not in roles:
         raise Misuse(f"{known.path} names no image for the role {plan.image}")
-    lines = list(read_ledger(ledger)) if ledger.exists() else []
+    lines = list(read_ledger(ledger)) if is_there(ledger) else []
     with Boards(lab.coordinator, lab.environment) as boards:
         board = the_core(boards.take(place))
         way = choose_path(lines, board.tags.get("core_id", ""), plan.policy_updates)
-        with open_ledger(ledger) as book:
+        with Ledger(ledger) as book:
             return run_deep_update(board, plan, roles[plan.image], way, consent=consent, ledger=book, note=note)

@@ -5,21 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.files import is_there, read_text, real
+
+#: Nobody has so many places; YAML takes a second a megabyte.
+MOST_ENVIRONMENT = 1 << 20
 
 
 def rack_environment(path: Path) -> Path:
     """The whole path of an environment named with `--rack`; what its targets need is not looked at. Raises Misuse."""
     from labgrid.util import yaml as labgrid_yaml
 
-    if not path.is_file():
+    if not is_there(path):
         raise Misuse(
             f"--rack {path}: no such file", hint="`virtual`, or a labgrid environment such as places/virtual.yaml"
         )
+    text = read_text(path, MOST_ENVIRONMENT)
     try:
-        with path.open(encoding="utf-8") as file:
-            document = labgrid_yaml.load(file)
-    except (OSError, ValueError, labgrid_yaml.yaml.YAMLError) as error:
+        document = labgrid_yaml.load(text)
+    except RecursionError as error:
+        raise Misuse(f"--rack {path} is no labgrid environment: it is nested too deeply") from error
+    except (ValueError, TypeError, LookupError, AttributeError, labgrid_yaml.yaml.YAMLError) as error:
         raise Misuse(f"--rack {path} is no labgrid environment: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict) or not isinstance(document.get("targets"), dict):
         raise Misuse(f"--rack {path} is no labgrid environment: it has no targets", hint="as places/virtual.yaml has")
-    return path.resolve()
+    return real(path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
+from rig.files import MOST_IMAGE, read_given, writing
 from rig.formats.esp_boot import boot_once
 from rig.formats.esp_boot_config import GENUINE
 from rig.formats.esp_header import HEADER_SIZE
@@ -54,7 +54,8 @@ def boot_flash(
         build = replace(build, chip=replace(build.chip, revision=revision))
     result = boot_once(contents, build)
     if out is not None:
-        _write(out, contents)
+        with writing(out):
+            out.write_bytes(contents)
     return {
         "booted": result.booted,
         "end": result.end,
@@ -64,23 +65,12 @@ def boot_flash(
 
 
 def _read(path: Path) -> bytearray:
-    try:
-        contents = bytearray(path.read_bytes())
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    contents = bytearray(read_given(path, MOST_IMAGE))
     size = len(contents)
     if not _SMALLEST <= size <= _LARGEST or size % _SECTOR:
         hint = "the whole flash from offset 0, 64 KiB to 16 MiB in sectors of 4 KiB; 4194304 bytes are usual"
         raise Misuse(f"{path} is {size} bytes, no contents of an ESP32's flash", hint=hint)
     return contents
-
-
-def _write(path: Path, contents: bytearray) -> None:
-    try:
-        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(contents)
-    except OSError as error:
-        raise Misuse(f"cannot write {path}: {error.strerror}") from error
 
 
 def _linked_for(contents: bytearray) -> str:

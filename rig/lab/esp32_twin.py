@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM, is_folder, read_given
 from rig.firmware.esp_second_stages import SecondStages
 from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Image, Manifest
@@ -103,7 +104,7 @@ def serve_esp32(plan: Esp32TwinPlan) -> None:
 
 def _check_place(trust: Path | None, address: str | None) -> None:
     """Refuse what would only show as updates that fail. Raises Misuse."""
-    if trust is not None and not trust.is_dir():
+    if trust is not None and not is_folder(trust):
         raise Misuse(f"--trust {trust} is no folder", hint="of NAME.pem, one for each certificate that firmware pins")
     try:
         ipaddress.IPv4Address(address or "0.0.0.0")
@@ -151,8 +152,8 @@ def trusted(folder: Path | None) -> Callable[[str], str | None]:
             return None
         try:
             # What is no text is no PEM either: firmware trusts nobody then, and says so.
-            return (folder / f"{name}.pem").read_text(errors="replace")
-        except OSError:
+            return read_given(folder / f"{name}.pem", MOST_PEM).decode(errors="replace")
+        except Misuse:
             return None
 
     return find

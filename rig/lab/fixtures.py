@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: The cast whose firmware comes by cable: it has a root of its own on a second host to turn to.
 CABLE = "fleet-1.0.7"
+#: Letters of a test's name in the names of its files.
+MOST_OF_A_NAME = 120
 
 
 @pytest.fixture(scope="session")
@@ -64,14 +66,16 @@ def image(firmware: Manifest, board: AnyBoard, request: pytest.FixtureRequest) -
 def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
     """What this worker has acquired, from the rack that was asked for."""
     from rig.lab.acquisition import Boards
-    from rig.lab.checkout import DEFAULT_COORDINATOR, part
+    from rig.lab.checkout import part
 
     rack = chosen_rack(request.config)
     if rack == "virtual":
         coordinator, environment = virtual_coordinator(request.config), part("places", "virtual.yaml")
     else:
-        chosen = request.config.getoption("lg_coordinator") or os.environ.get("LG_COORDINATOR")
-        coordinator, environment = chosen or DEFAULT_COORDINATOR, Path(rack)
+        from rig.lab.coordinator import coordinator_address
+
+        coordinator = coordinator_address(request.config.getoption("lg_coordinator"))
+        environment = Path(rack)
     with Boards(coordinator, environment) as acquired:
         request.config.stash[BOARDS] = acquired
         yield acquired
@@ -105,13 +109,13 @@ def board(request: pytest.FixtureRequest) -> AnyBoard:
 @pytest.fixture(scope="session")
 def ledger(report_folder: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """This worker's segment of the run's ledger."""
-    from rig.evidence.ledger import Ledger, write_run_manifest
+    from rig.evidence.ledger import Ledger
+    from rig.evidence.run_manifest import FOLDER, begin_run
 
+    begin_run(report_folder / FOLDER, request.config.stash[RUN_ID])
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    with Ledger(report_folder / "ledger" / f"{worker}.jsonl") as segment:
+    with Ledger(report_folder / FOLDER / f"{worker}.jsonl") as segment:
         yield segment
-    if worker == "main":
-        write_run_manifest(report_folder / "ledger", request.config.stash[RUN_ID])
 
 
 @pytest.fixture
@@ -139,7 +143,7 @@ def bench(
         _clear_servers(board)  # first: what is offered still would be taken by the start that makes the board known
     finally:
         attach_timeline(timeline)
-        name = re.sub(r"[^\w.-]+", "-", request.node.name)
+        name = re.sub(r"[^\w.-]+", "-", request.node.name)[:MOST_OF_A_NAME]
         timeline.write(report_folder / "timelines" / f"{name}.jsonl")
         with _quarantined_on_failure(request, bench):
             if bench.condemned is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from rig.control.address import TcpAddress
 from rig.control.door import Door
 from rig.errors import Misuse
-from rig.firmware.given_file import read_given
+from rig.files import is_there, read_given
 from rig.lab.control_doors import door_at
 from rig.lab.serving import listening, serve
 from rig.ports import read_address, taking
@@ -140,5 +141,5 @@ def _identified(text: str, made: HostIdentities) -> tuple[str, Identity]:
 def _published(text: str) -> tuple[str, bytes]:
     """A path and what is there, of `FILE` or `PATH=FILE`; both may have a `=` in them. Raises Misuse."""
     splits = [("", text), *((text[:at], text[at + 1 :]) for at, char in enumerate(text) if char == "=")]
-    path, name = next((split for split in splits if Path(split[1]).is_file()), splits[-1])
-    return path or f"/{quote(Path(name).name)}", read_given(Path(name), MOST_BYTES)
+    path, name = next((split for split in splits if is_there(Path(split[1]))), splits[-1])
+    return path or f"/{quote(os.fsencode(Path(name).name))}", read_given(Path(name), MOST_BYTES)

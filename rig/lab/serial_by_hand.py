@@ -14,9 +14,9 @@ from rig.drivers.console_link import POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.dfu_host import Progress, Watcher, nobody
 from rig.drivers.rom_loader import ROM_BAUD, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse
+from rig.files import read_given
 from rig.firmware.esp_refusal import refused_by_esp32
 from rig.firmware.file_kinds import APPLICATION, kind_of
-from rig.firmware.given_file import read_given
 from rig.formats import esp_image, otadata
 from rig.formats.esp_chip import ESP32
 from rig.formats.esp_header import MAGIC

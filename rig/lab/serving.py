@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from rig import escape
 from rig.errors import RigError
 from rig.ports import is_loopback, taking
 
@@ -28,7 +29,8 @@ async def listening(start: Callable[[str, int], Awaitable[int]], address: tuple[
 def warn_of_an_open_door(option: str, host: str, what: str) -> None:
     """Say in one line on standard error that others than this machine reach what is served, and what they can do."""
     if not is_loopback(host):
-        print(f"rig: warning: {option} {host}: others reach it: {what}", file=sys.stderr, flush=True)
+        told = f"rig: warning: {option} {host}: others reach it: {what}"
+        print(escape.terminal(told), file=sys.stderr, flush=True)
 
 
 def serve(

@@ -17,17 +17,20 @@ import pytest
 from rig.errors import Misuse, RigError
 from rig.evidence.report import write_report
 from rig.evidence.results import LAB_FAULT, MISUSE, NOT_RUN, NOTHING, PASSED, RunVerdict, TestResult, judge
+from rig.evidence.run_manifest import FOLDER, end_killed_runs, head_of
+from rig.files import is_folder, is_of_the_disk, make_folder, unwritable
 from rig.firmware.manifest import BoardKind, Manifest
 from rig.lab.asked import Wanted, boards_asked_for
-from rig.lab.checkout import DEFAULT_COORDINATOR, ROOT, manifest_path, part
+from rig.lab.checkout import ROOT, manifest_path, part
 from rig.lab.chosen import ASKED, RACK
 from rig.lab.environment import rack_environment
 from rig.lab.waiting import WaitingWatch
 
 #: pytest's plugins that no board suite needs; each worker would take a second to load them.
 UNUSED_PLUGINS = ("cacheprovider", "hypothesispytest", "benchmark")
-#: Told as it happens: ("collected", count), ("started", name), ("finished", TestResult), or ("waiting", who has what is
-#: waited for; empty when nothing is any more), the last on a thread of its own.
+#: Told as it happens: ("ended", the id of a killed run whose ledger was ended), ("collected", count),
+#: ("started", name), ("finished", TestResult), or ("waiting", who has what is waited for; empty when nothing is any
+#: more), the last on a thread of its own.
 Listener = Callable[[str, Any], None]
 
 
@@ -40,6 +43,8 @@ class Run:
     results: list[TestResult]
     verdict: RunVerdict
     seconds: float
+    #: The hash its ledger ends in; None where a worker had not ended.
+    head: str | None
 
 
 class Watcher:
@@ -64,6 +69,9 @@ class Watcher:
         """pytest itself broke, or the rack could not be started: that says all in one line."""
         if isinstance(excinfo.value, RigError):
             self.broken_by = self.broken_by or excinfo.value
+            return True
+        if isinstance(excinfo.value, OSError) and is_of_the_disk(excinfo.value):
+            self.broken_by = self.broken_by or unwritable(excinfo.value.filename or "the report", excinfo.value)
             return True
         self.results.append(TestResult("pytest", LAB_FAULT, 0.0, str(excrepr).strip().splitlines()[-1]))
         return None
@@ -143,8 +151,8 @@ def run_suites(
     """Run tests/boards and write the report folder. Raises Misuse for bad options, LabFault without a coordinator."""
     began = time.monotonic()
     run_id = time.strftime("%Y%m%d-%H%M%S")
-    folder = (report or Path("reports") / run_id).resolve()
-    if folder.is_dir() and any(folder.iterdir()):
+    folder = (report or Path("reports") / run_id).absolute()
+    if is_folder(folder) and any(folder.iterdir()):
         raise Misuse(f"the report folder {folder} is not empty", hint="name another with --report")
     what = _what_to_run(rack, coordinator, manifest, [*(["-k", keyword] if keyword else []), *extra])
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
@@ -154,13 +162,13 @@ def run_suites(
         workers = max(1, min(workers, len(asked)))
     if rack != "virtual":
         from rig.lab.acquisition import free_places
+        from rig.lab.coordinator import coordinator_address
 
-        coordinator = coordinator or os.environ.get("LG_COORDINATOR", DEFAULT_COORDINATOR)
+        coordinator = coordinator_address(coordinator)
         workers = max(1, min(workers, free_places(coordinator)))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misuse(f"cannot make the report folder {folder}: {error.strerror}") from error
+    make_folder(folder)
+    for ended in end_killed_runs(folder.parent, "rig run"):
+        listener("ended", ended.run)
     watcher = Watcher(listener, asked)
     arguments = [
         *what,
@@ -180,14 +188,14 @@ def run_suites(
     elif code == pytest.ExitCode.INTERRUPTED and verdict.word in (PASSED, NOTHING):
         verdict = RunVerdict("interrupted", 3)
     write_report(folder, run_id, watcher.results, verdict)
-    return Run(run_id, folder, watcher.results, verdict, time.monotonic() - began)
+    return Run(run_id, folder, watcher.results, verdict, time.monotonic() - began, head_of(folder / FOLDER))
 
 
 def _what_to_run(rack: str, coordinator: str | None, manifest: Path | None, chosen: list[str]) -> list[str]:
     """pytest's arguments for the suites on a rack with some firmware. Raises Misuse."""
     if rack != "virtual":
         rack_environment(Path(rack))
-    elif coordinator:
+    elif coordinator is not None:
         raise Misuse("the virtual rack brings its own coordinator", hint="name your places' environment with --rack")
     firmware = Manifest.load(manifest_path(manifest))
     kinds: tuple[BoardKind, ...] = ("spark-core", "esp32")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
+from rig.files import MOST_IMAGE, is_there, read_given
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Image, Manifest
 from rig.formats import spark_flash as layout
@@ -37,10 +38,7 @@ def core_catalogue(manifest: Manifest, good: Iterable[Path] = ()) -> Catalogue:
     """Images of the manifest that a Core would start at all, and files that run well. Raises Misuse."""
     images = [image for image in manifest.images("spark-core") if plausible_first_word(image.data)]
     for path in good:
-        try:
-            images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, path.read_bytes(), "ok"))
-        except OSError as error:
-            raise Misuse(f"cannot read {path}: {error.strerror}") from error
+        images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, read_given(path, MOST_IMAGE), "ok"))
     return Catalogue(images)
 
 
@@ -105,7 +103,7 @@ def serve_core(plan: CoreTwinPlan) -> None:
     The public half of its key is kept in `state/ID.pub.pem`, as a cloud's folder of keys has it.
     """
     known = Manifest.load(manifest_path(plan.manifest))
-    if plan.cloud and not (plan.state / "internal.bin").exists():
+    if plan.cloud and not is_there(plan.state / "internal.bin"):
         server = ServerRecord(read_server_key(plan.server_key), None).pack() if plan.server_key is not None else b""
         ship_core(plan.state, known, plan.generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = plan.process(known)
@@ -174,10 +172,9 @@ def boot_core(
         raise Misuse(f"cause {cause!r} is unknown", hint=f"one of {', '.join(CAUSES)}")
     memory = CoreMemory()
     for path, nor in ((internal, memory.internal), (external, memory.external)):
+        content = read_given(path, MOST_IMAGE)
         try:
-            nor.load(path.read_bytes())
-        except OSError as error:
-            raise Misuse(f"cannot read {path}: {error.strerror}") from error
+            nor.load(content)
         except Misuse as error:
             raise Misuse(f"{path}: {error.message}") from error
     core = Core(memory, _identify_area(good, images), generation=generation, time_scale=0)

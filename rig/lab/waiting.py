@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from rig import escape
+
 #: Where workers say that they wait; without it they say so on the standard error.
 FOLDER_VARIABLE = "RIG_WAITING_FOLDER"
 EVERY_SECONDS = 0.25
@@ -18,7 +20,7 @@ def tell_waiting(holders: str) -> None:
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder is None:
         if holders:
-            print(f"rig: waiting for a board: {holders}", file=sys.__stderr__, flush=True)
+            print(escape.terminal(f"rig: waiting for a board: {holders}"), file=sys.__stderr__, flush=True)
         return
     note = Path(folder) / str(os.getpid())
     if holders:

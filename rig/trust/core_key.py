@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM, read_given
 from rig.formats.core_key_der import read_core_key
 from rig.formats.spark_keys import KEY_SIZE
 
@@ -68,10 +69,7 @@ def _private_der(key: rsa.RSAPrivateKey) -> bytes:
 
 def read_server_key(path: Path) -> bytes:
     """The 294 bytes a Core wants of its server's public key, from a PEM or DER file. Raises Misuse."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    content = read_given(path, MOST_PEM)
     load = (
         serialization.load_pem_public_key
         if content.lstrip().startswith(b"-----")

@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from rig.errors import Misuse
-from rig.trust.keys import PrivateKey, key_pem, parse_key, read_file, write_private
+from rig.files import MOST_PEM, read_given, unwritable
+from rig.trust.keys import PrivateKey, key_pem, parse_key, write_private
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,12 +55,12 @@ class Identity:
             write_private(key, self.key_pem)
             chain.write_bytes(self.chain_pem)
         except OSError as error:
-            raise Misuse(f"cannot write {error.filename}: {error.strerror}") from error
+            raise unwritable(error.filename or chain, error) from error
 
     @classmethod
     def load(cls, chain: Path, key: Path) -> Identity:
         """Read from PEM files. Raises Misuse for what is no chain, no key, or a key of another certificate."""
-        return cls.parse(read_file(chain), read_file(key), str(chain), str(key))
+        return cls.parse(read_given(chain, MOST_PEM), read_given(key, MOST_PEM), str(chain), str(key))
 
     @classmethod
     def parse(cls, chain: bytes, key: bytes, chain_source: str = "chain", key_source: str = "key") -> Identity:
@@ -72,7 +73,7 @@ class Identity:
 
 def load_chain(path: Path) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM file, in their order. Raises Misuse where there is none."""
-    return parse_chain(read_file(path), str(path))
+    return parse_chain(read_given(path, MOST_PEM), str(path))
 
 
 def parse_chain(content: bytes, source: str) -> tuple[x509.Certificate, ...]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM, read_given
 
 KeyKind = Literal["rsa-1024", "rsa-2048", "rsa-3072", "rsa-4096", "p256", "p384"]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -42,7 +43,7 @@ def make_key(kind: KeyKind, noise: random.Random | None = None) -> PrivateKey:
 
 def load_key(path: Path) -> PrivateKey:
     """Read a key from a PEM file. Raises Misuse."""
-    return parse_key(read_file(path), str(path))
+    return parse_key(read_given(path, MOST_PEM), str(path))
 
 
 def parse_key(content: bytes, source: str) -> PrivateKey:
@@ -68,14 +69,6 @@ def write_private(path: Path, content: bytes) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-
-
-def read_file(path: Path) -> bytes:
-    """What is in a file. Raises Misuse."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
 
 
 def _seeded_rsa(bits: int, noise: random.Random) -> rsa.RSAPrivateKey:

@@ -9,12 +9,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
-from rig.firmware.given_file import read_given
+from rig.files import MOST_PEM, read_given
 from rig.trust.core_key import EXPONENT, SERVER_BITS
 from rig.trust.keys import make_key, write_private
-
-#: A file with a key has a few thousand bytes.
-LONGEST_KEY = 64 << 10
 
 
 def make_server_key(seed: int | None = None) -> rsa.RSAPrivateKey:
@@ -32,7 +29,7 @@ def public_der(key: rsa.RSAPrivateKey) -> bytes:
 
 def load_server_key(path: Path) -> rsa.RSAPrivateKey:
     """Read a private key from a file, PEM or DER. Raises Misuse."""
-    return parse_server_key(read_given(path, LONGEST_KEY), str(path))
+    return parse_server_key(read_given(path, MOST_PEM), str(path))
 
 
 def parse_server_key(content: bytes, source: str) -> rsa.RSAPrivateKey:

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from rig.errors import Misuse
+from rig.files import is_there
 from rig.firmware.esp_behaviour import BUNDLE
 from rig.firmware.manifest import Manifest
 from rig.firmware.update_attempts import Attempt, attempts
@@ -93,7 +94,7 @@ class PinFolder:
         for name in names:
             if name not in self._known:
                 path = self.folder / f"{name}.pem"
-                if not path.exists():
+                if not is_there(path):
                     raise Misuse(
                         f"firmware pins {name}, and {path} does not exist",
                         hint="a folder with NAME.pem for each pin; `rig cloud https` writes one, STATE/trust",

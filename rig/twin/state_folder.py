@@ -11,22 +11,21 @@ import weakref
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.files import MOST_IMAGE, is_there, read_given, writing
 
 #: Files that only a folder of state has.
 KEPT = ("internal.bin", "flash.bin", "authorities")
 
 
 def state_folder(path: Path) -> Path:
-    """The folder that keeps a board's state, made where it is not there. Raises Misuse.
+    """The folder that keeps a board's state, made where it is not there. Raises Misuse, LabFault.
 
     One of before is closed to others; one with anything else in it is left as it is: it may be everybody's.
     """
-    try:
+    with writing(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.stat().st_mode & 0o077 and _is_for_state(path):
             path.chmod(0o700)
-    except OSError as error:
-        raise Misuse(f"cannot use the state folder {path}: {error.strerror}") from error
     return path
 
 
@@ -36,24 +35,17 @@ def _is_for_state(path: Path) -> bool:
 
 def kept(path: Path) -> bytes | None:
     """What a file holds; None where there is none. Raises Misuse."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from error
+    return read_given(path, MOST_IMAGE) if is_there(path) else None
 
 
 def keep(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file whole or not at all: a process that is killed leaves none of a wrong length. Raises Misuse."""
     beside = path.with_name(f"{path.name}.new")
-    try:
+    with writing(path):
         beside.unlink(missing_ok=True)
         beside.touch(mode, exist_ok=False)
         beside.write_bytes(content)
         beside.replace(path)
-    except OSError as error:
-        raise Misuse(f"cannot write {path}: {error.strerror}") from error
 
 
 class FolderLock:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import checks_control
 
+from rig import files
 from rig.control import door, token
 from rig.control.web_pages import WebPages
-from rig.firmware import given_file
 from rig.servers.given_files import GivenFiles
 from rig.twin import listening_port, shelly
 
@@ -39,7 +39,7 @@ def _everybodys_token(path):
 def _by_place_only(given, name, most):
     path = Path(name).resolve()
     given._check_place(path, name)
-    return given_file.read_given(path, most)
+    return files.read_given(path, most)
 
 
 class _Without:
@@ -92,7 +92,7 @@ MUTANTS = {
         checks_control.only_plain_files_of_given_folders_are_read,
     ),
     "files: a pipe is a file": (
-        lambda m: m.setattr(given_file.stat, "S_ISREG", lambda mode: True),
+        lambda m: m.setattr(files.stat, "S_ISREG", lambda mode: True),
         checks_control.only_plain_files_of_given_folders_are_read,
     ),
     "relay: pages of any origin switch it": (_blind_to("Origin"), checks_control.no_web_page_switches_a_relay),

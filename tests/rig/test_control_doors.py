@@ -165,7 +165,7 @@ TOKEN_FILES = {
     "it is empty": ("", 0o600, "holds no token"),
     "it is short": ("abc", 0o600, "holds no token"),
     "it is noise": ("ä" * 40, 0o600, "holds no token"),
-    "it is a device": (None, 0, "holds no token"),
+    "it is a device": (None, 0, "it is no file"),
 }
 
 

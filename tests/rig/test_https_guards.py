@@ -57,7 +57,7 @@ NO_CONTENT = {
     "both": ({"path": "/x", "file": "/x", "content": ""}, "either a file or its content"),
     "no base64": ({"path": "/x", "content": "é"}, "not base64"),
     "nowhere": ({"content": base64.b64encode(b"x").decode()}, "path: content needs one"),
-    "a name that cannot be": ({"file": "a\0b"}, "no name of a file"),
+    "a name that cannot be": ({"file": "a\0b"}, "cannot use"),
     "a device": ({"file": "/dev/zero"}, "in no folder that this server may read"),
 }
 

@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from rig.errors import Misuse
-from rig.evidence.ledger import Ledger, read_ledger, unfinished, write_run_manifest
+from rig.evidence.ledger import Ledger, read_ledger, unfinished
+from rig.evidence.run_manifest import write_run_manifest
 
 
 def write(path, count):

@@ -21,6 +21,7 @@ import mutants_esp_rack
 import mutants_esp_releases
 import mutants_esp_serial
 import mutants_esp_stage
+import mutants_evidence
 import mutants_https
 import mutants_probe
 import mutants_remote
@@ -38,7 +39,7 @@ from rig.boards.spark_core import SparkCore
 from rig.boards.timing import Timing
 from rig.drivers import dfu_host, usbip_backend
 from rig.drivers.dfu_host import DfuHost, EraseOrder
-from rig.evidence import ledger, results
+from rig.evidence import results, segment
 from rig.firmware.identify import Identity
 from rig.formats import spark_flash as layout
 from rig.power import cut as cut_module
@@ -168,7 +169,7 @@ MUTANTS = {
         checks.a_torn_flags_page_is_a_commit,
     ),
     "ledger: the chain is not checked": (
-        lambda m: m.setattr(ledger, "_digest", lambda previous, body: "0" * 64),
+        lambda m: m.setattr(segment.Segment, "_check", lambda self, _raw: None),
         checks.a_changed_ledger_line_is_noticed,
     ),
     "ladder: the first sign is the last": (
@@ -241,6 +242,7 @@ TABLES = [
             mutants_bounds,
             mutants_control,
             mutants_core,
+            mutants_evidence,
             mutants_spark,
             mutants_spark_api,
             mutants_esp,

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from rig.errors import LabFault, Misuse
-from rig.ports import format_address, free_port, host_of, is_free, read_address
+from rig.ports import format_address, free_port, host_of, is_free, read_address, taking
 
 ADDRESSES = {
     "127.0.0.1:80": ("127.0.0.1", 80),
@@ -28,7 +28,10 @@ NONE = (
     "[::1:80",
     "a b:80",
     "[]:80",
+    "here:" + "9" * 5000,
+    "here:99999",
 )
+NO_HOSTS = ("a" * 300, "..", "a..b", "\udcff", "\u202e", "xn--\u0660")
 
 
 @pytest.mark.parametrize("text", ADDRESSES)
@@ -59,6 +62,14 @@ def test_a_free_port_is_one_that_can_be_listened_on(host):
     port = free_port(host)
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
         assert not is_free(host, port)
+
+
+@pytest.mark.parametrize("host", NO_HOSTS, ids=ascii)
+def test_what_no_name_service_takes_is_no_host(host):
+    with pytest.raises(Misuse, match="can be no host"):
+        read_address(f"{host}:80", "--api", "127.0.0.1:80")
+    with pytest.raises(Misuse, match="can be no host"), taking(host, 80):
+        pass
 
 
 def test_an_address_of_another_machine_has_no_free_port():

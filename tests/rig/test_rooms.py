@@ -12,8 +12,9 @@ import pytest
 RIG = Path(__file__).resolve().parents[2] / "rig"
 #: Low to high. Rooms on one line do not know each other.
 ORDER = [
-    {"__init__", "errors"},
-    {"clock", "ports", "formats", "kept", "limits"},
+    {"__init__", "escape"},
+    {"errors"},
+    {"clock", "ports", "files", "formats", "kept", "limits"},
     {"listener", "lines"},
     {"control"},
     {"firmware", "evidence"},

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM
 from rig.limits import CLOUD_CONTROL, refuse_more
 from rig.lines import Shared
 from rig.servers.control_port import ControlPort, Request, Told
@@ -28,8 +29,6 @@ from rig.trust.recipe import read_recipe
 from rig.trust.tls.endpoint import EndpointHost
 
 MOST_QUEUED = 10_000
-#: Of a chain, or of a key.
-MOST_PEM = 1 << 20
 
 
 class UpdateServerControl(ControlPort):

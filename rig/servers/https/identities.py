@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.files import real
 from rig.trust.identity import Identity, pem
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.web_pki import WebPki
@@ -70,10 +71,7 @@ class HostIdentities:
 
     def holds(self, file: str) -> bool:
         """Whether a file is one of ours: nobody is to be served our keys."""
-        try:
-            return Path(file).resolve().is_relative_to(self.folder.resolve())
-        except (OSError, RuntimeError, ValueError):  # it is no file at all
-            return False
+        return real(Path(file)).is_relative_to(real(self.folder))
 
     def _make(self, host: str, folder: Path, recipe: IdentityRecipe, former: Identity | None = None) -> Identity:
         identity = self.pki.issue(host, recipe, former)

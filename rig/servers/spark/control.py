@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import Field
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM
 from rig.servers.control_port import ControlPort, Request, Told
 from rig.servers.given_files import GivenFiles
 from rig.servers.spark.batches import Batches
@@ -17,7 +18,7 @@ from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.core_keys import checked_core_id
 from rig.servers.spark.disturbances import Disturbance
 from rig.servers.spark.faults import Fault
-from rig.trust.server_key import LONGEST_KEY, make_server_key, parse_server_key, public_der
+from rig.trust.server_key import make_server_key, parse_server_key, public_der
 
 
 class _OfCore(Request):
@@ -193,7 +194,7 @@ class CloudControl(ControlPort):
         if request.file is not None and request.pem is not None:
             raise Misuse("expected either a file or a key as PEM")
         if request.file is not None:
-            return parse_server_key(self._given.read(request.file, LONGEST_KEY), request.file)
+            return parse_server_key(self._given.read(request.file, MOST_PEM), request.file)
         return parse_server_key(request.pem.encode(), "pem") if request.pem is not None else make_server_key()
 
     async def _restore_key(self, request: _OfCore) -> AsyncIterator[Told]:

@@ -9,12 +9,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
-from rig.firmware.given_file import read_given
+from rig.files import MOST_PEM, is_there, make_folder, read_given, writing
 from rig.limits import refuse_more
 from rig.trust.core_key import CORE_BITS, EXPONENT, reads_right
 
-#: A file with a key has a few hundred bytes.
-LONGEST_KEY = 64 << 10
 _CORE_ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -31,10 +29,7 @@ class CoreKeys:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Misuse(f"cannot use the folder of keys {folder}: {error.strerror}") from error
+        make_folder(folder)
 
     def known(self) -> list[str]:
         """The ids of all Cores that have a key here, sorted."""
@@ -44,9 +39,7 @@ class CoreKeys:
     def find(self, core_id: str) -> rsa.RSAPublicKey | None:
         """The key of a Core; None for one that nobody knows. Raises Misuse for a file that holds none for a Core."""
         path = self.folder / f"{checked_core_id(core_id)}.pub.pem"
-        if not path.exists():
-            return None
-        return read_core_public_key(read_given(path, LONGEST_KEY), str(path))
+        return read_core_public_key(read_given(path, MOST_PEM), str(path)) if is_there(path) else None
 
     def add(self, core_id: str, content: bytes) -> None:
         """Remember a Core's key, from the public half or from the pair. Raises Misuse for one that no Core reads."""
@@ -56,12 +49,10 @@ class CoreKeys:
             refuse_more(self.known(), "Cores")
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         fresh = path.with_suffix(".new")
-        try:
+        with writing(path):
             fresh.unlink(missing_ok=True)  # it may be a link to somewhere else
             fresh.write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
             fresh.replace(path)
-        except OSError as error:
-            raise Misuse(f"cannot write {path}: {error.strerror}") from error
 
 
 def read_core_public_key(content: bytes, name: str) -> rsa.RSAPublicKey:

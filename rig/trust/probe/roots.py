@@ -9,15 +9,15 @@ from pathlib import Path
 from cryptography import x509
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM, is_folder, read_given
 from rig.trust.identity import load_chain
-from rig.trust.keys import read_file
 
 Roots = tuple[x509.Certificate, ...]
 
 
 def load_roots(path: Path) -> Roots:
     """Those of a PEM file, or of every .pem and .crt file of a folder. Raises Misuse where there is none."""
-    if not path.is_dir():
+    if not is_folder(path):
         return load_chain(path)
     files = sorted(one for one in path.iterdir() if one.suffix in (".pem", ".crt") and not _is_key(one))
     found = {root: None for file in files for root in load_chain(file)}
@@ -33,7 +33,7 @@ def system_roots() -> Roots:
         if place is not None and Path(place).is_file():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # old roots break rules that no client minds
-                return _readable(read_file(Path(place)))
+                return _readable(read_given(Path(place), MOST_PEM))
     return ()
 
 

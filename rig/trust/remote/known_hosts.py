@@ -8,6 +8,7 @@ from pathlib import Path
 import paramiko  # type: ignore[import-untyped,unused-ignore]
 
 from rig.errors import Misuse
+from rig.files import MOST_TEXT, read_given
 from rig.trust.remote.ssh_address import SshAddress
 
 #: Where OpenSSH looks, for everybody and for one user.
@@ -41,10 +42,8 @@ def _usual() -> list[Path]:
 
 
 def _entries(path: Path) -> Iterator[paramiko.hostkeys.HostKeyEntry]:
-    try:
-        lines = [line.split("#")[0].split() for line in path.read_text(errors="replace").splitlines()]
-    except OSError as error:
-        raise Misuse(f"cannot read known hosts {path}: {error.strerror}", hint="--known-hosts FILE") from error
+    text = read_given(path, MOST_TEXT).decode(errors="replace")
+    lines = [line.split("#")[0].split() for line in text.splitlines()]
     revoked = {fields[3] for fields in lines if len(fields) > 3 and fields[0] == "@revoked"}
     for fields in lines:
         if len(fields) >= 3 and not fields[0].startswith("@") and fields[2] not in revoked:

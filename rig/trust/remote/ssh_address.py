@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.ports import is_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,6 @@ class SshAddress:
             host, port = place, "22"
         host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
         bare = ":" in host and not place.startswith("[")
-        if not at or not user or not host or bare or not port.isdigit() or not 0 < int(port) < 65536:
+        if not at or not user or not host or bare or not is_port(port):
             raise Misuse(f"{text!r} is not USER@HOST[:PORT]", hint="for example deploy@ota.example:22")
         return cls(user, host, int(port))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rig.errors import Misuse
+from rig.files import writing
 from rig.trust.timeline.course import Course, Span, State
 from rig.trust.timeline.dark_dates import DarkDates
 from rig.trust.timeline.timeline import FirmwareTimeline
@@ -57,10 +58,8 @@ def draw_timeline(found: DarkDates, path: Path) -> None:
             row += len(one.servers)
         _legend(figure)
         kind = path.suffix.lower().removeprefix(".")
-        try:
+        with writing(path):
             figure.savefig(path, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)
-        except OSError as error:
-            raise Misuse(f"cannot write {path}: {error.strerror}") from error
 
 
 def _draw_axes(axes: Axes, found: DarkDates, rows: int) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rig.errors import Misuse
+from rig.files import real
 from rig.firmware.document import read_document
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.firmware.update_attempts import Attempt, attempts
@@ -33,6 +34,14 @@ def instant(value: Any) -> Any:
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
     raise ValueError(f"{value!r} is no day, such as 2025-03-01, and no time")
+
+
+def _is_address(text: str) -> str:
+    try:
+        read_address(text, "address", "192.0.2.1:443")
+    except Misuse as error:
+        raise ValueError(str(error)) from None
+    return text
 
 
 Instant = Annotated[datetime, BeforeValidator(instant)]
@@ -169,7 +178,7 @@ class Plan(BaseModel):
 
 def read_plan(path: Path) -> Plan:
     """Read a plan from TOML; its paths are beside it. Raises Misuse that names file and field."""
-    plan, folder = read_document(path, Plan, "the plan"), path.resolve().parent
+    plan, folder = read_document(path, Plan, "the plan"), real(path).parent
 
     def beside(chosen: Path | None) -> Path | None:
         return None if chosen is None else folder / chosen

@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rig.errors import Misuse
+from rig.files import real
 from rig.firmware.document import read_document
-from rig.ports import format_address, read_address
+from rig.ports import format_address, is_port, read_address
 from rig.trust.look.dialling import is_ip, sni_name
 from rig.trust.soundness import Defect
 from rig.trust.timeline.lifetimes import Renewal
@@ -165,7 +166,7 @@ class MetricsPlan(_Table):
     def _of_loopback(cls, text: str | None) -> str | None:
         host, _, port = (text or "localhost:0").rpartition(":")
         is_loopback = host == "localhost" or re.fullmatch(r"127\.\d+\.\d+\.\d+|\[::1\]", host)
-        if not is_loopback or not port.isdigit() or int(port) > 65535:
+        if not is_loopback or not is_port(port, lowest=0):
             raise ValueError(f"{text!r} is no port of loopback, such as 127.0.0.1:9469")
         return text
 
@@ -206,7 +207,7 @@ class WatchConfig(_Table):
 
 def read_watch_config(path: Path) -> WatchConfig:
     """Read it from TOML; its paths are beside it. Raises Misuse that names file and field."""
-    config, folder = read_document(path, WatchConfig, "the watch's config"), path.resolve().parent
+    config, folder = read_document(path, WatchConfig, "the watch's config"), real(path).parent
     paths: dict[str, Path] = {}
     for name in ("state", "manifest", "pins", "roots"):
         chosen = getattr(config, name)

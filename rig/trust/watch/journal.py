@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import LabFault, Misuse
+from rig.files import is_there, read_given
 
 VERSION = 1
 HEADER = {"rig-trust-watch": VERSION}
 #: Beyond so much more than what it was when it was made anew, it is made anew again.
 GROWTH = 4 << 20
+#: A state is a few kilobytes for each endpoint.
+MOST_STATE = 256 << 20
 Line = Mapping[str, Any]
 
 
@@ -33,7 +36,7 @@ class Journal:
             raise _unwritable(path, error) from error
         try:
             #: What was read, and how many bytes of a torn last line were dropped.
-            self.lines, self.torn = _read(path) if path.exists() else ([], 0)
+            self.lines, self.torn = _read(path) if is_there(path) else ([], 0)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             self._size = os.fstat(self._file).st_size - self.torn
             os.ftruncate(self._file, self._size)
@@ -110,13 +113,13 @@ def _encoded(line: Line) -> bytes:
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
-    raw = path.read_bytes()
+    raw = read_given(path, MOST_STATE)
     whole, _, torn = raw.rpartition(b"\n")
     found = []
     for number, text in enumerate(whole.split(b"\n") if whole else (), start=1):
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict):
             raise Misuse(

@@ -79,8 +79,7 @@ class MetricsPort:
         pages = WebPages(host)
 
         async def answer(request: web.Request) -> web.Response:
-            # Beyond loopback a collector may call this machine anything, and whoever reaches it reads it anyway.
-            if pages.loopback_only and (reason := pages.refusal(request.headers)):
+            if reason := pages.refusal(request.headers):
                 return web.Response(status=403, text=reason)
             return web.Response(body=self._text().encode(), headers={"Content-Type": CONTENT_TYPE})
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rig.errors import DeviceFault, LabFault, Misuse
-from rig.firmware.given_file import read_given
+from rig.files import read_given
 from rig.formats.spark_messages import UNKNOWN
 from rig.ports import host_of
 from rig.servers.spark.api.refusal import Refused, no_such_device

@@ -14,6 +14,7 @@ import weakref
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM, is_there, read_given
 from rig.trust.keys import write_private
 
 #: As the Spark Cloud's look: 160 bits.
@@ -31,7 +32,7 @@ class AccessToken:
         self.path = path
         self._release: weakref.finalize[..., AccessToken] | None = None
         try:
-            self._value = self._read() if path.exists() else self.renew()
+            self._value = self._read() if is_there(path) else self.renew()
         except OSError as error:
             raise Misuse(f"cannot use the access token in {path}: {error.strerror}") from error
 
@@ -75,7 +76,7 @@ class AccessToken:
         self._hold(self.path)
         if self.path.stat().st_mode & 0o077:
             raise Misuse(f"others can read the access token in {self.path}", hint=f"chmod 600 {self.path}")
-        value = self.path.read_text(errors="replace").strip()
+        value = read_given(self.path, MOST_PEM).decode(errors="replace").strip()
         if not _TOKEN.fullmatch(value):
             raise Misuse(f"{self.path} holds no access token", hint="remove it, and one is made")
         return value
