@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli import https_cloud, https_shelf, https_watch
-from rig.cli.asked import JSON, address_told, print_events, running
+from rig.cli.asked import (
+    CONTROL_ADDRESS,
+    FILES,
+    HTTP_NAME,
+    JSON,
+    TOKEN_FILE,
+    address_told,
+    print_events,
+    running,
+    usual_control,
+)
 from rig.cli.show import say, say_json, tell
 
 app = typer.Typer(help="Serve what boards connect to.", no_args_is_help=True)
@@ -27,17 +37,24 @@ app.add_typer(https_cloud.https, name="https")
 HTTPS_COMMANDS = (https_shelf, https_watch)
 
 CONTROL = Annotated[
-    str, typer.Option(metavar="HOST:PORT", envvar="RIG_SPARK_CONTROL", help="Control port of a cloud that runs.")
+    str,
+    typer.Option(
+        metavar=CONTROL_ADDRESS,
+        envvar="RIG_SPARK_CONTROL",
+        help="Control port of a cloud that runs; on TCP its token is in RIG_TOKEN_FILE.",
+    ),
 ]
 CORE = Annotated[str, typer.Argument(help="A Core's id, 24 hex digits.")]
-DEFAULT_CONTROL = "127.0.0.1:5684"
+DEFAULT_CONTROL = usual_control("spark")
 
 
 @spark.callback()
 def _serve(
     context: typer.Context,
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where Cores connect.")] = "127.0.0.1:5683",
-    control: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where commands connect.")] = DEFAULT_CONTROL,
+    control: Annotated[str, typer.Option(metavar=CONTROL_ADDRESS, help="Where commands connect.")] = DEFAULT_CONTROL,
+    token_file: TOKEN_FILE = None,
+    files: FILES = None,
     server_key: Annotated[Path, typer.Option(help="Private key, PEM; made when it is not there.")] = Path(
         "spark-server.pem"
     ),
@@ -52,6 +69,7 @@ def _serve(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Where spark-cli and scripts connect over HTTP, e.g. 127.0.0.1:8080."),
     ] = None,
+    http_name: HTTP_NAME = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when it is ready.")] = False,
 ) -> None:
     if context.invoked_subcommand is not None:
@@ -59,7 +77,17 @@ def _serve(
     from rig.lab.clouds import SparkCloudPlan, serve_spark_cloud
     from rig.lab.serving import announce
 
-    plan = SparkCloudPlan(listen, control, server_key, core_keys, fault or (), api)
+    plan = SparkCloudPlan(
+        listen=listen,
+        control=control,
+        server_key=server_key,
+        core_keys=core_keys,
+        faults=fault or (),
+        api=api,
+        token_file=token_file,
+        files=files or (),
+        names=http_name or (),
+    )
     serve_spark_cloud(plan, announce if as_json else _say_ready)
 
 
@@ -68,7 +96,9 @@ def _say_ready(ready: Any) -> None:
     say(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
     if ready["public_key_file"]:
         say(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
-    say(f"  ask it:   rig cloud spark list --control {address_told(ready['control'])}")
+    say(f"  ask it:   rig cloud spark list --control {ready['control']['address']}")
+    if "token_file" in ready["control"]:
+        say(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
     if ready["api"]:
         url = f"http://{address_told(ready['api'])}"
         say(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}")

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rig.cli.asked import JSON, address_told, running
+from rig.cli.asked import CONTROL_ADDRESS, FILES, JSON, TOKEN_FILE, address_told, running, usual_control
 from rig.cli.show import say, say_json, tell
 from rig.errors import Misuse
-from rig.files import real
 from rig.ports import format_address
 
 if TYPE_CHECKING:
@@ -23,9 +22,14 @@ https = typer.Typer(
     "Without a command it serves until Ctrl-C. The commands speak with one that runs, at its control port.",
 )
 
-DEFAULT_CONTROL = "127.0.0.1:8444"
+DEFAULT_CONTROL = usual_control("https")
 CONTROL = Annotated[
-    str, typer.Option(metavar="HOST:PORT", envvar="RIG_HTTPS_CONTROL", help="Control port of a server that runs.")
+    str,
+    typer.Option(
+        metavar=CONTROL_ADDRESS,
+        envvar="RIG_HTTPS_CONTROL",
+        help="Control port of a server that runs; on TCP its token is in RIG_TOKEN_FILE.",
+    ),
 ]
 HOST = Annotated[str, typer.Argument(help="Name of a host it serves.")]
 CLIENT = Annotated[
@@ -41,7 +45,9 @@ def serve(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where boards connect.")] = "127.0.0.1:8443",
     plain: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where boards connect without TLS.")] = None,
     time: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where boards ask for the time (SNTP).")] = None,
-    control: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where commands connect.")] = DEFAULT_CONTROL,
+    control: Annotated[str, typer.Option(metavar=CONTROL_ADDRESS, help="Where commands connect.")] = DEFAULT_CONTROL,
+    token_file: TOKEN_FILE = None,
+    files: FILES = None,
     state: Annotated[Path, typer.Option(help="Folder of certificates and keys; made when they are not there.")] = Path(
         "https-server"
     ),
@@ -72,6 +78,8 @@ def serve(
         time=time,
         publish=publish or (),
         faults=fault or (),
+        token_file=token_file,
+        files=files or (),
     )
     serve_https_cloud(plan, announce if as_json else _say_ready)
 
@@ -83,7 +91,9 @@ def _say_ready(ready: Any) -> None:
     if ready["plain"]:
         say(f"  and without TLS on {address_told(ready['plain'])}")
     say(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
-    say(f"  ask it:   rig cloud https list --control {address_told(ready['control'])}")
+    say(f"  ask it:   rig cloud https list --control {ready['control']['address']}")
+    if "token_file" in ready["control"]:
+        say(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
 
 
 @https.command("list")
@@ -111,8 +121,12 @@ def swap(
     as_json: JSON = False,
 ) -> None:
     """Show another identity from the next handshake on; downloads that run go on."""
-    files = {"chain": chain and str(real(chain)), "key": key and str(real(key))}
-    told = client_at(control).ask("swap", "identity", host=host, identity=identity, client=client, **files)["identity"]
+    from rig.drivers.https_cloud import pem_of
+
+    if (chain is None) != (key is None):
+        raise Misuse("a chain and a key go together", hint="--chain FILE --key FILE")
+    pem = pem_of(chain, key) if chain is not None and key is not None else {}
+    told = client_at(control).ask("swap", "identity", host=host, identity=identity, client=client, **pem)["identity"]
     tell(as_json, told, f"{host} shows {told['subject']} by {told['issuer']}")
 
 
@@ -208,9 +222,10 @@ def add_identity(
     control: CONTROL = DEFAULT_CONTROL,
     as_json: JSON = False,
 ) -> None:
-    """Let the server know an identity from files that it can read, to be swapped to by its name."""
-    files = {"chain": str(real(chain)), "key": str(real(key))}
-    told = client_at(control).ask("add-identity", "identity", name=name, **files)["identity"]
+    """Let the server know an identity, to be swapped to by its name."""
+    from rig.drivers.https_cloud import pem_of
+
+    told = client_at(control).ask("add-identity", "identity", name=name, **pem_of(chain, key))["identity"]
     tell(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
 
 

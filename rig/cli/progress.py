@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,9 +51,12 @@ def progress_bar(as_json: bool) -> Iterator[Watcher]:
 
 @contextmanager
 def _new(file: Path) -> Iterator[IO[bytes]]:
-    """A file that was not there, open before anything is read into it; gone again when that fails. Raises Misuse."""
+    """A file that was not there, open before anything is read into it; gone again when that fails. Raises Misuse.
+
+    A board's memory has private keys in it: others cannot read the file.
+    """
     try:
-        out = file.open("xb")
+        out = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
     except FileExistsError:
         raise Misuse(f"{file} is there already", hint="name another file") from None
     except OSError as error:

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from rig.cli import twin_esp32
+from rig.cli.asked import HTTP_NAME
 from rig.cli.show import say, say_json
 from rig.cli.twin_options import (
-    CONTROL_PORT,
+    CONTROL,
     GENERATION,
     HOST,
     JSON,
@@ -18,6 +19,7 @@ from rig.cli.twin_options import (
     POWER,
     SEED,
     TIME_SCALE,
+    TOKEN_FILE,
     Generation,
     Power,
     folder_for,
@@ -42,7 +44,8 @@ def _serve(
         "48ff6d065067555026311387"
     ),
     usbip_port: Annotated[int, tcp_port("USB/IP")] = 0,
-    control_port: CONTROL_PORT = 0,
+    control: CONTROL = None,
+    token_file: TOKEN_FILE = None,
     console_port: Annotated[int, tcp_port("the serial console, which listens only while the Core has one")] = 0,
     host: HOST = "127.0.0.1",
     cloud: Annotated[
@@ -74,7 +77,8 @@ def _serve(
         core_id=core_id,
         host=host,
         usbip_port=usbip_port,
-        control_port=control_port,
+        control=control,
+        token_file=token_file,
         console_port=console_port,
         cloud=cloud or [],
         firmware_version=firmware_version,
@@ -93,7 +97,12 @@ def _serve(
 @app.command("relay")
 def _relay(
     wire: Annotated[
-        list[str], typer.Option(help="What a channel switches, in order: power|mode|reset@HOST:PORT of a control port.")
+        list[str],
+        typer.Option(
+            metavar="LINE@ADDRESS",
+            help="What a channel switches, in order: power, mode, reset or boot of the board whose control port is at "
+            "unix:PATH or HOST:PORT.",
+        ),
     ],
     modbus_port: Annotated[int, tcp_port("Modbus")] = 0,
     http_port: Annotated[int, tcp_port("Shelly's RPC")] = 0,
@@ -102,11 +111,23 @@ def _relay(
         typer.Option(help="Ask for the password in this file over HTTP, as Shelly does; only you may read it."),
     ] = None,
     host: HOST = "127.0.0.1",
+    token_file: Annotated[Path | None, typer.Option(help="File with the token of control ports on TCP.")] = None,
+    http_name: HTTP_NAME = None,
 ) -> None:
     """A relay board wired to twins, driven over Modbus TCP and Shelly Gen2 HTTP."""
-    from rig.lab.twins import serve_relay
+    from rig.lab.twins import RelayPlan, serve_relay
 
-    serve_relay(wires=wire, host=host, modbus_port=modbus_port, http_port=http_port, password_file=password_file)
+    serve_relay(
+        RelayPlan(
+            wires=wire,
+            host=host,
+            modbus_port=modbus_port,
+            http_port=http_port,
+            password_file=password_file,
+            token_file=token_file,
+            names=http_name or [],
+        )
+    )
 
 
 @spark_core.command("boot")

@@ -9,13 +9,14 @@ import typer
 
 from rig.cli.show import say, say_json
 from rig.cli.twin_options import (
-    CONTROL_PORT,
+    CONTROL,
     HOST,
     JSON,
     MANIFEST,
     POWER,
     SEED,
     TIME_SCALE,
+    TOKEN_FILE,
     Power,
     folder_for,
     tcp_port,
@@ -39,7 +40,8 @@ def _serve(
     state: Annotated[Path | None, typer.Option(help="Folder of flash.bin and efuses.bin.")] = None,
     serial_port: Annotated[int, tcp_port("the serial port, RFC 2217")] = 0,
     raw_port: Annotated[int, tcp_port("the same serial port without lines (socket://)")] = 0,
-    control_port: CONTROL_PORT = 0,
+    control: CONTROL = None,
+    token_file: TOKEN_FILE = None,
     host: HOST = "127.0.0.1",
     mac: Annotated[
         str | None, typer.Option(help="Base address, 12 hex digits; a new board's is 24:0a:c4:00:00:01.")
@@ -87,7 +89,8 @@ def _serve(
         host=host,
         serial_port=serial_port,
         raw_port=raw_port,
-        control_port=control_port,
+        control=control,
+        token_file=token_file,
         time_scale=time_scale,
         powered=power is Power.on,
         seed=seed,

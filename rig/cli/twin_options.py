@@ -47,8 +47,17 @@ GENERATION = typer.Option(
     "a: of 2014-02-12, which marks a copy; b: of 2014-08-21, with watchdog recovery; c: of device-os v0.6.1 to v0.6.4, "
     "version 11; c2 to c501: by their version, of v0.4.0 to v1.4.4.",
 )
-CONTROL_PORT = Annotated[int, tcp_port("the control port")]
-HOST = Annotated[str, typer.Option(help="Address to listen on.")]
+CONTROL = Annotated[
+    str | None,
+    typer.Option(
+        metavar="unix:PATH|HOST:PORT",
+        help="Control port, if not control.sock in the state folder; on TCP it wants a token.",
+    ),
+]
+TOKEN_FILE = Annotated[
+    Path | None, typer.Option(help="File with the token of control ports on TCP, if not one that is made.")
+]
+HOST = Annotated[str, typer.Option(help="Address to listen on with all but the control port.")]
 TIME_SCALE = Annotated[
     float,
     typer.Option(callback=_finite, help="Stretches modelled flash and boot times; 0 leaves them out."),

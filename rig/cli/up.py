@@ -9,7 +9,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from rig.cli.asked import address_told
 from rig.cli.show import complain, tell
 from rig.cli.twin_options import GENERATION, TIME_SCALE, Generation
 from rig.errors import LabFault, Misuse
@@ -94,7 +93,7 @@ def _welcome(rack: Any, online: bool) -> list[str]:
         core = rack.boards[first]["core_id"]
         lines += [
             "",
-            f"  export RIG_SPARK_CONTROL={address_told(rack.cloud['control'])}",
+            f"  export RIG_SPARK_CONTROL={rack.cloud['control']['address']}",
             "  rig cloud spark list",
             f"  rig cloud spark describe {core}",
             f"  rig cloud spark flash {core} FILE      # `rig firmware build DIR` makes files",
@@ -104,7 +103,7 @@ def _welcome(rack: Any, online: bool) -> list[str]:
         lines += [
             "",
             f"  esptool --port {board['serial']['url']} flash-id",
-            f"  export RIG_HTTPS_CONTROL={address_told(rack.updates['control'])}",
+            f"  export RIG_HTTPS_CONTROL={rack.updates['control']['address']}",
             f"  rig cloud https publish FILE --path /{board['mac']}/app.bin",
         ]
     return lines

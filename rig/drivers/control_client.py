@@ -6,10 +6,13 @@ import contextlib
 import json
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from rig.control.address import UNIX, ControlAddress, TcpAddress, read_control_address
+from rig.control.token import token_for
 from rig.errors import DeviceFault, LabFault, Misuse, RigError
-from rig.ports import format_address, read_address
+from rig.ports import format_address
 
 CONNECT_SECONDS = 5.0
 #: Longer than any question to a board takes; an update has its own end.
@@ -20,20 +23,31 @@ Told = dict[str, Any]
 
 
 class ControlClient:
-    """Speaks with the control port at `host`:`port`; each question has a connection of its own."""
+    """Speaks with the control port at `address`; each question has a connection of its own.
+
+    On TCP it shows the token in `token_file`, or the one that is found without (rig.control.token).
+    """
 
     #: What people call the server, what serves it, and where that listens for us unless it is told otherwise.
     server: ClassVar[str]
     served_by: ClassVar[str]
     usual: ClassVar[str]
 
-    def __init__(self, host: str, port: int):
-        self._address = (host, port)
+    def __init__(self, address: ControlAddress, token_file: Path | None = None):
+        self._address, self._token_file = address, token_file
 
     @classmethod
-    def at(cls, address: str) -> Self:
-        """From `HOST:PORT`. Raises Misuse."""
-        return cls(*read_address(address, "the control port", f"{cls.usual}, as `{cls.served_by}` tells it"))
+    def at(cls, address: str, token_file: Path | None = None) -> Self:
+        """From `unix:PATH` or `HOST:PORT`. Raises Misuse."""
+        example = f"{cls.usual}, as `{cls.served_by}` tells it"
+        return cls(read_control_address(address, "the control port", example), token_file)
+
+    @classmethod
+    def of(cls, service: Any, token_file: str | None) -> Self:
+        """From a labgrid NetworkService, whose address may be `unix:PATH`. Raises Misuse."""
+        is_socket = service.address.startswith(UNIX)
+        address = service.address if is_socket else format_address(service.address, int(service.port))
+        return cls.at(address, Path(token_file) if token_file is not None else None)
 
     def ask(self, do: str, *expected: str, **content: Any) -> Told:
         """Ask, and return the answer, which has the fields `expected`.
@@ -55,13 +69,15 @@ class ControlClient:
 
     def subscription(self, do: str, *, patience: float | None = None, **content: Any) -> Subscription:
         """Ask for something that goes on; close it to end that."""
+        token = token_for(self._address, self._token_file) if isinstance(self._address, TcpAddress) else None
+        shown = {"token": token} if token is not None else {}
         try:
-            sock = socket.create_connection(self._address, timeout=CONNECT_SECONDS)
+            sock = self._address.dial(CONNECT_SECONDS)
         except OSError as error:
-            raise self._fault(f"cannot be reached: {error}") from error
+            raise self._fault(f"cannot be reached: {error.strerror or error}") from error
         sock.settimeout(patience)
         try:
-            sock.sendall(json.dumps({"do": do, **content}).encode() + b"\n")
+            sock.sendall(json.dumps({"do": do, **content, **shown}).encode() + b"\n")
         except OSError as error:
             sock.close()
             raise self._fault(f"broke: {error}") from error
@@ -83,8 +99,7 @@ class ControlClient:
         return self.ask("fault", kind=kind, **how)
 
     def _fault(self, message: str) -> LabFault:
-        at = format_address(*self._address)
-        return LabFault(f"{self.server} at {at} {message}", hint=f"is `{self.served_by}` running?")
+        return LabFault(f"{self.server} at {self._address} {message}", hint=f"is `{self.served_by}` running?")
 
 
 class Subscription:

@@ -13,6 +13,7 @@ from labgrid.driver.common import Driver
 
 from rig.drivers.control_client import ControlClient, Told
 from rig.errors import Misuse
+from rig.files import MOST_PEM, read_given
 
 #: A request is 12 MiB long at most; base64 takes a third more.
 MOST_SENT = 8 << 20
@@ -43,8 +44,8 @@ class HttpsCloudClient(ControlClient):
         self.ask("forget", client=client)
 
     def swap_files(self, host: str, chain: Path, key: Path) -> Told:
-        """Show an identity from PEM files that the server can read."""
-        return self.ask("swap", "identity", host=host, chain=str(chain), key=str(key))
+        """Show an identity from PEM files of this machine."""
+        return self.ask("swap", "identity", host=host, **pem_of(chain, key))
 
     def release(self, product: str, version: str, image: bytes | Path, **whom: Any) -> Told:
         """Make an image the newest of a product, for all or for `groups`, `devices`, a `percentage`.
@@ -69,6 +70,12 @@ class HttpsCloudClient(ControlClient):
         return list(self.ask("log", "log", of=of, last=last, after=after, device=device)["log"])
 
 
+def pem_of(chain: Path, key: Path) -> dict[str, str]:
+    """An identity as requests carry it, from PEM files. Raises Misuse."""
+    files = {"chain_pem": chain, "key_pem": key}
+    return {name: read_given(file, MOST_PEM).decode("ascii", "replace") for name, file in files.items()}
+
+
 def _given(content: bytes | Path) -> dict[str, str]:
     """What the server is to serve. Raises Misuse for more than a request holds."""
     if isinstance(content, Path):
@@ -84,8 +91,10 @@ class HttpsCloudDriver(Driver):  # type: ignore[misc]
     """The rack's update server, through its control port."""
 
     bindings = {"service": "NetworkService"}  # noqa: RUF012 (labgrid's convention)
+    #: File with the token of a control port on TCP.
+    token_file: str | None = attr.ib(default=None, validator=attr.validators.optional(attr.validators.instance_of(str)))
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def client(self) -> HttpsCloudClient:
         """Whom to ask."""
-        return HttpsCloudClient(self.service.address, int(self.service.port))
+        return HttpsCloudClient.of(self.service, self.token_file)

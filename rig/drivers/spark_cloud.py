@@ -35,8 +35,10 @@ class SparkCloudDriver(Driver):  # type: ignore[misc]
     """The rack's Spark cloud, through its control port."""
 
     bindings = {"service": "NetworkService"}  # noqa: RUF012 (labgrid's convention)
+    #: File with the token of a control port on TCP.
+    token_file: str | None = attr.ib(default=None, validator=attr.validators.optional(attr.validators.instance_of(str)))
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def client(self) -> SparkCloudClient:
         """Whom to ask."""
-        return SparkCloudClient(self.service.address, int(self.service.port))
+        return SparkCloudClient.of(self.service, self.token_file)

@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rig import escape
 from rig.errors import Misuse
 from rig.files import is_there, make_folder, writing
-from rig.lab.serving import listening, serve
-from rig.ports import is_loopback, read_address
+from rig.lab.control_doors import door_at
+from rig.lab.serving import listening, serve, warn_of_an_open_door
+from rig.ports import read_address
+from rig.servers.given_files import GivenFiles
 from rig.servers.spark.api.server import RestApi
 from rig.servers.spark.api.token import AccessToken
 from rig.servers.spark.cloud import SparkCloud
@@ -34,6 +36,9 @@ TOKEN_SUFFIX = ".token"
 class SparkCloudPlan:
     """What to serve where: addresses are `HOST:PORT`, port 0 takes a free one; no `api` without an address for it.
 
+    `control` may be `unix:PATH` too. On TCP it wants the token in `token_file`, or one that is made. Requests may name
+    files in the folders `files`, and no others; `names` are what HTTP clients may call this machine.
+
     `server_key` is made when it is not there. Its public half is kept beside it, for Cores to know, and so is the
     access token of the `api`. `core_keys` is a folder with ID.pub.pem for each Core.
     """
@@ -44,6 +49,9 @@ class SparkCloudPlan:
     core_keys: Path
     faults: Sequence[str] = ()
     api: str | None = None
+    token_file: Path | None = None
+    files: Sequence[Path] = ()
+    names: Sequence[str] = ()
 
 
 def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
@@ -51,7 +59,8 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
 
     The log names each Core once that has no key in `core_keys` and tries all the same.
     """
-    listen, control = _address("--listen", plan.listen), _address("--control", plan.control)
+    listen = _address("--listen", plan.listen)
+    door, given = door_at(plan.control, plan.token_file), GivenFiles(plan.files)
     api = _address("--api", plan.api, "127.0.0.1:8080") if plan.api is not None else None
     faults = [Fault.parse(text) for text in plan.faults]
     if api is not None and plan.server_key.suffix == TOKEN_SUFFIX:
@@ -62,8 +71,8 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
     keys, key = CoreKeys(plan.core_keys), load_server_key(plan.server_key)
     token = AccessToken(plan.server_key.with_suffix(TOKEN_SUFFIX)) if api is not None else None
     public = _keep_public_half(plan.server_key, key)
-    if api is not None and not is_loopback(api[0]):
-        _warn_of_an_open_door(api[0])
+    if api is not None:
+        warn_of_an_open_door("--api", api[0], "who hears the network there can read the token, and flash your Cores")
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
@@ -71,12 +80,12 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
         cloud.bus.subscribe(_Strangers(plan.core_keys).hear)
         for fault in faults:
             cloud.faults.add(fault)
-        remote = CloudControl(cloud)
+        remote = CloudControl(cloud, given)
         started.extend((cloud, remote))
-        places = {"listen": await listening(cloud.start, listen), "control": await listening(remote.start, control)}
+        places = {"listen": await listening(cloud.start, listen), "control": await remote.start(door)}
         rest = None
         if api is not None and token is not None:
-            server = RestApi(cloud, token)
+            server = RestApi(cloud, token, plan.names)
             started.insert(0, server)
             rest = {**await listening(server.start, api), "token_file": str(token.path)}
         return {
@@ -105,19 +114,10 @@ def _address(option: str, text: str, example: str = "127.0.0.1:5683") -> tuple[s
 
 
 def _make_if_missing(server_key: Path) -> None:
-    if is_there(server_key):
-        return
-    make_folder(server_key.parent)
-    with writing(server_key):
-        store_server_key(server_key, make_server_key())
-
-
-def _warn_of_an_open_door(host: str) -> None:
-    """The token and what is sent go over the network as they are."""
-    told = (
-        f"rig: warning: --api {host}: whoever hears the network there can read the access token, and flash your Cores"
-    )
-    print(escape.terminal(told), file=sys.stderr)
+    if not is_there(server_key):
+        make_folder(server_key.parent)
+        with writing(server_key):
+            store_server_key(server_key, make_server_key())
 
 
 def _keep_public_half(server_key: Path, key: rsa.RSAPrivateKey) -> Path | None:
@@ -127,7 +127,7 @@ def _keep_public_half(server_key: Path, key: rsa.RSAPrivateKey) -> Path | None:
     pem = key.public_key().public_bytes(serialization.Encoding.PEM, form)
     try:
         if kept(path) != pem:
-            keep(path, pem)
+            keep(path, pem, 0o644)
     except Misuse:
         return None
     return path

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from rig.firmware.manifest import BoardKind
 from rig.lab.factory import Belongings, ship_core, shipped_public_key
-from rig.lab.site import HOST, Site, Told, common_tags, relay_resources, service
+from rig.lab.site import HOST, Site, Told, common_tags, control_service, relay_resources, service
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class CoreSlot:
     kind: ClassVar[BoardKind] = "spark-core"
     prefix: ClassVar[str] = "core"
     lines: ClassVar[tuple[str, ...]] = ("power", "mode", "reset")
-    ports: ClassVar[tuple[str, ...]] = ("usbip", "control", "console")
+    ports: ClassVar[tuple[str, ...]] = ("usbip", "console")
     resources: ClassVar[set[str]] = {"power", "cut", "mode", "reset", "usbip", "console", "cloud"}
 
     time_scale: float = 1.0
@@ -50,7 +50,7 @@ class CoreSlot:
             **relay_resources(self.lines, coil, site),
             "usbip": service(told["usbip"]["port"], "usbip"),
             "console": {"cls": "NetworkSerialPort", **console},
-            "cloud": service(site.cloud["control"]["port"], "cloud"),
+            "cloud": control_service(site.cloud["control"], "cloud"),
         }
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from rig.firmware.manifest import BoardKind
 from rig.lab.esp32_factory import ship_esp32
-from rig.lab.site import HOST, UPDATE_HOSTS, Site, Told, common_tags, relay_resources, service
+from rig.lab.site import HOST, UPDATE_HOSTS, Site, Told, common_tags, control_service, relay_resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Esp32Slot:
     kind: ClassVar[BoardKind] = "esp32"
     prefix: ClassVar[str] = "esp32"
     lines: ClassVar[tuple[str, ...]] = ("power", "boot", "reset")
-    ports: ClassVar[tuple[str, ...]] = ("serial", "raw", "control")
+    ports: ClassVar[tuple[str, ...]] = ("serial", "raw")
     resources: ClassVar[set[str]] = {"power", "cut", "boot", "reset", "serial", "updates"}
 
     time_scale: float = 1.0
@@ -44,7 +44,7 @@ class Esp32Slot:
         return {
             **relay_resources(self.lines, coil, site),
             "serial": {"cls": "NetworkSerialPort", **port},
-            "updates": service(site.updates["control"]["port"], "updates"),
+            "updates": control_service(site.updates["control"], "updates"),
         }
 
     @property

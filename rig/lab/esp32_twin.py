@@ -18,8 +18,9 @@ from rig.formats.esp_boot_config import BootConfig, SecureVersion
 from rig.formats.esp_flash_parameters import FlashParameters
 from rig.formats.esp_header import Header
 from rig.lab.checkout import manifest_path
+from rig.lab.control_doors import door_of_twin
 from rig.lab.esp32_factory import ship_esp32
-from rig.lab.serving import serve
+from rig.lab.serving import serve, warn_of_an_open_door
 from rig.twin.esp32.boot import Bootloaders
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.process import Esp32Process
@@ -40,7 +41,8 @@ class Esp32TwinPlan:
     host: str
     serial_port: int
     raw_port: int
-    control_port: int
+    control: str | None
+    token_file: Path | None
     time_scale: float
     powered: bool
     seed: int
@@ -78,6 +80,8 @@ def serve_esp32(plan: Esp32TwinPlan) -> None:
     _check_place(plan.trust, plan.address)
     if not plan.blank:
         ship_esp32(plan.state, known.roles("esp32"), plan.flash_size)
+    door = door_of_twin(plan.state, plan.control, plan.token_file)
+    warn_of_an_open_door("--host", plan.host, "whoever does drives this board's serial port")
     process: list[Esp32Process] = []
 
     async def start() -> Mapping[str, Any]:
@@ -87,7 +91,7 @@ def serve_esp32(plan: Esp32TwinPlan) -> None:
             host=plan.host,
             serial_port=plan.serial_port,
             raw_port=plan.raw_port,
-            control_port=plan.control_port,
+            control=door,
             powered=plan.powered,
         )
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rig import escape
+from rig.control.address import TcpAddress
+from rig.control.door import Door
 from rig.errors import Misuse
 from rig.files import is_there, read_given
+from rig.lab.control_doors import door_at
 from rig.lab.serving import listening, serve
-from rig.ports import is_loopback, read_address, taking
+from rig.ports import read_address, taking
+from rig.servers.given_files import GivenFiles
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.faults import Fault
 from rig.servers.https.identities import HostIdentities
@@ -31,6 +33,9 @@ from rig.twin.state_folder import FolderLock, state_folder
 class HttpsCloudPlan:
     """What to serve where: addresses are `HOST:PORT`, port 0 takes a free one; `publish` are `FILE` or `PATH=FILE`.
 
+    `control` may be `unix:PATH` too. On TCP it wants the token in `token_file`, or one that is made. Requests may name
+    files in the folders `files`, and no others.
+
     `hosts` are `NAME` or `NAME=AUTHORITY`, for who issues a host's first identity.
     """
 
@@ -42,11 +47,13 @@ class HttpsCloudPlan:
     time: str | None = None
     publish: Sequence[str] = ()
     faults: Sequence[str] = ()
+    token_file: Path | None = None
+    files: Sequence[Path] = ()
 
 
 def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     """Serve until a signal; identities that are not in the state folder are made. Raises Misuse, LabFault."""
-    wanted = [("--listen", plan.listen), ("--control", plan.control)]
+    wanted = [("--listen", plan.listen)]
     wanted += [("--plain", plan.plain)] if plan.plain is not None else []
     wanted += [("--time", plan.time)] if plan.time is not None else []
     addresses = {option: read_address(text, option, "127.0.0.1:8443", lowest=0) for option, text in wanted}
@@ -54,13 +61,12 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     files = [_published(text) for text in plan.publish]
     if not plan.hosts:
         raise Misuse("an update server needs a name", hint="--host ota.rig.test")
-    asyncio.run(_check_ports(addresses))
+    door, given = door_at(plan.control, plan.token_file), GivenFiles(plan.files)
+    asyncio.run(_check_ports(addresses | _of(door)))
     lock = _hold(plan.state)
     made = HostIdentities(plan.state)
     identities = dict(_identified(text, made) for text in plan.hosts)
     issued = made.issued()
-    if not is_loopback(addresses["--control"][0]):
-        _warn_of_an_open_door(addresses["--control"][0])
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
@@ -71,10 +77,9 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
         for path, content in files:
             server.shelf.publish(path, content)
         clock = TimeServer()
-        remote = UpdateServerControl(server, made, clock)
+        remote = UpdateServerControl(server, made, clock, given)
         started.extend((server, clock, remote))
-        starters = {"--listen": server.start, "--control": remote.start, "--plain": server.start_plain}
-        starters["--time"] = clock.start
+        starters = {"--listen": server.start, "--plain": server.start_plain, "--time": clock.start}
         ports: dict[str, dict[str, Any]] = {}
         for option, address in addresses.items():
             ports[option] = await listening(starters[option], address)
@@ -83,7 +88,7 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
             "listen": ports["--listen"],
             "plain": ports.get("--plain"),
             "time": ports.get("--time"),
-            "control": ports["--control"],
+            "control": await remote.start(door),
             "ca": str(made.ca),
             "trust": str(made.trust),
             "hosts": list(identities),
@@ -95,6 +100,12 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
         lock.close()
 
     serve(start, close, announce)
+
+
+def _of(door: Door) -> dict[str, tuple[str, int]]:
+    """Its address where it is on TCP, as the others' are."""
+    address = door.address
+    return {"--control": (address.host, address.port)} if isinstance(address, TcpAddress) else {}
 
 
 async def _check_ports(addresses: Mapping[str, tuple[str, int]]) -> None:
@@ -118,12 +129,6 @@ def _hold(folder: Path) -> FolderLock:
         raise Misuse(
             f"another server has the state folder {folder}", hint="stop that one, or name another with --state"
         ) from None
-
-
-def _warn_of_an_open_door(control: str) -> None:
-    """Whoever reaches the control port can read any file that this process can."""
-    told = f"rig: warning: --control {control}: whoever reaches it controls this server"
-    print(escape.terminal(told), file=sys.stderr)
 
 
 def _identified(text: str, made: HostIdentities) -> tuple[str, Identity]:

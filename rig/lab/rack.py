@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from rig.clock import Clock, Deadline
+from rig.control.address import socket_in
 from rig.drivers.relay import Contact
 from rig.errors import LabFault
 from rig.firmware.manifest import Manifest
@@ -198,28 +199,29 @@ class VirtualRack:
             return
         site.core_keys.mkdir(exist_ok=True)
         keys = ("--server-key", str(site.state / "spark-server.pem"), "--core-keys", str(site.core_keys))
-        addresses = ("--listen", f"{HOST}:0", "--control", f"{HOST}:0")
+        addresses = ("--listen", f"{HOST}:0", "--control", str(socket_in(site.folder, "cloud")))
         cloud = children.start("cloud", [*_rig(), "cloud", "spark", *addresses, *keys, "--json"])
         self.cloud = site.cloud = {key: value for key, value in cloud.ready(deadline).items() if key != "ready"}
-        cloud.again_by += _at(self.cloud, "listen", "control")
+        cloud.again_by += _at(self.cloud, "listen")
         site.cloud_record = ServerRecord(bytes.fromhex(self.cloud["public_key"]), None).pack()
 
     def _start_updates(self, children: Children, site: Site, deadline: Deadline) -> None:
         """The rack's one HTTPS update server."""
         if not any(slot.kind == "esp32" for slot in self.plan.slots):
             return
-        ports = ("--listen", f"{HOST}:0", "--control", f"{HOST}:0", "--time", f"{HOST}:0")
+        ports = ("--listen", f"{HOST}:0", "--time", f"{HOST}:0", "--control", str(socket_in(site.folder, "updates")))
         names = [f"--host={name}={authority}" for name, authority in UPDATE_HOSTS.items()]
         state = ("--state", str(site.state / "updates"))
         server = children.start("updates", [*_rig(), "cloud", "https", *ports, *names, *state, "--json"])
         self.updates = site.updates = {key: value for key, value in server.ready(deadline).items() if key != "ready"}
-        server.again_by += _at(self.updates, "listen", "control", "time")
+        server.again_by += _at(self.updates, "listen", "time")
 
     def _start_boards(self, children: Children, site: Site, deadline: Deadline) -> None:
         twins = {}
         for number, (place, slot) in enumerate(self.slots.items()):
             command = slot.command(number, site.state / place, site)
-            twins[place] = children.start(place, [*_rig(), *command])
+            control = str(socket_in(site.folder, place))
+            twins[place] = children.start(place, [*_rig(), *command, "--control", control])
         for place, twin in twins.items():
             told = twin.ready(deadline)
             self.boards[place] = {key: value for key, value in told.items() if key not in ("ready", "public_key")}
@@ -230,8 +232,7 @@ class VirtualRack:
         wires: list[str] = []
         for place, slot in self.slots.items():
             self._coils[place] = len(wires)
-            control = self.boards[place]["control"]
-            wires += [f"--wire={line}@{format_address(control['host'], control['port'])}" for line in slot.lines]
+            wires += [f"--wire={line}@{self.boards[place]['control']['address']}" for line in slot.lines]
         relay = children.start("relay", [*_rig(), "twin", "relay", *wires])
         told = relay.ready(deadline)
         self.relay = site.relay = {"modbus": told["modbus"], "http": told["http"]}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from rig import escape
 from rig.errors import RigError
-from rig.ports import taking
+from rig.ports import is_loopback, taking
 
 
 def announce(ready: Mapping[str, Any]) -> None:
@@ -22,6 +24,13 @@ async def listening(start: Callable[[str, int], Awaitable[int]], address: tuple[
     host, port = address
     with taking(host, port):
         return {"host": host, "port": await start(host, port)}
+
+
+def warn_of_an_open_door(option: str, host: str, what: str) -> None:
+    """Say in one line on standard error that others than this machine reach what is served, and what they can do."""
+    if not is_loopback(host):
+        told = f"rig: warning: {option} {host}: others reach it: {what}"
+        print(escape.terminal(told), file=sys.stderr, flush=True)
 
 
 def serve(

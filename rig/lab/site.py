@@ -99,9 +99,14 @@ def relay_resources(lines: tuple[str, ...], coil: int, site: Site) -> dict[str, 
     return {"power": {"cls": "NetworkPowerPort", **power}, **coils}
 
 
-def service(port: int, name: str) -> dict[str, Any]:
+def service(port: int, name: str, address: str = HOST) -> dict[str, Any]:
     """A TCP service as labgrid knows one."""
-    return {"cls": "NetworkService", "address": HOST, "port": port, "username": name}
+    return {"cls": "NetworkService", "address": address, "port": port, "username": name}
+
+
+def control_service(told: Told, name: str) -> dict[str, Any]:
+    """A control port as labgrid knows one: where it is a socket of this machine, its address is `unix:PATH`."""
+    return service(told.get("port", 0), name, str(told.get("host", told["address"])))
 
 
 def common_tags(kind: BoardKind, time_scale: float) -> dict[str, str]:

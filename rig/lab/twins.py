@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
-from rig.files import MOST_IMAGE, is_there, make_folder, read_given, read_secret, writing
+from rig.files import MOST_IMAGE, is_there, read_given, read_secret
 from rig.firmware.core_image import read_core_image
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Image, Manifest
@@ -18,8 +18,9 @@ from rig.formats.core_key_der import LONGEST
 from rig.formats.spark_flash import plausible_first_word
 from rig.formats.spark_keys import ServerRecord
 from rig.lab.checkout import manifest_path
+from rig.lab.control_doors import door_of_twin
 from rig.lab.factory import Belongings, ship_core
-from rig.lab.serving import serve
+from rig.lab.serving import serve, warn_of_an_open_door
 from rig.trust.core_key import core_public_key, make_core_key, read_server_key
 from rig.twin.network import Routes
 from rig.twin.spark_core.app.dialect import Dialect
@@ -28,7 +29,7 @@ from rig.twin.spark_core.boot_once import CAUSES, result, settle, start
 from rig.twin.spark_core.core import Core, Identify
 from rig.twin.spark_core.memory import CoreMemory
 from rig.twin.spark_core.process import CoreProcess
-from rig.twin.state_folder import keep
+from rig.twin.state_folder import keep, state_folder
 
 #: How an image speaks that is named by its file only.
 UNTOLD_VERSION = "0.2.1"
@@ -57,6 +58,8 @@ def bootloader_identifier(manifest: Manifest) -> IdentifyBootloader:
 class CoreTwinPlan:
     """One board and its ports, as people name them; port 0 takes a free one, `cloud` are `[NAME=]HOST:PORT`.
 
+    `control` is `unix:PATH` or `HOST:PORT`, which wants the token in `token_file`; None is a socket in `state`.
+
     With a `cloud`, a Core that is new is one from a shelf: it has an application, a key of its own, a network, and,
     where `server_key` names one, the key of its server.
     """
@@ -65,7 +68,8 @@ class CoreTwinPlan:
     core_id: str
     host: str
     usbip_port: int
-    control_port: int
+    control: str | None
+    token_file: Path | None
     console_port: int
     time_scale: float
     powered: bool
@@ -105,12 +109,14 @@ def serve_core(plan: CoreTwinPlan) -> None:
         server = ServerRecord(read_server_key(plan.server_key), None).pack() if plan.server_key is not None else b""
         ship_core(plan.state, known, plan.generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = plan.process(known)
+    door = door_of_twin(plan.state, plan.control, plan.token_file)
+    warn_of_an_open_door("--host", plan.host, "whoever does drives this board's USB and console")
 
     async def start() -> Mapping[str, Any]:
         ready = await process.start(
             host=plan.host,
             usbip_port=plan.usbip_port,
-            control_port=plan.control_port,
+            control=door,
             console_port=plan.console_port,
             powered=plan.powered,
         )
@@ -122,15 +128,32 @@ def serve_core(plan: CoreTwinPlan) -> None:
     serve(start, process.close, fatal=Exception)
 
 
-def serve_relay(
-    *, wires: list[str], host: str, modbus_port: int, http_port: int, password_file: Path | None = None
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayPlan:
+    """A relay board: what its channels switch, its ports, and who may drive it.
+
+    Boards on TCP are shown the token in `token_file`; HTTP asks for the password in `password_file`, where there is
+    one, and `names` are what its clients may call this machine.
+    """
+
+    wires: Sequence[str]
+    host: str
+    modbus_port: int
+    http_port: int
+    password_file: Path | None
+    token_file: Path | None
+    names: Sequence[str]
+
+
+def serve_relay(plan: RelayPlan) -> None:
     """Serve one relay board until a signal. Raises Misuse or LabFault before it is ready."""
     from rig.twin.relay import Relay, RelayServers, Wire
 
-    password = read_secret(password_file) if password_file is not None else None
-    servers = RelayServers(Relay([Wire.parse(text) for text in wires]), password)
-    serve(lambda: servers.start(host, modbus_port, http_port), servers.close)
+    password = read_secret(plan.password_file) if plan.password_file is not None else None
+    relay = Relay([Wire.parse(text) for text in plan.wires], plan.token_file)
+    servers = RelayServers(relay, password, plan.names)
+    warn_of_an_open_door("--host", plan.host, "whoever does switches every board's power")
+    serve(lambda: servers.start(plan.host, plan.modbus_port, plan.http_port), servers.close)
 
 
 def parse_core_id(text: str) -> bytes:
@@ -174,10 +197,9 @@ def boot_core(
     start(core, cause=cause, dr=dict(map(_register, registers)), hold_ms=hold_ms)
     told = result(core, settle(core, hold_ms=hold_ms)).as_dict()
     if out is not None:
-        make_folder(out)
-        for name, nor in (("internal.bin", memory.internal), ("external.bin", memory.external)):
-            with writing(out / name):
-                (out / name).write_bytes(nor.dump())
+        state_folder(out)
+        keep(out / "internal.bin", memory.internal.dump())
+        keep(out / "external.bin", memory.external.dump())
     return told
 
 

@@ -1,13 +1,12 @@
 """A control port: a JSON object a line in, one or more out; the last one has `done`. What can be asked is not here.
 
 Errors are answers too: `{"done": true, "error": …, "hint": …, "status": exit status}`. A client that goes away ends
-what it asked for.
+what it asked for. Who may ask is the door's affair (rig.control.door).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -15,16 +14,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rig.control.door import Door, NotHeard, hang_up
 from rig.errors import LabFault, Misuse, RigError
-from rig.formats.json_object import NotAnObject, read_object
 from rig.limits import CLOUD_CONTROL, Limits
 from rig.lines import PIECE, Lines, Shared
 from rig.listener import Listener
 
 log = logging.getLogger(__name__)
 
-#: How long somebody is listened to, who sends more, until they have our answer.
-DRAIN_SECONDS = 5.0
 #: How long somebody may take to read an answer: longer than any machine stands still.
 READ_SECONDS = 300.0
 
@@ -54,24 +51,25 @@ class ControlPort:
         limits: Limits = CLOUD_CONTROL,
     ):
         self._handlers = handlers
-        self._goes_on = [f'"{name}"'.encode() for name in goes_on]
+        self._goes_on = tuple(goes_on)
         self._limits, self._shared = limits, Shared(limits.in_all)
         #: Long answers on their way.
         self._unread = Shared(limits.in_all)
-        self._listener: Listener | None = None
+        self._door: Door | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port. Raises OSError when it is taken."""
+    async def start(self, door: Door) -> Told:
+        """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
+        self._door = door
         refusal = _lines(told_error(LabFault("too many are connected to the control port")))
-        self._listener = Listener(self._protocol, self._limits, refusal=refusal)
-        self._limits = self._listener.limits
-        return await self._listener.start(host, port)
+        listener = Listener(self._protocol, self._limits, refusal=refusal)
+        self._limits = listener.limits
+        return await door.open(listener)
 
     async def close(self) -> None:
         """Stop listening, and end what is under way."""
-        if self._listener is not None:
-            self._listener.close()
+        if self._door is not None:
+            self._door.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -83,14 +81,15 @@ class ControlPort:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        assert self._door is not None
         lines = Lines(reader, self._limits, self._shared)
         try:
             while line := await lines.next():
-                await self._answer(line, lines, writer)
+                await self._answer(self._door.admit(line), lines, writer)
+        except NotHeard:
+            await hang_up(reader, writer)
         except RigError as error:
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                await self._write(writer, told_error(error))
-                await _drain(reader, writer)
+            await hang_up(reader, writer, _lines(told_error(error)))
         except (ConnectionError, TimeoutError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
@@ -98,10 +97,10 @@ class ControlPort:
             self._tasks.discard(task)
             writer.close()
 
-    async def _answer(self, line: bytes, lines: Lines, writer: asyncio.StreamWriter) -> None:
-        """Answer one line; what goes on ends when the peer hangs up."""
-        work = asyncio.ensure_future(self._tell_all(line, lines, writer))
-        gone = asyncio.ensure_future(_until_gone(lines, writer, half=any(name in line[:200] for name in self._goes_on)))
+    async def _answer(self, asked: Told, lines: Lines, writer: asyncio.StreamWriter) -> None:
+        """Answer one request; what goes on ends when the peer hangs up."""
+        work = asyncio.ensure_future(self._tell_all(asked, lines, writer))
+        gone = asyncio.ensure_future(_until_gone(lines, writer, half=asked.get("do") in self._goes_on))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -111,19 +110,17 @@ class ControlPort:
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _tell_all(self, line: bytes, lines: Lines, writer: asyncio.StreamWriter) -> None:
+    async def _tell_all(self, asked: Told, lines: Lines, writer: asyncio.StreamWriter) -> None:
         try:
-            raw = read_object(line)
-            model, handler = self._handlers[raw["do"]]
-            request = model.model_validate(raw)
+            model, handler = self._handlers[asked["do"]]
+            request = model.model_validate(asked)
             lines.is_known()
         except ValidationError as error:
             first = error.errors()[0]
             return await self._write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
-        except (NotAnObject, TypeError, KeyError) as error:
-            why = f"{error}; " if isinstance(error, NotAnObject) else ""
+        except (TypeError, KeyError):
             known = ", ".join(sorted(self._handlers))
-            return await self._write(writer, told_error(Misuse(f'{why}expected {{"do": one of {known}}}')))
+            return await self._write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
         try:
             async for told in handler(request):
                 await self._write(writer, *(told if isinstance(told, list) else [told]))
@@ -163,16 +160,6 @@ def told_error(error: RigError) -> Told:
     """An error as an answer."""
     status = error.exit_status
     return {"done": True, "error": error.message, "hint": error.hint, "board": error.board, "status": status}
-
-
-async def _drain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Let a peer that still sends see our answer: hanging up with bytes unread is a reset."""
-    if writer.can_write_eof():
-        writer.write_eof()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while await reader.read(1 << 16):
-                pass
 
 
 async def _until_gone(lines: Lines, writer: asyncio.StreamWriter, half: bool) -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from rig.errors import Misuse
 from rig.files import MOST_PEM, read_given, unwritable
-from rig.trust.keys import PrivateKey, key_pem, load_key, write_private
+from rig.trust.keys import PrivateKey, key_pem, parse_key, write_private
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,18 +60,28 @@ class Identity:
     @classmethod
     def load(cls, chain: Path, key: Path) -> Identity:
         """Read from PEM files. Raises Misuse for what is no chain, no key, or a key of another certificate."""
-        certificates, private = load_chain(chain), load_key(key)
+        return cls.parse(read_given(chain, MOST_PEM), read_given(key, MOST_PEM), str(chain), str(key))
+
+    @classmethod
+    def parse(cls, chain: bytes, key: bytes, chain_source: str = "chain", key_source: str = "key") -> Identity:
+        """From PEM; sources are where it is from. Raises Misuse as `load` does."""
+        certificates, private = parse_chain(chain, chain_source), parse_key(key, key_source)
         if certificates[0].public_key() != private.public_key():
-            raise Misuse(f"{key} is not the key of the first certificate of {chain}")
+            raise Misuse(f"{key_source} is not the key of the first certificate of {chain_source}")
         return cls(certificates, private)
 
 
 def load_chain(path: Path) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM file, in their order. Raises Misuse where there is none."""
+    return parse_chain(read_given(path, MOST_PEM), str(path))
+
+
+def parse_chain(content: bytes, source: str) -> tuple[x509.Certificate, ...]:
+    """Certificates from PEM, in their order; `source` is where they are from. Raises Misuse where there is none."""
     try:
-        return tuple(x509.load_pem_x509_certificates(read_given(path, MOST_PEM)))
+        return tuple(x509.load_pem_x509_certificates(content))
     except ValueError as error:
-        raise Misuse(f"{path} holds no certificates", hint="PEM, the server's own first") from error
+        raise Misuse(f"{source} holds no certificates", hint="PEM, the server's own first") from error
 
 
 def pem(certificate: x509.Certificate) -> bytes:

@@ -42,13 +42,18 @@ def make_key(kind: KeyKind, noise: random.Random | None = None) -> PrivateKey:
 
 
 def load_key(path: Path) -> PrivateKey:
-    """Read a key from PEM. Raises Misuse."""
+    """Read a key from a PEM file. Raises Misuse."""
+    return parse_key(read_given(path, MOST_PEM), str(path))
+
+
+def parse_key(content: bytes, source: str) -> PrivateKey:
+    """A key from PEM; `source` is where it is from. Raises Misuse."""
     try:
-        key = serialization.load_pem_private_key(read_given(path, MOST_PEM), None)
+        key = serialization.load_pem_private_key(content, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise Misuse(f"{path} holds no private key without a password", hint="PEM") from error
+        raise Misuse(f"{source} holds no private key without a password", hint="PEM") from error
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise Misuse(f"{path}: a server's key is RSA or ECDSA here")
+        raise Misuse(f"{source}: a server's key is RSA or ECDSA here")
     return key
 
 

@@ -28,21 +28,25 @@ def public_der(key: rsa.RSAPrivateKey) -> bytes:
 
 
 def load_server_key(path: Path) -> rsa.RSAPrivateKey:
-    """Read a private key, PEM or DER. Raises Misuse."""
-    content = read_given(path, MOST_PEM)
+    """Read a private key from a file, PEM or DER. Raises Misuse."""
+    return parse_server_key(read_given(path, MOST_PEM), str(path))
+
+
+def parse_server_key(content: bytes, source: str) -> rsa.RSAPrivateKey:
+    """A private key from PEM or DER; `source` is where it is from. Raises Misuse."""
     load = (
         serialization.load_pem_private_key if content.lstrip()[:5] == b"-----" else serialization.load_der_private_key
     )
     try:
         key = load(content, None)
     except (ValueError, TypeError) as error:
-        raise Misuse(f"{path} holds no private key without a password", hint="PEM or DER, RSA-2048") from error
+        raise Misuse(f"{source} holds no private key without a password", hint="PEM or DER, RSA-2048") from error
     if (
         not isinstance(key, rsa.RSAPrivateKey)
         or key.key_size != SERVER_BITS
         or key.public_key().public_numbers().e != EXPONENT
     ):
-        raise Misuse(f"{path}: a Core takes RSA-{SERVER_BITS} with exponent {EXPONENT} only")
+        raise Misuse(f"{source}: a Core takes RSA-{SERVER_BITS} with exponent {EXPONENT} only")
     return key
 
 

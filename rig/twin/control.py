@@ -12,8 +12,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rig.errors import LabFault, Misuse, RigError
-from rig.formats.json_object import NotAnObject, is_whole, read_object
+from rig.control.door import Door, NotHeard, hang_up
+from rig.errors import RigError
+from rig.formats.json_object import is_whole
 from rig.limits import TWIN_CONTROL, Limits
 from rig.lines import PIECE, Lines, Shared
 from rig.listener import Listener
@@ -35,31 +36,28 @@ class ControlServer:
     def __init__(self, handlers: Mapping[str, Handler], limits: Limits = TWIN_CONTROL):
         self._handlers = handlers
         self._limits, self._shared = limits, Shared(limits.in_all)
-        self._listener: Listener | None = None
+        self._door: Door | None = None
         self._peers: set[asyncio.StreamWriter] = set()
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port. Raises OSError when it is taken."""
-        refusal = _told({"error": "too many are connected"})
-        self._listener = Listener(self._protocol, self._limits, refusal=refusal)
-        self._limits = self._listener.limits
-        return await self._listener.start(host, port)
+    async def start(self, door: Door) -> dict[str, Any]:
+        """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
+        self._door = door
+        listener = Listener(self._protocol, self._limits, refusal=_told({"error": "too many are connected"}))
+        self._limits = listener.limits
+        return await door.open(listener)
 
     def close(self) -> None:
         """Stop listening and drop every peer."""
-        if self._listener is not None:
-            self._listener.close()
+        if self._door is not None:
+            self._door.close()
         for peer in self._peers:
             peer.transport.abort()
 
-    def answer(self, line: bytes) -> dict[str, Any]:
-        """The answer to one line."""
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one request."""
         try:
-            request = read_object(line)
             name = request["do"]
             handler = self._handlers[name]
-        except NotAnObject as error:
-            return {"error": f"{error}; {self._expected()}"}
         except (TypeError, KeyError):
             return {"error": self._expected()}
         if wrong := [key for key in SWITCHES if not isinstance(request.get(key, True), bool)]:
@@ -79,18 +77,21 @@ class ControlServer:
         return asyncio.StreamReaderProtocol(reader, self._serve)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert self._door is not None
         self._peers.add(writer)
         writer.transport.set_write_buffer_limits(high=self._limits.unread)
         lines = Lines(reader, self._limits, self._shared)
         try:
             while line := await lines.next():
-                told = self.answer(line)
+                told = self.answer(self._door.admit(line))
                 if "error" not in told:
                     lines.is_known()
                 writer.write(_told(told))
                 await writer.drain()
-        except (LabFault, Misuse) as error:
-            writer.write(_told({"error": str(error)}))
+        except NotHeard:
+            await hang_up(reader, writer)
+        except RigError as error:
+            await hang_up(reader, writer, _told({"error": str(error)}))
         except (ConnectionError, TimeoutError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:

@@ -22,6 +22,7 @@ class FlashFile:
         try:
             nor.load(contents)
             self._fd = os.open(path, os.O_WRONLY)
+            os.fchmod(self._fd, 0o600)  # there may be a private key in it
         except Misuse as error:
             raise Misuse(f"{path}: {error.message}", hint="restore the file, or remove it to begin blank") from None
         except OSError as error:

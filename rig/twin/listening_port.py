@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 
+from rig.control.web_pages import speaks_http
 from rig.limits import SERIAL, Limits, in_force
 from rig.listener import Listener
 from rig.ports import family_of
@@ -23,6 +24,7 @@ class Client(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport | None = None
         #: How much of what it sends is looked at in one turn of the loop.
         self._incoming = memoryview(bytearray(port.limits.message))
+        self._is_new = True
         #: Whether it leaves unread what it is sent, and has lost some of it.
         self._reads, self._lost = True, False
 
@@ -37,8 +39,14 @@ class Client(asyncio.BufferedProtocol):
         return self._incoming
 
     def buffer_updated(self, nbytes: int) -> None:
-        """A piece came."""
-        self.data_received(bytes(self._incoming[:nbytes]))
+        """A piece came; whoever begins with HTTP is a web page's browser, and is hung up on before any of it counts."""
+        data = bytes(self._incoming[:nbytes])
+        if self._is_new and speaks_http(data):
+            log.warning("HTTP at a serial port: hung up")
+            self.hang_up()
+            return
+        self._is_new = False
+        self.data_received(data)
         self.settle()
 
     def data_received(self, data: bytes) -> None:

@@ -12,11 +12,14 @@ import logging
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from rig.control.address import ControlAddress, TcpAddress, read_control_address
+from rig.control.token import token_for
 from rig.errors import Misuse
-from rig.ports import read_address, taking
+from rig.ports import taking
 from rig.twin.modbus import ModbusServer
 from rig.twin.shelly import ShellyServer
 
@@ -29,40 +32,43 @@ _WIRE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What a channel switches: a line of the board whose control port is at `host`:`port`."""
+    """What a channel switches: a line of the board whose control port is at `address`."""
 
     line: str
-    host: str
-    port: int
+    address: ControlAddress
+
+    def __str__(self) -> str:
+        return f"{self.line}@{self.address}"
 
     @classmethod
     def parse(cls, text: str) -> Wire:
-        """Read `LINE@HOST:PORT`. Raises Misuse."""
+        """Read `LINE@unix:PATH` or `LINE@HOST:PORT`. Raises Misuse."""
         line, _, address = text.partition("@")
         try:
-            place = read_address(address, "wire", "127.0.0.1:4000")
-        except Misuse:
-            place = None
-        if line not in LINES or place is None:
-            raise Misuse(f"wire {text!r} is not LINE@HOST:PORT", hint=f"LINE is one of {', '.join(LINES)}")
-        return cls(line, *place)
+            where = read_control_address(address, "its address", "unix:core/control.sock")
+        except Misuse as error:
+            raise Misuse(f"wire {text!r} is not LINE@ADDRESS: {error.message}", hint=error.hint) from None
+        if line not in LINES:
+            raise Misuse(f"wire {text!r} is not LINE@ADDRESS", hint=f"LINE is one of {', '.join(LINES)}")
+        return cls(line, where)
 
-    def request(self, closed: bool) -> bytes:
-        """The line of the control port that a closed or open contact means."""
-        words: dict[str, Any] = {"power": {"do": "power", "on": closed}}.get(self.line) or {
-            "do": self.line,
-            "pressed": closed,
-        }
-        return json.dumps(words).encode() + b"\n"
+    def request(self, closed: bool) -> dict[str, Any]:
+        """What a closed or open contact asks of the control port."""
+        if self.line == "power":
+            return {"do": "power", "on": closed}
+        return {"do": self.line, "pressed": closed}
 
 
 class Relay:
-    """Channels and the wires behind them. Safe to call from any thread."""
+    """Channels and the wires behind them; boards on TCP are shown the token in `token_file`, or the one that is found.
 
-    def __init__(self, wires: list[Wire]):
-        self.wires = wires
+    Safe to call from any thread.
+    """
+
+    def __init__(self, wires: list[Wire], token_file: Path | None = None):
+        self.wires, self._token_file = wires, token_file
         self.closed = [wire.line == "power" for wire in wires]
-        self._sockets: dict[tuple[str, int], socket.socket] = {}
+        self._sockets: dict[ControlAddress, socket.socket] = {}
         self._lock = Lock()
 
     def rest(self) -> None:
@@ -77,17 +83,19 @@ class Relay:
             wire = self.wires[channel]
             try:
                 self._tell(wire, wire.request(closed))
-            except OSError as error:
+            except (OSError, Misuse) as error:
                 log.warning("channel %d: nobody at the other end of %s: %s", channel, wire, error)
 
-    def _tell(self, wire: Wire, line: bytes) -> None:
-        address = (wire.host, wire.port)
-        sock = self._sockets.get(address)
+    def _tell(self, wire: Wire, request: dict[str, Any]) -> None:
+        sock = self._sockets.get(wire.address)
         if sock is None or _is_dead(sock):
-            sock = self._sockets[address] = socket.create_connection(address, timeout=_WIRE_SECONDS)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock = self._sockets[wire.address] = wire.address.dial(_WIRE_SECONDS)
             sock.setblocking(False)
-        sock.sendall(line)
+        if isinstance(wire.address, TcpAddress):
+            if (token := token_for(wire.address, self._token_file)) is None:
+                raise Misuse("its token is not known", hint="--token-file FILE")
+            request = {**request, "token": token}
+        sock.sendall(json.dumps(request).encode() + b"\n")
 
 
 def _is_dead(sock: socket.socket) -> bool:
@@ -122,12 +130,16 @@ class _Channels:
 
 
 class RelayServers:
-    """Both protocols around one relay; with a `password` its HTTP asks for it, and Modbus has none to ask for."""
+    """Both protocols around one relay.
 
-    def __init__(self, relay: Relay, password: str | None = None):
+    With a `password` its HTTP asks for it, and Modbus has none to ask for; `names` are what HTTP clients may call this
+    machine.
+    """
+
+    def __init__(self, relay: Relay, password: str | None = None, names: Sequence[str] = ()):
         self.relay = relay
         self._modbus = ModbusServer(_Channels(relay))
-        self._shelly = ShellyServer(relay, password)
+        self._shelly = ShellyServer(relay, password, names)
 
     async def start(self, host: str, modbus_port: int, http_port: int) -> dict[str, Any]:
         """Open both ports; returns the ready line. Raises LabFault when one is taken."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from aiohttp import web
 
+from rig.control.web_pages import WebPages
 from rig.formats.json_object import NotAnObject, is_whole, read_object
 from rig.limits import SHELLY, Limits, in_force
 from rig.listener import Listener
@@ -45,10 +47,16 @@ class Refused(Exception):
 
 
 class ShellyServer:
-    """Serves `switches` on one port, for whoever knows the `password` where there is one."""
+    """Serves `switches` on one port, for who is no web page, and knows the `password` where there is one.
 
-    def __init__(self, switches: Switches, password: str | None = None, limits: Limits = SHELLY):
-        self._switches, self._limits = switches, in_force(limits)
+    `names` are what clients may call this machine.
+    """
+
+    def __init__(
+        self, switches: Switches, password: str | None = None, names: Sequence[str] = (), limits: Limits = SHELLY
+    ):
+        self._switches, self._names, self._limits = switches, names, in_force(limits)
+        self._pages = WebPages()
         guards = [DigestGuard(password, NAME).middleware] if password is not None else []
         app = web.Application(middlewares=guards, client_max_size=self._limits.message)
         app.router.add_post("/rpc", self._rpc)
@@ -64,6 +72,7 @@ class ShellyServer:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
+        self._pages = WebPages(host, self._names)
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
@@ -79,6 +88,8 @@ class ShellyServer:
         await self._runner.cleanup()
 
     async def _rpc(self, request: web.Request) -> web.Response:
+        if reason := self._pages.refusal(request.headers):
+            return web.json_response({"error": {"code": 403, "message": reason}}, status=403)
         call: dict[str, Any] = {}
         try:
             async with asyncio.timeout(self._limits.idle):

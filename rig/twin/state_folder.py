@@ -1,4 +1,7 @@
-"""The folder that keeps a board's state between two processes: one at a time has it, and its files are whole."""
+"""The folder that keeps a board's state between two processes: one at a time has it, and its files are whole.
+
+Flash has private keys in it: the folder is its owner's alone (0700), and so are its files (0600).
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,26 @@ import weakref
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.files import MOST_IMAGE, is_there, make_folder, read_given, writing
+from rig.files import MOST_IMAGE, is_there, read_given, writing
+
+#: Files that only a folder of state has.
+KEPT = ("internal.bin", "flash.bin", "authorities")
 
 
 def state_folder(path: Path) -> Path:
-    """The folder that keeps a board's state, made where it is not there. Raises Misuse."""
-    return make_folder(path)
+    """The folder that keeps a board's state, made where it is not there. Raises Misuse, LabFault.
+
+    One of before is closed to others; one with anything else in it is left as it is: it may be everybody's.
+    """
+    with writing(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_mode & 0o077 and _is_for_state(path):
+            path.chmod(0o700)
+    return path
+
+
+def _is_for_state(path: Path) -> bool:
+    return any((path / name).exists() for name in KEPT) or not any(path.iterdir())
 
 
 def kept(path: Path) -> bytes | None:
@@ -21,10 +38,12 @@ def kept(path: Path) -> bytes | None:
     return read_given(path, MOST_IMAGE) if is_there(path) else None
 
 
-def keep(path: Path, content: bytes) -> None:
+def keep(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file whole or not at all: a process that is killed leaves none of a wrong length. Raises Misuse."""
     beside = path.with_name(f"{path.name}.new")
     with writing(path):
+        beside.unlink(missing_ok=True)
+        beside.touch(mode, exist_ok=False)
         beside.write_bytes(content)
         beside.replace(path)
 

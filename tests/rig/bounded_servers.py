@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from control_ports import dial
 from models import shipped_memory
 from waiting import until
 
@@ -84,8 +85,8 @@ class Servers:
 
     def connect(self, name: str) -> socket.socket:
         """A peer of a port that says nothing yet."""
-        port = PORTS[name]
-        return socket.create_connection(("127.0.0.1", self.told[port.process][port.key]["port"]), timeout=10)
+        told = self.told[PORTS[name].process][PORTS[name].key]
+        return dial(told) if "address" in told else socket.create_connection((told["host"], told["port"]), timeout=10)
 
     def ask(self, name: str, line: bytes) -> dict[str, Any]:
         """What a control port answers to a line, on a connection of its own."""
@@ -134,16 +135,16 @@ def _start_boards(running: Servers, folder: Path) -> None:
     (state / "external.bin").write_bytes(memory.external.dump())
     running.start(CORE, "twin", "spark-core", "--state", state, "--time-scale", 0)
     running.start(ESP32, "twin", "esp32", "--state", folder / "esp32", "--time-scale", 0, "--json")
-    control = running.told[CORE]["control"]["port"]
-    running.start(RELAY, "twin", "relay", "--wire", f"mode@127.0.0.1:{control}")
+    running.start(RELAY, "twin", "relay", "--wire", f"mode@{running.told[CORE]['control']['address']}")
 
 
 def _start_clouds(running: Servers, folder: Path) -> None:
     anywhere = "127.0.0.1:0"
-    doors = ["--listen", anywhere, "--control", anywhere]
     keys = ["--server-key", folder / "server.pem", "--core-keys", folder / "core_keys"]
+    doors = ["--listen", anywhere, "--control", f"unix:{folder}/spark.sock"]
     running.start(SPARK, "cloud", "spark", *doors, "--api", anywhere, *keys, "--json")
     hosts = ["--host", "ota.rig.test", "--state", folder / "https"]
+    doors = ["--listen", anywhere, "--control", f"unix:{folder}/https.sock"]
     running.start(HTTPS, "cloud", "https", *doors, "--plain", anywhere, *hosts, "--json")
 
 

@@ -6,7 +6,6 @@ A check takes a folder of its own and asserts.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from types import SimpleNamespace
 
@@ -20,6 +19,7 @@ from models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu, set
 from rig import plugin
 from rig.boards.spark_core import SparkCore
 from rig.clock import Clock
+from rig.control.address import TcpAddress
 from rig.drivers import usbip_backend
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import DeviceFault, LabFault, Misuse
@@ -120,8 +120,8 @@ def a_block_lost_on_the_way_is_a_device_fault(tmp_path):
 
 def a_relay_channel_moves_its_own_line(tmp_path):
     told = []
-    relay = Relay([Wire("power", "a", 1), Wire("power", "b", 2)])
-    relay._tell = lambda wire, line: told.append((wire.host, json.loads(line)["on"]))
+    relay = Relay([Wire("power", TcpAddress(host, 1)) for host in "ab"])
+    relay._tell = lambda wire, request: told.append((wire.address.host, request["on"]))
     relay.switch(1, False)
     assert told == [("b", False)]
     assert relay.closed == [True, False]

@@ -10,6 +10,8 @@ import socket
 from dataclasses import replace
 from types import SimpleNamespace
 
+import control_ports
+from control_ports import door_in
 from loop_thread import LoopThread
 from models import served_core
 from waiting import until
@@ -180,16 +182,24 @@ def what_is_typed_waits_outside(tmp_path):
 # -- lines -------------------------------------------------------------------------------------------------------------
 
 
-def _twin_control(**changes):
-    return lambda: ControlServer({"list": lambda _request: {}}, replace(TWIN_CONTROL, **changes))
+@contextlib.contextmanager
+def _twin_control(folder, **changes):
+    """A twin's control port, as its ready line tells it."""
+    loop = LoopThread()
+    server = ControlServer({"list": lambda _request: {}}, replace(TWIN_CONTROL, **changes))
+    try:
+        yield loop.run(server.start(door_in(folder)))
+    finally:
+        loop.call(server.close)
+        loop.close()
 
 
 def long_lines_of_all_peers_have_a_bound(tmp_path):
     limits = {"message": 1 * MIB, "in_all": 1 * MIB}
-    with on_loop(_twin_control(**limits)) as (_, port), contextlib.ExitStack() as stack:
+    with _twin_control(tmp_path, **limits) as told, contextlib.ExitStack() as stack:
         said = []
         for _ in range(3):
-            sock = stack.enter_context(dial(port))
+            sock = stack.enter_context(control_ports.dial(told))
             sock.sendall(b"x" * 700_000)
             sock.settimeout(2.0)
             with contextlib.suppress(TimeoutError):
@@ -198,7 +208,7 @@ def long_lines_of_all_peers_have_a_bound(tmp_path):
 
 
 def a_line_without_end_is_refused(tmp_path):
-    with on_loop(_twin_control()) as (_, port), dial(port) as sock:
+    with _twin_control(tmp_path) as told, control_ports.dial(told) as sock:
         sock.settimeout(3.0)
         with contextlib.suppress(OSError):
             sock.sendall(b"x" * 300_000)
@@ -243,8 +253,8 @@ def half_a_pair_is_no_text(tmp_path):
 def true_is_no_address(tmp_path):
     with served_core(tmp_path / "core") as core:
         answer_to = core.process.control_port.answer
-        assert "error" in core.loop.call(answer_to, b'{"do": "wear", "address": true}')
-        assert core.loop.call(answer_to, b'{"do": "wear", "address": 1}') == {"worn_out": {"0x1": 1}}
+        assert "error" in core.loop.call(answer_to, {"do": "wear", "address": True})
+        assert core.loop.call(answer_to, {"do": "wear", "address": 1}) == {"worn_out": {"0x1": 1}}
 
 
 # -- the relay ---------------------------------------------------------------------------------------------------------

@@ -191,7 +191,7 @@ class Console(Ticking):
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
         while self._waiting and self._waiting[0][0] <= self.at:
-            self.recorder._note(Entry(time.monotonic_ns(), "bytes", self._waiting.pop(0)[1]), None)
+            self.recorder._note(Entry(time.monotonic_ns(), "bytes", self._waiting.pop(0)[1]))
 
 
 def board_that_says(*says: tuple[float, bytes], **wires) -> DrivenEsp32:

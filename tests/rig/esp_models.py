@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from control_ports import door_in
 from loop_thread import LoopThread
 
 from rig.formats import slip
@@ -271,7 +272,7 @@ def served_board(
                 **kind,
             },
         )
-        start = process.start(host="127.0.0.1", serial_port=0, raw_port=0, control_port=0, powered=True)
+        start = process.start(host="127.0.0.1", serial_port=0, raw_port=0, control=door_in(Path(folder)), powered=True)
         ready = loop.run(start)
         try:
             yield ServedBoard(process, loop, ready["raw"]["port"], ready["serial"]["port"])

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from control_ports import door_in
 from installed import installed
 from loop_thread import LoopThread
 from tls_dial import tls_dial
 
 from rig.drivers.https_cloud import HttpsCloudClient
+from rig.servers.given_files import GivenFiles
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.server import UpdateServer
 from rig.trust.authority import Authority, make_root
@@ -54,10 +56,10 @@ class HttpsLab(LoopThread):
         self.server: UpdateServer = self.call(
             UpdateServer, {host: self.intermediate.issue(host) for host in (HOST, OTHER_HOST)}
         )
-        self.control = UpdateServerControl(self.server)
+        self.control = UpdateServerControl(self.server, given=GivenFiles([folder]))
         self.port = self.run(self.server.start("127.0.0.1", 0))
         self.plain_port = self.run(self.server.start_plain("127.0.0.1", 0))
-        self.client = HttpsCloudClient("127.0.0.1", self.run(self.control.start("127.0.0.1", 0)))
+        self.client = HttpsCloudClient.at(self.run(self.control.start(door_in(folder)))["address"])
 
     def trust(self, authority: Authority) -> Path:
         """A file with an authority's certificate."""

@@ -13,8 +13,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import usb.core
+from control_ports import door_in
 from loop_thread import LoopThread
 
+from rig.control.address import ControlAddress
+from rig.control.door import Door
 from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Manifest
 from rig.formats import spark_flash as layout
@@ -110,7 +113,7 @@ class Served:
     loop: LoopThread
     host: str
     usbip_port: int
-    control_port: int
+    control: ControlAddress
 
     def call(self, name: str, *args: Any) -> Any:
         """Call a handler of the control port on the server's own thread."""
@@ -122,7 +125,9 @@ class Served:
 
 
 @contextmanager
-def served_core(state: Path, *, time_scale: float = 0, powered: bool = True) -> Iterator[Served]:
+def served_core(
+    state: Path, *, time_scale: float = 0, powered: bool = True, door: Door | None = None
+) -> Iterator[Served]:
     """Serve a Core from a thread of this process, so that a test sees the model too."""
     state.mkdir(parents=True, exist_ok=True)
     if not (state / "internal.bin").exists():
@@ -131,10 +136,11 @@ def served_core(state: Path, *, time_scale: float = 0, powered: bool = True) -> 
         (state / "external.bin").write_bytes(memory.external.dump())
     loop = LoopThread()
     process = CoreProcess(state=state, identify=CATALOGUE.identify, uid=DEFAULT_UID, time_scale=time_scale, seed=0)
-    starting = process.start(host="127.0.0.1", usbip_port=0, control_port=0, console_port=0, powered=powered)
+    door = door or door_in(state)
+    starting = process.start(host="127.0.0.1", usbip_port=0, console_port=0, control=door, powered=powered)
     ready = loop.run(starting)
     try:
-        yield Served(process, loop, "127.0.0.1", ready["usbip"]["port"], ready["control"]["port"])
+        yield Served(process, loop, "127.0.0.1", ready["usbip"]["port"], door.address)
     finally:
         loop.call(process.close)
         loop.close()

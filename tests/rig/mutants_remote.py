@@ -184,7 +184,7 @@ CONTRACT = {
         on("update server", contract.others_are_not_touched),
     ),
     "contract: nonsense is taken for something else": (
-        lambda m: m.setattr(identity.Identity, "load", _take_any),
+        lambda m: m.setattr(identity.Identity, "parse", _take_any),
         on("update server", contract.what_cannot_be_served_is_refused_and_changes_nothing),
     ),
     "contract: nobody notes handshakes": (

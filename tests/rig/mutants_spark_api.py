@@ -7,6 +7,7 @@ import re
 import checks_spark_api as of_api
 from aiohttp import web
 
+from rig.control.web_pages import WebPages
 from rig.formats import multipart
 from rig.servers.spark.api import events, token
 from rig.servers.spark.api.connection import ApiConnection
@@ -63,7 +64,7 @@ MUTANTS = {
         of_api.a_password_that_is_not_the_token_logs_nobody_in,
     ),
     "api: any Host will do": (
-        lambda m: m.setattr(Guard, "is_own", lambda self, host: True),
+        lambda m: m.setattr(WebPages, "is_own", lambda self, host: True),
         of_api.a_name_that_leads_here_is_not_this_server,
     ),
     "api: web pages are answered": (

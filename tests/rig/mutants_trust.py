@@ -107,8 +107,8 @@ def _a_new_key(issuer, other, **how):
     return issuer.intermediate(soundness.title(other.certificate), **how)
 
 
-def _any_key(cls, chain, key):
-    return cls(identity.load_chain(chain), identity.load_key(key))
+def _any_key(cls, chain, key, *sources):
+    return cls(identity.parse_chain(chain, *sources[:1]), identity.parse_key(key, *sources[1:]))
 
 
 def _of_its_own_kind(pki, host, recipe, former=None):
@@ -141,7 +141,7 @@ AUTHORITIES = {
         of_authority.test_a_key_on_disk_is_its_owners_whatever_lay_there_before,
     ),
     "identity: any key fits": (
-        lambda m: m.setattr(identity.Identity, "load", classmethod(_any_key)),
+        lambda m: m.setattr(identity.Identity, "parse", classmethod(_any_key)),
         check.a_key_of_another_certificate_is_no_identity,
     ),
     "revocation: the list is empty": (

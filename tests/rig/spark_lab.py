@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from control_ports import door_in
 from loop_thread import LoopThread
 from models import CATALOGUE, MANIFEST
 
@@ -16,6 +17,7 @@ from rig.drivers.spark_cloud import SparkCloudClient
 from rig.errors import RigError
 from rig.formats.spark_keys import ServerRecord
 from rig.lab.factory import Belongings, ship_core
+from rig.servers.given_files import GivenFiles
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.control import CloudControl
 from rig.servers.spark.core_keys import CoreKeys
@@ -37,10 +39,9 @@ class SparkLab(LoopThread):
         super().__init__()
         self.cores: list[CoreProcess] = []
         self.cloud = SparkCloud(SERVER_KEY, CoreKeys(folder / "keys"))
-        self.control = CloudControl(self.cloud)
+        self.control = CloudControl(self.cloud, GivenFiles([folder]))
         self.port = self.run(self.cloud.start("127.0.0.1", 0))
-        self.control_port = self.run(self.control.start("127.0.0.1", 0))
-        self.client = SparkCloudClient("127.0.0.1", self.control_port)
+        self.client = SparkCloudClient.at(self.run(self.control.start(door_in(folder)))["address"])
 
     def core(self, version: str | None = None, *, core_id: str = CORE_ID, **kind: Any) -> CoreProcess:
         """A Core as it left the factory, powered, and known to the cloud."""
@@ -58,7 +59,7 @@ class SparkLab(LoopThread):
             dialect=Dialect.of(version) if version else None,
             **kind,
         )
-        ports = {"usbip_port": 0, "control_port": 0, "console_port": 0}
+        ports = {"usbip_port": 0, "console_port": 0, "control": door_in(state)}
         core.ready = self.run(core.start(host="127.0.0.1", powered=True, **ports))
         self.cores.append(core)
         return core

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 
 import pytest
+from control_ports import ask
 from models import CATALOGUE, core_in_memory, into_dfu, shipped_memory
 
 from rig.clock import Clock, wait_for
@@ -79,9 +79,7 @@ def check_told(process, log) -> None:
 
 def power(kind_told, on: bool) -> None:
     """Switch a twin's supply by its control port; one that breaks over it does not answer any more."""
-    with socket.create_connection((kind_told["host"], kind_told["port"])) as port:
-        port.sendall(json.dumps({"do": "power", "on": on}).encode() + b"\n")
-        port.recv(1000)
+    ask(kind_told, do="power", on=on)
 
 
 @pytest.mark.parametrize("kind", RUNS)

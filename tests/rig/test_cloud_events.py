@@ -17,12 +17,12 @@ from rig.errors import LabFault
 @pytest.fixture
 def cloud(tmp_path):
     """A Spark cloud as a process, and a client of it."""
-    ports = ("--listen", "127.0.0.1:0", "--control", "127.0.0.1:0")
+    ports = ("--listen", "127.0.0.1:0", "--control", f"unix:{tmp_path}/c.sock")
     keys = ("--server-key", str(tmp_path / "server.pem"), "--core-keys", str(tmp_path))
     command = [sys.executable, "-m", "rig", "cloud", "spark", *ports, *keys, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         control = json.loads(process.stdout.readline())["control"]
-        yield process, SparkCloudClient(control["host"], control["port"])
+        yield process, SparkCloudClient.at(control["address"])
         process.kill()
 
 

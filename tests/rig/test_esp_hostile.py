@@ -151,6 +151,6 @@ def test_what_a_handler_refuses_is_answered():
     def refuse(_request):
         raise Misuse("the board is in no mood for it")
 
-    assert ControlServer({"press": refuse}).answer(b'{"do": "press"}') == {
+    assert ControlServer({"press": refuse}).answer({"do": "press"}) == {
         "error": "press: the board is in no mood for it"
     }

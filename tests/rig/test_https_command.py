@@ -29,10 +29,8 @@ def asked(lab):
     """Runs a command against the lab; returns what it printed."""
     from rig.cli.cloud import app
 
-    host, port = lab.client._address
-
     def run(*words: object) -> str:
-        done = CliRunner().invoke(app, ["https", *map(str, words), "--control", f"{host}:{port}"])
+        done = CliRunner().invoke(app, ["https", *map(str, words), "--control", str(lab.client._address)])
         if done.exception is not None:
             raise done.exception
         return done.stdout
@@ -104,8 +102,7 @@ def test_what_cannot_be_is_one_line(asked, case):
 
 
 def test_a_reader_that_has_enough_ends_the_events_well(lab):
-    host, port = lab.client._address
-    command = [sys.executable, "-m", "rig", "cloud", "https", "events", "--control", f"{host}:{port}"]
+    command = [sys.executable, "-m", "rig", "cloud", "https", "events", "--control", str(lab.client._address)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         until(lambda: lab.server.journal._subscribers, "it to begin")
         lab.curl()

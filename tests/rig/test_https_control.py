@@ -82,10 +82,12 @@ def test_no_secret_is_logged_or_told(lab):
 REFUSED = {
     "an unknown host": ({"do": "swap", "host": "nobody", "identity": HOST}, "no host is called nobody"),
     "an unknown identity": ({"do": "swap", "host": HOST, "identity": "nothing"}, "no identity is called"),
-    "half a pair of files": ({"do": "swap", "host": HOST, "chain": "/x"}, "needs either"),
-    "a file that is not there": ({"do": "publish", "file": "/nowhere/fw.bin"}, "cannot read /nowhere"),
-    "a folder": ({"do": "publish", "file": "/"}, "cannot read"),
-    "a share beyond all": ({"do": "release", "product": "p", "version": "1", "file": __file__, "percentage": 101}, "%"),
+    "half a pair of files": (
+        {"do": "swap", "host": HOST, "chain": "/x"},
+        "needs either chain or chain_pem, and either key",
+    ),
+    "a file of nobody's": ({"do": "publish", "file": "/nowhere/fw.bin"}, "in no folder that this server may read"),
+    "a share beyond all": ({"do": "release", "product": "p", "version": "1", "content": "", "percentage": 101}, "%"),
     "a device that is none": ({"do": "group", "name": "g", "devices": ["lamp"]}, "is no device"),
     "a word too many": ({"do": "list", "all": True}, "all: Extra inputs"),
     "no authority to issue": ({"do": "issue", "host": HOST, "name": "b"}, "no authority of its own"),

@@ -9,6 +9,7 @@ import socket
 import threading
 
 import pytest
+from control_ports import door_in
 from https_lab import DEVICE, HOST, IMAGE, OTHER_HOST, publishing_lab
 
 from rig.boards.updates import Updates
@@ -38,8 +39,7 @@ def kept(tmp_path_factory):
 def keeper(lab, kept):
     """A client of a server that issues identities itself, and keeps them."""
     control = UpdateServerControl(lab.server, HostIdentities(kept))
-    port = lab.run(control.start("127.0.0.1", 0))
-    yield HttpsCloudClient("127.0.0.1", port)
+    yield HttpsCloudClient.at(lab.run(control.start(door_in(kept)))["address"])
     lab.run(control.close())
 
 
@@ -57,8 +57,8 @@ NO_CONTENT = {
     "both": ({"path": "/x", "file": "/x", "content": ""}, "either a file or its content"),
     "no base64": ({"path": "/x", "content": "é"}, "not base64"),
     "nowhere": ({"content": base64.b64encode(b"x").decode()}, "path: content needs one"),
-    "a name that cannot be": ({"file": "a\0b"}, "no name of a file"),
-    "a device": ({"file": "/dev/zero"}, "it is no file"),
+    "a name that cannot be": ({"file": "a\0b"}, "cannot use"),
+    "a device": ({"file": "/dev/zero"}, "in no folder that this server may read"),
 }
 
 
@@ -69,14 +69,17 @@ def test_what_is_no_content_is_refused(lab, case):
         lab.client.ask("publish", **request)
 
 
-def test_a_pipe_is_no_file_and_keeps_nobody_waiting(lab, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+def test_a_pipe_is_no_file_and_keeps_nobody_waiting(lab):
+    pipe = lab.folder / "pipe"
+    os.mkfifo(pipe)
     with pytest.raises(Misuse, match="it is no file"):
-        lab.client.publish(tmp_path / "pipe")
+        lab.client.publish(pipe)
     with pytest.raises(Misuse, match="it is no file"):
-        lab.client.swap_files(HOST, tmp_path / "pipe", tmp_path / "pipe")
+        lab.client.ask("swap", host=HOST, chain=str(pipe), key=str(pipe))
     with pytest.raises(Misuse, match="it is no file"):
-        _published(str(tmp_path / "pipe"))
+        lab.client.swap_files(HOST, pipe, pipe)
+    with pytest.raises(Misuse, match="it is no file"):
+        _published(str(pipe))
 
 
 def test_nothing_of_the_servers_own_folder_is_published(keeper, lab, kept, tmp_path):
@@ -227,7 +230,7 @@ def test_what_a_board_asked_for_is_found_among_what_many_others_did(lab):
 
 
 def test_a_request_without_end_is_refused_before_the_server_hangs_up(lab):
-    with socket.create_connection(lab.client._address, timeout=20) as sock:
+    with lab.client._address.dial(20) as sock:
         sock.sendall(b'{"do": "list", "x": "' + b"a" * (CLOUD_CONTROL.message + 5_000_000) + b'"}\n')
         told = json.loads(sock.makefile("rb").readline())
     assert (told["status"], "longer than" in told["error"]) == (2, True)
@@ -254,6 +257,6 @@ def test_another_kind_of_server_is_a_fault_of_the_lab_in_one_line(case):
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(LabFault) as caught:
-            HttpsCloudClient("127.0.0.1", other.getsockname()[1]).publish(b"x", "/x")
+            HttpsCloudClient.at(f"127.0.0.1:{other.getsockname()[1]}").publish(b"x", "/x")
         thread.join()
     assert "\n" not in str(caught.value)

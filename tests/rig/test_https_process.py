@@ -28,7 +28,8 @@ GUIDE = Path(__file__).resolve().parents[2] / "rig" / "servers" / "README.md"
 @pytest.fixture
 def process(tmp_path):
     (tmp_path / "fw.bin").write_bytes(IMAGE)
-    words = ["--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--control", "127.0.0.1:0", "--host", HOST]
+    words = ["--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--host", HOST]
+    words += ["--control", f"unix:{tmp_path}/c.sock"]
     words += ["--state", str(tmp_path / "state"), "--publish", str(tmp_path / "fw.bin"), "--json"]
     command = [sys.executable, "-m", "rig", "cloud", "https", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
@@ -48,8 +49,7 @@ def download(told, *words):
 def test_the_command_serves_and_ends_on_sigterm_in_the_middle_of_a_download(process, tmp_path):
     assert process.told["hosts"] == [HOST]
     assert download(process.told).stdout == IMAGE
-    control = process.told["control"]
-    client = HttpsCloudClient(control["host"], control["port"])
+    client = HttpsCloudClient.at(process.told["control"]["address"])
     client.fault("stall", at=4096)
     with client.events() as events:
         under_way = threading.Thread(target=download, args=(process.told,))
@@ -78,8 +78,7 @@ def test_where_a_server_with_colons_in_its_address_listens_is_printed_as_it_is_a
 
 
 def test_who_hears_what_happens_is_told_when_the_server_is_gone(process):
-    control = process.told["control"]
-    client = HttpsCloudClient(control["host"], control["port"])
+    client = HttpsCloudClient.at(process.told["control"]["address"])
     with client.events() as ended_by_us, client.events(patience=20) as events:
         ended_by_us.close()
         assert list(ended_by_us) == []
@@ -114,7 +113,7 @@ def test_the_commands_of_the_guide_work_as_they_are_printed(process, tmp_path):
     asked = [words for words in asked if not words[0].startswith("--") and words[0] != "events"]
     assert {"group", "release", "issue", "swap", "fault", "log"} <= {words[0] for words in asked}
     (tmp_path / "firmware.bin").write_bytes(IMAGE)
-    env = {**os.environ, "RIG_HTTPS_CONTROL": f"127.0.0.1:{process.told['control']['port']}"}
+    env = {**os.environ, "RIG_HTTPS_CONTROL": process.told["control"]["address"]}
     for words in asked:
         command = [sys.executable, "-m", "rig", "cloud", "https", *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, cwd=tmp_path)
@@ -130,8 +129,7 @@ def test_no_private_key_can_be_read_by_others(process, tmp_path):
 
 
 def test_another_issuer_is_made_and_swapped_to(process):
-    control = process.told["control"]
-    client = HttpsCloudClient(control["host"], control["port"])
+    client = HttpsCloudClient.at(process.told["control"]["address"])
     under = {"rig-intermediate": "CN=Rig Intermediate 1", "rig-intermediate-2": "CN=Rig Intermediate 2"}
     under["other-intermediate"] = "CN=Other Intermediate 1"
     for name, issuer in under.items():
@@ -142,8 +140,7 @@ def test_another_issuer_is_made_and_swapped_to(process):
 
 
 def test_one_client_can_meet_another_identity_than_everybody(process):
-    control = process.told["control"]
-    client = HttpsCloudClient(control["host"], control["port"])
+    client = HttpsCloudClient.at(process.told["control"]["address"])
     client.issue(HOST, "other", {"under": "other-intermediate"})
     client.swap(HOST, "other", client="127.0.77.1")
     assert download(process.told).returncode == 0
@@ -153,7 +150,7 @@ def test_one_client_can_meet_another_identity_than_everybody(process):
 
 
 def test_a_recipe_that_cannot_be_is_refused_by_its_field(process):
-    client = HttpsCloudClient(process.told["control"]["host"], process.told["control"]["port"])
+    client = HttpsCloudClient.at(process.told["control"]["address"])
     wrong = {"under": ({"under": "nobody"}, "no authority is called nobody")}
     wrong["key"] = ({"key": "rsa-512"}, "recipe: key: Input should be 'rsa-1024'")
     wrong["days"] = ({"days": -1}, "recipe: days")

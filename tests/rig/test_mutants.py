@@ -12,6 +12,7 @@ import checks
 import mutants_bench
 import mutants_boot
 import mutants_bounds
+import mutants_control
 import mutants_core
 import mutants_esp
 import mutants_esp_app
@@ -241,6 +242,7 @@ TABLES = [
             mutants_bench,
             mutants_boot,
             mutants_bounds,
+            mutants_control,
             mutants_core,
             mutants_evidence,
             mutants_spark,

@@ -105,7 +105,7 @@ def test_a_board_is_switched_off_though_its_cloud_is_away():
     line = SimpleNamespace(on=lambda: None, off=lambda: opened.append(True), get=lambda: False)
     usb = SimpleNamespace(identity=lambda: None)
     tags = {"wifi": "joined", "core_id": "00" * 12}
-    board = SparkCore("core-01", relay=line, mode=None, usb=usb, cloud=SparkCloudClient("127.0.0.1", 9), tags=tags)
+    board = SparkCore("core-01", relay=line, mode=None, usb=usb, cloud=SparkCloudClient.at("127.0.0.1:9"), tags=tags)
     board.power_off()
     assert opened == [True]
 
@@ -129,7 +129,7 @@ def test_a_cloud_that_dies_in_the_middle_of_an_answer_is_a_lab_fault(tmp_path):
         peer.close()
 
     threading.Thread(target=answer, daemon=True).start()
-    client = SparkCloudClient(*server.getsockname())
+    client = SparkCloudClient.at("{}:{}".format(*server.getsockname()))
     with pytest.raises(LabFault, match="cut off in an answer"):
         client.ask("list")
     online = Online(client, "00" * 12, board="core-01", clock=Clock())

@@ -54,7 +54,7 @@ def wired(request, tmp_path):
     make, password = DRIVERS[request.param]
     with (
         served_core(tmp_path / "core") as core,
-        relay_servers([Wire("power", core.host, core.control_port)], password) as (_, modbus, http),
+        relay_servers([Wire("power", core.control)], password) as (_, modbus, http),
     ):
         target = Target("main")
         driver = make(target, modbus, http)

@@ -14,6 +14,7 @@ from models import served_core
 from pyModbusTCP.client import ModbusClient
 
 from rig.clock import Clock, look_for
+from rig.control.address import TcpAddress
 from rig.drivers.relay import Contact, address_of
 from rig.errors import LabFault, Misuse
 from rig.twin.relay import Relay, RelayServers, Wire
@@ -34,7 +35,7 @@ def relay_servers(wires, password=None):
 def bench(tmp_path):
     """Two boards on one relay: power, MODE and RST of each."""
     with served_core(tmp_path / "a") as first, served_core(tmp_path / "b") as second:
-        wires = [Wire(line, c.host, c.control_port) for c in (first, second) for line in ("power", "mode", "reset")]
+        wires = [Wire(line, c.control) for c in (first, second) for line in ("power", "mode", "reset")]
         with relay_servers(wires) as (_, modbus, http):
             yield first, second, modbus, http
 
@@ -110,7 +111,7 @@ def test_a_wire_to_a_dead_board_does_not_stop_the_others(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with served_core(tmp_path / "a") as alive:
-        wires = [Wire("power", "127.0.0.1", port), Wire("power", alive.host, alive.control_port)]
+        wires = [Wire("power", TcpAddress("127.0.0.1", port)), Wire("power", alive.control)]
         with relay_servers(wires) as (_, modbus, _http):
             contact(modbus, 0).switch(False)
             contact(modbus, 1).switch(False)
@@ -118,14 +119,15 @@ def test_a_wire_to_a_dead_board_does_not_stop_the_others(tmp_path):
 
 
 def test_a_board_that_comes_back_is_switched_again(tmp_path):
-    with served_core(tmp_path / "a") as first:
-        port = first.control_port
-        with relay_servers([Wire("power", first.host, port)]) as (servers, modbus, _http):
-            contact(modbus).switch(False)
-            assert becomes(first, power=False)
-            servers.relay._sockets[first.host, port].shutdown(socket.SHUT_RDWR)
-            contact(modbus).switch(True)
-            assert becomes(first, power=True)
+    with (
+        served_core(tmp_path / "a") as first,
+        relay_servers([Wire("power", first.control)]) as (servers, modbus, _http),
+    ):
+        contact(modbus).switch(False)
+        assert becomes(first, power=False)
+        servers.relay._sockets[first.control].shutdown(socket.SHUT_RDWR)
+        contact(modbus).switch(True)
+        assert becomes(first, power=True)
 
 
 def call(**params):
@@ -164,8 +166,13 @@ def test_bad_calls_are_answered_as_a_shelly_does_and_switch_nothing(bench, case)
     assert shelly_gen2.power_get(bench[3], None, 0) is True
 
 
+def test_labgrid_tells_a_switch_as_text(bench):
+    told = requests.post(f"{bench[3]}/rpc", data=call(id="0", on=False), timeout=5)
+    assert told.json()["result"] == {"was_on": True}
+
+
 def test_a_wire_leads_to_an_address_with_colons():
-    assert Wire.parse("power@[::1]:4000") == Wire("power", "::1", 4000)
+    assert Wire.parse("power@[::1]:4000") == Wire("power", TcpAddress("::1", 4000))
 
 
 HOSTS = {"relay.lab": ("relay.lab", 502), "relay.lab:1502": ("relay.lab", 1502), "[::1]": ("::1", 502)}
@@ -181,12 +188,7 @@ def test_a_relay_s_host_that_is_none_is_misuse():
         address_of("relay:x")
 
 
-def test_labgrid_tells_a_switch_as_text(bench):
-    told = requests.post(f"{bench[3]}/rpc", data=call(id="0", on=False), timeout=5)
-    assert told.json()["result"] == {"was_on": True}
-
-
 @pytest.mark.parametrize("text", ["", "power", "light@127.0.0.1:1", "power@1", "power@host:port", "power@host:70000"])
 def test_a_wire_that_cannot_be_is_named(text):
-    with pytest.raises(Misuse, match="is not LINE@HOST:PORT"):
+    with pytest.raises(Misuse, match="is not LINE@ADDRESS"):
         Wire.parse(text)

@@ -16,6 +16,7 @@ ORDER = [
     {"errors"},
     {"clock", "ports", "files", "formats", "kept", "limits"},
     {"listener", "lines"},
+    {"control"},
     {"firmware", "evidence"},
     {"twin", "drivers"},
     {"trust"},

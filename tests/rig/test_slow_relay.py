@@ -117,7 +117,7 @@ def whole_journal(order):
 def slow_bench(tmp_path):
     rng = random.Random(1)
     with served_core(tmp_path / "core", time_scale=0.1, powered=False) as core:
-        wires = [Wire("power", core.host, core.control_port)]
+        wires = [Wire("power", core.control)]
         with relay_servers(wires) as (_, modbus, _http), late(modbus, lambda: rng.uniform(0, 0.02)) as port:
             yield Bench(core, port)
 

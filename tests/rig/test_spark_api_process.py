@@ -19,7 +19,7 @@ from rig.trust.server_key import make_server_key, store_server_key
 @contextlib.contextmanager
 def cloud(folder, *words, api="127.0.0.1:0"):
     """A cloud in a process of its own, and what it says when it is ready."""
-    addresses = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--api", api]
+    addresses = ["--listen", "127.0.0.1:0", "--control", "unix:control.sock", "--api", api]
     command = [sys.executable, "-m", "rig", "cloud", "spark", *addresses, "--server-key", "server.pem", *words]
     part = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
     try:
@@ -115,7 +115,7 @@ def test_a_key_is_not_where_the_token_is_kept(tmp_path, lies):
     elif lies == "key":
         store_server_key(path, make_server_key(seed=1))
     before = path.read_bytes() if lies else None
-    addresses = dict.fromkeys(("listen", "control", "api"), "127.0.0.1:0")
+    addresses = {"listen": "127.0.0.1:0", "control": f"unix:{tmp_path}/control.sock", "api": "127.0.0.1:0"}
     with pytest.raises(Misuse, match="the access token has a file of this name"):
         serve_spark_cloud(SparkCloudPlan(server_key=path, core_keys=tmp_path / "keys", **addresses), None)
     assert (path.read_bytes() if path.exists() else None) == before

@@ -28,7 +28,7 @@ from rig.trust.server_key import make_server_key
 @pytest.fixture(scope="module")
 def up():
     rack = Up("--cores", "2", "--time-scale", "0.1", "--online")
-    rack.control = f"127.0.0.1:{rack.ready['cloud']['control']['port']}"
+    rack.control = rack.ready["cloud"]["control"]["address"]
     rack.core_id = rack.ready["boards"]["core-01"]["core_id"]
     client = SparkCloudClient.at(rack.control)
     while len(client.ask("list")["cores"]) < 2:
@@ -75,7 +75,7 @@ WRONG = {
     "a file that is not there": (["flash", "CORE", "nowhere.bin"], 2, "cannot read nowhere.bin"),
     "a Core that is not online": (["describe", "00" * 12], 3, "is not online"),
     "an id that is none": (["call", "nonsense", "f"], 2, "is no Core's id"),
-    "a control port that is none": (["list", "--control", "nowhere"], 2, "is not HOST:PORT"),
+    "a control port that is none": (["list", "--control", "nowhere"], 2, "is not unix:PATH or HOST:PORT"),
     "a cloud that is not there": (["list", "--control", "127.0.0.1:9"], 3, "cannot be reached"),
 }
 
@@ -129,7 +129,7 @@ def test_a_core_whose_last_updates_were_applied_is_deeply_updated_over_the_air(u
 
 
 def test_a_server_alone_makes_its_key_for_nobody_else_to_read(tmp_path):
-    words = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--server-key", tmp_path / "s.pem"]
+    words = ["--listen", "127.0.0.1:0", "--control", f"unix:{tmp_path}/c.sock", "--server-key", tmp_path / "s.pem"]
     command = [sys.executable, "-m", "rig", "cloud", "spark", *map(str, words), "--core-keys", str(tmp_path / "keys")]
     server = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     ready = json.loads(server.stdout.readline())
@@ -147,7 +147,7 @@ def started(*words, cwd):
 
 
 def test_the_guides_steps_bring_a_core_online_and_one_whose_key_is_unknown_is_named_once(tmp_path):
-    addresses = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]
+    addresses = ["--listen", "127.0.0.1:0", "--control", "unix:control.sock"]
     cloud, told = started("cloud", "spark", *addresses, "--server-key", "server.pem", "--json", cwd=tmp_path)
     there = f"127.0.0.1:{told['listen']['port']}"
     words = ["--state", "core", "--cloud", there, "--server-key", "server.pub.pem", "--time-scale", "0.05"]
@@ -155,7 +155,7 @@ def test_the_guides_steps_bring_a_core_online_and_one_whose_key_is_unknown_is_na
     try:
         assert f"Core {core['core_id']} keeps trying, and its key is not known" in cloud.stderr.readline()
         shutil.copy(tmp_path / "core" / f"{core['core_id']}.pub.pem", tmp_path / "core_keys")
-        client = SparkCloudClient.at(f"127.0.0.1:{told['control']['port']}")
+        client = SparkCloudClient.at(told["control"]["address"])
         assert look_for(lambda: client.ask("list")["cores"] or None, seconds=60.0, clock=Clock()), "it came online"
     finally:
         for part in (twin, cloud):
@@ -208,6 +208,6 @@ def test_a_server_that_cannot_be_is_refused_in_one_line(tmp_path, case):
 def test_cores_whose_flash_is_kept_come_online_again(tmp_path):
     for _ in range(2):
         rack = Up("--cores", "1", "--time-scale", "0.1", "--online", "--state", str(tmp_path))
-        client = SparkCloudClient.at(f"127.0.0.1:{rack.ready['cloud']['control']['port']}")
+        client = SparkCloudClient.at(rack.ready["cloud"]["control"]["address"])
         until(lambda client=client: client.ask("list")["cores"], "the Core with the same keys as before")
         rack.end()

@@ -9,9 +9,11 @@ import re
 import signal
 import threading
 import time
+import urllib.error
 import urllib.request
 from itertools import pairwise
 
+import pytest
 from test_watch_state import start
 from tls_servers import talking
 from watch_lab import HOST, TODAY, fresh_lab, issued
@@ -99,9 +101,12 @@ def test_figures_at_the_port_are_as_prometheus_reads_them(lab):
     lab.alerts += '[metrics]\nlisten = "127.0.0.1:0"\n'
     with running(lab) as (child, port):
         events(child, 4)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        url = f"http://127.0.0.1:{port}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             assert_prometheus(answer.read().decode())
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(urllib.request.Request(url, headers={"Host": "page.test"}), timeout=10)
 
 
 LINE = re.compile(r'rig_trust_[a-z_]+(\{([a-z]+="(\\.|[^"\\\n])*",?)*\})? -?[0-9.e+]+')

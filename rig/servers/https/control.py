@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from rig.errors import Misuse
-from rig.files import read_given
+from rig.files import MOST_PEM
 from rig.limits import CLOUD_CONTROL, refuse_more
 from rig.lines import Shared
 from rig.servers.control_port import ControlPort, Request, Told
+from rig.servers.given_files import GivenFiles
 from rig.servers.https import requests
 from rig.servers.https.check_in import device_id
 from rig.servers.https.event_queue import EventQueue
@@ -31,10 +32,19 @@ MOST_QUEUED = 10_000
 
 
 class UpdateServerControl(ControlPort):
-    """Drives `server` for whoever connects; `made` makes identities of the server's own, `clock` tells the time."""
+    """Drives `server` for who may ask; `made` makes identities of the server's own, `clock` tells the time.
 
-    def __init__(self, server: UpdateServer, made: HostIdentities | None = None, clock: TimeServer | None = None):
-        self._served, self._made, self._clock = server, made, clock
+    Requests may name the files `given`.
+    """
+
+    def __init__(
+        self,
+        server: UpdateServer,
+        made: HostIdentities | None = None,
+        clock: TimeServer | None = None,
+        given: GivenFiles | None = None,
+    ):
+        self._served, self._made, self._clock, self._given = server, made, clock, given or GivenFiles()
         #: Events that wait for those who subscribed.
         self._waiting = Shared(CLOUD_CONTROL.in_all)
         #: Names of identities that one client alone was to meet: they end with that.
@@ -72,12 +82,12 @@ class UpdateServerControl(ControlPort):
     # -- identities ----------------------------------------------------------------------------------------------------
 
     async def _swap(self, request: requests.Swap) -> AsyncIterator[Told]:
-        if request.identity is not None and request.chain is None and request.key is None:
+        if (request.identity is None) != request.brings_one:
+            raise Misuse("a swap needs either an identity's name, or a chain and a key")
+        if request.identity is not None:
             identity = self._served.identity(request.identity)
-        elif request.identity is None and request.chain is not None and request.key is not None:
-            identity = await _load(request.chain, request.key)
         else:
-            raise Misuse("a swap needs either an identity's name, or files: chain and key")
+            identity = await asyncio.to_thread(self._brought, request)
         self._served.swap(request.host, identity, request.client)
         yield {"done": True, "identity": _identity(identity)}
 
@@ -97,7 +107,7 @@ class UpdateServerControl(ControlPort):
 
     async def _add_identity(self, request: requests.AddIdentity) -> AsyncIterator[Told]:
         self._served.check_new(request.name)
-        identity = await _load(request.chain, request.key)
+        identity = await asyncio.to_thread(self._brought, request)
         self._served.identities[request.name.lower()] = identity
         yield {"done": True, "identity": _identity(identity)}
 
@@ -165,10 +175,21 @@ class UpdateServerControl(ControlPort):
                 return base64.b64decode(request.content, validate=True)
             except ValueError:
                 raise Misuse("content: not base64") from None
-        file = Path(request.file or "")
+        file = request.file or ""
         if self._made is not None and self._made.holds(file):
             raise Misuse(f"{file} is in the folder with the server's own keys: nothing there is for everybody")
-        return await asyncio.to_thread(read_given, file, MOST_BYTES)
+        return await asyncio.to_thread(self._given.read, file, MOST_BYTES)
+
+    def _brought(self, request: requests.WithIdentity) -> Identity:
+        """The identity that comes with a request. Raises Misuse."""
+        parts = ((request.chain, request.chain_pem), (request.key, request.key_pem))
+        if any((file is None) == (content is None) for file, content in parts):
+            raise Misuse("an identity needs either chain or chain_pem, and either key or key_pem")
+        chain, key = (
+            content.encode() if content is not None else self._given.read(file or "", MOST_PEM)
+            for file, content in parts
+        )
+        return Identity.parse(chain, key)
 
     async def _group(self, request: requests.Group) -> AsyncIterator[Told]:
         if request.name not in self._served.policy.groups:
@@ -227,13 +248,6 @@ class UpdateServerControl(ControlPort):
         finally:
             unsubscribe()
             queue.close()
-
-
-async def _load(chain: str, key: str) -> Identity:
-    """An identity from PEM files. Raises Misuse."""
-    for name in (chain, key):
-        await asyncio.to_thread(read_given, Path(name), MOST_BYTES)  # what is no file would be waited for
-    return Identity.load(Path(chain), Path(key))
 
 
 def _host(host: EndpointHost) -> dict[str, Any]:

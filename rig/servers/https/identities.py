@@ -69,9 +69,9 @@ class HostIdentities:
         """Remove an identity that was issued, with its key."""
         shutil.rmtree(self._folder(name, ISSUED), ignore_errors=True)
 
-    def holds(self, file: Path) -> bool:
+    def holds(self, file: str) -> bool:
         """Whether a file is one of ours: nobody is to be served our keys."""
-        return real(file).is_relative_to(real(self.folder))
+        return real(Path(file)).is_relative_to(real(self.folder))
 
     def _make(self, host: str, folder: Path, recipe: IdentityRecipe, former: Identity | None = None) -> Identity:
         identity = self.pki.issue(host, recipe, former)

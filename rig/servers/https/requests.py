@@ -28,22 +28,32 @@ class Events(Request):
     device: str | None = None
 
 
-class Swap(Request):
-    """To an identity by its name, or from PEM files; for everybody, or for who comes from one address."""
+class WithIdentity(Request):
+    """An identity: its chain and its key, each a file that the server may read, or PEM."""
+
+    chain: str | None = None
+    key: str | None = None
+    chain_pem: str | None = None
+    key_pem: str | None = None
+
+    @property
+    def brings_one(self) -> bool:
+        """Whether anything of an identity comes with it."""
+        return any(part is not None for part in (self.chain, self.key, self.chain_pem, self.key_pem))
+
+
+class Swap(WithIdentity):
+    """To an identity by its name, or to one that comes with it; for everybody, or for who comes from one address."""
 
     host: str
     client: ClientAddress | None = None
     identity: str | None = None
-    chain: str | None = None
-    key: str | None = None
 
 
-class AddIdentity(Request):
-    """An identity from PEM files."""
+class AddIdentity(WithIdentity):
+    """An identity, to be swapped to by its name."""
 
     name: str
-    chain: str
-    key: str
 
 
 class Forget(Request):
@@ -80,7 +90,7 @@ class Tls(Request):
 
 
 class WithFile(Request):
-    """A file that the server can read, or what is in it as base64."""
+    """A file that the server may read, or what is in it as base64."""
 
     file: str | None = None
     content: str | None = None

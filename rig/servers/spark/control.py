@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import Field
 
 from rig.errors import Misuse
+from rig.files import MOST_PEM
 from rig.servers.control_port import ControlPort, Request, Told
+from rig.servers.given_files import GivenFiles
 from rig.servers.spark.batches import Batches
 from rig.servers.spark.cloud import SparkCloud
 from rig.servers.spark.core_keys import checked_core_id
 from rig.servers.spark.disturbances import Disturbance
 from rig.servers.spark.faults import Fault
-from rig.trust.server_key import load_server_key, make_server_key, public_der
+from rig.trust.server_key import make_server_key, parse_server_key, public_der
 
 
 class _OfCore(Request):
@@ -69,9 +71,10 @@ class _Disturbance(Request):
 
 
 class _Key(Request):
-    """Another key from a file, or one that is made now."""
+    """Another key: from a file that the server may read, from PEM, or one that is made now."""
 
     file: str | None = None
+    pem: str | None = None
     core: str | None = None
 
 
@@ -80,10 +83,10 @@ class _AddCore(_OfCore):
 
 
 class CloudControl(ControlPort):
-    """Drives `cloud` for whoever connects."""
+    """Drives `cloud` for who may ask; requests may name the files `given`."""
 
-    def __init__(self, cloud: SparkCloud):
-        self._cloud = cloud
+    def __init__(self, cloud: SparkCloud, given: GivenFiles | None = None):
+        self._cloud, self._given = cloud, given or GivenFiles()
         super().__init__(
             {
                 "list": (Request, self._list),
@@ -182,9 +185,17 @@ class CloudControl(ControlPort):
         yield {"done": True}
 
     async def _swap_key(self, request: _Key) -> AsyncIterator[Told]:
-        key = load_server_key(Path(request.file)) if request.file is not None else make_server_key()
+        key = await asyncio.to_thread(self._key, request)
         self._cloud.swap_key(key, request.core)
         yield {"done": True, "public_key": public_der(key).hex()}
+
+    def _key(self, request: _Key) -> rsa.RSAPrivateKey:
+        """Raises Misuse."""
+        if request.file is not None and request.pem is not None:
+            raise Misuse("expected either a file or a key as PEM")
+        if request.file is not None:
+            return parse_server_key(self._given.read(request.file, MOST_PEM), request.file)
+        return parse_server_key(request.pem.encode(), "pem") if request.pem is not None else make_server_key()
 
     async def _restore_key(self, request: _OfCore) -> AsyncIterator[Told]:
         self._cloud.restore_key(request.core)

@@ -50,6 +50,7 @@ class CoreKeys:
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         fresh = path.with_suffix(".new")
         with writing(path):
+            fresh.unlink(missing_ok=True)  # it may be a link to somewhere else
             fresh.write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
             fresh.replace(path)
 

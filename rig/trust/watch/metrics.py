@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from rig.control.web_pages import WebPages
 from rig.errors import LabFault
 from rig.ports import read_address, taking
 from rig.trust.watch.config import WatchedEndpoint
@@ -74,14 +75,18 @@ class MetricsPort:
         """Listen; returns the port. Raises LabFault when it is taken."""
         from aiohttp import web
 
-        async def answer(_request: web.Request) -> web.Response:
+        host, port = self._address
+        pages = WebPages(host)
+
+        async def answer(request: web.Request) -> web.Response:
+            if reason := pages.refusal(request.headers):
+                return web.Response(status=403, text=reason)
             return web.Response(body=self._text().encode(), headers={"Content-Type": CONTENT_TYPE})
 
         app = web.Application()
         app.router.add_get("/metrics", answer)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        host, port = self._address
         with taking(host, port):
             await web.TCPSite(self._runner, host.strip("[]"), port).start()
         return int(self._runner.addresses[0][1])

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rig.control.door import Door
 from rig.errors import Misuse
-from rig.ports import format_address, taking
+from rig.ports import format_address
 from rig.twin.esp32.board import Esp32
 from rig.twin.esp32.chip import Chip
 from rig.twin.esp32.circuit import ResetCircuit
@@ -70,12 +71,11 @@ class Esp32Process:
         self.controls = Esp32Controls(self.board, self.time, self.press, self._power).server()
 
     async def start(
-        self, *, host: str, serial_port: int, raw_port: int, control_port: int, powered: bool
+        self, *, host: str, serial_port: int, raw_port: int, control: Door, powered: bool
     ) -> dict[str, Any]:
         """Open the ports; returns the ready line. Raises LabFault when a port is taken."""
         raw, rfc2217 = self.serial.hold(host, raw_port, serial_port)
-        with taking(host, control_port):
-            control = await self.controls.start(host, control_port)
+        told = await self.controls.start(control)
         self.serial.show(powered or not self._fed_by_board)
         await self.serial.settled()
         if powered:
@@ -85,7 +85,7 @@ class Esp32Process:
             "ready": True,
             "serial": {"url": f"rfc2217://{format_address(host, rfc2217)}", "host": host, "port": rfc2217},
             "raw": {"url": f"socket://{format_address(host, raw)}", "host": host, "port": raw},
-            "control": {"host": host, "port": control},
+            "control": told,
             "mac": self.board.chip.mac.hex(),
             "address": self.network.address,
             "revision": self.board.chip.revision,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rig.control.door import Door
 from rig.formats import spark_flash as layout
 from rig.formats.usb import Setup
 from rig.ports import taking
@@ -69,15 +70,12 @@ class CoreProcess:
         self.control_port = CoreControls(self.core, self.time).server()
 
     async def start(
-        self, *, host: str, usbip_port: int, control_port: int, console_port: int, powered: bool
+        self, *, host: str, usbip_port: int, console_port: int, control: Door, powered: bool
     ) -> dict[str, Any]:
         """Open the ports; returns the ready line. Raises LabFault when a port is taken."""
+        told = await self.control_port.start(control)
         ports = []
-        for open_port, port in (
-            (self.usbip.start, usbip_port),
-            (self.control_port.start, control_port),
-            (self._hold_console, console_port),
-        ):
+        for open_port, port in ((self.usbip.start, usbip_port), (self._hold_console, console_port)):
             with taking(host, port):
                 ports.append(await open_port(host, port))
         if powered:
@@ -86,8 +84,8 @@ class CoreProcess:
         return {
             "ready": True,
             "usbip": {"host": host, "port": ports[0], "busid": BUSID},
-            "control": {"host": host, "port": ports[1]},
-            "console": {"host": host, "port": ports[2]},
+            "control": told,
+            "console": {"host": host, "port": ports[1]},
             "core_id": self.core.uid.hex(),
             "generation": self.core.generation,
         }

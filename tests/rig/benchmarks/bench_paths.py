@@ -98,8 +98,8 @@ def modbus_port(tmp_path):
     """A relay and the board it feeds, each in a process of its own."""
     twin = [sys.executable, "-m", "rig", "twin", "spark-core", "--state", str(tmp_path), "--time-scale", "0"]
     with subprocess.Popen(twin, stdout=subprocess.PIPE, text=True) as board:
-        port = json.loads(board.stdout.readline())["control"]["port"]
-        relay = [sys.executable, "-m", "rig", "twin", "relay", "--wire", f"power@127.0.0.1:{port}"]
+        control = json.loads(board.stdout.readline())["control"]["address"]
+        relay = [sys.executable, "-m", "rig", "twin", "relay", "--wire", f"power@{control}"]
         with subprocess.Popen(relay, stdout=subprocess.PIPE, text=True) as process:
             yield json.loads(process.stdout.readline())["modbus"]["port"]
             process.terminate()

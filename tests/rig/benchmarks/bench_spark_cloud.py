@@ -60,12 +60,12 @@ class Ours:
     """Our cloud."""
 
     def __init__(self, folder):
-        words = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--server-key", folder / "s.pem"]
+        words = ["--listen", "127.0.0.1:0", "--control", f"unix:{folder}/c.sock", "--server-key", folder / "s.pem"]
         command = [sys.executable, "-m", "rig", "cloud", "spark", *words, "--core-keys", folder / "keys", "--json"]
         self.process, ready = start(command)
         (folder / "pub.der").write_bytes(bytes.fromhex(ready["public_key"]))
         self.port = ready["listen"]["port"]
-        self.client = SparkCloudClient("127.0.0.1", ready["control"]["port"])
+        self.client = SparkCloudClient.at(ready["control"]["address"])
 
     def add(self, core):
         self.client.ask("add-core", core=core["core_id"], pem=core["public_key"])

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rig.errors import DeviceFault, LabFault, Misuse
+from rig.files import read_given
 from rig.formats.spark_messages import UNKNOWN
 from rig.ports import host_of
 from rig.servers.spark.api.refusal import Refused, no_such_device
@@ -21,6 +22,8 @@ from rig.servers.spark.events import Event
 from rig.servers.spark.session import Session
 
 LONGEST_NAME = 64
+#: What is noted of a device is a name and two words.
+MOST_NOTED = 64 << 10
 PATCH_VERSION = "spark/cc3000-patch-version"
 
 
@@ -152,8 +155,8 @@ class Devices:
     def _kept(self, core_id: str) -> dict[str, Any]:
         """What is noted of a Core; nothing where its file cannot be read."""
         try:
-            told = json.loads((self._cloud.core_keys.folder / f"{core_id}.json").read_text())
-        except (OSError, ValueError, RecursionError):
+            told = json.loads(read_given(self._cloud.core_keys.folder / f"{core_id}.json", MOST_NOTED))
+        except (Misuse, ValueError, RecursionError):
             return {}
         return told if isinstance(told, dict) else {}
 

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import re
-import socket
 
 from aiohttp import web
 
+from rig.control.web_pages import WebPages
 from rig.servers.spark.api.fields import Fields
 from rig.servers.spark.api.refusal import Refused
 from rig.servers.spark.api.token import AccessToken
 
 #: Where a client logs in, and where tokens are listed and revoked.
 TOKEN_PATH, TOKENS_PATH = "/oauth/token", "/v1/access_tokens"
-_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:]+)(?::\d+)?")
 _BEARER = re.compile(r"Bearer\s+(\S+)\s*", re.IGNORECASE)
 _BASIC = re.compile(r"Basic\s+(\S+)\s*", re.IGNORECASE)
 
 
 class Guard:
-    """Checks requests with `token`; `loopback_only` says whether the server is reached from this machine alone."""
+    """Checks requests with `token`, and `pages` which of them a web page may have sent."""
 
-    def __init__(self, token: AccessToken):
+    def __init__(self, token: AccessToken, pages: WebPages | None = None):
         self.token = token
-        self.loopback_only = True
+        self.pages = pages or WebPages()
 
     def refuse_pages(self, request: web.Request) -> None:
         """Raises Refused for what a web page may have sent: one of another origin, or one that renamed this machine."""
-        if "Origin" in request.headers:
-            raise Refused(403, "Forbidden", "this API is not for web pages")
-        hosts = request.headers.getall("Host", [])
-        if len(hosts) != 1 or not self.is_own(hosts[0]):
-            raise Refused(403, "Forbidden", "the Host is not this server's: use its address, or localhost")
-
-    def is_own(self, host: str) -> bool:
-        """Whether a Host header means this server and cannot be a name that somebody else gives it.
-
-        An address cannot be; a name can, but for `localhost` and this machine's own.
-        """
-        found = _HOST.fullmatch(host)
-        if found is None:
-            return False
-        name = found[1].strip("[]").lower()
-        try:
-            address = ipaddress.ip_address(name)
-        except ValueError:
-            return name == "localhost" or (not self.loopback_only and name == socket.gethostname().lower())
-        return address.is_loopback or not self.loopback_only
+        if reason := self.pages.refusal(request.headers):
+            raise Refused(403, "Forbidden", reason)
 
     def check(self, request: web.Request, fields: Fields) -> None:
         """Raises Refused for who may not ask this. Who asks for the token shows by a password that it is known."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
 
+from rig.control.web_pages import WebPages
 from rig.errors import RigError
 from rig.limits import SPARK_API, Limits, in_force
 from rig.listener import Listener
-from rig.ports import is_loopback
 from rig.servers.spark.api.connection import ApiConnection
 from rig.servers.spark.api.devices import Devices
 from rig.servers.spark.api.events import Streams
@@ -35,10 +35,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RestApi:
-    """`/v1` of a cloud, for who knows the token."""
+    """`/v1` of a cloud, for who knows the token; `names` are what clients may call this machine."""
 
-    def __init__(self, cloud: SparkCloud, token: AccessToken, limits: Limits = SPARK_API):
-        self.token, self._limits = token, in_force(limits)
+    def __init__(self, cloud: SparkCloud, token: AccessToken, names: Sequence[str] = (), limits: Limits = SPARK_API):
+        self.token, self._names, self._limits = token, names, in_force(limits)
         self.devices = Devices(cloud)
         self.streams = Streams(cloud, self.devices)
         self.updates = Updates(cloud)
@@ -62,12 +62,9 @@ class RestApi:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
-        self._guard.loopback_only = is_loopback(host)
+        self._guard.pages = WebPages(host, self._names)
         await self._runner.setup()
-        server = self._runner.server
-        assert server is not None
-        loop = asyncio.get_running_loop()
-        self._listener = Listener(lambda: ApiConnection(server, loop=loop, **self._how), self._limits, refusal=BUSY)
+        self._listener = Listener(self._connection, self._limits, refusal=BUSY)
         port = await self._listener.start(host, port)
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         return port
@@ -86,6 +83,10 @@ class RestApi:
         await self._runner.cleanup()
 
     # -- connections ---------------------------------------------------------------------------------------------------
+
+    def _connection(self) -> asyncio.BaseProtocol:
+        assert self._runner.server is not None
+        return ApiConnection(self._runner.server, loop=asyncio.get_running_loop(), **self._how)
 
     async def _sweep(self) -> None:
         """Hang up on who is connected and asks nothing, or asks it a byte at a time."""

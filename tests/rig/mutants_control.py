@@ -1,0 +1,112 @@
+"""Planted faults of control ports for test_mutants."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import checks_control
+
+from rig import files
+from rig.control import door, token
+from rig.control.web_pages import WebPages
+from rig.servers.given_files import GivenFiles
+from rig.twin import listening_port, shelly
+
+REAL_BOUND, REAL_MAKE, REAL_REFUSAL = door._bound, token.make_token, WebPages.refusal
+
+
+def _skip_what_is_none(_door, line):
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        told = {}
+    return told if isinstance(told, dict) else {}
+
+
+def _everybodys_socket(path):
+    sock = REAL_BOUND(path)
+    path.chmod(0o666)
+    return sock
+
+
+def _everybodys_token(path):
+    made = REAL_MAKE(path)
+    path.chmod(0o644)
+    return made
+
+
+def _by_place_only(given, name, most):
+    path = Path(name).resolve()
+    given._check_place(path, name)
+    return files.read_given(path, most)
+
+
+class _Without:
+    """Headers of which one is not looked at."""
+
+    def __init__(self, headers, lacking, instead):
+        self._headers, self._lacking, self._instead = headers, lacking, instead
+
+    def getall(self, key, default):
+        return self._instead if key == self._lacking else self._headers.getall(key, default)
+
+
+def _blind_to(header, *instead):
+    return lambda m: m.setattr(
+        WebPages, "refusal", lambda self, headers: REAL_REFUSAL(self, _Without(headers, header, list(instead)))
+    )
+
+
+MUTANTS = {
+    "control: HTTP is taken for a bad line": (
+        lambda m: m.setattr(door, "speaks_http", lambda said: False),
+        checks_control.a_web_page_does_nothing_at_a_control_port,
+    ),
+    "control: bad lines are skipped": (
+        lambda m: m.setattr(door.Door, "admit", _skip_what_is_none),
+        checks_control.a_web_page_does_nothing_at_a_control_port,
+    ),
+    "control: a bad line does not end the connection": (
+        lambda m: m.setattr(door.Door, "admit", _skip_what_is_none),
+        checks_control.what_is_no_object_ends_the_connection,
+    ),
+    "control: any token will do": (
+        lambda m: m.setattr(token.ControlToken, "matches", lambda self, said: isinstance(said, str)),
+        checks_control.without_the_token_nothing_is_done,
+    ),
+    "control: everybody can open the socket": (
+        lambda m: m.setattr(door, "_bound", _everybodys_socket),
+        checks_control.sockets_and_tokens_are_their_owners_alone,
+    ),
+    "control: everybody can read the token": (
+        lambda m: m.setattr(token, "make_token", _everybodys_token),
+        checks_control.sockets_and_tokens_are_their_owners_alone,
+    ),
+    "files: links lead out of given folders": (
+        lambda m: m.setattr(GivenFiles, "_check_place", lambda self, path, name: None),
+        checks_control.only_plain_files_of_given_folders_are_read,
+    ),
+    "files: a second name is read": (
+        lambda m: m.setattr(GivenFiles, "read", _by_place_only),
+        checks_control.only_plain_files_of_given_folders_are_read,
+    ),
+    "files: a pipe is a file": (
+        lambda m: m.setattr(files.stat, "S_ISREG", lambda mode: True),
+        checks_control.only_plain_files_of_given_folders_are_read,
+    ),
+    "relay: pages of any origin switch it": (_blind_to("Origin"), checks_control.no_web_page_switches_a_relay),
+    "relay: any name leads to it": (_blind_to("Host", "localhost"), checks_control.no_web_page_switches_a_relay),
+    "relay: what browsers say is not heard": (
+        _blind_to("Sec-Fetch-Site"),
+        checks_control.no_web_page_switches_a_relay,
+    ),
+    "serial: HTTP is typed": (
+        lambda m: m.setattr(listening_port, "speaks_http", lambda said: False),
+        checks_control.no_web_page_types_at_a_serial_port,
+    ),
+    "relay: nobody is refused": (
+        lambda m: m.setattr(shelly.WebPages, "refusal", lambda self, headers: None),
+        checks_control.no_web_page_switches_a_relay,
+    ),
+}
