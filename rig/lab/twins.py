@@ -137,12 +137,12 @@ class RelayPlan:
     """
 
     wires: Sequence[str]
-    host: str
-    modbus_port: int
-    http_port: int
-    password_file: Path | None
-    token_file: Path | None
-    names: Sequence[str]
+    host: str = "127.0.0.1"
+    modbus_port: int = 0
+    http_port: int = 0
+    password_file: Path | None = None
+    token_file: Path | None = None
+    names: Sequence[str] = ()
 
 
 def serve_relay(plan: RelayPlan) -> None:

@@ -7,6 +7,7 @@ import functools
 import itertools
 import math
 import selectors
+import socket
 import tempfile
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -58,6 +59,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumps = Jumps()
         super().__init__(self._jumps)
+
+    async def getaddrinfo(self, host, port, **how):
+        """At once: on a thread nobody here would wait for it."""
+        return socket.getaddrinfo(host, port, **how)
 
     def time(self) -> float:
         return self._jumps.now

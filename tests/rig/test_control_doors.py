@@ -27,7 +27,7 @@ from rig.drivers.spark_cloud import SparkCloudClient
 from rig.errors import LabFault, Misuse
 from rig.lab.clouds import SparkCloudPlan, serve_spark_cloud
 from rig.lab.https_cloud import HttpsCloudPlan, serve_https_cloud
-from rig.lab.twins import serve_relay
+from rig.lab.twins import RelayPlan, serve_relay
 from rig.twin.control import ControlServer
 from rig.twin.relay import Wire
 
@@ -280,4 +280,4 @@ def test_a_relay_is_started_with_wires_to_sockets_and_to_ports(tmp_path):
     wires = ["power@unix:a/control.sock", "mode@127.0.0.1:4000"]
     assert [str(Wire.parse(text).address) for text in wires] == [f"unix:{Path.cwd()}/a/control.sock", "127.0.0.1:4000"]
     with pytest.raises(Misuse, match="LINE@ADDRESS"):
-        serve_relay(wires=["power@unix:"], host="127.0.0.1", modbus_port=0, http_port=0, token_file=None, names=[])
+        serve_relay(RelayPlan(wires=["power@unix:"]))

@@ -77,7 +77,7 @@ class Leaving(ModelUsb):
 def on_a_bench(device, *, fed, identity=None):
     """A board on its bench; `fed` is what its relay reads back, `identity` what is on its USB after the leave."""
     port = SimpleNamespace(device=lambda: device, identity=lambda: identity)
-    clock = SimpleNamespace(now=lambda: device.core.time, sleep=device.sleep)
+    clock = SimpleNamespace(now=lambda: device.core.time, sleep=device.sleep, slowdown=lambda: 1.0)
     return SparkCore("core-01", relay=SimpleNamespace(get=lambda: fed), mode=None, usb=port, clock=clock)
 
 

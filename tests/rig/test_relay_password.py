@@ -20,9 +20,10 @@ from labgrid.resource import NetworkPowerPort
 from requests.auth import HTTPDigestAuth
 from test_relay import contact, relay_servers
 
+from rig.control.address import TcpAddress
 from rig.drivers.shelly import ShellyPowerDriver
 from rig.errors import LabFault, Misuse
-from rig.lab.twins import serve_relay
+from rig.lab.twins import RelayPlan, serve_relay
 from rig.twin.digest_guard import MOST_NONCES, NONCE_SECONDS, DigestGuard, digest_response, sha256_of
 from rig.twin.relay import Wire
 from rig.twin.shelly import NAME
@@ -34,7 +35,7 @@ CALL = {"id": 1, "method": "Switch.GetStatus", "params": {"id": 0}}
 @pytest.fixture(scope="module")
 def relay():
     """A relay with a password and nobody on its wire; its address, and its Modbus port."""
-    with relay_servers([Wire("power", "127.0.0.1", 1)], PASSWORD) as (_, modbus, http):
+    with relay_servers([Wire("power", TcpAddress("127.0.0.1", 1))], PASSWORD) as (_, modbus, http):
         yield SimpleNamespace(http=http, modbus=modbus, host=http.removeprefix("http://"))
 
 
@@ -152,7 +153,7 @@ def test_a_password_file_that_will_not_do_is_misuse(relay, tmp_path, case):
     with pytest.raises(Misuse, match=reason):
         driver(relay, password_file=str(path))
     with pytest.raises(Misuse, match=reason):
-        serve_relay(wires=[], host="127.0.0.1", modbus_port=0, http_port=0, password_file=path)
+        serve_relay(RelayPlan(wires=[], password_file=path))
 
 
 def test_the_command_serves_a_relay_with_a_password(tmp_path):

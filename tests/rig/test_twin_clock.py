@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+from control_ports import door_in
 from models import CATALOGUE, DEFAULT_UID, MANIFEST, ROLES, shipped_memory
 from spark_virtual import VirtualLoop
 
@@ -265,7 +266,7 @@ def comes_by_itself(path: str, scale: float, folder) -> bool:
         served.radio.on_order = lambda order, what: (served.orders.append(order), carry_out(order, what))
 
         async def play() -> bool:
-            await served.process.start(host="127.0.0.1", control_port=0, powered=True, **served.ports)
+            await served.process.start(host="127.0.0.1", control=door_in(folder), powered=True, **served.ports)
             try:
                 return await seen(await PATHS[path](served))
             finally:
