@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -25,6 +26,7 @@ from rig.lab.chosen import (
     is_engineers_own,
     virtual_rack,
 )
+from rig.lab.holder import RUN_VARIABLE
 
 pytest_plugins = ["rig.lab.fixtures"]
 
@@ -53,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from rig.lab.children import die_with
 
         die_with(told["rig_controller"])
+    if not told:
+        os.environ[RUN_VARIABLE] = uuid4().hex
     config.option.rig_report = told.get("rig_report") or config.option.rig_report
     if config.option.rig_report is None:
         config.option.rig_report = str(Path(tempfile.gettempdir()) / f"rig-report-{os.getpid()}-{time.time_ns()}")

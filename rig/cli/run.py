@@ -88,7 +88,10 @@ class _JsonLines:
 
     def listen(self, event: str, content: Any) -> None:
         """Print an event."""
-        told = asdict(content) if event == "finished" else {self.FIELDS[event]: content}
+        if event == "cannot-run":
+            told = {"tests": sum(lack.tests for lack in content), "boards": [lack.told() for lack in content]}
+        else:
+            told = asdict(content) if event == "finished" else {self.FIELDS[event]: content}
         say_json({"event": event, **told}, to=self._out)
 
     def finish(self, done: Any) -> None:
@@ -144,6 +147,9 @@ class _Progress:
 
         if event == "collected":
             self._bar.update(self._task, total=content)
+        elif event == "cannot-run":
+            show(f"{sum(lack.tests for lack in content)} tests cannot run here:", to=self._console)
+            show(*map(str, content), to=self._console)
         elif event == "ended":
             show(f"The run {content} was killed; its ledger was ended.", to=self._console)
         elif event == "waiting":

@@ -14,7 +14,7 @@ from rig.errors import LabFault, Misuse, RigError, Unreachable
 from rig.lab.coordinator import Coordinator
 from rig.lab.health import HEALTH, OK, QUARANTINE, Health, acquit, all_health, is_quarantined, quarantine
 from rig.lab.hold import Hold
-from rig.lab.holder import is_abandoned
+from rig.lab.holder import holder_of, is_abandoned
 from rig.lab.kinds import AnyBoard
 from rig.lab.reaping import BroughtBack, bring_back
 from rig.lab.reservation import Reservation
@@ -78,7 +78,7 @@ class Boards:
         """A board of `kind` whose place has all `tags`: the quickest that we hold or that is free.
 
         Waits in the coordinator's queue when all are taken. Raises NotHere when no place has these tags, LabFault
-        when all that have them stay taken.
+        when all that have them stay taken by others; what workers of the same run have is waited for without an end.
         """
         fitting = self._fitting(kind, tags)
         found = self._take_free(fitting, 1)
@@ -127,11 +127,19 @@ class Boards:
         waits = self._patience if self._taken(fitting) else min(self._patience, RETURN_SECONDS)
         try:
             found = look_for(look_and_show, seconds=waits, clock=Clock(), every=0.5)
+            while found is None and self._ours_will_be_free(fitting):
+                found = look_for(look_and_show, seconds=waits, clock=Clock(), every=0.5)
         finally:
             tell_waiting("")
         if found is None:
             raise self._none(fitting)
         return found
+
+    def _ours_will_be_free(self, fitting: Mapping[str, Any]) -> bool:
+        """Whether another worker of this run has one of these places: it will give it back, however long it takes."""
+        places = self._coordinator.places()
+        holders = (holder_of(places[name].allowed) for name in fitting if places[name].acquired)
+        return any(holder is not None and holder.is_of_this_run for holder in holders)
 
     def _none(self, fitting: Mapping[str, Any]) -> LabFault:
         """Why there is no board, and what gets one."""
@@ -260,6 +268,12 @@ def free_places(coordinator: str) -> int:
         places = {name: place for name, place in session.places().items() if "board" in place.tags}
         free = [name for name, place in places.items() if not place.acquired or is_abandoned(place.allowed)]
         return sum(session.lacks(name) is None for name in free)
+
+
+def tags_of_places(coordinator: str) -> list[dict[str, str]]:
+    """What every place's board can do. Raises LabFault without a coordinator."""
+    with Coordinator(coordinator) as session:
+        return [dict(place.tags) for place in session.places().values()]
 
 
 def places_with(coordinator: str, kind: str) -> list[str]:

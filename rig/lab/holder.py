@@ -22,6 +22,8 @@ from urllib.parse import quote, unquote
 from rig.errors import Misuse
 
 _MARK = "rig"
+#: What a run is called, in the environment of all its processes.
+RUN_VARIABLE = "RIG_RUN"
 
 
 class Life(Enum):
@@ -36,7 +38,8 @@ class Life(Enum):
 class Holder:
     """A process, by what no other process ever has in common with it: `started` is in the kernel's ticks since `boot`.
 
-    `pids` is the name space in which its number counts: containers have one each.
+    `pids` is the name space in which its number counts: containers have one each. `run` is the run it is part of, empty
+    for none.
     """
 
     host: str
@@ -44,18 +47,19 @@ class Holder:
     pids: str
     pid: str
     started: str
+    run: str = ""
 
     @classmethod
     def this_process(cls) -> Holder:
         """This one."""
-        return cls(*_here(), str(os.getpid()), _started(os.getpid()))
+        return cls(*_here(), str(os.getpid()), _started(os.getpid()), os.environ.get(RUN_VARIABLE, ""))
 
     @classmethod
     def read(cls, mark: str) -> Holder | None:
         """From a mark; None for what is none."""
         kind, _, words = mark.partition("/")
         parts = words.split(":")
-        return cls(*parts) if kind == _MARK and len(parts) == 5 else None
+        return cls(*parts) if kind == _MARK and len(parts) in (5, 6) else None
 
     @property
     def mark(self) -> str:
@@ -73,6 +77,12 @@ class Holder:
         if self.pids != pids or not self.pid.isdigit():
             return Life.ELSEWHERE
         return Life.ALIVE if _started(int(self.pid)) == self.started else Life.DEAD
+
+    @property
+    def is_of_this_run(self) -> bool:
+        """Whether it is another process of the run that this one is part of, and lives."""
+        own = self.this_process()
+        return self != own and bool(own.run) and self.run == own.run and self.life is Life.ALIVE
 
     def __str__(self) -> str:
         return f"process {self.pid} of {self.host}"

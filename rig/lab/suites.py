@@ -24,11 +24,13 @@ from rig.lab.asked import Wanted, boards_asked_for
 from rig.lab.checkout import ROOT, manifest_path, part
 from rig.lab.chosen import ASKED, LOST, RACK
 from rig.lab.environment import rack_environment
+from rig.lab.fit import lacks
 from rig.lab.waiting import WaitingWatch
 
 #: pytest's plugins that no board suite needs; each worker would take a second to load them.
 UNUSED_PLUGINS = ("cacheprovider", "hypothesispytest", "benchmark")
-#: Told as it happens: ("ended", the id of a killed run whose ledger was ended), ("collected", count),
+#: Told as it happens: ("cannot-run", what tests ask for in vain here, rig.lab.fit), ("ended", the id of a killed run
+#: whose ledger was ended), ("collected", count),
 #: ("started", name), ("finished", TestResult); and, on a thread of its own, ("waiting", who has what is waited for;
 #: empty when nothing is any more) and ("told", what was found of the lab).
 Listener = Callable[[str, Any], None]
@@ -151,7 +153,7 @@ def run_suites(
     extra: list[str],
 ) -> Run:
     """Run tests/boards and write the report folder. Raises Misuse for bad options, LabFault without a coordinator."""
-    from rig.lab.acquisition import begin, free_places
+    from rig.lab.acquisition import begin, free_places, tags_of_places
     from rig.lab.coordinator import coordinator_address
 
     began = time.monotonic()
@@ -162,11 +164,13 @@ def run_suites(
     what = _what_to_run(rack, coordinator, manifest, [*(["-k", keyword] if keyword else []), *extra])
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
         signal.signal(number, signal.default_int_handler)
-    asked = _asked_for(keyword, what) if keyword else None
+    asked = _asked_for(keyword, what) if keyword or rack != "virtual" else None
     if asked is not None:
         workers = max(1, min(workers, len(asked)))
     if rack != "virtual":
         coordinator = coordinator_address(coordinator)
+        if in_vain := lacks(asked or (), tags_of_places(coordinator)):
+            listener("cannot-run", in_vain)
         workers = max(1, min(workers, free_places(coordinator)))
     make_folder(folder)
     for ended in end_killed_runs(folder.parent, "rig run"):
@@ -218,14 +222,14 @@ def _what_to_run(rack: str, coordinator: str | None, manifest: Path | None, chos
     ]
 
 
-def _asked_for(keyword: str, what: list[str]) -> list[Wanted] | None:
-    """The boards of the tests that `keyword` chooses. Raises Misuse where it chooses none."""
+def _asked_for(keyword: str | None, what: list[str]) -> list[Wanted] | None:
+    """The boards of the tests that are chosen. Raises Misuse where there is none."""
     try:
         return boards_asked_for(what)
     except Misuse:
         suites = (path.stem.removeprefix("test_") for path in part("tests", "boards").glob("test_*.py"))
         hint = f"suites are {', '.join(sorted(suites))}; some cases run with --long only"
-        raise Misuse(f"no test matches -k {keyword}", hint=hint) from None
+        raise Misuse(f"no test matches -k {keyword}" if keyword else "no test was found", hint=hint) from None
 
 
 def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -7,7 +7,9 @@ import os
 import time
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest import mock
 
+from checks import Ticking
 from checks_esp_rack import board_that_says
 from esp_models import served_board
 from test_twin_clock import comes_by_itself
@@ -16,11 +18,12 @@ from rig import plugin
 from rig.boards import board as any_board
 from rig.boards.spark_core import SparkCore
 from rig.clock import Clock, look_for
-from rig.drivers.console import HANGS_SECONDS, ConsoleRecorder
+from rig.drivers.console import ConsoleRecorder
+from rig.drivers.console_link import HANGS_SECONDS
 from rig.drivers.usb_port import DFU
 from rig.errors import DeviceFault, LabFault, Unreachable
 from rig.lab import acquisition, health, hold, reaping
-from rig.lab.holder import Holder, Life, holder_of
+from rig.lab.holder import RUN_VARIABLE, Holder, Life, holder_of
 
 ME = Holder.this_process()
 #: A process that had our number before us.
@@ -325,3 +328,34 @@ def silence_at_a_port_that_hangs_is_not_the_boards(_folder):
         assert not raises(Unreachable, lambda board=board, look=look: look(board))
         board.console.answers = lambda _seconds: False
         assert raises(Unreachable, lambda board=board, look=look: look(board))
+
+
+# -- boards of the own run ---------------------------------------------------------------------------------------------
+
+OURS = replace(ME, pid="1", run="this run")
+
+
+def waits(folder, holder, *, until):
+    """What comes of waiting for a place that `holder` has, which is free after `until` seconds; patience is 60 s."""
+    coordinator = Coordinator(folder, core_01={"acquired": "host/them", "allowed": [holder.mark]})
+    boards, clock = Boards(coordinator), Ticking()
+    boards._patience = 60.0
+    with (
+        mock.patch.dict(os.environ, {RUN_VARIABLE: "this run"}),
+        mock.patch.object(Holder, "life", Life.ALIVE),
+        mock.patch.object(acquisition, "Clock", lambda: clock),
+    ):
+        return boards._wait(coordinator.places(), lambda: ["core-01"] if clock.at > until else None)
+
+
+def a_board_of_the_own_run_is_waited_for_beyond_all_patience(folder):
+    try:
+        came = waits(folder, OURS, until=1000.0)
+    except LabFault:
+        came = None
+    assert came == ["core-01"], "a worker of the same run has it, and its test is a fault of the lab"
+
+
+def a_board_of_another_run_is_not(folder):
+    for holder in (replace(OURS, run="another"), replace(OURS, run="")):
+        assert raises(LabFault, lambda holder=holder: waits(folder, holder, until=1000.0)), "nobody's patience ends"

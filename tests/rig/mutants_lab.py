@@ -89,6 +89,14 @@ MUTANTS = {
         lambda m: m.setattr(health, "LabFault", ZeroDivisionError),
         of_lab.a_fault_of_the_lab_that_is_over_is_not_its_boards,
     ),
+    "lab: a worker of the same run is a stranger": (
+        lambda m: m.setattr(holder.Holder, "is_of_this_run", False),
+        of_lab.a_board_of_the_own_run_is_waited_for_beyond_all_patience,
+    ),
+    "lab: everybody is of the same run": (
+        lambda m: m.setattr(holder.Holder, "is_of_this_run", True),
+        of_lab.a_board_of_another_run_is_not,
+    ),
     "console: nobody asks whether its server is there": (
         lambda m: m.setattr(console.Rfc2217Link, "hangs", lambda self: False),
         of_lab.a_server_that_hangs_is_seen_to,

@@ -1,0 +1,47 @@
+"""Which tests a rack cannot run, and what its places lack for them: told in one block before a run begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rig.lab.asked import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Boards that tests ask for and no place has: `missing` are the tags that the most fitting place lacks."""
+
+    board: str
+    tags: dict[str, str]
+    missing: tuple[str, ...]
+    tests: int
+
+    def told(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        wanted = " ".join([self.board, *(f"{tag}={value}" for tag, value in self.tags.items())])
+        return f"{self.tests:4}  {wanted} (missing: {', '.join(self.missing)})"
+
+
+def lacks(asked: Iterable[Wanted], places: Iterable[Mapping[str, str]]) -> list[Lack]:
+    """What tests ask for in vain at `places`, given by their tags; those that most tests ask for first."""
+    known = list(places)
+    counts = Counter((kind, tuple(sorted(tags.items()))) for kind, tags in asked)
+    found = []
+    for (kind, wanted), tests in counts.most_common():
+        if missing := _missing({"board": kind, **dict(wanted)}, known):
+            found.append(Lack(kind, dict(wanted), missing, tests))
+    return found
+
+
+def _missing(wanted: Mapping[str, str], places: list[Mapping[str, str]]) -> tuple[str, ...]:
+    """What the most fitting place of the kind lacks; nothing where one has all."""
+    of_kind = [tags for tags in places if tags.get("board") == wanted["board"]]
+    if not of_kind:
+        return (f"board={wanted['board']}",)
+    return min((tuple(f"{t}={v}" for t, v in wanted.items() if tags.get(t) != v) for tags in of_kind), key=len)
