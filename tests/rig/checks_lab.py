@@ -343,7 +343,7 @@ def waits(folder, holder, *, until):
     with (
         mock.patch.dict(os.environ, {RUN_VARIABLE: "this run"}),
         mock.patch.object(Holder, "life", Life.ALIVE),
-        mock.patch.object(acquisition, "Clock", lambda: clock),
+        mock.patch.object(acquisition, "Clock", return_value=clock),
     ):
         return boards._wait(coordinator.places(), lambda: ["core-01"] if clock.at > until else None)
 
