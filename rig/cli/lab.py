@@ -121,7 +121,8 @@ def health(
             faults += [*done.faults, *done.unreachable]
             given_back, powered = ", ".join(done.given_back) or "none", ", ".join(done.powered) or "none"
             print(f"given back: {given_back}; powered: {powered}", file=sys.stderr)
-            print(*(f"rig: {text}" for text in done.unjudged), sep="\n", end="", file=sys.stderr)
+            for text in done.unjudged:
+                print(f"rig: {text}", file=sys.stderr)
         sick = [row.place for row in rows if row.health != "ok" and not row.holder]
         for place in (places or sick) if control_cut else []:
             try:

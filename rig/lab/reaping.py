@@ -11,7 +11,7 @@ from typing import Any
 from rig.boards.board import restart
 from rig.errors import RigError, Unreachable
 from rig.lab.coordinator import Coordinator
-from rig.lab.hold import ACQUIRING, Hold
+from rig.lab.hold import ACQUIRING, Hold, saying_how
 from rig.lab.holder import Holder, Life, Notes, holder_of, one_at_a_time
 from rig.lab.reservation import cancel_abandoned
 
@@ -50,7 +50,7 @@ def bring_back(hold: Hold) -> BroughtBack:
                     _bring_one_back(hold, place, stuck, told, left=left)
                 except RigError as error:
                     lost = told.unreachable if isinstance(error, Unreachable) and not left else told.faults
-                    lost.append(_named(error, coordinator, name))
+                    lost.append(saying_how(error, coordinator, name))
     return told
 
 
@@ -86,11 +86,3 @@ def _bring_one_back(hold: Hold, place: Any, stuck: set[str], told: BroughtBack, 
 def _unjudged(coordinator: Coordinator, name: str, holder: Holder) -> str:
     way = coordinator.client(name, "release -k")
     return f"{name} is held by {holder}, of which nothing is known here; if it is dead: {way}"
-
-
-def _named(error: RigError, coordinator: Coordinator, name: str) -> RigError:
-    """With its place, and what brings it back once the cause is mended."""
-    error.board = error.board or name
-    if "labgrid-client" not in (error.hint or ""):
-        error.hint = f"{error.hint or 'Mend that.'} Then `rig lab health --reap --coordinator {coordinator.address}`"
-    return error
