@@ -5,6 +5,7 @@ One process at a time: two would take away from one another what each has just a
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +38,7 @@ def bring_back(hold: Hold) -> BroughtBack:
     stuck: set[str] = set()
     with one_at_a_time(coordinator.address):
         cancel_abandoned(coordinator)
-        half_acquired = set(Notes(ACQUIRING, coordinator.address).take_of_the_dead())
+        half_acquired = Notes(ACQUIRING, coordinator.address).of_the_dead()
         for name, place in sorted(coordinator.places().items()):
             if "board" not in place.tags or name in hold:
                 continue
@@ -48,13 +49,15 @@ def bring_back(hold: Hold) -> BroughtBack:
             if left or not place.acquired:
                 try:
                     _bring_one_back(hold, place, stuck, told, left=left)
+                    if name in half_acquired:
+                        half_acquired[name].unlink(missing_ok=True)
                 except RigError as error:
                     lost = told.unreachable if isinstance(error, Unreachable) and not left else told.faults
                     lost.append(saying_how(error, coordinator, name))
     return told
 
 
-def _is_left(place: Any, holder: Holder | None, half_acquired: set[str]) -> bool:
+def _is_left(place: Any, holder: Holder | None, half_acquired: Container[str]) -> bool:
     """Whether a dead process has it: by its mark, or because it died before it could set one."""
     if holder is None:
         return bool(place.acquired) and place.name in half_acquired
