@@ -88,9 +88,11 @@ class Rfc2217Link:
     def hangs(self) -> bool:
         """Whether the server has not answered for a while; it is asked now and then."""
         waits = time.monotonic() - self._asked_at
-        if self._can_be_asked and self._port.answers(0) and waits > ASK_SECONDS:
+        if not self._can_be_asked or not self._port.answers(0):
+            return self._can_be_asked and waits > HANGS_SECONDS
+        if waits > ASK_SECONDS:
             self._ask()
-        return self._can_be_asked and not self._port.answers(0) and waits > HANGS_SECONDS
+        return False
 
     def _ask(self) -> None:
         self._asked_at = time.monotonic()

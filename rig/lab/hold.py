@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.boards.board import let_go, restart
-from rig.errors import LabFault, Unreachable
+from rig.errors import LabFault, RigError, Unreachable
 from rig.lab.coordinator import Coordinator
 from rig.lab.holder import Holder, Notes
 from rig.lab.kinds import AnyBoard
@@ -67,13 +67,15 @@ class Hold:
         return self[name]
 
     def give_back(self, name: str) -> None:
-        """Start the board anew, every button let go of, and release its place. Raises LabFault."""
+        """Start the board anew, every button let go of, and release its place. Raises LabFault, saying what does it."""
         board, target = self._boards.pop(name)
         try:
             try:
                 restart(board)
             finally:
                 target.cleanup()
+        except LabFault as error:
+            raise saying_how(error, self.coordinator, name) from None
         finally:
             self.coordinator.release(name)
 
@@ -90,3 +92,11 @@ class Hold:
                 target.cleanup()
         finally:
             self.coordinator.release(name)
+
+
+def saying_how(error: RigError, coordinator: Coordinator, name: str) -> RigError:
+    """The fault of a board that was not brought back, with its place and with what brings it back later."""
+    error.board = error.board or name
+    if "labgrid-client" not in (error.hint or ""):
+        error.hint = f"{error.hint or 'Mend that.'} Then `rig lab health --reap --coordinator {coordinator.address}`"
+    return error

@@ -117,15 +117,16 @@ class Notes:
         finally:
             note.unlink(missing_ok=True)
 
-    def take_of_the_dead(self) -> Iterator[str]:
-        """Names that dead processes left at this coordinator; each is told once."""
+    def of_the_dead(self) -> dict[str, Path]:
+        """Names that dead processes left at this coordinator, and the notes to take away when that is dealt with."""
+        found = {}
         for note in sorted(self._folder.iterdir()):
             with contextlib.suppress(FileNotFoundError):
                 address, _, mark = note.read_text().partition(" ")
                 writer = Holder.read(mark)
                 if address == self._coordinator and (writer is None or writer.life is Life.DEAD):
-                    yield unquote(note.stem)
-                    note.unlink(missing_ok=True)
+                    found[unquote(note.stem)] = note
+        return found
 
 
 def notes_folder() -> Path:

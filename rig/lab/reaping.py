@@ -5,13 +5,14 @@ One process at a time: two would take away from one another what each has just a
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
 from rig.boards.board import restart
 from rig.errors import RigError, Unreachable
 from rig.lab.coordinator import Coordinator
-from rig.lab.hold import ACQUIRING, Hold
+from rig.lab.hold import ACQUIRING, Hold, saying_how
 from rig.lab.holder import Holder, Life, Notes, holder_of, one_at_a_time
 from rig.lab.reservation import cancel_abandoned
 
@@ -37,7 +38,7 @@ def bring_back(hold: Hold) -> BroughtBack:
     stuck: set[str] = set()
     with one_at_a_time(coordinator.address):
         cancel_abandoned(coordinator)
-        half_acquired = set(Notes(ACQUIRING, coordinator.address).take_of_the_dead())
+        half_acquired = Notes(ACQUIRING, coordinator.address).of_the_dead()
         for name, place in sorted(coordinator.places().items()):
             if "board" not in place.tags or name in hold:
                 continue
@@ -48,13 +49,15 @@ def bring_back(hold: Hold) -> BroughtBack:
             if left or not place.acquired:
                 try:
                     _bring_one_back(hold, place, stuck, told, left=left)
+                    if name in half_acquired:
+                        half_acquired[name].unlink(missing_ok=True)
                 except RigError as error:
                     lost = told.unreachable if isinstance(error, Unreachable) and not left else told.faults
-                    lost.append(_named(error, coordinator, name))
+                    lost.append(saying_how(error, coordinator, name))
     return told
 
 
-def _is_left(place: Any, holder: Holder | None, half_acquired: set[str]) -> bool:
+def _is_left(place: Any, holder: Holder | None, half_acquired: Container[str]) -> bool:
     """Whether a dead process has it: by its mark, or because it died before it could set one."""
     if holder is None:
         return bool(place.acquired) and place.name in half_acquired
@@ -86,11 +89,3 @@ def _bring_one_back(hold: Hold, place: Any, stuck: set[str], told: BroughtBack, 
 def _unjudged(coordinator: Coordinator, name: str, holder: Holder) -> str:
     way = coordinator.client(name, "release -k")
     return f"{name} is held by {holder}, of which nothing is known here; if it is dead: {way}"
-
-
-def _named(error: RigError, coordinator: Coordinator, name: str) -> RigError:
-    """With its place, and what brings it back once the cause is mended."""
-    error.board = error.board or name
-    if "labgrid-client" not in (error.hint or ""):
-        error.hint = f"{error.hint or 'Mend that.'} Then `rig lab health --reap --coordinator {coordinator.address}`"
-    return error

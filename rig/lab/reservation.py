@@ -40,6 +40,7 @@ class Reservation:
 
 def cancel_abandoned(coordinator: Coordinator) -> None:
     """Cancel what killed runs of this user queued for at this coordinator."""
-    for token in Notes(_TOPIC, coordinator.address).take_of_the_dead():
+    for token, note in Notes(_TOPIC, coordinator.address).of_the_dead().items():
         with contextlib.suppress(LabFault):  # it has expired by itself
             coordinator.cancel_reservation(token)
+        note.unlink(missing_ok=True)
