@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import Callable
 
@@ -68,9 +69,9 @@ class Listener:
                 sock = socket.create_server((address[0], port), family=family, backlog=BACKLOG)
                 port = sock.getsockname()[1]
                 self.serve(sock)
-        except OSError:
+        except OSError as error:
             self.close()
-            raise
+            raise OSError(error.errno, os.strerror(error.errno or 0)) from error
         return port
 
     def serve(self, sock: socket.socket) -> None:
