@@ -56,13 +56,14 @@ def silent(running):
     """For each port a stranger who says nothing, and where one may stay, a peer who said one word."""
     with contextlib.ExitStack() as stack:
         strangers = {name: stack.enter_context(running.connect(name)) for name in PORTS}
+        strangers["after a handshake"] = tls(stack.enter_context(running.connect("updates over TLS")))
         known = {name: stack.enter_context(running.connect(name)) for name in PORTS if PORTS[name].lasts}
         for name, sock in known.items():
             sock.sendall(PORTS[name].word)
         yield strangers, known, time.monotonic()
 
 
-@pytest.mark.parametrize("name", [name for name, port in PORTS.items() if port.idles])
+@pytest.mark.parametrize("name", [*(name for name, port in PORTS.items() if port.idles), "after a handshake"])
 def test_a_stranger_who_says_nothing_is_hung_up_on(silent, name):
     strangers, _, _ = silent
     until(lambda: is_over(strangers[name]), "the server to hang up", seconds=60)
