@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 from rig.limits import Limits, in_force
 from rig.ports import make_room
@@ -65,7 +66,7 @@ class Listener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen on all addresses that a host is; returns the port. Raises OSError when it is taken."""
-        make_room(self.limits.connections)
+        self.limits = replace(self.limits, connections=make_room(self.limits.connections))
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         trouble = OSError(errno.EADDRNOTAVAIL, "it is no address of this machine")
         for family, _, _, _, address in dict.fromkeys(found):
