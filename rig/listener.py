@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 from rig.limits import Limits, in_force
 from rig.ports import make_room
@@ -15,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: How many are let in before others have their turn, and how many may wait for it.
 AT_ONCE, BACKLOG = 64, 1024
+#: What is said of an address that a name has, and this machine has not: IPv6 often.
+NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 #: After how long it is tried again to let somebody in, where the system could not: those who wait are let in then.
 RETRY_SECONDS = 0.5
 #: How long somebody who was refused may take to read why, and how many may at once.
@@ -61,16 +66,22 @@ class Listener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen on all addresses that a host is; returns the port. Raises OSError when it is taken."""
-        make_room(self.limits.connections)
+        self.limits = replace(self.limits, connections=make_room(self.limits.connections))
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
+        trouble = OSError(errno.EADDRNOTAVAIL, "it is no address of this machine")
+        for family, _, _, _, address in dict.fromkeys(found):
+            try:
                 sock = socket.create_server((address[0], port), family=family, backlog=BACKLOG)
-                port = sock.getsockname()[1]
-                self.serve(sock)
-        except OSError:
-            self.close()
-            raise
+            except OSError as error:
+                trouble = OSError(error.errno, os.strerror(error.errno or 0))
+                if error.errno in NOT_HERE:
+                    continue
+                self.close()
+                raise trouble from error
+            port = sock.getsockname()[1]
+            self.serve(sock)
+        if not self._listening:
+            raise trouble
         return port
 
     def serve(self, sock: socket.socket) -> None:

@@ -76,3 +76,16 @@ def test_whoever_leaves_at_once_counts_no_more():
             dial(address).close()
         until(lambda: not checks.hangs_up(stack.enter_context(dial(address)), 0.3), "one to be let in who stays")
         assert listener.count == 1
+
+
+def test_a_name_is_listened_on_at_all_its_addresses_and_another_machines_is_told():
+    loop = LoopThread()
+    listener = loop.call(lambda: Listener(asyncio.Protocol, MODBUS))
+    port = loop.run(listener.start("localhost", 0))
+    dial(("127.0.0.1", port)).close()
+    with pytest.raises(OSError, match="Address already in use"):
+        loop.run(loop.call(lambda: Listener(asyncio.Protocol, MODBUS)).start("127.0.0.1", port))
+    with pytest.raises(OSError, match="Cannot assign requested address"):
+        loop.run(loop.call(lambda: Listener(asyncio.Protocol, MODBUS)).start("192.0.2.1", 0))
+    loop.call(listener.close)
+    loop.close()
