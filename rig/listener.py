@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 from rig.limits import Limits, in_force
 from rig.ports import make_room
@@ -16,9 +18,9 @@ log = logging.getLogger(__name__)
 
 #: How many are let in before others have their turn, and how many may wait for it.
 AT_ONCE, BACKLOG = 64, 1024
-#: What `accept` says when this process, or the machine, has no room for one more.
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-#: After how long it is tried again: those who wait are let in then.
+#: What is said of an address that a name has, and this machine has not: IPv6 often.
+NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+#: After how long it is tried again to let somebody in, where the system could not: those who wait are let in then.
 RETRY_SECONDS = 0.5
 #: How long somebody who was refused may take to read why, and how many may at once.
 READING_SECONDS, MOST_READING = 0.5, 32
@@ -40,7 +42,7 @@ class _Counted(socket.socket):
 
 
 class Listener:
-    """Listens on one address; `make` makes the protocol of each peer that is let in.
+    """Listens for one server; `make` makes the protocol of each peer that is let in.
 
     One too many is sent `refusal`, if anything, and hung up on; `refused` is told where it came from.
     """
@@ -64,16 +66,22 @@ class Listener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen on all addresses that a host is; returns the port. Raises OSError when it is taken."""
-        make_room(self.limits.connections)
+        self.limits = replace(self.limits, connections=make_room(self.limits.connections))
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
+        trouble = OSError(errno.EADDRNOTAVAIL, "it is no address of this machine")
+        for family, _, _, _, address in dict.fromkeys(found):
+            try:
                 sock = socket.create_server((address[0], port), family=family, backlog=BACKLOG)
-                port = sock.getsockname()[1]
-                self.serve(sock)
-        except OSError:
-            self.close()
-            raise
+            except OSError as error:
+                trouble = OSError(error.errno, os.strerror(error.errno or 0))
+                if error.errno in NOT_HERE:
+                    continue
+                self.close()
+                raise trouble from error
+            port = sock.getsockname()[1]
+            self.serve(sock)
+        if not self._listening:
+            raise trouble
         return port
 
     def serve(self, sock: socket.socket) -> None:
@@ -105,9 +113,7 @@ class Listener:
                 peer, address = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as error:
-                if error.errno not in NO_ROOM:
-                    raise
+            except OSError as error:  # no file is left, or the network of who waits is gone
                 log.warning("nobody is let in for %.1f s: %s", RETRY_SECONDS, error.strerror)
                 self._pause(sock)
                 self._timers[sock] = self._loop.call_later(RETRY_SECONDS, self._resume, sock)
@@ -132,9 +138,10 @@ class Listener:
         counted.on_close = self._open.discard
         self._open.add(counted)
         if counted.family != socket.AF_UNIX:
-            counted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in KEEPALIVE:
-                counted.setsockopt(socket.IPPROTO_TCP, option, value)
+            with contextlib.suppress(OSError):  # it has left already
+                counted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in KEEPALIVE:
+                    counted.setsockopt(socket.IPPROTO_TCP, option, value)
         task = self._loop.create_task(self._enter(counted))
         self._entering.add(task)
         task.add_done_callback(self._entering.discard)

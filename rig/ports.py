@@ -16,6 +16,8 @@ from rig.errors import LabFault, Misuse
 #: Below the ports the kernel lends to outgoing connections: one of those could be lent to somebody between our look
 #: and the server's bind.
 SERVER_PORTS = (20_500, 32_000)
+#: Servers of one process: of boards, of people, of commands, and what else it has open.
+SERVERS = 4
 _ADDRESS = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]\s]+)):([0-9]{1,5})")
 #: What to try where a port cannot be listened on.
 HINTS = {
@@ -108,8 +110,13 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def make_room(connections: int) -> None:
-    """Let this process have so many more files open, as far as it may."""
+def make_room(connections: int) -> int:
+    """Let this process have files open for so many connections; returns for how many there is room.
+
+    A server is one of a few of its process, and none may take what the others need: each has a quarter.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = soft + connections
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    wanted = max(soft, SERVERS * connections)
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(connections, max(soft // SERVERS, 1))

@@ -15,6 +15,7 @@ class TimeServer(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.ahead: dict[str, float] = {}
         self._transport: asyncio.DatagramTransport | None = None
+        self._is_full = False
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError when it is taken."""
@@ -33,8 +34,16 @@ class TimeServer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Somebody asks."""
         answer = reply(data, time.time() + self.ahead.get(addr[0], 0.0))
-        if answer is not None and self._transport is not None:
+        if answer is not None and self._transport is not None and not self._is_full:
             self._transport.sendto(answer, addr)
+
+    def pause_writing(self) -> None:
+        """The system takes no more answers for now: who is not answered asks again."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """It takes them again."""
+        self._is_full = False
 
     def error_received(self, _error: Exception) -> None:
         """Somebody who asked is gone."""

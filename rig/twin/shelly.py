@@ -54,6 +54,7 @@ class ShellyServer:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            auto_decompress=False,  # a little may become a lot
             keepalive_timeout=self._limits.idle,
             lingering_time=1.0,
             max_line_size=LONGEST_FIELD,

@@ -103,8 +103,8 @@ def one_connection_too_many_is_refused(tmp_path):
             assert sock.recv(20)
 
 
-def whoever_waited_for_a_file_is_let_in(tmp_path):
-    """`accept` fails for want of files a few times: it is tried again, and not at once."""
+def whoever_waited_for_a_file_is_let_in(tmp_path, number=errno.EMFILE):
+    """`accept` fails, for want of files for example, a few times: it is tried again."""
 
     class Poor(socket.socket):
         refusals = 3
@@ -112,7 +112,7 @@ def whoever_waited_for_a_file_is_let_in(tmp_path):
         def accept(self):
             if self.refusals:
                 self.refusals -= 1
-                raise OSError(errno.EMFILE, "Too many open files")
+                raise OSError(number, "so it is")
             return super().accept()
 
     loop = LoopThread()

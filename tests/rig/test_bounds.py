@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import json
 import resource
+import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -56,13 +60,14 @@ def silent(running):
     """For each port a stranger who says nothing, and where one may stay, a peer who said one word."""
     with contextlib.ExitStack() as stack:
         strangers = {name: stack.enter_context(running.connect(name)) for name in PORTS}
+        strangers["after a handshake"] = tls(stack.enter_context(running.connect("updates over TLS")))
         known = {name: stack.enter_context(running.connect(name)) for name in PORTS if PORTS[name].lasts}
         for name, sock in known.items():
             sock.sendall(PORTS[name].word)
         yield strangers, known, time.monotonic()
 
 
-@pytest.mark.parametrize("name", [name for name, port in PORTS.items() if port.idles])
+@pytest.mark.parametrize("name", [*(name for name, port in PORTS.items() if port.idles), "after a handshake"])
 def test_a_stranger_who_says_nothing_is_hung_up_on(silent, name):
     strangers, _, _ = silent
     until(lambda: is_over(strangers[name]), "the server to hang up", seconds=60)
@@ -274,3 +279,48 @@ def test_no_body_ends_the_api(running, case):
     with running.connect("Spark API") as sock:
         sock.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         assert b"HTTP/1.1 4" in _first_words(sock)
+
+
+def _chunked(running, name, path, encoding, chunks):
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\n%sTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with running.connect(name) as sock:
+        _send_all_it_takes(sock, head % (path, encoding) + chunks, 1)
+        sock.settimeout(10)
+        return _first_words(sock)
+
+
+BOMB = gzip.compress(bytes(8 * MIB))
+BODIES = {
+    "a bomb": (b"Content-Encoding: gzip\r\n", b"%x\r\n%s\r\n0\r\n\r\n" % (len(BOMB), BOMB), (400, 413, 415)),
+    "a chunk of no size": (b"", b"zz\r\n{}\r\n0\r\n\r\n", (400,)),
+    "a chunk below zero": (b"", b"-1\r\n{}\r\n0\r\n\r\n", (400,)),
+    "more than a call has": (b"", (b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 40, (400, 413)),
+}
+
+
+@pytest.mark.parametrize("name", ["Shelly", "Spark API"])
+@pytest.mark.parametrize("case", BODIES)
+def test_a_body_in_chunks_is_refused_and_not_unpacked(running, name, case):
+    encoding, chunks, allowed = BODIES[case]
+    path = b"/rpc" if name == "Shelly" else b"/oauth/token"
+    with grown(running.process(name)) as megabytes:
+        said = _chunked(running, name, path, encoding, chunks)
+        assert megabytes() < 6
+    assert int(said.split()[1]) in allowed
+    assert running.lets_in(name)
+
+
+def test_a_process_with_few_files_has_some_for_each_of_its_servers(running, tmp_path):
+    """Idle strangers fill one port of a server; its control port answers all the same."""
+    words = ["cloud", "https", "--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--control", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "rig", *words, "--state", str(tmp_path), "--json"]
+    few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **few) as poor, contextlib.ExitStack() as stack:
+        stack.callback(poor.kill)
+        told = json.loads(poor.stdout.readline())
+        address = {name: ("127.0.0.1", told[name]["port"]) for name in ("plain", "control")}
+        idle = [stack.enter_context(socket.create_connection(address["plain"], timeout=10)) for _ in range(120)]
+        until(lambda: sum(is_over(sock) for sock in idle) >= 120 - 25, "those too many to be refused")
+        with socket.create_connection(address["control"], timeout=10) as sock:
+            sock.sendall(b'{"do": "list"}\n')
+            assert "hosts" in json.loads(sock.makefile("rb").readline())

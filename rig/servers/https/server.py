@@ -55,6 +55,7 @@ class UpdateServer:
             access_log=None,
             logger=quiet,
             handler_cancellation=True,
+            auto_decompress=False,
             keepalive_timeout=self._limits.idle,
             lingering_time=1.0,
             max_line_size=LONGEST_FIELD,
