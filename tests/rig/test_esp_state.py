@@ -83,9 +83,9 @@ def test_options_that_contradict_the_efuses_are_refused_by_both_names(tmp_path, 
 
 #: A file of the folder, and what is in its place.
 BAD_FILES = {
-    "flash that is a folder": ("flash.bin", None, "Is a directory"),
+    "flash that is a folder": ("flash.bin", None, "it is no file"),
     "flash that is short": ("flash.bin", b"\xff" * 100, "flash contents are 100 bytes"),
-    "eFuses that are a folder": ("efuses.bin", None, "Is a directory"),
+    "eFuses that are a folder": ("efuses.bin", None, "it is no file"),
     "eFuses that are short": ("efuses.bin", bytes(10), f"{KEPT_SIZE} bytes, not 10"),
 }
 

@@ -168,7 +168,7 @@ def test_where_a_cloud_with_colons_in_its_address_listens_is_printed_as_it_is_as
     addresses = ["--listen", "[::1]:0", "--control", "[::1]:0", "--api", "[::1]:0"]
     command = [sys.executable, "-m", "rig", "cloud", "spark", *addresses]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as cloud:
-        said = "".join(cloud.stdout.readline() for _ in range(5))
+        said = "".join(cloud.stdout.readline() for _ in range(6))
         assert re.search(r"listens on \[::1\]:\d+\n", said), said
         assert SparkCloudClient.at(re.search(r"--control (\S+)", said)[1]).ask("list")["cores"] == []
         with pytest.raises(urllib.error.HTTPError, match="HTTP Error 400"):  # it asks for the access token
