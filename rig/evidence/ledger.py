@@ -27,7 +27,8 @@ class Ledger:
         self.path = path
         make_folder(path.parent)
         with writing(path):
-            self._file = path.open("ab", buffering=0)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+        self._file = os.fdopen(handle, "ab", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             segment = Segment(path).read()
