@@ -38,7 +38,7 @@ def _release(kind: type[Release], text: str) -> str:
     try:
         kind.parse(text)
     except Misuse as error:
-        raise ValueError(f"{error.message}: {error.hint}") from error
+        raise ValueError(str(error)) from error
     return text
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
-from rig.files import MOST_IMAGE, is_there, make_folder, read_given, writing
+from rig.files import MOST_IMAGE, is_there, make_folder, read_given, write_given
 from rig.firmware.identify import ERASED, MIXED, Catalogue, Identity
 from rig.firmware.manifest import Image, Manifest
 from rig.formats import spark_flash as layout
@@ -157,8 +157,7 @@ def boot_core(
     if out is not None:
         make_folder(out)
         for name, nor in (("internal.bin", memory.internal), ("external.bin", memory.external)):
-            with writing(out / name):
-                (out / name).write_bytes(nor.dump())
+            write_given(out / name, nor.dump())
     return told
 
 

@@ -66,7 +66,7 @@ class WatchedEndpoint(_Table):
         try:
             return (sni_name(host) or host).lower()
         except Misuse as error:
-            raise ValueError(error.message) from None
+            raise ValueError(str(error)) from None
 
     @field_validator("addresses")
     @classmethod
