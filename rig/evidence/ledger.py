@@ -28,7 +28,7 @@ class Ledger:
         make_folder(path.parent)
         with writing(path):
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
-        self._file = os.fdopen(handle, "ab", buffering=0)
+            self._file = os.fdopen(handle, "ab", buffering=0)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             segment = Segment(path).read()
