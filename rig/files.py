@@ -33,6 +33,7 @@ _WRITE_HINTS = {
     errno.EISDIR: "it is a folder: name a file",
     errno.EACCES: "whoever runs this may not write there",
     errno.EROFS: "name a place that can be written",
+    errno.ENXIO: "nobody reads that pipe: name a file",
 }
 _ROOM = "make room, or name a place on another disk"
 #: Faults of the disk and not of the name.
@@ -114,6 +115,15 @@ def make_folder(path: Path) -> Path:
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def write_given(path: Path, content: bytes) -> None:
+    """Put a content into a file, a device or a pipe somebody reads; nobody is waited for. Raises Misuse, LabFault."""
+    with writing(path):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from rig.errors import LabFault, Misuse
 
@@ -38,6 +39,16 @@ def read_address(text: str, what: str, example: str, *, lowest: int = 1) -> tupl
     if not is_host(host):
         raise Misuse(f"{what} {text}: {host} can be no host", hint=f"for example {example}")
     return host, int(found[3])
+
+
+def checked_url(text: str) -> str:
+    """A URL of HTTP whose host and port can be ones. Raises ValueError, for models of documents."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not is_host(parts.hostname or ""):
+        raise ValueError(f"{text!r} is no URL, such as https://ota.example.com/app.bin")
+    if parts.port == 0:  # others that are none raise ValueError themselves
+        raise ValueError(f"{text!r} has no port")
+    return text
 
 
 def is_host(text: str) -> bool:

@@ -58,7 +58,7 @@ def build(
     as_json: JSON = False,
 ) -> None:
     """Write images as files, for example to flash them with other tools."""
-    from rig.files import make_folder, writing
+    from rig.files import make_folder, write_given
     from rig.firmware.manifest import Manifest
     from rig.lab.checkout import manifest_path
 
@@ -67,8 +67,7 @@ def build(
     make_folder(folder)
     files = [str(folder / f"{image.name}.bin") for image in images]
     for image, file in zip(images, files, strict=True):
-        with writing(Path(file)):
-            Path(file).write_bytes(image.data)
+        write_given(Path(file), image.data)
     tell(as_json, {"files": files}, *files)
 
 

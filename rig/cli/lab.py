@@ -52,7 +52,7 @@ def bring_up(
     Everything written is read back. A board that fails is named, goes into quarantine, and the others go on.
     """
     from rig.boards.bring_up import recipe_from
-    from rig.files import make_folder, writing
+    from rig.files import make_folder, write_given
     from rig.firmware.manifest import Manifest
     from rig.lab.acquisition import places_with
     from rig.lab.bring_up import bring_up_places
@@ -74,9 +74,7 @@ def bring_up(
     for result in bring_up_places(lab, sorted(set(chosen)), recipe, path, at_once):
         results.append(result)
         if result.board is not None and keys is not None:
-            file = keys / f"{result.board.serial}.pub.pem"
-            with writing(file):
-                file.write_text(result.board.public_key)
+            write_given(keys / f"{result.board.serial}.pub.pem", result.board.public_key.encode())
         if as_json:
             say_json(asdict(result))
         else:

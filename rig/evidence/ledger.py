@@ -27,10 +27,14 @@ class Ledger:
         self.path = path
         make_folder(path.parent)
         with writing(path):
-            self._file = path.open("ab", buffering=0)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+            self._file = os.fdopen(handle, "ab", buffering=0)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             segment = Segment(path).read()
+            with writing(path):
+                self._size = os.fstat(handle).st_size - segment.torn
+                os.ftruncate(handle, self._size)
         except BlockingIOError:
             self._file.close()
             raise Misuse(f"another process writes the ledger {path}", hint="wait for it, or name another") from None
@@ -38,8 +42,6 @@ class Ledger:
             self._file.close()
             raise
         self.head, self.lines = segment.head, segment.lines
-        self._size = os.fstat(self._file.fileno()).st_size - segment.torn
-        os.ftruncate(self._file.fileno(), self._size)
 
     def append(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """Write one line and see it on the disk before returning; returns the line.

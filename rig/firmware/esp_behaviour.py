@@ -15,6 +15,7 @@ from rig.firmware.esp_releases import STANDARD_IDF, CoreName, IdfName
 from rig.formats.esp_idf import ArduinoCore, Idf
 from rig.formats.esp_idf_client import ANSWERS_DIGEST, INVALIDATES_AT_BEGIN, PARTIAL, RESUMPTION
 from rig.formats.mbedtls_build import MbedTls, build_of
+from rig.ports import checked_url
 
 #: The name that stands for the public roots; every other pin is NAME.pem in the folder a twin is given.
 BUNDLE = "bundle"
@@ -54,7 +55,7 @@ class EspBehaviour(BaseModel):
     #: Release of the Deploy the Fleet library: it brings its own pins, and from 2.0 on its own addresses.
     fleet_release: FleetRelease | None = None
     #: Its host is ASCII, as ESP-IDF's parser of URLs takes it: xn--… for others.
-    url: str | None = Field(default=None, pattern=r"^https?://[!-.0-~]+(/\S*)?$")
+    url: Annotated[str, Field(pattern=r"^https?://[!-.0-~]+(/\S*)?$"), AfterValidator(checked_url)] | None = None
     #: Product id of Deploy the Fleet, where the library makes the address.
     product: str | None = Field(default=None, pattern=r"^[\w.-]+$")
     #: Certificates trusted, by name; with `bundle` among them the others were added to the bundle.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import LabFault, Misuse
-from rig.files import is_there, read_given, read_text, writing
+from rig.files import is_there, make_folder, read_given, read_text, write_given, writing
 from rig.firmware import core_image
 from rig.firmware.esp_refusal import no_application
 from rig.firmware.file_kinds import kind_of
@@ -70,10 +70,10 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     before = read_text(listing) if is_there(listing) else "# Made by `rig firmware add`.\n"
     fields = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in entry.items())
     fresh = listing.with_suffix(".new")
-    with writing(file):
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(data)
-        fresh.write_text(f"{before}\n[[image]]\n{fields}", encoding="utf-8")
+    make_folder(file.parent)
+    write_given(file, data)
+    write_given(fresh, f"{before}\n[[image]]\n{fields}".encode())
+    with writing(listing):
         fresh.replace(listing)
     return file
 

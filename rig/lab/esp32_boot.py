@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
-from rig.files import MOST_IMAGE, read_given, writing
+from rig.files import MOST_IMAGE, read_given, write_given
 from rig.formats.esp_boot import boot_once
 from rig.formats.esp_boot_config import GENUINE
 from rig.formats.esp_header import HEADER_SIZE
@@ -54,8 +54,7 @@ def boot_flash(
         build = replace(build, chip=replace(build.chip, revision=revision))
     result = boot_once(contents, build)
     if out is not None:
-        with writing(out):
-            out.write_bytes(contents)
+        write_given(out, bytes(contents))
     return {
         "booted": result.booted,
         "end": result.end,

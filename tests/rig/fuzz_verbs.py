@@ -33,7 +33,7 @@ from unittest.mock import patch
 
 import typer.main
 from hostile_files import Files
-from hostile_words import Verb, verbs, words
+from hostile_words import SLOW, Verb, verbs, words
 
 from rig.cli import main as entry
 
@@ -247,13 +247,13 @@ def main() -> int:
     asked = parser.parse_args()
     chosen = [verb for verb in verbs() if asked.verb in str(verb)]
     counts, spent, statuses, faults = Counter[str](), Counter[str](), Counter[object](), Counter[str]()
-    until = time.monotonic() + asked.seconds
+    until, shares = time.monotonic() + asked.seconds, [0.1 if str(verb) in SLOW else 1 for verb in chosen]
     with workshop() as files, servers() as known, safe_world():
         for number in range(asked.inputs):
             if time.monotonic() > until:
                 break
             rng = random.Random(f"{asked.seed}/{number}")
-            verb = rng.choice(chosen)
+            (verb,) = rng.choices(chosen, shares)
             began = time.monotonic()
             ended = run(words(rng, verb, files, places_of(verb, known)))
             spent[str(verb)] += time.monotonic() - began

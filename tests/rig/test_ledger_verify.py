@@ -98,6 +98,14 @@ def test_a_segment_is_compared_with_the_manifest_beside_it(report):
     assert verify(report / "ledger" / "gw1.jsonl")[0] == 0
 
 
+@pytest.mark.parametrize("name", ["/dev/null", "pipe", "folder"])
+def test_what_is_no_file_takes_no_ledger_and_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Misuse, match="cannot"):
+        Ledger(tmp_path / name)
+
+
 NO_LEDGER = {
     "nothing of this name": lambda folder: folder / "nothing",
     "an empty folder": lambda folder: (folder / "empty").mkdir() or folder / "empty",

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from rig.errors import LabFault, Misuse
-from rig.ports import format_address, free_port, host_of, is_free, read_address, taking
+from rig.ports import checked_url, format_address, free_port, host_of, is_free, read_address, taking
 
 ADDRESSES = {
     "127.0.0.1:80": ("127.0.0.1", 80),
@@ -75,3 +75,21 @@ def test_what_no_name_service_takes_is_no_host(host):
 def test_a_free_port_of_an_address_that_is_not_ours_is_a_lab_fault_and_not_looked_for_for_ever():
     with pytest.raises(LabFault, match=r"cannot listen on 192\.0\.2\.1"):
         free_port("192.0.2.1")
+
+
+NO_URLS = (
+    "https://",
+    "https://[b]x[/b]/",
+    "https://[::1/",
+    "https://h:99999/",
+    "https://h:0/",
+    "https://a..b/",
+    "ftp://h/",
+)
+
+
+@pytest.mark.parametrize("text", NO_URLS)
+def test_a_url_has_a_host_and_a_port_that_can_be_ones(text):
+    assert checked_url("https://h:8443/a?b=c") == "https://h:8443/a?b=c"
+    with pytest.raises(ValueError, match=r"."):
+        checked_url(text)

@@ -42,7 +42,11 @@ def _usual() -> list[Path]:
 
 
 def _entries(path: Path) -> Iterator[paramiko.hostkeys.HostKeyEntry]:
-    text = read_given(path, MOST_TEXT).decode(errors="replace")
+    try:
+        text = read_given(path, MOST_TEXT).decode(errors="replace")
+    except Misuse as error:
+        told = error.message.replace("cannot read", "cannot read known hosts", 1)
+        raise Misuse(told, hint="--known-hosts FILE") from error
     lines = [line.split("#")[0].split() for line in text.splitlines()]
     revoked = {fields[3] for fields in lines if len(fields) > 3 and fields[0] == "@revoked"}
     for fields in lines:

@@ -75,7 +75,7 @@ class NginxPlan(BaseModel):
         try:
             SshAddress.parse(text)
         except Misuse as error:
-            raise ValueError(error.message) from error
+            raise ValueError(str(error)) from error
         return text
 
     @field_validator("addresses")
@@ -85,7 +85,7 @@ class NginxPlan(BaseModel):
             for text in texts:
                 _address(text)
         except Misuse as error:
-            raise ValueError(error.message) from error
+            raise ValueError(str(error)) from error
         return texts
 
     @model_validator(mode="after")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rig.errors import Misuse
-from rig.files import writing
+from rig.files import write_given
 from rig.trust.timeline.course import Course, Span, State
 from rig.trust.timeline.dark_dates import DarkDates
 from rig.trust.timeline.timeline import FirmwareTimeline
@@ -58,8 +59,9 @@ def draw_timeline(found: DarkDates, path: Path) -> None:
             row += len(one.servers)
         _legend(figure)
         kind = path.suffix.lower().removeprefix(".")
-        with writing(path):
-            figure.savefig(path, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)
+    write_given(path, drawn.getvalue())
 
 
 def _draw_axes(axes: Axes, found: DarkDates, rows: int) -> None:

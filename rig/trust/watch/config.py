@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rig.errors import Misuse
 from rig.files import real
 from rig.firmware.document import read_document
-from rig.ports import format_address, is_port, read_address
+from rig.ports import checked_url, format_address, is_port, read_address
 from rig.trust.look.dialling import is_ip, sni_name
 from rig.trust.soundness import Defect
 from rig.trust.timeline.lifetimes import Renewal
@@ -66,7 +66,7 @@ class WatchedEndpoint(_Table):
         try:
             return (sni_name(host) or host).lower()
         except Misuse as error:
-            raise ValueError(error.message) from None
+            raise ValueError(str(error)) from None
 
     @field_validator("addresses")
     @classmethod
@@ -100,7 +100,7 @@ class Webhook(_Table):
     """Each alert is POSTed as JSON. What is secret comes from the environment: its URL, and values of headers."""
 
     name: ChannelName = "webhook"
-    url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(checked_url)] | None = None
     url_from: Variable | None = None
     #: Header → environment variable.
     headers_from: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], Variable] = {}
@@ -119,8 +119,10 @@ class Webhook(_Table):
             if not environment.get(variable):
                 raise Misuse(f"webhook {self.name} needs the environment variable {variable}", hint="it is not set")
         url = self.url or environment[self.url_from or ""]
-        if not url.startswith(("http://", "https://")):
-            raise Misuse(f"{self.url_from} holds no URL", hint="https://…")
+        try:
+            checked_url(url)
+        except ValueError:
+            raise Misuse(f"{self.url_from} holds no URL", hint="https://…") from None
         return url, {header: environment[variable] for header, variable in self.headers_from.items()}
 
 
