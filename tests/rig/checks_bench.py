@@ -12,6 +12,7 @@ import test_copy_landing
 import test_cut_table
 from misread_key import misread_key
 from models import ROLES, ModelUsb, core_in_memory, into_dfu, settle
+from waiting import HANGS
 
 from rig.boards import bring_up, core_keys
 from rig.boards.spark_core import SparkCore
@@ -188,7 +189,7 @@ def one_process_tidies_up_at_a_time(_folder):
     with holder.one_at_a_time("test:1"):
         threading.Thread(target=second, daemon=True).start()
         assert not inside.wait(0.3)
-    assert over.wait(10)
+    assert over.wait(HANGS)
 
 
 class Rack:

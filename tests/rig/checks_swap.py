@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from esp_app_board import NEW
 from https_lab import DEVICE, HOST, https_lab
 from tls_clients import python_from
-from waiting import until
+from waiting import HANGS, until
 from world_stage import WorldStage, behaviour_of, scenarios
 
 from rig.boards import servers
@@ -173,7 +173,7 @@ class SlowToMake:
 
     def issue(self, host, *_how):
         self.asked.set()
-        self.let.wait(10)
+        self.let.wait(HANGS)
         return self.issuer.issue(host)
 
 
@@ -182,7 +182,7 @@ def whoever_has_an_identity_made_holds_nobody_up(folder):
         making = lab.control._made = SlowToMake(lab)
         asking = threading.Thread(target=lab.client.issue, args=(HOST, "slow", {}, None))
         asking.start()
-        making.asked.wait(10)
+        making.asked.wait(HANGS)
         threading.Timer(1, making.let.set).start()  # a server that waits for it serves nobody before
         python_from(lab, "127.0.0.9", lab.ca)
         held_up = making.let.is_set()

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from control_ports import door_in
 from loop_thread import LoopThread
+from waiting import HANGS
 
 from rig.formats import slip
 from rig.formats.esp_loader import LONGEST_PACKET, Op, Reply, Request, block
@@ -292,5 +293,5 @@ def esptool(
     command = [sys.executable, "-m", "esptool", "--port", url, "--chip", "esp32", "--before", before]
     command += ["--after", after, "--connect-attempts", str(attempts)]
     command += [] if stub else ["--no-stub"]
-    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=HANGS, check=False)
     return f"{done.stdout}{done.stderr}\nstatus {done.returncode}"

@@ -19,6 +19,7 @@ from control_ports import door_in
 from installed import installed
 from loop_thread import LoopThread
 from tls_dial import tls_dial
+from waiting import HANGS
 
 from rig.drivers.https_cloud import HttpsCloudClient
 from rig.servers.given_files import GivenFiles
@@ -90,7 +91,7 @@ class HttpsLab(LoopThread):
             *words,
             *address,
         ]
-        done = subprocess.run(command, capture_output=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, timeout=HANGS)
         first, *rest = head.read_text("latin-1").splitlines() or [""]
         found = re.match(r"HTTP/(\S+) (\d+)", first)
         headers = {line.partition(":")[0].lower(): line.partition(":")[2].strip() for line in rest if ":" in line}

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from waiting import HANGS
+
 T = TypeVar("T")
 #: How long anything may take there; more is a test that hangs.
 PATIENCE_SECONDS = 30
@@ -36,5 +38,5 @@ class LoopThread:
         """Let what was closed a moment ago end, and stop."""
         self.run(asyncio.sleep(0.01))
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
+        self._thread.join(HANGS)
         self.loop.close()

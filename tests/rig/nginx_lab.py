@@ -18,7 +18,7 @@ import paramiko
 import pytest
 from installed import installed, whole_path
 from tls_dial import tls_dial, tls_leaf
-from waiting import until
+from waiting import HANGS, until
 
 from rig.ports import free_port
 from rig.trust.authority import Authority, make_root
@@ -75,7 +75,7 @@ class NginxLab:
 
     def command(self, what: str) -> None:
         words = {"start": [], "stop": ["-s", "stop"], "reload": ["-s", "reload"]}[what]
-        done = subprocess.run([*self.called, *words], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([*self.called, *words], capture_output=True, text=True, timeout=HANGS)
         assert done.returncode == 0, done.stderr
 
     def live(self, host: str = HOST) -> tuple[Path, Path]:
@@ -166,7 +166,7 @@ SetEnv HOME={folder}
 
     def stop_sshd(self) -> None:
         self._sshd.terminate()
-        self._sshd.wait(10)
+        self._sshd.wait(HANGS)
         self._log.close()
 
     # -- what tests do -------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spark_lab import CORE_ID, SparkLab
+from waiting import HANGS
 
 from rig.servers.spark.api.server import RestApi
 from rig.servers.spark.api.token import AccessToken
@@ -54,7 +55,7 @@ class RestLab(SparkLab):
         if isinstance(form, dict):
             body = urllib.parse.urlencode(form)
             said.setdefault("Content-Type", "application/x-www-form-urlencoded")
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=30)) as connection:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=HANGS)) as connection:
             connection.request(method, path, body, said)
             answer = connection.getresponse()
             return Answer(answer.status, answer.read(), answer.headers)

@@ -10,6 +10,7 @@ import sys
 import pytest
 from control_ports import ask
 from models import CATALOGUE, core_in_memory, into_dfu, shipped_memory
+from waiting import HANGS
 
 from rig.clock import Clock, wait_for
 from rig.errors import LabFault
@@ -72,7 +73,7 @@ def start(tmp_path):
 
 
 def check_told(process, log) -> None:
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=HANGS)
     assert (process.returncode, said) == (3, f"rig: {TOLD} (hint: the traceback is in {log})\n")
     assert "Traceback (most recent call last)" in log.read_text()
 
@@ -154,7 +155,7 @@ def test_a_usb_request_that_breaks_the_device_is_told_too(monkeypatch):
 @pytest.mark.parametrize("kind", RUNS)
 def test_what_breaks_beside_a_program_ends_a_twin_too(start, kind):
     process = start(kind, "import asyncio; asyncio.get_running_loop().call_later(0.3, lambda: 1 / 0); yield Timer(60)")
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=HANGS)
     assert process.returncode == 3
     assert "Traceback (most recent call last)" in said
     assert said.endswith("rig: the rig itself broke: ZeroDivisionError: division by zero (hint: --debug shows where)\n")

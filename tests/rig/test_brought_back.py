@@ -15,6 +15,7 @@ import pytest
 from models import ROLES
 from test_deaths import health, in_flight, rig_run
 from test_rack import SCRIPTS, Up, gone
+from waiting import HANGS
 
 from rig.drivers.relay import Contact
 from rig.errors import LabFault
@@ -53,7 +54,7 @@ def killed_holder(up: Up, *places: str, body: str) -> None:
 
 def reap(up: Up, *words: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "rig", "lab", "health", "--reap", *words, "--coordinator", up.coordinator]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
     return done.returncode, done.stderr
 
 
@@ -142,7 +143,7 @@ def test_a_part_that_hangs_is_a_lab_fault_and_no_board_goes_into_quarantine_for_
     events = iter(lambda: json.loads(run.stdout.readline()), None)
     told = next(event for event in events if event["event"] == "finished")
     hung.resume()
-    run.communicate(timeout=120)
+    run.communicate(timeout=HANGS)
     assert (run.returncode, told["result"]) == (3, "lab fault")
     assert health(up, "--reap") == {"core-01": "ok", "core-02": "ok", "esp32-01": "ok"}
 
@@ -178,7 +179,7 @@ def without_exporter(up):
 
 def test_a_place_whose_exporter_is_gone_is_passed_over_and_named_once(tmp_path, up, without_exporter):
     run = rig_run(up, tmp_path / "r", "-n", "2", "-k", "text or crashes_at_once")
-    events = [json.loads(line) for line in run.communicate(timeout=120)[0].splitlines()]
+    events = [json.loads(line) for line in run.communicate(timeout=HANGS)[0].splitlines()]
     assert (run.returncode, events[-1]["verdict"]) == (0, "passed")
     named = [event["text"] for event in events if event["event"] == "told"]
     assert len(named) == 1
@@ -197,7 +198,7 @@ def test_what_is_taken_is_told_with_the_command_that_takes_it_away(up):
     with Boards(up.coordinator, PLACES, reaps=False) as boards, pytest.raises(LabFault) as told:
         boards.take("core-01")
     _, command, _ = str(told.value).split("`")
-    subprocess.run([SCRIPTS / shlex.split(command)[0], *shlex.split(command)[1:]], check=True, timeout=30)
+    subprocess.run([SCRIPTS / shlex.split(command)[0], *shlex.split(command)[1:]], check=True, timeout=HANGS)
     assert "core-01" not in up.client("who")
 
 
@@ -206,7 +207,7 @@ def test_a_run_that_is_told_to_end_does_so_with_its_workers_and_gives_back_what_
     in_flight(tmp_path / "r", 2)
     family = psutil.Process(run.pid).children(recursive=True)
     run.terminate()
-    told, _ = run.communicate(timeout=60)
+    told, _ = run.communicate(timeout=HANGS)
     assert (run.returncode, json.loads(told.splitlines()[-1])["verdict"]) == (3, "interrupted")
     assert gone(family)
     assert "core-0" not in up.client("who")

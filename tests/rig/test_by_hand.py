@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from models import ROLES
+from waiting import HANGS
 
 from rig.errors import LabFault, Misuse
 from rig.formats.dfu_suffix import ANY, DfuSuffix, add_suffix, split_suffix
@@ -42,7 +43,7 @@ def test_the_command_writes_leaves_and_tells_what_it_did(blank, tmp_path):
     file = tmp_path / "new.bin"
     file.write_bytes(NEW.data)
     words = ["write", str(file), "--leave", "--json", "--usbip", f"{blank.host}:{blank.usbip_port}"]
-    done = subprocess.run([sys.executable, "-m", "rig", "dfu", *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-m", "rig", "dfu", *words], capture_output=True, text=True, timeout=HANGS)
     told = json.loads(done.stdout)
     assert (done.returncode, told["written"], told["sha256"], told["left"]) == (0, len(NEW), NEW.sha256, True)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from waiting import HANGS
 
 from rig.boards.cloud_events import heard
 from rig.drivers.spark_cloud import SparkCloudClient
@@ -38,7 +39,7 @@ def listen_until_it_dies(process, client):
     with heard(client, print, board="core-01"):
         process.kill()
         (listener,) = (thread for thread in threading.enumerate() if thread.name == "events of core-01")
-        listener.join(10)
+        listener.join(HANGS)
 
 
 def test_events_that_were_lost_are_a_fault_that_names_the_board(cloud):

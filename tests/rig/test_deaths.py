@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from test_rack import Up, gone
+from waiting import HANGS
 
 from rig.clock import Clock, wait_for
 from rig.evidence.ledger import unfinished
@@ -60,7 +61,7 @@ def test_an_exporter_that_dies_is_started_again_and_a_run_that_holds_its_boards_
     run = rig_run(rack, tmp_path / "r", "-n", "1", "-k", "programming")
     in_flight(tmp_path / "r", 1)
     rack.children()["exporter"].kill()
-    run.communicate(timeout=120)
+    run.communicate(timeout=HANGS)
     assert run.returncode == 0
     assert "exporter died" in rack.end()[1]
 
@@ -78,7 +79,7 @@ def test_a_part_that_dies_in_mid_run_is_a_lab_fault_in_one_line(tmp_path, racks,
     run = rig_run(rack, tmp_path / "r", "-n", "1", "-k", "programming")
     in_flight(tmp_path / "r", 1)
     rack.children()[part_of_rack].kill()
-    events = [json.loads(line) for line in run.communicate(timeout=120)[0].splitlines()]
+    events = [json.loads(line) for line in run.communicate(timeout=HANGS)[0].splitlines()]
     faults = [event["message"] for event in events if event.get("result") == "lab fault"]
     assert (run.returncode, events[-1]["verdict"]) == (3, "lab fault")
     assert len(faults) in (1, 2), events
@@ -103,7 +104,7 @@ def test_a_killed_run_loses_at_most_the_cuts_in_flight_and_leaves_no_board_off_f
     assert lines(tmp_path / "r") == written, "a worker went on"
     assert all(len(unfinished(segment)) <= 1 for segment in (tmp_path / "r" / "ledger").glob("*.jsonl"))
     again = rig_run(rack, tmp_path / "next", "-k", "crashes", "-n", "1")
-    told, _ = again.communicate(timeout=60)
+    told, _ = again.communicate(timeout=HANGS)
     assert again.returncode == 0, told
     for place in rack.ready["places"]:
         rack.client("-p", place, "acquire")
@@ -124,7 +125,7 @@ def test_whatever_is_killed_whenever_one_command_brings_every_board_back(tmp_pat
     victim = rng.choice(["run", "exporter", "coordinator", "relay", "core-01", "core-02"])
     family = psutil.Process(run.pid).children(recursive=True)
     (psutil.Process(run.pid) if victim == "run" else rack.children()[victim]).kill()
-    run.communicate(timeout=120)
+    run.communicate(timeout=HANGS)
     assert gone(family)
     for segment in (tmp_path / "r" / "ledger").glob("*.jsonl"):
         assert len(unfinished(segment)) <= (1 if victim in ("run", "relay", "core-01", "core-02") else 0), victim
@@ -140,5 +141,5 @@ def test_whatever_is_killed_whenever_one_command_brings_every_board_back(tmp_pat
 
 def health(rack: Up, *words: str) -> dict[str, str]:
     command = [sys.executable, "-m", "rig", "lab", "health", "--json", *words, "--coordinator", rack.coordinator]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
     return {row["place"]: row["health"] for row in map(json.loads, done.stdout.splitlines())}

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from models import MANIFEST, core_in_memory, shipped_memory
+from waiting import HANGS
 
 from rig.campaign.deep_update import OVER_THE_AIR, OVER_USB, choose_path
 from rig.errors import Misuse
@@ -111,7 +112,7 @@ def test_the_way_is_chosen_by_what_the_ledger_says_of_the_board(case):
 def test_without_consent_instructions_are_shown_and_nothing_is_sent(tmp_path):
     command = [sys.executable, "-m", "rig", "deep-update", "core-01", "--ledger", str(tmp_path / "ledger.jsonl")]
     env = {**os.environ, "LG_COORDINATOR": "127.0.0.1:9"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env=env)
     assert done.returncode == 2, "misuse, though no coordinator answers: nobody was asked"
     assert "keep the board powered until its LED blinks blue" in done.stderr
     assert done.stderr.strip().endswith(

@@ -13,6 +13,7 @@ import pytest
 from checks_esp_images import APP, IMAGE, reader, update
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import HANGS
 
 from rig.errors import Misuse
 from rig.firmware.esp_images import VARIANTS, App, build_app, build_variant
@@ -25,7 +26,7 @@ from rig.formats.esp_signature import SignatureBlock, read_blocks
 def tool(name: str, *words: object) -> subprocess.CompletedProcess[str]:
     """The stock tool of that name, as people run it."""
     path = shutil.which(name, path=str(Path(sys.executable).parent)) or pytest.skip(f"{name} is not installed")
-    return subprocess.run([path, *map(str, words)], capture_output=True, text=True, timeout=60)
+    return subprocess.run([path, *map(str, words)], capture_output=True, text=True, timeout=HANGS)
 
 
 # -- images

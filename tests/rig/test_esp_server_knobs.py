@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from esp_app_board import NEW, arduino, built
 from test_esp_update_server import A, Lab, checking, run
+from waiting import HANGS
 
 from rig.firmware.esp_behaviour import EspBehaviour
 from rig.servers.https.faults import Fault
@@ -147,7 +148,7 @@ async def foreign(script: Path, folder: Path, *mode: str) -> AsyncIterator[int]:
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANGS):
             assert b"ready" in await process.stdout.readline()
         yield port
     finally:

@@ -9,6 +9,7 @@ import checks_esp_state as assert_that
 import pytest
 from checks_esp_state import MAC, patched, process_kind, second_stage
 from installed import installed
+from waiting import HANGS
 
 from rig.errors import Misuse
 from rig.firmware.esp_second_stages import SecondStages
@@ -116,7 +117,7 @@ BAD_OPTIONS = {
 @pytest.mark.parametrize("case", BAD_OPTIONS)
 def test_an_option_that_cannot_be_is_refused_in_a_line_that_names_it(tmp_path, case):
     words = [installed("rig"), "twin", "esp32", "--state", str(tmp_path / "state"), *BAD_OPTIONS[case]]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=HANGS, check=False)
     assert (done.returncode, done.stdout, len(done.stderr.strip().splitlines())) == (2, "", 1)
     assert BAD_OPTIONS[case][0] in done.stderr
 
@@ -133,7 +134,7 @@ def test_esptool_itself_writes_what_is_known(tmp_path):
     (tmp_path / "stage.bin").write_bytes(second_stage().data)
     words = [installed("esptool"), "--chip", "esp32", "merge-bin", "--flash-freq", "80m", "--flash-size", "8MB"]
     words += ["--output", "merged.bin", "0x1000", "stage.bin"]
-    subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=60, check=True)
+    subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=HANGS, check=True)
     area = (tmp_path / "merged.bin").read_bytes()[0x1000:]
     assert area != second_stage().data
     assert SecondStages([second_stage()]).find(area) is second_stage()

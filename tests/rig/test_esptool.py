@@ -11,6 +11,7 @@ import esptool as stock
 import pytest
 from esp_models import ServedBoard, esptool, served_board
 from serial import serial_for_url
+from waiting import HANGS
 
 from rig.formats import slip
 from rig.formats.esp_loader import SYNC_DATA, Op, Request, checksum
@@ -275,7 +276,7 @@ def test_ends_of_different_rates_do_not_understand_each_other(shared):
 def espefuse(served: ServedBoard, *arguments: str) -> str:
     command = [sys.executable, "-m", "espefuse", "--chip", "esp32", "--port", served.plain_url, "--before", "no-reset"]
     done = subprocess.run(
-        [*command, "--do-not-confirm", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--do-not-confirm", *arguments], capture_output=True, text=True, timeout=HANGS, check=False
     )
     return f"{done.stdout}{done.stderr}\nstatus {done.returncode}"
 

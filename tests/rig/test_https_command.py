@@ -12,7 +12,7 @@ import pytest
 from https_lab import DEVICE, HOST, IMAGE, publishing_lab
 from test_rack import gone
 from typer.testing import CliRunner
-from waiting import until
+from waiting import HANGS, until
 
 from rig.errors import Misuse
 from rig.lab.https_cloud import HttpsCloudPlan, serve_https_cloud
@@ -138,6 +138,6 @@ def test_a_rack_that_is_told_to_end_while_it_starts_never_becomes_ready(number):
         until(up.children, "it to begin")
         family = up.children(recursive=True)
         running.send_signal(number)
-        assert running.communicate(timeout=60) == ("", "")
+        assert running.communicate(timeout=HANGS) == ("", "")
     assert running.returncode == 0
     assert gone(family)

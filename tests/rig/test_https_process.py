@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from https_lab import HOST, IMAGE
 from installed import installed
+from waiting import HANGS
 
 from rig.drivers.https_cloud import HttpsCloudClient
 from rig.errors import LabFault, Misuse
@@ -42,7 +43,7 @@ def download(told, *words):
     port = told["listen"]["port"]
     address = ["--resolve", f"{HOST}:{port}:127.0.0.1", f"https://{HOST}:{port}/fw.bin"]
     return subprocess.run(
-        [installed("curl"), "-sS", "--cacert", told["ca"], *words, *address], capture_output=True, timeout=30
+        [installed("curl"), "-sS", "--cacert", told["ca"], *words, *address], capture_output=True, timeout=HANGS
     )
 
 
@@ -56,7 +57,7 @@ def test_the_command_serves_and_ends_on_sigterm_in_the_middle_of_a_download(proc
         under_way.start()
         next(event for event in events if event["event"] == "progress")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(HANGS) == 0
     under_way.join()
     assert process.stderr.read() == ""
 
@@ -70,7 +71,7 @@ def test_where_a_server_with_colons_in_its_address_listens_is_printed_as_it_is_a
         client = HttpsCloudClient.at(re.search(r"--control (\S+)", said)[1])
         with client.events() as events:
             done = subprocess.run(
-                [installed("curl"), "-sS", "-g", f"http://{plain}/x"], capture_output=True, timeout=30
+                [installed("curl"), "-sS", "-g", f"http://{plain}/x"], capture_output=True, timeout=HANGS
             )
             request = next(event for event in events if event["event"] == "request")
         assert (done.returncode, request["peer"][:6], request["headers"]["host"]) == (0, "[::1]:", plain)
@@ -116,7 +117,7 @@ def test_the_commands_of_the_guide_work_as_they_are_printed(process, tmp_path):
     env = {**os.environ, "RIG_HTTPS_CONTROL": process.told["control"]["address"]}
     for words in asked:
         command = [sys.executable, "-m", "rig", "cloud", "https", *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env=env, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), words
         assert "nobody is in" not in done.stdout, "a release for a group that the guide has not named"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from waiting import HANGS
 
 from rig.formats.json_object import LONGEST_NUMBER, MOST_DEPTH, MOST_STRUCTURE, NotAnObject, read_object
 
@@ -92,6 +93,6 @@ def test_a_fuzzer_guided_by_coverage_finds_nothing_but_refusals(tmp_path):
     words.write_text("".join(f'"{word}"\n' for word in [*WORDS, '\\"']))
     options = ["-runs=40000", "-seed=1", "-max_len=400", f"-dict={words}", f"-artifact_prefix={tmp_path}/"]
     command = [sys.executable, str(script), *options, str(corpus)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "DONE" in done.stderr

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from models import MANIFEST
 from test_rack import Up
+from waiting import HANGS
 
 from rig.cli.lab import _print_table
 from rig.errors import DeviceFault, LabFault, Misuse
@@ -38,7 +39,7 @@ def up():
 
 def rig_lab(up, *words) -> tuple[int, list[dict]]:
     command = [sys.executable, "-m", "rig", "lab", *map(str, words), "--coordinator", up.coordinator, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -88,7 +89,7 @@ def test_an_image_that_crashes_is_not_brought_up(up):
 
 def test_a_mistake_of_the_caller_touches_no_board(up):
     command = [sys.executable, "-m", "rig", "lab", "bring-up", "core-01", "--release", "core-text"]
-    done = subprocess.run([*command, "--coordinator", up.coordinator], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "--coordinator", up.coordinator], capture_output=True, text=True, timeout=HANGS)
     assert (done.returncode, "nothing a Core could run" in done.stderr) == (2, True)
     assert rig_lab(up, "health", "core-01")[1][0]["health"] == "ok"
 
@@ -133,7 +134,7 @@ def test_two_runs_that_begin_at_once_reap_once(up):
     holder.kill()
     holder.wait()
     runs = [subprocess.Popen([*command, "go"], stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    said = [run.communicate(timeout=60)[1] for run in runs]
+    said = [run.communicate(timeout=HANGS)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0, 0], said
     assert "core-0" not in up.client("who")
 
@@ -198,7 +199,7 @@ def test_a_rack_file_is_looked_at_before_any_board_is(tmp_path, case, verb):
     if content is not None:
         (tmp_path / "rack").write_bytes(content)
     command = [sys.executable, "-m", "rig", "lab", *verb.split(), "--rack", str(tmp_path / "rack")]
-    done = subprocess.run([*command, "--coordinator", "127.0.0.1:9"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "--coordinator", "127.0.0.1:9"], capture_output=True, text=True, timeout=HANGS)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
     assert reason in done.stderr
 
@@ -212,7 +213,7 @@ def test_a_board_that_failed_is_no_serial_number(capsys):
 
 def test_a_place_that_does_not_exist_has_no_health(up):
     command = [sys.executable, "-m", "rig", "lab", "health", "core-77", "--coordinator", up.coordinator]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
     assert (done.returncode, done.stderr.strip()) == (2, "rig: no place with a board is called core-77")
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from models import ROLES, core_in_memory, settle
+from waiting import HANGS
 
 from rig.boards.online import Online, UpdateUnderWay
 from rig.boards.spark_core import SparkCore
@@ -78,7 +79,7 @@ class FakeCloud:
 
 def silence(over):
     """Events that do not come, until nobody listens any more."""
-    over.wait(30)
+    over.wait(HANGS)
     yield from ()
 
 
@@ -96,7 +97,7 @@ def test_a_trial_that_lost_its_supply_begins_no_update_behind_our_back():
     cloud.cores.append({"core": "00" * 12, "since": 5.0})
     for thread in threading.enumerate():
         if isinstance(thread, UpdateUnderWay):
-            thread.join(10)
+            thread.join(HANGS)
     assert cloud.updates == 0
 
 

@@ -11,6 +11,7 @@ import sys
 import pytest
 from probe_lab import ECDSA, EXPIRED, MIDDLE, ROOT, RSA, codes, look
 from tls_servers import HOST, LOOPBACK, endpoint
+from waiting import HANGS
 
 from rig.errors import Misuse
 from rig.trust.identity import pem
@@ -70,7 +71,7 @@ def command(identity, folder, *words):
         async with endpoint(identity) as port:
             where = ("--address", f"{LOOPBACK}:{port}", "--roots", str(folder / "root.pem"))
             given = (sys.executable, "-m", "rig", "trust", "probe", HOST, *where, *words)
-            return await asyncio.to_thread(subprocess.run, given, capture_output=True, text=True, timeout=60)
+            return await asyncio.to_thread(subprocess.run, given, capture_output=True, text=True, timeout=HANGS)
 
     return asyncio.run(act())
 

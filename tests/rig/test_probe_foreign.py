@@ -15,6 +15,7 @@ from installed import installed
 from leaking_responder import LeakingResponder, drops, leaks
 from probe_lab import ECDSA, RSA, plan
 from tls_servers import HOST, LOOPBACK, endpoint
+from waiting import HANGS
 
 from rig.trust.probe import chain_view
 from rig.trust.probe.probe import Target, probe
@@ -30,7 +31,7 @@ def sslyze() -> str:
 async def run(*command) -> bytes:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
-    return (await asyncio.wait_for(process.communicate(), 100))[0]
+    return (await asyncio.wait_for(process.communicate(), HANGS))[0]
 
 
 async def scan(port, *words) -> dict:

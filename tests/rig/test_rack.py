@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import HANGS
 
 from rig.clock import Clock, wait_for
 from rig.errors import LabFault, Misuse
@@ -43,13 +44,13 @@ class Up:
     def client(self, *words: str) -> str:
         env = {**os.environ, "LG_COORDINATOR": self.coordinator}
         command = [str(SCRIPTS / "labgrid-client"), *words]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=HANGS)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=20)
+        _, said = self.process.communicate(timeout=HANGS)
         return self.process.returncode, said
 
 
@@ -177,7 +178,7 @@ def test_a_file_that_is_no_environment_is_named(up, tmp_path):
 def test_what_prints_much_is_not_stopped_by_it(tmp_path):
     children = Children(tmp_path)
     talker = children.start("talker", [sys.executable, "-c", "print('x' * 10_000_000)"])
-    assert talker.process.wait(20) == 0
+    assert talker.process.wait(HANGS) == 0
     children.stop()
 
 
@@ -185,7 +186,7 @@ def test_starting_a_child_runs_nothing_in_a_forked_copy_of_us(tmp_path):
     forks = []
     os.register_at_fork(before=lambda: forks.append("fork"))
     children = Children(tmp_path)
-    assert children.start("true", [sys.executable, "-c", "pass"]).process.wait(20) == 0
+    assert children.start("true", [sys.executable, "-c", "pass"]).process.wait(HANGS) == 0
     children.stop()
     assert not forks, "gRPC's threads are in the parent: a child that runs Python before exec may crash"
 
@@ -195,7 +196,7 @@ def test_a_place_acquired_by_hand_is_used_as_it_is_and_left_acquired(up):
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--lg-env", str(part("places", "virtual.yaml"))]
     env = {**os.environ, "LG_COORDINATOR": up.coordinator, "LG_PLACE": "core-02"}
     command = [sys.executable, *words, str(part("tests", "boards", "test_dfu.py")), "-k", "text"]
-    done = subprocess.run(command, env=env, cwd=part("tests"), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=env, cwd=part("tests"), capture_output=True, text=True, timeout=HANGS)
     assert "1 passed" in done.stdout, done.stdout
     assert "core-02" in up.client("who")
 
@@ -238,14 +239,14 @@ def test_a_fresh_state_folder_is_filled_and_kept(tmp_path):
 
 def rig_up(state) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rig", "up", "--cores", "1", "--state", str(state)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
 
 
 def test_a_file_is_no_state_folder_and_a_folder_is_one_racks(tmp_path):
     (tmp_path / "file").write_text("")
     done = rig_up(tmp_path / "file")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "--state: cannot use the state folder" in done.stderr
+    assert f"--state: cannot write {tmp_path / 'file'}: File exists" in done.stderr
     with contextlib.closing(FolderLock(tmp_path)):
         done = rig_up(tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr

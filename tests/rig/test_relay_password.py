@@ -19,6 +19,7 @@ from labgrid.driver import NetworkPowerDriver
 from labgrid.resource import NetworkPowerPort
 from requests.auth import HTTPDigestAuth
 from test_relay import contact, relay_servers
+from waiting import HANGS
 
 from rig.control.address import TcpAddress
 from rig.drivers.shelly import ShellyPowerDriver
@@ -71,7 +72,7 @@ def test_a_session_that_counts_on_is_not_asked_again(relay):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_knows_the_way(relay):
     words = ["curl", "-s", "--digest", "-u", f"admin:{PASSWORD}", "-d", json.dumps(CALL), f"{relay.http}/rpc"]
-    said = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True).stdout
+    said = subprocess.run(words, capture_output=True, text=True, timeout=HANGS, check=True).stdout
     assert json.loads(said)["result"]["id"] == 0
 
 
@@ -163,7 +164,7 @@ def test_the_command_serves_a_relay_with_a_password(tmp_path):
         known = requests.post(url, json=CALL, auth=HTTPDigestAuth("admin", PASSWORD), timeout=5)
         assert (known.status_code, requests.post(url, json=CALL, timeout=5).status_code) == (200, 401)
         served.send_signal(signal.SIGTERM)
-        assert served.wait(20) == 0
+        assert served.wait(HANGS) == 0
 
 
 # -- the guard by itself -----------------------------------------------------------------------------------------------

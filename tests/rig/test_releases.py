@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from waiting import HANGS
 
 from rig.errors import LabFault, Misuse
 from rig.firmware.manifest import Manifest
@@ -120,7 +121,7 @@ def test_what_an_esp32_would_start_is_added(manifest):
 def test_every_suite_that_takes_an_image_runs_with_a_release_too(manifest):
     add_release(manifest, RELEASE, IMAGE)
     words = ["--collect-only", "-q", "--rig-manifest", str(manifest), str(part("tests", "boards", "test_dfu.py"))]
-    done = subprocess.run([sys.executable, "-m", "pytest", *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-m", "pytest", *words], capture_output=True, text=True, timeout=HANGS)
     names = [line for line in done.stdout.splitlines() if "update_runs" in line]
     assert sum("core-0.2.1" in name for name in names) == sum("synthetic" in name for name in names) == 6
 

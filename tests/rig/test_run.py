@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ET
 import psutil
 import pytest
 from test_rack import gone
+from waiting import HANGS
 
 from rig.evidence.ledger import read_ledger
 from rig.evidence.results import TestResult, judge
@@ -24,7 +25,7 @@ RUN = [sys.executable, "-m", "rig", "run"]
 
 def rig_run(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
     command = [*RUN, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **env})
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env={**os.environ, **env})
 
 
 def test_a_run_leaves_its_evidence(tmp_path):
@@ -110,7 +111,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
         pass
     family = psutil.Process(run.pid).children(recursive=True)
     run.send_signal(signal.SIGINT)
-    out, _ = run.communicate(timeout=30)
+    out, _ = run.communicate(timeout=HANGS)
     assert (run.returncode, json.loads(out.splitlines()[-1])["verdict"]) == (3, "interrupted")
     assert gone(family)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from waiting import until
+from waiting import HANGS, until
 
 from rig.cli.progress import read_into
 from rig.drivers.dfu_host import Progress
@@ -31,7 +31,7 @@ def test_a_read_that_is_interrupted_lets_the_board_start_and_leaves_no_file(esp3
     running = rig_serial("read", tmp_path / "flash.bin", "--port", esp32.rfc2217_url)
     until(lambda: esp32.board.downloads, "the download")
     running.send_signal(number)
-    running.communicate(timeout=30)
+    running.communicate(timeout=HANGS)
     assert running.returncode != 0
     until(lambda: not esp32.board.downloads, "the board to start")
     assert not (tmp_path / "flash.bin").exists()
@@ -42,7 +42,7 @@ def test_a_write_that_is_interrupted_says_what_is_in_flash_then(esp32, tmp_path)
     running = rig_serial("write", tmp_path / "data.bin", "-s", "0x100000", "--force", "--port", esp32.rfc2217_url)
     until(lambda: esp32.board.memory.flash.peek(0x100000, 16) != b"\xff" * 16, "the first bytes")
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=30)
+    _, told = running.communicate(timeout=HANGS)
     assert "of 1,048,576 bytes were written" in told
     assert "write again" in told
     until(lambda: not esp32.board.downloads, "the board to start")

@@ -12,7 +12,7 @@ import pytest
 import serial
 from esp_rfc2217_server import redirector
 from esp_rfc2217_server.esp_port_manager import EspPortManager
-from waiting import until
+from waiting import HANGS, until
 
 from rig.drivers.console_link import Rfc2217Link
 from rig.drivers.rom_loader import SerialAddress
@@ -41,7 +41,7 @@ def stock_server(monkeypatch):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listening.getsockname()[1], done
-        thread.join(10)
+        thread.join(HANGS)
 
 
 def test_a_console_does_not_reset_a_board_behind_esptools_own_server(monkeypatch):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from installed import installed
 from leaking_responder import hello_flight
 from tls_servers import HOST, LOOPBACK, endpoint, s_server, talking
+from waiting import HANGS
 
 from rig.errors import Misuse
 from rig.trust.look import served as served_module
@@ -74,7 +75,7 @@ def test_the_chain_is_what_s_client_shows(tmp_path):
             seen = await fetch((LOOPBACK, port), HOST)
             where = ("-connect", f"{LOOPBACK}:{port}", "-servername", HOST)
             command = [installed("openssl"), "s_client", *where, "-showcerts"]
-            done = await asyncio.to_thread(subprocess.run, command, input=b"", capture_output=True, timeout=30)
+            done = await asyncio.to_thread(subprocess.run, command, input=b"", capture_output=True, timeout=HANGS)
             return seen, done.stdout
 
     seen, told = asyncio.run(act())
@@ -127,7 +128,7 @@ def test_the_name_is_dialled_and_an_ip_address_is_not(case):
         told = asyncio.get_running_loop().create_future()
         served = Endpoint({HOST: ECDSA}, asyncio.Protocol, tell=lambda shook: told.done() or told.set_result(shook))
         await fetch((LOOPBACK, await served.start(LOOPBACK, 0)), name)
-        shook = await asyncio.wait_for(told, 10)
+        shook = await asyncio.wait_for(told, HANGS)
         served.close()
         return shook.hello.server_name
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from test_rack import Up
+from waiting import HANGS
 
 from rig.errors import LabFault
 from rig.lab.acquisition import Boards, NotHere
@@ -158,7 +159,7 @@ def test_a_run_shows_whom_it_waits_for(up, tmp_path):
     assert "core-03 by " in waiting["holders"]
     up.client("-p", "core-03", "release")
     assert next(event for event in events if event["event"] == "waiting")["holders"] == ""
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=HANGS)
     assert (run.returncode, err) == (0, ""), out
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import HANGS
 
 from rig.errors import Misuse
 from rig.lab.clouds import SparkCloudPlan, serve_spark_cloud
@@ -30,7 +31,7 @@ def cloud(folder, *words, api="127.0.0.1:0"):
 
 
 def ask(port, token, path="/v1/devices"):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANGS)
     connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
     return connection.getresponse()
 
@@ -45,7 +46,7 @@ def test_the_token_is_in_a_file_of_its_owner_the_same_after_a_restart_and_nowher
             tokens.append((tmp_path / "server.token").read_text().strip())
             assert ask(api["port"], tokens[-1]).status == 200
             part.terminate()
-            rest = part.communicate(timeout=20)
+            rest = part.communicate(timeout=HANGS)
             said += line + "".join(rest)
     assert tokens[0] == tokens[1]
     assert tokens[0] not in said
@@ -60,7 +61,7 @@ def test_sigterm_comes_to_the_end_of_streams_and_of_the_process(tmp_path):
         assert [stream.readline() for stream in streams] == [b":ok\n"] * 3
         part.terminate()
         assert [stream.read() for stream in streams] == [b"\n"] * 3, "whole: the last chunk came"
-        assert (part.wait(20), part.stderr.read()) == (0, "")
+        assert (part.wait(HANGS), part.stderr.read()) == (0, "")
 
 
 def test_people_are_told_where_to_connect_and_where_the_token_is(tmp_path):
@@ -86,7 +87,7 @@ REFUSED = {
 def test_an_api_that_cannot_be_is_refused_in_one_line(tmp_path, case):
     api, reason = REFUSED[case]
     with cloud(tmp_path, "--json", api=api) as part:
-        assert part.wait(30) in (2, 3)
+        assert part.wait(HANGS) in (2, 3)
         assert reason in part.stderr.read().splitlines()[-1]
 
 
@@ -94,7 +95,7 @@ def test_a_token_that_others_can_read_is_not_served_with(tmp_path):
     (tmp_path / "server.token").write_text("a" * 40)
     (tmp_path / "server.token").chmod(0o644)
     with cloud(tmp_path, "--json") as part:
-        assert part.wait(30) == 2
+        assert part.wait(HANGS) == 2
         assert "chmod 600 server.token" in part.stderr.read()
 
 
@@ -102,7 +103,7 @@ def test_a_second_cloud_does_not_take_the_token_of_the_first(tmp_path):
     with cloud(tmp_path, "--json") as first:
         port = json.loads(first.stdout.readline())["api"]["port"]
         with cloud(tmp_path, "--json") as second:
-            assert second.wait(30) == 2
+            assert second.wait(HANGS) == 2
             assert second.stderr.read().startswith("rig: another cloud has the access token in server.token")
         assert ask(port, (tmp_path / "server.token").read_text().strip()).status == 200
 

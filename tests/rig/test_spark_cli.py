@@ -13,6 +13,7 @@ from checks_spark_api import NEW
 from installed import installed, spark_cli
 from rest_lab import rest_lab
 from spark_lab import CORE_ID
+from waiting import HANGS
 
 from rig.clock import Clock, look_for
 from rig.formats import spark_flash as layout
@@ -41,7 +42,7 @@ def spark(lab, *words, home=None):
     """What spark-cli prints."""
     env = {**os.environ, "HOME": str(home or lab.home)}
     command = [spark_cli(), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, cwd=lab.home)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env=env, cwd=lab.home)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -109,7 +110,7 @@ def test_it_logs_in_with_the_token_as_password(lab):
             while heard not in said:
                 said += os.read(ours, 1000).decode()
             os.write(ours, typed.encode())
-        assert client.wait(30) == 0
+        assert client.wait(HANGS) == 0
     finally:
         client.kill()
         client.wait()
@@ -155,7 +156,7 @@ def test_the_library_under_particle_cli_does_all_of_it(lab):
     (lab.home / "new.bin").write_bytes(NEW)
     words = [str(modules), f"http://127.0.0.1:{lab.api_port}", lab.token.value, CORE_ID, "new.bin"]
     command = [installed("node"), "-e", SCRIPT, *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=lab.home)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, cwd=lab.home)
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert (told["devices"][0]["id"], told["device"]["variables"]["answer"]) == (CORE_ID, "int32")

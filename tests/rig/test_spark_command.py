@@ -15,7 +15,7 @@ import urllib.request
 import pytest
 from models import ROLES
 from test_rack import Up
-from waiting import until
+from waiting import HANGS, until
 
 from rig.clock import Clock, look_for
 from rig.drivers.spark_cloud import SparkCloudClient
@@ -42,7 +42,7 @@ def up():
 def spark(up, *words, status=0):
     env = {**os.environ, "RIG_SPARK_CONTROL": up.control}
     command = [sys.executable, "-m", "rig", "cloud", "spark", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env=env)
     assert done.returncode == status, done.stderr
     return done
 
@@ -98,7 +98,7 @@ def test_events_are_printed_until_ctrl_c(up):
     SparkCloudClient.at(up.control).ask("disconnect", core=up.core_id)
     assert "offline" in watcher.stdout.readline()
     watcher.send_signal(2)
-    _, said = watcher.communicate(timeout=10)
+    _, said = watcher.communicate(timeout=HANGS)
     assert (watcher.returncode, said) == (0, "")
 
 
@@ -106,7 +106,7 @@ def test_a_deep_update_goes_over_usb_while_nothing_is_known_of_the_board(up, tmp
     env = {**os.environ, "LG_COORDINATOR": up.coordinator}
     ledger = tmp_path / "ledger.jsonl"
     words = ["deep-update", "core-02", "--consent", "an engineer", "--ledger", str(ledger), "--json"]
-    done = subprocess.run([sys.executable, "-m", "rig", *words], capture_output=True, text=True, timeout=100, env=env)
+    done = subprocess.run([sys.executable, "-m", "rig", *words], capture_output=True, text=True, timeout=HANGS, env=env)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["path"], told["radio"]) == ("dfu", "1.28")
@@ -122,7 +122,7 @@ def test_a_core_whose_last_updates_were_applied_is_deeply_updated_over_the_air(u
         spark(up, "flash", up.core_id, file, "--ledger", ledger)
     words = ["deep-update", "core-01", "--consent", "an engineer", "--ledger", str(ledger), "--json"]
     env = {**os.environ, "LG_COORDINATOR": up.coordinator}
-    done = subprocess.run([sys.executable, "-m", "rig", *words], capture_output=True, text=True, timeout=100, env=env)
+    done = subprocess.run([sys.executable, "-m", "rig", *words], capture_output=True, text=True, timeout=HANGS, env=env)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["path"] == "cloud"
     assert [line["kind"] for line in read_ledger(ledger)] == ["update"] * 3 + ["consent", "deep-update"]
@@ -136,7 +136,7 @@ def test_a_server_alone_makes_its_key_for_nobody_else_to_read(tmp_path):
     assert (tmp_path / "s.pem").stat().st_mode & 0o777 == 0o600
     assert "PRIVATE" not in json.dumps(ready)
     server.terminate()
-    assert (server.wait(10), server.stderr.read()) == (0, "")
+    assert (server.wait(HANGS), server.stderr.read()) == (0, "")
 
 
 def started(*words, cwd):
@@ -160,7 +160,7 @@ def test_the_guides_steps_bring_a_core_online_and_one_whose_key_is_unknown_is_na
     finally:
         for part in (twin, cloud):
             part.terminate()
-            _, said = part.communicate(timeout=20)
+            _, said = part.communicate(timeout=HANGS)
     assert said == ""
 
 
@@ -172,7 +172,7 @@ def test_where_a_cloud_with_colons_in_its_address_listens_is_printed_as_it_is_as
         assert re.search(r"listens on \[::1\]:\d+\n", said), said
         assert SparkCloudClient.at(re.search(r"--control (\S+)", said)[1]).ask("list")["cores"] == []
         with pytest.raises(urllib.error.HTTPError, match="HTTP Error 400"):  # it asks for the access token
-            urllib.request.urlopen(re.search(r"http://\S+?/v1/devices", said)[0], timeout=10)
+            urllib.request.urlopen(re.search(r"http://\S+?/v1/devices", said)[0], timeout=HANGS)
         cloud.terminate()
 
 
@@ -200,7 +200,7 @@ def test_a_server_that_cannot_be_is_refused_in_one_line(tmp_path, case):
     words, reason = REFUSED[case]
     (tmp_path / "README.md").write_text("text")
     command = [sys.executable, "-m", "rig", "cloud", "spark", "--core-keys", "keys", "--json", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, cwd=tmp_path)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
     assert reason in done.stderr
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from models import ROLES
 from spark_lab import CORE_ID, SERVER_KEY, spark_lab
-from waiting import until
+from waiting import HANGS, until
 
 from rig.clock import Clock, look_for
 from rig.errors import LabFault, Misuse
@@ -254,7 +254,7 @@ def test_a_fuzzer_guided_by_coverage_finds_nothing_but_malformed(tmp_path):
         f"-artifact_prefix={tmp_path}/",
         str(corpus),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "DONE" in done.stderr
 

@@ -11,6 +11,7 @@ import itertools
 import pytest
 from cryptography.hazmat.primitives import serialization
 from spark_recordings import private_der, public_der, session, sessions
+from waiting import HANGS
 
 from rig.errors import RigError
 from rig.formats.spark_coap import Code, Message
@@ -134,7 +135,7 @@ class Core:
                 await asyncio.sleep(0.02)
                 listener.cancel()
             elif self.connection["close"][0]["by"] == "server":
-                assert await asyncio.wait_for(reader.read(1), 5) == b"", "the server hangs up first"
+                assert await asyncio.wait_for(reader.read(1), HANGS) == b"", "the server hangs up first"
         finally:
             writer.close()
             await asyncio.sleep(0.02)
@@ -144,10 +145,10 @@ class Core:
             assert all(r is None or isinstance(r, (RigError, asyncio.CancelledError)) for r in results), results
 
     async def _handshake(self, reader, writer) -> None:
-        assert len(await asyncio.wait_for(reader.readexactly(NONCE_SIZE), 5)) == NONCE_SIZE
+        assert len(await asyncio.wait_for(reader.readexactly(NONCE_SIZE), HANGS)) == NONCE_SIZE
         writer.write(bytes.fromhex(self.connection["handshake"][1]["bytes"]))
         if len(self.connection["handshake"]) > 2:
-            await asyncio.wait_for(reader.readexactly(ANSWER_SIZE), 5)
+            await asyncio.wait_for(reader.readexactly(ANSWER_SIZE), HANGS)
 
     async def _listen(self, reader) -> None:
         opener = Credentials(Recording.credentials(self.connection)).opener()
@@ -174,10 +175,10 @@ class Core:
     async def _has_its_answer(self) -> None:
         """The last question but an update is answered."""
         if self.tasks and not self.tasks[-1].get_name().startswith("UpdateBegin"):
-            await asyncio.wait_for(asyncio.shield(self.tasks[-1]), 8)
+            await asyncio.wait_for(asyncio.shield(self.tasks[-1]), HANGS)
 
     async def _has_heard(self, count: int) -> None:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(HANGS):
             while len(self.heard) < count:
                 await asyncio.sleep(0.001)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from installed import installed
 from nginx_lab import nginx_lab, private_key
-from waiting import until
+from waiting import HANGS, until
 
 from rig.errors import LabFault, Misuse
 from rig.trust.remote.ssh import SshSession
@@ -93,7 +93,7 @@ def test_an_agents_key_is_taken(lab, monkeypatch, tmp_path):
         connect(lab, identity_files=())
     finally:
         agent.terminate()
-        agent.wait(10)
+        agent.wait(HANGS)
 
 
 def encrypted(lab, folder):

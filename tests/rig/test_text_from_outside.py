@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_rooms import RIG
 from typer.testing import CliRunner
+from waiting import HANGS
 
 from rig import escape
 from rig.cli import tables
@@ -181,7 +182,7 @@ def test_junit_and_allure_results_can_be_read_whatever_a_test_said(tmp_path):
     words = ["-p", "rig.plugin", "-p", "no:cacheprovider", "--junitxml", "junit.xml", "--alluredir", "allure", "-q"]
     command = [sys.executable, "-m", "pytest", "test_it.py", *words, "-c", "none.ini"]
     (tmp_path / "none.ini").write_text("[pytest]\n")
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=HANGS)
     assert (done.returncode, "INTERNALERROR" in done.stdout) == (1, False), done.stdout[-2000:] + done.stderr[-2000:]
     cases = list(ET.parse(tmp_path / "junit.xml").getroot().iter("testcase"))
     results = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "allure").glob("*-result.json")]

@@ -14,7 +14,7 @@ import pytest
 from checks_nginx import der, is_as_before, refused
 from installed import installed
 from nginx_lab import HOST, nginx_lab
-from waiting import until
+from waiting import HANGS, until
 
 from rig.errors import Misuse
 from rig.trust.authority import make_root
@@ -48,7 +48,7 @@ def rig_command(*words) -> list[str]:
 
 
 def rig(*words) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(rig_command(*words), capture_output=True, text=True, timeout=60, cwd=ROOT)
+    return subprocess.run(rig_command(*words), capture_output=True, text=True, timeout=HANGS, cwd=ROOT)
 
 
 def rig_process(*words) -> subprocess.Popen[str]:
@@ -97,7 +97,7 @@ def test_who_is_told_to_end_rolls_back_first(lab, tmp_path, number):
     process = rig_process(servers(lab, reload=["sh", "-c", once]), "ota", "--chain", chain, "--key", key)
     until(flag.exists, "the reload")
     process.send_signal(number)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=HANGS)
     assert process.returncode == 3
     assert "it was interrupted; rolled back" in told
     assert is_as_before(lab)

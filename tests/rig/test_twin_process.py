@@ -14,6 +14,7 @@ import pytest
 from control_ports import dial
 from models import ROLES, RUNNING_FLAGS, shipped_memory
 from recordings import boot_memory, load
+from waiting import HANGS
 
 from rig.drivers.usbip_link import UsbipLink, list_devices
 from rig.errors import LabFault
@@ -27,7 +28,7 @@ RIG = [sys.executable, "-m", "rig"]
 
 
 def rig(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*RIG, *map(str, words)], capture_output=True, text=True, timeout=60)
+    return subprocess.run([*RIG, *map(str, words)], capture_output=True, text=True, timeout=HANGS)
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_fresh_core_is_in_dfu_and_a_shipped_one_listens(start, tmp_path):
 def test_sigterm_ends_it_quietly(start):
     process, _ = start()
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=HANGS)
     assert (process.returncode, out, err) == (0, "", "")
 
 

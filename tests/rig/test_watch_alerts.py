@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
+from waiting import HANGS
 from watch_lab import fresh_lab, issued, pki, watch_lab
 
 from rig.errors import Misuse
@@ -189,7 +190,7 @@ def test_in_the_loop_a_webhook_that_comes_back_gets_all_of_it(changed):
 
 
 async def until(holds):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while not holds():
             await asyncio.sleep(0.01)
 

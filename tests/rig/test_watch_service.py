@@ -16,6 +16,7 @@ from itertools import pairwise
 import pytest
 from test_watch_state import start
 from tls_servers import talking
+from waiting import HANGS
 from watch_lab import HOST, TODAY, fresh_lab, issued
 
 from rig.trust.watch import eyes
@@ -51,7 +52,7 @@ def test_it_tells_as_json_lines_and_ends_on_sigterm(lab):
     with running(lab) as (child, _):
         kinds = {event["kind"] for event in events(child, 4)}
         child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+        assert child.wait(HANGS) == 0
     assert kinds == {"refused", "dark", "ending", "renewal"}
     with lab.state() as state:
         assert state.memory(f"{HOST}:443").looks > 0, "the figures were written at the end"
@@ -102,11 +103,11 @@ def test_figures_at_the_port_are_as_prometheus_reads_them(lab):
     with running(lab) as (child, port):
         events(child, 4)
         url = f"http://127.0.0.1:{port}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=HANGS) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             assert_prometheus(answer.read().decode())
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(urllib.request.Request(url, headers={"Host": "page.test"}), timeout=10)
+            urllib.request.urlopen(urllib.request.Request(url, headers={"Host": "page.test"}), timeout=HANGS)
 
 
 LINE = re.compile(r'rig_trust_[a-z_]+(\{([a-z]+="(\\.|[^"\\\n])*",?)*\})? -?[0-9.e+]+')
@@ -158,7 +159,7 @@ def looping(lab, story):
 
 
 async def watched(watch, looks):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while watch._state.memory(f"{HOST}:443").looks < looks:
             await asyncio.sleep(0.01)
 

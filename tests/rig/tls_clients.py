@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from https_lab import HOST
 from installed import installed
+from waiting import HANGS
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -17,7 +18,7 @@ V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 def s_client(lab, ca, *words):
     address = ["-connect", f"127.0.0.1:{lab.port}", "-servername", HOST, "-CAfile", str(ca)]
     command = [installed("openssl"), "s_client", "-verify_return_error", *address, *words]
-    subprocess.run(command, input=b"", capture_output=True, timeout=30)
+    subprocess.run(command, input=b"", capture_output=True, timeout=HANGS)
 
 
 def curl(lab, ca, *words):

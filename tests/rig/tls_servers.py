@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from installed import installed
+from waiting import HANGS
 
 from rig.trust.identity import Identity, pem
 from rig.trust.tls.context import TlsSettings
@@ -44,7 +45,7 @@ async def s_server(folder: Path, identity: Identity, *words: str, second: Identi
     )
     try:
         said = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while not (line := await process.stdout.readline()).startswith(b"ACCEPT"):
                 assert line, f"s_server did not start: {said}"
                 said += line

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from waiting import HANGS
+
 from rig.drivers.usbip_link import UsbipLink
 from rig.formats import usbip
 from rig.formats.usb import Setup, string_descriptor
@@ -167,7 +169,7 @@ def usbip_host(core=None, *neighbours: Neighbour, plug: Plug | None = None) -> I
             yield server.server_address[1]
         finally:
             server.shutdown()
-            thread.join(5)
+            thread.join(HANGS)
 
 
 def _descriptor(text: bytes, said: int | None = None, kind: int = 3) -> bytes:
