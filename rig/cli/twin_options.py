@@ -50,7 +50,9 @@ GENERATION = typer.Option(
 CONTROL = Annotated[
     str | None,
     typer.Option(
-        metavar="unix:PATH|HOST:PORT",
+        "--control",
+        "--control-port",
+        metavar="unix:PATH|HOST:PORT|PORT",
         help="Control port, if not control.sock in the state folder; on TCP it wants a token.",
     ),
 ]

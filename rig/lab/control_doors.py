@@ -7,6 +7,7 @@ from pathlib import Path
 from rig.control.address import TcpAddress, private_folder, read_control_address, runtime_folder, socket_in
 from rig.control.door import Door
 from rig.lab.serving import warn_of_an_open_door
+from rig.ports import is_port
 
 
 def door_at(text: str, token_file: Path | None = None) -> Door:
@@ -25,5 +26,10 @@ def door_at(text: str, token_file: Path | None = None) -> Door:
 
 
 def door_of_twin(state: Path, text: str | None, token_file: Path | None) -> Door:
-    """The door of a twin; a socket in its folder where no other was named. Raises Misuse."""
-    return door_at(text if text is not None else str(socket_in(state, "control")), token_file)
+    """The door of a twin; a socket in its folder where no other was named, and a number is a port of loopback.
+
+    Raises Misuse.
+    """
+    if text is None:
+        text = str(socket_in(state, "control"))
+    return door_at(f"127.0.0.1:{text}" if is_port(text, lowest=0) else text, token_file)

@@ -26,6 +26,7 @@ from rig.control.token import ControlToken, token_for
 from rig.drivers.spark_cloud import SparkCloudClient
 from rig.errors import LabFault, Misuse
 from rig.lab.clouds import SparkCloudPlan, serve_spark_cloud
+from rig.lab.control_doors import door_of_twin
 from rig.lab.https_cloud import HttpsCloudPlan, serve_https_cloud
 from rig.lab.twins import RelayPlan, serve_relay
 from rig.twin.control import ControlServer
@@ -59,6 +60,17 @@ ADDRESSES = {
     "127.0.0.1:5684": TcpAddress("127.0.0.1", 5684),
     "[::1]:5684": TcpAddress("::1", 5684),
 }
+
+
+@pytest.mark.parametrize(
+    ("told", "where"), [("4000", TcpAddress("127.0.0.1", 4000)), ("0", TcpAddress("127.0.0.1", 0))]
+)
+def test_a_twins_control_port_may_be_a_number_alone(told, where, tmp_path):
+    assert door_of_twin(tmp_path, told, None).address == where
+
+
+def test_a_twins_control_port_is_a_socket_in_its_folder_where_nothing_is_told(tmp_path):
+    assert door_of_twin(tmp_path, None, None).address == UnixAddress(tmp_path / "control.sock")
 
 
 @pytest.mark.parametrize("text", ADDRESSES)
