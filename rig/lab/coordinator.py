@@ -183,15 +183,15 @@ class Coordinator:
     def _call(
         self, request: Callable[[Any], Any] | None, *, board: str | None = None, seconds: float = _ANSWER_SECONDS
     ) -> Any:
-        """Send a request and let the session catch up; returns the reply."""
+        """Send a request, which may take `seconds`, and let the session catch up; returns the reply."""
 
         async def call() -> tuple[bool, Any]:
-            reply = await request(self.session.stub) if request is not None else None
-            return bool(await self.session.sync_with_coordinator()), reply
+            reply = await asyncio.wait_for(request(self.session.stub), seconds) if request is not None else None
+            return bool(await asyncio.wait_for(self.session.sync_with_coordinator(), _ANSWER_SECONDS)), reply
 
         reply = None
         try:
-            alive, reply = self.session.loop.run_until_complete(asyncio.wait_for(call(), seconds))
+            alive, reply = self.session.loop.run_until_complete(call())
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 raise Unreachable(f"the coordinator at {self.address} went away", board=board) from error

@@ -196,7 +196,7 @@ def no_web_page_switches_a_relay(_folder: Path) -> None:
     """By its Origin, by its Host, or by what its browser says; the relay's own drivers do, by address and by name."""
     loop = LoopThread()
     relay = Relay([])
-    servers = RelayServers(relay, ["relay.lab"])
+    servers = RelayServers(relay, names=["relay.lab"])
     try:
         port = loop.run(servers.start("127.0.0.1", 0, 0))["http"]["port"]
         call = json.dumps({"id": 1, "method": "Switch.GetStatus", "params": {"id": 0}})

@@ -307,7 +307,7 @@ def a_server_that_hangs_is_seen_to(_folder):
         recorder.start()
         began = time.monotonic_ns()
         assert recorder.answers(10)
-        served.loop.call_soon_threadsafe(time.sleep, 2 * HANGS_SECONDS)
+        served.loop.loop.call_soon_threadsafe(time.sleep, 2 * HANGS_SECONDS)
         seen = look_for(lambda: recorder.hung_since(began), seconds=2 * HANGS_SECONDS, clock=Clock())
         recorder.stop()
     assert seen

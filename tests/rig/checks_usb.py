@@ -17,6 +17,7 @@ from test_dfuse_file import ADDRESS, APP, CORE, FACTORY, KEY, OTHER, container, 
 from test_relay import relay_servers
 from usbip_host import ODD, Neighbour, Plug, interface, usbip_host
 
+from rig.control.address import TcpAddress
 from rig.drivers.dfu_devices import find_dfu
 from rig.drivers.dfu_host import DfuHost
 from rig.drivers.usbip_backend import UsbipBackend
@@ -171,7 +172,7 @@ def a_recorded_request_does_not_get_in_again(_folder):
 
 @contextlib.contextmanager
 def relay_with_a_password():
-    with relay_servers([Wire("power", "127.0.0.1", 1)], test_relay_password.PASSWORD) as (_, _modbus, http):
+    with relay_servers([Wire("power", TcpAddress("127.0.0.1", 1))], test_relay_password.PASSWORD) as (_, _modbus, http):
         yield SimpleNamespace(http=http, host=http.removeprefix("http://"))
 
 

@@ -15,7 +15,8 @@ from rig.errors import Misuse
 from rig.firmware import core_image
 from rig.formats import dfuse_file
 from rig.lab import by_hand, dfu_files
-from rig.twin import digest_guard, relay
+from rig.twin import digest_guard
+from rig.twin import shelly as shelly_server
 
 REAL_LEAVE, REAL_DESCRIBE, REAL_LAYOUT = DfuHost.leave, dfu_devices.describe, dfu_devices.parse_layout
 REAL_PLAIN = dfuse_file.plain_image
@@ -141,7 +142,9 @@ MUTANTS = {
         checks_usb.a_recorded_request_does_not_get_in_again,
     ),
     "relay: nobody is asked": (
-        lambda m: m.setattr(relay, "DigestGuard", lambda _password, _realm: SimpleNamespace(middleware=_hand_on)),
+        lambda m: m.setattr(
+            shelly_server, "DigestGuard", lambda _password, _realm: SimpleNamespace(middleware=_hand_on)
+        ),
         checks_usb.a_relay_asks_who_does_not_know_its_password,
     ),
     "driver: a password goes as Basic": (

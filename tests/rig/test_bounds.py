@@ -14,6 +14,7 @@ import time
 
 import pytest
 from bounded_servers import CONNECTIONS, GET, IDLE_SECONDS, IMPORT, PORTS, READ_COIL, grown, is_over, servers, tls
+from control_ports import ask
 from waiting import until
 
 from rig.formats import usbip
@@ -312,15 +313,13 @@ def test_a_body_in_chunks_is_refused_and_not_unpacked(running, name, case):
 
 def test_a_process_with_few_files_has_some_for_each_of_its_servers(running, tmp_path):
     """Idle strangers fill one port of a server; its control port answers all the same."""
-    words = ["cloud", "https", "--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--control", "127.0.0.1:0"]
+    words = ["cloud", "https", "--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--control", f"unix:{tmp_path}/c"]
     command = [sys.executable, "-m", "rig", *words, "--state", str(tmp_path), "--json"]
     few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **few) as poor, contextlib.ExitStack() as stack:
         stack.callback(poor.kill)
         told = json.loads(poor.stdout.readline())
-        address = {name: ("127.0.0.1", told[name]["port"]) for name in ("plain", "control")}
-        idle = [stack.enter_context(socket.create_connection(address["plain"], timeout=10)) for _ in range(120)]
+        plain = ("127.0.0.1", told["plain"]["port"])
+        idle = [stack.enter_context(socket.create_connection(plain, timeout=10)) for _ in range(120)]
         until(lambda: sum(is_over(sock) for sock in idle) >= 120 - 25, "those too many to be refused")
-        with socket.create_connection(address["control"], timeout=10) as sock:
-            sock.sendall(b'{"do": "list"}\n')
-            assert "hosts" in json.loads(sock.makefile("rb").readline())
+        assert "hosts" in ask(told["control"], do="list")
