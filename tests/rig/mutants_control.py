@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import checks_control
+import test_private_files
 
 from rig import files
 from rig.control import door, token
@@ -100,6 +102,14 @@ MUTANTS = {
     "relay: what browsers say is not heard": (
         _blind_to("Sec-Fetch-Site"),
         checks_control.no_web_page_switches_a_relay,
+    ),
+    "state: flash of before stays everybody's": (
+        lambda m: m.setattr(os, "fchmod", lambda _file, _mode: None),
+        test_private_files.test_files_and_folders_of_before_are_closed_when_a_twin_takes_them,
+    ),
+    "state: a folder of before stays open": (
+        lambda m: m.setattr(Path, "chmod", lambda _path, _mode: None),
+        test_private_files.test_files_and_folders_of_before_are_closed_when_a_twin_takes_them,
     ),
     "serial: HTTP is typed": (
         lambda m: m.setattr(listening_port, "speaks_http", lambda said: False),
