@@ -34,6 +34,8 @@ def coordinator_address(chosen: str | None) -> str:
     )
     if text is None:
         return DEFAULT_COORDINATOR
+    if not text:
+        raise Misuse(f"{what} is empty, and no HOST:PORT", hint=f"for example {DEFAULT_COORDINATOR}")
     read_address(text, what, DEFAULT_COORDINATOR)
     return text
 

@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote
 from rig.errors import Misuse
 
 _MARK = "rig"
-#: What a run is called, in the environment of all its processes.
+#: What tells a run from every other, in the environment of its processes: two may have one id, which is a time.
 RUN_VARIABLE = "RIG_RUN"
 
 

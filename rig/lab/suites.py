@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -153,7 +153,7 @@ def run_suites(
     extra: list[str],
 ) -> Run:
     """Run tests/boards and write the report folder. Raises Misuse for bad options, LabFault without a coordinator."""
-    from rig.lab.acquisition import begin, free_places, tags_of_places
+    from rig.lab.acquisition import begin
     from rig.lab.coordinator import coordinator_address
 
     began = time.monotonic()
@@ -169,9 +169,7 @@ def run_suites(
         workers = max(1, min(workers, len(asked)))
     if rack != "virtual":
         coordinator = coordinator_address(coordinator)
-        if in_vain := lacks(asked or (), tags_of_places(coordinator)):
-            listener("cannot-run", in_vain)
-        workers = max(1, min(workers, free_places(coordinator)))
+        workers = max(1, min(workers, _look_at_rack(coordinator, asked or (), listener)))
     make_folder(folder)
     for ended in end_killed_runs(folder.parent, "rig run"):
         listener("ended", ended.run)
@@ -193,13 +191,28 @@ def run_suites(
             begin(coordinator, Path(rack))  # what its workers had
     if watcher.broken_by is not None:
         raise watcher.broken_by
-    verdict = judge(watcher.results)
-    if code == pytest.ExitCode.USAGE_ERROR:
-        verdict = RunVerdict(MISUSE, 2)
-    elif code == pytest.ExitCode.INTERRUPTED and verdict.word in (PASSED, NOTHING):
-        verdict = RunVerdict("interrupted", 3)
+    verdict = _verdict(watcher.results, code)
     write_report(folder, run_id, watcher.results, verdict)
     return Run(run_id, folder, watcher.results, verdict, time.monotonic() - began, head_of(folder / FOLDER))
+
+
+def _look_at_rack(coordinator: str, asked: Sequence[Wanted], listener: Listener) -> int:
+    """Tell what the chosen tests ask for in vain there; returns how many places are free. Raises LabFault."""
+    from rig.lab.acquisition import free_places, tags_of_places
+
+    if in_vain := lacks(asked, tags_of_places(coordinator)):
+        listener("cannot-run", in_vain)
+    return free_places(coordinator)
+
+
+def _verdict(results: list[TestResult], code: int | pytest.ExitCode) -> RunVerdict:
+    """What a run's results come to, by how pytest ended."""
+    verdict = judge(results)
+    if code == pytest.ExitCode.USAGE_ERROR:
+        return RunVerdict(MISUSE, 2)
+    if code == pytest.ExitCode.INTERRUPTED and verdict.word in (PASSED, NOTHING):
+        return RunVerdict("interrupted", 3)
+    return verdict
 
 
 def _what_to_run(rack: str, coordinator: str | None, manifest: Path | None, chosen: list[str]) -> list[str]:

@@ -75,8 +75,12 @@ def _install(command: list[str], folder: Path | None = None) -> None:
 
 @contextmanager
 def busy(loops: int, seconds: float) -> Iterator[None]:
-    """While inside, so many processes do nothing but use the processor; none outlives `seconds`."""
-    idle = f"import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass"
+    """While inside, so many processes do nothing but use the processor; none outlives `seconds`, or this process."""
+    idle = (
+        "import os, time\n"
+        f"end = time.monotonic() + {seconds}\n"
+        f"while time.monotonic() < end and os.getppid() == {os.getpid()}: pass"
+    )
     # Sessions of their own, else a kernel that groups by session gives them all one process's share.
     processes = [subprocess.Popen([sys.executable, "-c", idle], start_new_session=True) for _ in range(loops)]
     try:
