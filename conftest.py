@@ -1,3 +1,19 @@
-"""Loads the rig's pytest plugin for every test of the project."""
+"""The tests of this project. The plugin loads by itself; an installation from before it did so loads it here."""
+
+import pytest
+
+from rig.suites.board_tests import wanted_by
 
 pytest_plugins = ["rig.plugin"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Tests of the rig that are long are left out like those of boards, and files share workers where no board does."""
+    if not config.option.rig_long:
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    if hasattr(config, "workerinput") and not any(map(wanted_by, items)):  # else the plugin tells of all
+        from rig.suites.chosen import handover_of
+        from rig.suites.handover import Found
+
+        handover_of(config).tell_found(Found.of(items))

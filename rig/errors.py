@@ -4,7 +4,9 @@
 
     RigError
     ├── LabFault      the rig, a relay or the network broke      -> test error, board suspect
-    │   └── Unreachable   what a board hangs on does not answer  -> test error, says nothing about the board
+    │   ├── Unreachable   what a board hangs on does not answer  -> test error, says nothing about the board
+    │   ├── Spoiled       the rig was late at the board          -> what it looked at says nothing: made anew
+    │   └── Misdescribed  what a place says of itself is not so  -> test error, says nothing about the board
     ├── DeviceFault   the firmware broke                         -> test failure
     └── Misuse        the caller broke a contract                -> exit status 2
 
@@ -47,10 +49,40 @@ class Unreachable(LabFault):
     """A relay, an exporter or a server that a board hangs on does not answer. It says nothing about the board."""
 
 
+class Spoiled(LabFault):
+    """The rig was late, and may itself have changed what it was to look at: that is to be made anew."""
+
+
+class Misdescribed(LabFault):
+    """A place's tags or its environment do not say what is there. Only who describes the place can mend it.
+
+    It says nothing about the board, and the same on another board would prove nothing.
+    """
+
+
 class DeviceFault(RigError):
-    """The firmware under test broke."""
+    """The firmware under test broke.
+
+    `after` says what was done to the board, `expected` and `seen` what it was to do and did: in a few words each.
+    `at_ns` is the moment that it was seen (monotonic), where more was done to the board since.
+    """
 
     exit_status = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        board: str | None = None,
+        phase: str | None = None,
+        hint: str | None = None,
+        after: str | None = None,
+        expected: str | None = None,
+        seen: str | None = None,
+        at_ns: int | None = None,
+    ):
+        super().__init__(f"{after}, {message}" if after else message, board=board, phase=phase, hint=hint)
+        self.after, self.expected, self.seen, self.at_ns = after, expected, seen, at_ns
 
 
 class Misuse(RigError):

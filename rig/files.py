@@ -5,6 +5,7 @@ A pipe, a device or a folder is refused rather than waited for, and nobody's fil
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -114,6 +115,17 @@ def make_folder(path: Path) -> Path:
     """A folder, made where it is not there, with those above it. Raises Misuse, LabFault."""
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def own_folder(path: Path) -> Path:
+    """A folder that is this user's alone, made where it is not there. Raises Misuse for what others may write to."""
+    with writing(path), contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    status = path.lstat()
+    is_ours = status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077
+    if not (stat.S_ISDIR(status.st_mode) and is_ours):
+        raise Misuse(f"{path} is not ours alone", hint="somebody else made it, or may write there: remove it")
     return path
 
 

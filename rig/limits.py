@@ -34,7 +34,7 @@ class Limits:
     idle: float
 
 
-#: A relay holds a connection for each line of the board, 4 at most; the others are people and their scripts. An answer
+#: A relay holds a connection for each board; the others are people and their scripts. An answer
 #: is 100 KiB at most: whoever leaves two unread is listened to no more.
 TWIN_CONTROL = Limits(64, 64 * KIB, 4 * MIB, 256 * KIB, 60.0)
 #: 50 workers with a few questions and subscriptions each. An image of 16 MiB is 21.4 MiB of base64; two may

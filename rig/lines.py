@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from rig.errors import LabFault, Misuse
 from rig.limits import Limits
@@ -10,6 +11,8 @@ from rig.limits import Limits
 #: How long a line may be under way: 24 MiB through a slow tunnel.
 LINE_SECONDS = 120.0
 PIECE = 64 * 1024
+#: What of a line is kept before it is known whose it is: a token, and every usual request.
+BEGINNING = 4096
 
 
 class Shared:
@@ -30,10 +33,30 @@ class Shared:
         self._taken -= count
 
 
-class Lines:
-    """Lines that come by `reader`, whose own limit is `PIECE`. Close it when its peer has gone."""
+class Reader(asyncio.StreamReader):
+    """What a peer sends, in pieces; tells when it will send no more, whatever of it is not read yet."""
 
-    def __init__(self, reader: asyncio.StreamReader, limits: Limits, shared: Shared):
+    has_ended = False
+
+    def __init__(self) -> None:
+        super().__init__(limit=PIECE)
+
+    def feed_eof(self) -> None:
+        """The peer has ended what it sends."""
+        self.has_ended = True
+        super().feed_eof()
+
+
+class Lines:
+    """Lines that come by `reader`. Close it when its peer has gone.
+
+    `admits` says by the beginning of a stranger's line whether more of it is kept: room for long ones is for friends.
+    """
+
+    def __init__(
+        self, reader: Reader, limits: Limits, shared: Shared, admits: Callable[[bytes], bool] = lambda _begin: True
+    ):
+        self._admits = admits
         self._reader, self._limits, self._shared = reader, limits, shared
         self._came = bytearray()
         self._counted = 0
@@ -50,6 +73,12 @@ class Lines:
             while (end := self._came.find(b"\n", searched)) < 0:
                 if len(self._came) > self._limits.message:
                     raise Misuse(f"a request is longer than {self._limits.message:,} bytes")
+                if (
+                    len(self._came) > BEGINNING
+                    and not self._is_known
+                    and not self._admits(bytes(self._came[:BEGINNING]))
+                ):
+                    raise Misuse("a long request begins with the token, which is missing or wrong")
                 if self._came and self._is_known and not has_begun:
                     has_begun = True
                     deadline.reschedule(asyncio.get_running_loop().time() + LINE_SECONDS)
@@ -66,8 +95,8 @@ class Lines:
 
     @property
     def at_end(self) -> bool:
-        """Whether nothing more will come."""
-        return not self._came and self._reader.at_eof()
+        """Whether nothing more will come, but for what is here already."""
+        return self._reader.has_ended
 
     def close(self) -> None:
         """Nothing is read any more."""

@@ -56,7 +56,8 @@ class Listener:
         refused: Callable[[str], None] = lambda peer: log.warning("%s is one connection too many", peer),
     ):
         self._make, self._refusal, self._refused = make, refusal, refused
-        self.limits = in_force(limits)
+        limits = in_force(limits)
+        self.limits = replace(limits, connections=make_room(limits.connections))
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []
         self._open: set[_Counted] = set()
@@ -66,7 +67,6 @@ class Listener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen on all addresses that a host is; returns the port. Raises OSError when it is taken."""
-        self.limits = replace(self.limits, connections=make_room(self.limits.connections))
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         trouble = OSError(errno.EADDRNOTAVAIL, "it is no address of this machine")
         for family, _, _, _, address in dict.fromkeys(found):

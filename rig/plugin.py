@@ -1,131 +1,194 @@
-"""The pytest plugin: the options of a run, its markers, who runs what, and whose fault a failure is.
+"""The pytest plugin: it loads by itself, and does nothing where there is no board test.
 
-Fixtures are in `rig.lab.fixtures`.
+Options are in `rig.suites.options`, fixtures in `rig.suites.fixtures`; whose fault a failure is decides
+`rig.suites.faults`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from rig.errors import DeviceFault, Misuse, RigError, Unreachable
-from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, MISUSE
-from rig.lab.chosen import (
+from rig import escape, registry
+from rig.errors import RigError
+from rig.suites.board_tests import board_kinds, wanted_by
+from rig.suites.chosen import (
     BOARDS,
+    FOUND,
+    LIFE,
+    OWN_REPORT,
     RUN_ID,
-    bring_boards_back,
+    SHOWN,
+    THERE_ARE,
+    begin_controller,
+    begin_report,
     chosen_firmware,
-    chosen_rack,
-    is_engineers_own,
-    virtual_rack,
+    end_ledger,
+    handover_of,
+    look_at_options,
+    mark_of_run,
+    notes_of_run,
+    where_notes_are,
 )
-from rig.lab.holder import RUN_VARIABLE
+from rig.suites.kept_reports import kept_folder
+from rig.suites.options import add_options, read_numbers
+from rig.suites.titles import id_of_case, named_by_slugs, title_of
 
-pytest_plugins = ["rig.lab.fixtures"]
+pytest_plugins = ["rig.suites.fixtures", "rig.suites.expecting", "rig.suites.faults"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--rack`, `--rig-manifest` and `--rig-report`."""
-    group = parser.getgroup("rig")
-    group.addoption(
-        "--rack",
-        metavar="virtual|FILE",
-        help="where boards are: `virtual` (default) starts twins, FILE is a labgrid environment of your coordinator's",
-    )
-    group.addoption("--allow-destructive", action="store_true", help="let suites destroy any board")
-    group.addoption("--long", action="store_true", help="run suites marked `long` too")
-    group.addoption("--rig-manifest", metavar="FILE", type=Path, help="manifest of the firmware under test")
-    group.addoption("--rig-report", metavar="DIR", help="folder for ledger, timelines and cut maps")
+    """The options of rig.suites.options."""
+    add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and give the run its id."""
+    """Register the markers and give the run its id; a wrong option is told before anybody stumbles over it."""
     config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
     config.addinivalue_line("markers", "firmware(variant): start from another cast of the manifest's, by its name")
-    config.addinivalue_line("markers", "long: takes its time; run with --long only")
+    config.addinivalue_line("markers", "long: a board test that takes its time; run with --rig-long only")
+    _register_fixtures_of_families(config)
     told = getattr(config, "workerinput", {})
-    if "rig_controller" in told:
-        from rig.lab.children import die_with
-
-        die_with(told["rig_controller"])
-    if not told:
-        os.environ[RUN_VARIABLE] = uuid4().hex
     config.option.rig_report = told.get("rig_report") or config.option.rig_report
+    config.stash[RUN_ID] = told.get("rig_run_id") or time.strftime("%Y%m%d-%H%M%S")
     if config.option.rig_report is None:
-        config.option.rig_report = str(Path(tempfile.gettempdir()) / f"rig-report-{os.getpid()}-{time.time_ns()}")
-    config.stash[RUN_ID] = told.get("rig_run_id") or os.environ.get("RIG_RUN_ID") or time.strftime("%Y%m%d-%H%M%S")
+        config.option.rig_report = str(kept_folder(config.stash[RUN_ID]))
+    if told:
+        read_numbers(config.option)
+    else:
+        look_at_options(config)
+
+
+def _register_fixtures_of_families(config: pytest.Config) -> None:
+    """What only one family's suites use; a family that does not load is told of where somebody asks for a board."""
+    for kind in registry.kinds():
+        with contextlib.suppress(RigError):
+            if (fixtures := registry.family(kind).fixtures) is not None:
+                config.pluginmanager.import_plugin(fixtures)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The run's ledger is ended by whoever had workers or did it all: every segment is closed then."""
-    folder = Path(config.option.rig_report) / "ledger"
-    if folder.exists() and not hasattr(config, "workerinput"):
-        from rig.evidence.run_manifest import end_run
-
-        end_run(folder, config.stash[RUN_ID])
+    is_ours = FOUND in config.stash or LIFE in config.stash
+    if is_ours and SHOWN not in config.stash and not hasattr(config, "workerinput"):
+        try:
+            end_ledger(config)
+            if (report := config.stash.get(OWN_REPORT, None)) is not None:
+                report.write(config)
+        except RigError as fault:
+            print(f"rig: {fault}", file=sys.__stderr__)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say where the evidence is."""
-    folder = Path(config.getoption("--rig-report"))
-    if folder.exists():
-        terminalreporter.write_line(f"rig: ledger and timelines are in {folder}")
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Where genuine releases were added, every test that takes an image runs with each of them as the new one too."""
-    from rig.lab.scheduling import board_kinds
-
-    kinds = board_kinds(metafunc.definition)
-    if "image" not in metafunc.fixturenames or not kinds:
+    """Say what the run was of boards, which were not real, which known defects were seen, and where the report is."""
+    if FOUND not in config.stash:
         return
-    releases = chosen_firmware(metafunc.config).releases(kinds[0])
+    from rig.suites.pytest_end import end_lines
+
+    told = list(end_lines(terminalreporter.stats))
+    if (report := config.stash.get(OWN_REPORT, None)) is not None and report.results:
+        told = [report.title, *told, report.where]
+    for line in told:
+        terminalreporter.write_line(f"rig: {escape.one_line(line)}")
+
+
+# -- which tests there are ---------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, None]:
+    """Cases of board tests have ids without spaces; each runs as often as was asked for.
+
+    Where genuine releases were added, every test that takes an image runs with each of them as the new one too.
+    """
+    kinds = board_kinds(metafunc.definition)
+    if not kinds:
+        return (yield)
+    releases = chosen_firmware(metafunc.config).releases(kinds[0]) if "image" in metafunc.fixturenames else ()
     if releases:
-        metafunc.parametrize(
-            "firmware", [None, *releases], ids=["synthetic", *releases], indirect=True, scope="session"
-        )
+        names = ["synthetic", *releases]
+        metafunc.parametrize("firmware", [None, *releases], ids=names, indirect=True, scope="session")
+    with named_by_slugs(metafunc.config):
+        yield
+    if (times := metafunc.config.option.rig_repeat) > 1:
+        metafunc.fixturenames.append("rig_round")
+        metafunc.parametrize("rig_round", range(1, times + 1), ids=[f"round-{n}" for n in range(1, times + 1)])
+    return None
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """The controller of parallel workers owns the rack; each worker is told where its coordinator listens."""
-    if is_engineers_own(node.config):
-        raise pytest.UsageError("an engineer's own board is one: it cannot serve parallel workers (leave out -n)")
-    bring_boards_back(node.config)
-    if chosen_rack(node.config) == "virtual":
-        node.workerinput["rig_coordinator"] = virtual_rack(node.config).coordinator
-    node.workerinput["rig_controller"] = os.getpid()
-    node.workerinput["rig_run_id"] = node.config.stash[RUN_ID]
-    node.workerinput["rig_report"] = node.config.option.rig_report
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A run that is told to end does so at once, and its workers with it: they would make their cuts to the end."""
-    controller = session.config.pluginmanager.get_plugin("dsession")
-    if exitstatus == pytest.ExitCode.INTERRUPTED and controller is not None:
-        controller.nodemanager.EXIT_TIMEOUT = 0
+def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
+    """A sentence is no word for `-k`."""
+    return id_of_case(config, val)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that ask for the same rare board share a worker; slow ones come first, so that none is waited for last."""
-    from rig.lab.scheduling import slowness, write_groups
+    """Board tests that are not meant are left out; slow ones come first, so that none is waited for last."""
+    if not any(map(wanted_by, items)):
+        return
+    from rig.suites.scheduling import slowness
+    from rig.suites.selection import count_long, leave_out
 
-    if not config.getoption("--long"):
-        left_out = [item for item in items if item.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    config.stash[THERE_ARE] = sum(1 for item in items if wanted_by(item)), count_long(config, items)
+    leave_out(config, items)
     items.sort(key=slowness, reverse=True)
-    if hasattr(config, "workerinput"):
-        write_groups(config.option.rig_report, items)
+    for item in items:
+        if wanted_by(item):
+            item.user_properties.append(("title", title_of(item)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What tests ask for is known before a rack is started for them, and before pytest-xdist tells the controller."""
+    if not any(map(wanted_by, session.items)):
+        return
+    from rig.suites.handover import Found
+
+    config = session.config
+    found = config.stash[FOUND] = Found.of(session.items, *config.stash[THERE_ARE])
+    if not hasattr(config, "workerinput"):
+        begin_report(config)
+    else:
+        from rig.process import die_with
+
+        die_with(config.workerinput["rig_controller"])
+        handover_of(config).tell_found(found)
+
+
+# -- workers and their controller --------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Workers are told of which run they are."""
+    node.workerinput["rig_controller"] = os.getpid()
+    node.workerinput["rig_run_id"] = node.config.stash[RUN_ID]
+    node.workerinput["rig_run_mark"] = mark_of_run(node.config)
+    node.workerinput["rig_notes"] = str(where_notes_are(node.config))
+    node.workerinput["rig_is_shown"] = SHOWN in node.config.stash
+    node.workerinput["rig_report"] = node.config.option.rig_report
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """The controller of parallel workers owns the rack: it starts what the first of them found tests for."""
+    config: pytest.Config = node.config
+    if FOUND in config.stash:
+        return
+    found = handover_of(config).found()
+    if found is not None:
+        config.stash[FOUND] = found
+        notes_of_run(config)
+        if found.wanted:
+            begin_report(config)
+            begin_controller(config)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -133,59 +196,64 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `--dist loadgroup`, tests that ask for the same rare board share a worker."""
     if config.getvalue("dist") != "loadgroup":
         return None
-    from rig.lab.scheduling import BoardScheduling
+    from rig.suites.scheduling import BoardScheduling
 
-    return BoardScheduling(config, log, config.option.rig_report)
+    return BoardScheduling(config, log, handover_of(config))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run that is told to end does so at once, and its workers with it: they would make their cuts to the end."""
+    controller = session.config.pluginmanager.get_plugin("dsession")
+    if FOUND in session.config.stash and exitstatus == pytest.ExitCode.INTERRUPTED and controller is not None:
+        controller.nodemanager.EXIT_TIMEOUT = 0
+
+
+# -- one test after another --------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """A test whose board failed has a second attempt on another board."""
+    told = list(item.user_properties)
+    done = yield
+    if wanted_by(item):
+        from rig.suites.attempts import begin_second
+
+        if begin_second(item, told):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+    return done
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that takes longer than it may is a failure that says what it waited for."""
+    seconds: float | None = item.config.option.rig_timeout
+    if seconds is None or not wanted_by(item):
+        return (yield)
+    from rig.suites.time_limit import time_limit
+
+    with time_limit(seconds):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """A board goes back with its test, unless the next one asks for the same: others may wait for it."""
+    if wanted_by(item) and item.config.getoption("allure_report_dir", None):
+        from rig.evidence.allure_bridge import tell_title
+
+        tell_title(title_of(item))
     try:
         yield
     finally:
         boards = item.config.stash.get(BOARDS, None)
-        if boards is not None and (nextitem is None or _asks_for(nextitem) != _asks_for(item)):
+        if boards is not None and not _is_kept(item, nextitem):
             boards.give_back()
 
 
-def _asks_for(item: pytest.Item) -> object:
-    marker = item.get_closest_marker("board")
-    return marker and (marker.args, marker.kwargs)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Say whose fault a failure is: an assertion's or DeviceFault's the device's, a Misuse's the caller's.
-
-    A lab fault is an error of the test, never a failure of the device; the rig's own faults are told in one line.
-    """
-    outcome: Any = yield
-    report = outcome.get_result()
-    error = call.excinfo.value if call.excinfo is not None else None
-    if not report.failed or error is None:
-        return
-    error = _in_doubt(item, call, error)
-    fault = _whose_fault(error)
-    for properties in (report.user_properties, item.user_properties):
-        properties.append(("fault", fault))
-    if isinstance(error, RigError):
-        report.longrepr = f"{fault}: {error}"
-    if fault == LAB_FAULT and report.when == "call":
-        report.when = "setup"  # pytest calls a failure outside of `call` an error, and so do its reports
-
-
-def _in_doubt(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> BaseException:
-    """A failure of a device that could not be heard for a while is the lab's."""
-    board = getattr(item, "funcargs", {}).get("board") if item.get_closest_marker("board") else None
-    since_ns = time.monotonic_ns() - int(call.duration * 1e9)
-    if board is None or _whose_fault(error) != DEVICE_FAULT or not board.hung_since(since_ns):
-        return error
-    told = " ".join(str(error).split()) or type(error).__name__
-    return Unreachable(f"what shows its signs hung, which says nothing of: {told}", board=board.name)
-
-
-def _whose_fault(error: BaseException) -> str:
-    if isinstance(error, (AssertionError, DeviceFault, pytest.fail.Exception)):
-        return DEVICE_FAULT
-    return MISUSE if isinstance(error, Misuse) else LAB_FAULT
+def _is_kept(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Whether a test's board stays for the next one: another worker's test that is repeated goes before."""
+    if nextitem is None or wanted_by(nextitem) != wanted_by(item):
+        return False
+    return not (hasattr(item.config, "workerinput") and handover_of(item.config).is_board_waited_for())

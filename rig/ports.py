@@ -19,6 +19,8 @@ from rig.errors import LabFault, Misuse
 SERVER_PORTS = (20_500, 32_000)
 #: Servers of one process: of boards, of people, of commands, and what else it has open.
 SERVERS = 4
+#: Of its own, as tests seed the common one: two processes would look at the same ports in the same order.
+_random = random.SystemRandom()
 _ADDRESS = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]\s]+)):([0-9]{1,5})")
 #: What to try where a port cannot be listened on.
 HINTS = {
@@ -104,7 +106,7 @@ def taking(host: str, port: int) -> Iterator[None]:
 def free_port(host: str) -> int:
     """A TCP port of `host` nobody listens on now. Raises LabFault where nobody can, Misuse for what is no host."""
     while True:
-        port = random.randrange(*SERVER_PORTS)
+        port = _random.randrange(*SERVER_PORTS)
         if is_free(host, port):
             return port
 

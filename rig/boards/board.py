@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
+from rig.boards.history import History
 from rig.boards.wiring import Buttons, Relay
 from rig.clock import Clock, wait_for
 from rig.drivers.dfu_host import Progress, Watcher
 from rig.errors import LabFault
-from rig.firmware.manifest import BoardKind
+from rig.evidence.ground import UNKNOWN, VIRTUAL_TIERS
+from rig.firmware.manifest import BoardKind, Manifest
+
+if TYPE_CHECKING:
+    from rig.drivers.console import ConsoleRecorder
 
 #: Stretches of flash by address: what is there.
 Contents = dict[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingServer:
+    """The server that a board in a network needs and its place has not; `hint` says how one gets there."""
+
+    server: str
+    hint: str
 
 
 class Board(Protocol):
@@ -23,6 +37,8 @@ class Board(Protocol):
     relay: Relay
     buttons: Buttons
     clock: Clock
+    #: What was done to it, and what it showed.
+    history: History
     #: Whether flash holds the known state and the board waits in its reader.
     known: bool
     #: Images of the known state by role: another cast makes another one.
@@ -31,6 +47,40 @@ class Board(Protocol):
     @property
     def kind(self) -> BoardKind:
         """What it is."""
+
+    @property
+    def console(self) -> ConsoleRecorder | None:
+        """What it says; None where its place exports no console."""
+
+    @property
+    def shows_on(self) -> str:
+        """Where its signs are seen, in words."""
+
+    def compare_with(self, known: Manifest, say: Callable[[str], object]) -> None:
+        """From now on compare with the place's tags what only a manifest tells, too; `say` hears what nothing tells.
+
+        A board is asked when it is first talked to, and raises Misdescribed then.
+        """
+
+    @classmethod
+    def from_target(cls, target: Any) -> Board:
+        """The board behind a labgrid target, with its drivers. Raises Misuse, Misdescribed."""
+
+    def missing_server(self) -> MissingServer | None:
+        """What its place lacks for a board in a network; None where it lacks nothing."""
+
+    def clear_servers(self) -> None:
+        """Let its servers do nothing special for it any more: offers, faults and identities are gone."""
+
+    @property
+    def is_seen_as_twin(self) -> bool:
+        """Whether what serves its USB or serial port has said that it is a twin; False says nothing."""
+
+    def observe(self, seconds: float) -> str | None:
+        """The first sign within `seconds`; None for silence."""
+
+    def is_alive(self, seconds: float) -> bool:
+        """Whether an application shows itself within `seconds`."""
 
     def power_on(self) -> None:
         """Give the supply back. Whether the board starts is for the caller to see."""
@@ -49,6 +99,12 @@ class Board(Protocol):
 
     def read_flash(self, stretches: Sequence[tuple[int, int]]) -> Contents:
         """Address and length of each stretch: what is there, by the reader that changes nothing."""
+
+
+def tier_of(board: Board) -> str:
+    """What reports call a board's tier: as its place says, but no twin that was seen is more than one."""
+    told = board.tags.get("tier", UNKNOWN)
+    return VIRTUAL_TIERS[0] if board.is_seen_as_twin and told not in VIRTUAL_TIERS else told
 
 
 def verify_off(board: Board, is_silent: Callable[[], bool], *, seconds: float, reason: str) -> None:

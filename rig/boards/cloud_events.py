@@ -24,7 +24,9 @@ def named(board: str) -> Iterator[None]:
 def heard(client: ControlClient, use: Callable[[Told], None], *, board: str, **of: str) -> Iterator[None]:
     """Hand every event of a board to `use`, on a thread of its own, from before this is entered.
 
-    `of` says whose events the cloud is asked for. Raises LabFault at the end when events were lost meanwhile.
+    What becomes of an exchange that began earlier is left out: a cloud sees late that a board has lost its power, often
+    only when the next start answers for the one before. `of` says whose events the cloud is asked for. Raises LabFault
+    at the end when events were lost meanwhile.
     """
     lost: list[RigError] = []
     is_over = threading.Event()
@@ -32,7 +34,8 @@ def heard(client: ControlClient, use: Callable[[Told], None], *, board: str, **o
     def listen() -> None:
         try:
             for event in told:
-                use(event)
+                if event.get("began_ns", told.since_ns) >= told.since_ns:
+                    use(event)
         except RigError as error:
             if not is_over.is_set():  # else it is we who hung up
                 lost.append(error)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from rig.drivers.relay import ButtonDriver, Contact
-from rig.errors import Misuse
+from labgrid.protocol import DigitalOutputProtocol, PowerProtocol
+
+from rig.drivers.contact import Contact
+from rig.drivers.labgrid_contact import LabgridButton, LabgridRelay
+from rig.drivers.place import place_name
+from rig.drivers.relay import ButtonDriver, RelayDriver
+from rig.errors import Misdescribed, Misuse
 
 
 class Relay(Protocol):
@@ -39,16 +44,50 @@ class Button(Protocol):
 class UsbPort(Protocol):
     """Where a board's USB hangs."""
 
+    #: Whether the server there has said that what hangs on it is a twin; False says nothing.
+    serves_twin: bool
+
     def identity(self) -> str | None:
         """`VVVV:PPPP` of what hangs there now."""
 
     def device(self) -> Any:
         """The pyusb device."""
 
+    def elsewhere(self) -> dict[str, Misdescribed]:
+        """Cores in DFU under other bus ids of the same server, each with what is wrong if it is the one meant."""
+
+
+def relay_of(target: Any) -> Relay:
+    """What feeds the board behind a labgrid target: any power driver or digital output that the environment has.
+
+    Of several it is the RelayDriver, else the one called `power`, else the only power driver. Those of the rig hand out
+    a connection of their own for cuts, all others are slower. Raises Misuse where it cannot be told.
+    """
+    switches = [driver for driver in target.drivers if isinstance(driver, (PowerProtocol, DigitalOutputProtocol))]
+    chosen = (
+        [driver for driver in switches if isinstance(driver, RelayDriver)]
+        or [driver for driver in switches if driver.name == "power"]
+        or [driver for driver in switches if isinstance(driver, PowerProtocol)]
+    )
+    if len(chosen) != 1:
+        raise Misuse(
+            f"the environment has {len(chosen)} drivers that may feed it",
+            board=place_name(target),
+            hint="call one of them `power`: a power driver or a digital output",
+        )
+    target.activate(chosen[0])
+    return cast(Relay, chosen[0]) if hasattr(chosen[0], "contact") else LabgridRelay(chosen[0])
+
 
 def button_of(target: Any, tags: dict[str, str], name: str) -> Button | None:
-    """The button called `name` behind a labgrid target; None where the place's tags do not say that it is wired."""
-    return target.get_driver(ButtonDriver, name=name) if tags.get(name) == "wired" else None
+    """The button called `name` behind a labgrid target, on any digital output.
+
+    None where the place's tags do not say that it is wired.
+    """
+    if tags.get(name) != "wired":
+        return None
+    driver = target.get_driver(DigitalOutputProtocol, name=name)
+    return cast(Button, driver) if isinstance(driver, ButtonDriver) else LabgridButton(driver)
 
 
 def wired(button: Button | None, line: str, tag: str, *, board: str) -> Button:

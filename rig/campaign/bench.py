@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from rig.boards.board import Board, Contents
+from rig.boards.board import Board, Contents, tier_of
 from rig.campaign.trial import Trial
 from rig.drivers.dfu_host import Progress
-from rig.errors import DeviceFault, LabFault
+from rig.errors import DeviceFault, LabFault, Spoiled
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
 from rig.firmware.manifest import Image
-from rig.formats import spark_flash as layout
+from rig.firmware.outcomes import Became
 from rig.power.cut import Cut, Fired
 from rig.power.landing import Landing
 from rig.recovery.ladder import Outcome, RescueLadder, make_known
@@ -35,17 +35,20 @@ class Verdict:
     outcome: Outcome
     #: Its line in the ledger.
     line: dict[str, Any]
+    #: How long after the command was to leave the relay had answered.
+    took_ms: float
 
     @property
     def area(self) -> bytes:
-        """The application area as the cut left it."""
-        return self.left[layout.APP_ADDRESS]
+        """Where the image goes, as the cut left it: the first of the stretches that tell the landing."""
+        return next(iter(self.left.values()))
 
 
 class Bench(Generic[B]):
     """A board, the images it may come back with, and the books: what trials are made on.
 
-    `roles` must name `old`, the golden image every trial starts from, and may name new, previous and factory.
+    `roles` must name `old`, the golden image every trial starts from, and may name new, previous and factory;
+    `variant` is the manifest's name for this cast, empty for the one it has no name for.
     """
 
     def __init__(
@@ -56,13 +59,14 @@ class Bench(Generic[B]):
         timeline: Timeline,
         *,
         run_id: str,
+        variant: str = "",
     ):
         self.board = board
         self.roles = dict(roles)
         self.golden = self.roles["old"]
         self.timeline = timeline
         self.ledger = ledger
-        self._run_id = run_id
+        self._run_id, self._variant = run_id, variant
         self._seed = int(board.tags.get("seed", "0"))
         self._segment = ledger.path.stem
         #: Why this board must not be used any more; None while it may.
@@ -76,8 +80,16 @@ class Bench(Generic[B]):
         """Bring the board to its known state. Raises DeviceFault when it cannot be brought back."""
         make_known(self.board, self.roles)
 
-    def run(self, trial: Trial[B]) -> Verdict:
-        """Make one trial. Raises LabFault when power, relay or USB did not do what the cut needs."""
+    def left_alone(self, seconds: float, **roles: Image) -> Became:
+        """What the board becomes within `seconds` while nobody does anything; `roles` are images beyond the bench's."""
+        return RescueLadder(self.board, {**self.roles, **roles}, self.golden).left_alone(seconds)
+
+    def run(self, trial: Trial[B], *, lead_ms: float = 0.0) -> Verdict:
+        """Make one trial; the relay's command leaves `lead_ms` before what it aims at.
+
+        Raises LabFault when power, relay or USB did not do what the cut needs, and Spoiled when the rig may have
+        changed what tells landing or outcome.
+        """
         self.timeline.note("rig", f"aim: {trial.aim}")
         self.make_known()
         trial.prepare(self.board)
@@ -85,7 +97,7 @@ class Bench(Generic[B]):
         number = f"{self._run_id}-{self._segment}-{next(_numbers)}"
         content = self._content(trial, number)
         self.ledger.append("intent", content)
-        fired = self._cut(trial)
+        fired = self._cut(trial, lead_ms)
         self.board.verify_off()
         landing, left = self._landing(trial, before)
         self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
@@ -98,19 +110,25 @@ class Bench(Generic[B]):
             {
                 **content,
                 "landing": landing.told(),
-                "off": {"trigger_ns": fired.trigger_ns, "command_ns": fired.command_ns, "answer_ns": fired.answered_ns},
+                "off": fired.told(),
                 "on": {"free_ns": free_ns},
                 "outcome": outcome.told(),
                 "capsule": self._capsule(trial, landing),
             },
         )
-        return Verdict(landing, left, outcome, line)
+        took_ms = (fired.answered_ns - fired.trigger_ns) / 1e6 - trial.aim.command_after(lead_ms)
+        return Verdict(landing, left, outcome, line, took_ms)
 
     def _landing(self, trial: Trial[B], before: Contents) -> tuple[Landing, Contents]:
-        """Where the cut fell, and the flash that tells it: unknown when nothing answers any more that could read it."""
+        """Where the cut fell, and the flash that tells it: unknown when nothing answers any more that could read it.
+
+        Raises Spoiled.
+        """
         try:
             self.board.enter_reader()
             left = self.board.read_flash(trial.shown_by)
+        except Spoiled:
+            raise
         except (DeviceFault, LabFault) as error:
             return Landing(UNKNOWN, None, "inferred", error.message), {}
         return trial.locate(before, left), left
@@ -120,24 +138,27 @@ class Bench(Generic[B]):
         return {
             "run": self._run_id,
             "trial": number,
-            "tier": tags.get("tier", "unknown"),
+            "tier": tier_of(self.board),
             "place": self.board.name,
             "board": self.board.kind,
             "generation": tags.get("generation", "unknown"),
             "path": trial.path,
             "order": trial.order.value,
             "phase": trial.aim.phase,
+            "variant": self._variant,
             "from": self.golden.sha256,
+            "from_name": self.golden.name,
             "to": trial.target.sha256,
+            "to_name": trial.target.name,
             "to_size": len(trial.target),
             "to_address": trial.shown_by[0][0],
             "aim": trial.aim.told(),
             "seed": self._seed,
         }
 
-    def _cut(self, trial: Trial[B]) -> Fired:
+    def _cut(self, trial: Trial[B], lead_ms: float) -> Fired:
         """Update until the supply is gone. Raises LabFault when it did not go."""
-        with Cut(self.board.relay.contact(), trial.aim) as cut:
+        with Cut(self.board.relay.contact(), trial.aim, lead_ms=lead_ms) as cut:
 
             def watch(progress: Progress) -> None:
                 cut.watch(progress)
@@ -159,6 +180,7 @@ class Bench(Generic[B]):
                 phase=trial.aim.phase,
             )
         self.timeline.note("relay", "opened", ns=cut.fired.command_ns)
+        self.board.history.did(f"cut its power, aimed at {trial.aim.phase} over {trial.path}")
         return cut.fired
 
     def _capsule(self, trial: Trial[B], landing: Landing) -> str:

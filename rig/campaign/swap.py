@@ -1,7 +1,6 @@
 """A swap of servers' identities under a board that runs: how a scenario is played, and what comes of it.
 
-Where it is played is a Stage: an ESP32 on a rack (rig.campaign.swap_stage), a Core (rig.campaign.key_swap_stage), or a
-model in memory.
+Where it is played is a Stage: a board in its place, as its family makes one, or a model in memory.
 """
 
 from __future__ import annotations
@@ -10,12 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from rig.boards.servers import Seen
-from rig.errors import LabFault
+from rig.boards.seen import Seen
+from rig.errors import LabFault, Misuse
 from rig.trust.expectation import AnyScenario, Expected, Reach
 
 Kind = TypeVar("Kind", bound=AnyScenario)
 Playable = TypeVar("Playable", bound=AnyScenario, contravariant=True)
+
+
+class CannotPlay(Misuse):
+    """Nobody has what a scenario on this board needs: the message says what a manifest lacks."""
 
 
 class Stage(Protocol[Playable]):

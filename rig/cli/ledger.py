@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.cli.show import say, say_json
+from rig.terminal.output import say, say_json
 
 if TYPE_CHECKING:
     from rig.evidence.verify import Verified

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.cli.show import say_json
 from rig.errors import Misuse
 from rig.ports import format_address
+from rig.terminal.output import say_json
 
 if TYPE_CHECKING:
     from socket import AddressFamily
@@ -108,7 +108,7 @@ def _family(text: str) -> AddressFamily:
 
 
 def _show(report: HostReport) -> None:
-    from rig.cli.tables import Grid, show, styled
+    from rig.terminal.tables import Grid, show, styled
 
     elsewhere = all(address.port != report.port for address in report.addresses)
     show(styled(report.host if elsewhere else format_address(report.host, report.port), "bold"))
@@ -123,7 +123,7 @@ def _show(report: HostReport) -> None:
 
 
 def _chains(address: AddressView) -> RenderableType:
-    from rig.cli.tables import grid
+    from rig.terminal.tables import grid
 
     title = format_address(address.address, address.port)
     table = grid("certificate", "key", "until", "signed", "sha256", title=title)
@@ -137,7 +137,7 @@ def _chains(address: AddressView) -> RenderableType:
 
 
 def _clients(address: AddressView) -> RenderableType:
-    from rig.cli.tables import grid
+    from rig.terminal.tables import grid
 
     table = grid("client", "version", "suite", "is shown", box=None, pad_edge=False)
     kinds = {chain.leaf.sha256: chain.leaf.key for chain in address.chains}

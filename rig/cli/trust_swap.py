@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rig.cli.show import say, say_json
 from rig.errors import Misuse, RigError
+from rig.terminal.output import say, say_json
 
 if TYPE_CHECKING:
     from rig.trust.remote.nginx import Step

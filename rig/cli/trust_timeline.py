@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rig.cli.show import complain, say_json
+from rig.terminal.output import complain, say_json
 
 DAY = "YYYY-MM-DD"
 #: Of all that have a date.
@@ -42,7 +42,7 @@ def timeline(
     The exit status is 1 if firmware that the plan has not written off is dark today or will be within --warn days,
     2 for misuse, 3 if an endpoint could not be seen with --live, else 0.
     """
-    from rig.lab.checkout import manifest_path, part
+    from rig.firmware.checkout import manifest_path, part
     from rig.trust.timeline.dark_dates import dark_dates
     from rig.trust.timeline.live import look
     from rig.trust.timeline.plan import read_plan
@@ -97,7 +97,7 @@ def _ten_years_after(now: Any) -> Any:
 
 
 def _show(told: dict[str, Any]) -> None:
-    from rig.cli.tables import show
+    from rig.terminal.tables import show
 
     show(_dates(told), *(f"* {line}" for line in _reasons(told)))
     if told["renewals"]:
@@ -113,7 +113,7 @@ def _dates(told: dict[str, Any]) -> Any:
     """Dates are never cut short, however narrow the terminal is: reasons stand below."""
     from rich import box
 
-    from rig.cli.tables import grid, styled
+    from rig.terminal.tables import grid, styled
 
     table = grid(title=f"Dark dates, {told['today']}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("firmware, its servers", overflow="fold")
@@ -132,7 +132,7 @@ def _dates(told: dict[str, Any]) -> Any:
 
 
 def _row(course: dict[str, Any]) -> list[Any]:
-    from rig.cli.tables import styled
+    from rig.terminal.tables import styled
 
     colours = {"trusted": "green", "at risk": "yellow", "refused": "red", "unplanned": "dim"}
     dark = "-" if course["dark"] is None else course["dark"][:10] if course["ever_works"] else "never worked"
@@ -158,7 +158,7 @@ def _renewals(told: dict[str, Any]) -> Any:
     """Each renewal is a chance to lose firmware that pins less than a root."""
     from rich import box
 
-    from rig.cli.tables import grid
+    from rig.terminal.tables import grid
 
     title = f"Renewals until {told['until']}, as planned and with lifetimes to come"
     table = grid(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rig.cli.show import complain, say, say_json, tell
 from rig.errors import Misuse
+from rig.terminal.output import Lasting, complain, say, say_json, say_to
 
 if TYPE_CHECKING:
     from rig.trust.watch.memory import Alert
@@ -67,19 +68,22 @@ def watch(
 
 
 def _audience(as_json: bool) -> Audience:
+    """Whoever reads our output; webhooks and commands are told whether or not anybody does."""
     from rig.trust.watch.service import Audience
+
+    out, errors = Lasting(os.dup(1)), Lasting(os.dup(2))
 
     def ready(told: Any) -> None:
         if as_json:
-            say_json(told)
+            say_json(told, to=out)
             return
         port = f", figures at port {told['metrics']}" if told["metrics"] else ""
-        say(f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}")
+        say_to(out, f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}")
 
     def hear(alert: Alert) -> None:
-        tell(as_json, alert.model_dump(mode="json"), str(alert))
+        say_json(alert.model_dump(mode="json"), to=out) if as_json else say_to(out, str(alert))
 
-    return Audience(hear, ready, complain)
+    return Audience(hear, ready, lambda text: say_to(errors, f"rig: {text}"))
 
 
 def _count(number: int, what: str) -> str:
@@ -119,7 +123,7 @@ def _print_round(done: Round, as_json: bool) -> None:
         }
         say_json(told)
         return
-    from rig.cli.tables import grid, show, styled
+    from rig.terminal.tables import grid, show, styled
 
     for alert in done.alerts:
         if alert.status != "raised":

@@ -9,23 +9,31 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from rig.cli.show import complain, tell
-from rig.cli.twin_options import GENERATION, TIME_SCALE, Generation
 from rig.errors import LabFault, Misuse
 from rig.files import real
+from rig.terminal.output import complain, tell
+from rig.terminal.twin_options import TIME_SCALE
 
 #: How often it is seen whether a part has died.
 LOOK_EVERY_SECONDS = 0.2
 
 
 def up(
-    cores: Annotated[int, typer.Option(min=0, max=200, help="How many Spark Cores.")] = 2,
-    esp32s: Annotated[int, typer.Option("--esp32s", min=0, max=200, help="How many ESP32s.")] = 0,
+    boards: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=N", help="N boards of a kind, of any family that is installed; may be repeated."),
+    ] = None,
     time_scale: TIME_SCALE = 1.0,
-    generation: Annotated[Generation, GENERATION] = Generation.B,
+    generation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Bootloader of blank boards that have it in generations; `rig twin KIND --help` tells them.",
+        ),
+    ] = None,
     online: Annotated[
         bool,
-        typer.Option("--online", help="Cores know a network: they go to the rack's Spark cloud."),
+        typer.Option("--online", help="Boards that can be without a network know one, and go to their server."),
     ] = False,
     state: Annotated[Path | None, typer.Option(help="Folder that keeps the boards' flash between runs.")] = None,
     manifest: Annotated[
@@ -40,20 +48,21 @@ def up(
     """
     import time
 
-    from rig.lab.core_slot import CoreSlot
-    from rig.lab.esp32_slot import Esp32Slot
-    from rig.lab.rack import RackPlan, VirtualRack
+    from rig.rack.boards import read_boards
+    from rig.rack.plan import RackPlan
+    from rig.rack.rack import VirtualRack
 
     signals: list[int] = []  # an Event may hold its lock just when the handler wants it, for ever
-    if not cores + esp32s:
-        raise Misuse("a rack without boards", hint="--cores N, --esp32s N")
-    slots = [CoreSlot(time_scale, generation.value, joined=online)] * cores + [Esp32Slot(time_scale)] * esp32s
-    plan = RackPlan(slots, manifest)
+    wanted = read_boards(boards or ())
+    if not wanted:
+        raise Misuse("a rack without boards", hint="--boards KIND=N")
+    tags = {**({"generation": generation.lower()} if generation else {}), **({"wifi": "joined"} if online else {})}
+    plan = RackPlan.of(wanted, time_scale, tags, manifest)
     _when_told_to_end(_give_up)
     mourned: set[int] = set()
     with contextlib.suppress(KeyboardInterrupt), VirtualRack(plan, state=real(state) if state else None) as rack:
         _when_told_to_end(lambda number, _frame: signals.append(number))
-        tell(as_json, rack.ready_line(), *_welcome(rack, online))
+        tell(as_json, rack.ready_line(), *_welcome(rack))
         while not signals:
             for child in rack.dead():
                 if child.process.pid not in mourned:
@@ -76,9 +85,17 @@ def _give_up(_number: int, _frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _welcome(rack: Any, online: bool) -> list[str]:
+def _one_of_each(rack: Any) -> list[str]:
+    """The first place of each kind of board."""
+    return list({rack.slots[place].kind: place for place in reversed(rack.places)}.values())[::-1]
+
+
+def _welcome(rack: Any) -> list[str]:
+    from rig.drivers.stock_verbs import console_needs
+
     first = rack.places[0]
-    button = rack.slots[first].lines[1]
+    buttons = rack.slots[first].lines[1:2]
+    shown = [(rack.slots[place], rack.boards[place]) for place in _one_of_each(rack)]
     lines = [
         f"Virtual rack is up: {', '.join(rack.places)}. Ctrl-C ends it. Paste into another shell:",
         "",
@@ -86,24 +103,18 @@ def _welcome(rack: Any, online: bool) -> list[str]:
         "  labgrid-client places",
         f"  labgrid-client -p {first} acquire",
         f"  labgrid-client -p {first} power cycle",
-        f"  labgrid-client -p {first} io high {button}     # hold the {button.upper()} button; `low` lets go",
+        *(
+            f"  labgrid-client -p {first} io high {button}     # hold the {button.upper()} button; `low` lets go"
+            for button in buttons
+        ),
+        f"  labgrid-client -p {first} console      # {console_needs()}",
         f"  labgrid-client -p {first} release",
+        "",
+        "Without labgrid:",
+        "",
+        *(f"  {line}" for slot, told in shown for line in slot.by_hand(told)),
     ]
-    if rack.cloud and online:
-        core = rack.boards[first]["core_id"]
-        lines += [
-            "",
-            f"  export RIG_SPARK_CONTROL={rack.cloud['control']['address']}",
-            "  rig cloud spark list",
-            f"  rig cloud spark describe {core}",
-            f"  rig cloud spark flash {core} FILE      # `rig firmware build DIR` makes files",
-        ]
-    if rack.updates:
-        board = next(board for board in rack.boards.values() if "serial" in board)
-        lines += [
-            "",
-            f"  esptool --port {board['serial']['url']} flash-id",
-            f"  export RIG_HTTPS_CONTROL={rack.updates['control']['address']}",
-            f"  rig cloud https publish FILE --path /{board['mac']}/app.bin",
-        ]
+    for slot, told in shown:
+        if over := slot.over_servers(told, rack.servers):
+            lines += ["", *(f"  {line}" for line in over)]
     return lines

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,15 @@ from rig.control.web_pages import speaks_http
 from rig.errors import LabFault, Misuse
 from rig.formats.json_object import NotAnObject, read_object
 from rig.listener import Listener
+from rig.lock_file import lock_beside
 from rig.ports import taking
 
 log = logging.getLogger(__name__)
 
 #: How long somebody is listened to, who sends more, until they have our last answer.
 DRAIN_SECONDS = 5.0
+#: The token of a request that begins with it.
+_SHOWN = re.compile(rb'\s*\{\s*"token"\s*:\s*"([^"\\]{1,128})"')
 
 
 class NotHeard(Exception):
@@ -61,15 +66,22 @@ class Door:
         return {"address": str(self.address), "host": host, "port": port, "token_file": str(self._token.path)}
 
     def close(self) -> None:
-        """Listen no more."""
-        if self._listener is not None:
-            self._listener.close()
+        """Listen no more; what shows the way here goes first, while nobody else can have taken the place."""
         if self._token is not None:
             self._token.close()
         if isinstance(self.address, UnixAddress) and self._inode:
             with contextlib.suppress(OSError):
                 if self.address.path.stat().st_ino == self._inode:
                     self.address.path.unlink()
+        if self._listener is not None:
+            self._listener.close()
+
+    def knows(self, beginning: bytes) -> bool:
+        """Whether who begins a line like this may go on for long: at a socket anybody, on TCP who shows the token."""
+        if self._token is None:
+            return isinstance(self.address, UnixAddress)
+        shown = _SHOWN.match(beginning)
+        return shown is not None and self._token.matches(shown[1].decode("ascii", "replace"))
 
     def admit(self, line: bytes) -> dict[str, Any]:
         """The request in a line, without its token. Raises NotHeard, and Misuse: nothing more of that peer is read."""
@@ -103,17 +115,18 @@ async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to
 
 
 def _bound(path: Path) -> socket.socket:
-    """A socket that only we can open. Raises LabFault."""
+    """A socket that only we can open, in the place of one that a server left behind. Raises LabFault."""
     where = f"cannot listen on {UnixAddress(path)}"
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _make_way(path)
-        former = os.umask(0o177)
-        try:
-            sock.bind(str(path))
-        finally:
-            os.umask(former)
-        sock.listen(128)
+        with _starting_at(path):
+            _make_way(path)
+            former = os.umask(0o177)
+            try:
+                sock.bind(str(path))
+            finally:
+                os.umask(former)
+            sock.listen(128)
     except OSError as error:
         sock.close()
         raise LabFault(f"{where}: {error.strerror or error}", hint="is its folder there, and yours?") from error
@@ -121,6 +134,22 @@ def _bound(path: Path) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+@contextlib.contextmanager
+def _starting_at(path: Path) -> Iterator[None]:
+    """While we look who listens at a socket, and until we do: another that looks meanwhile would remove ours.
+
+    Raises LabFault where another does so.
+    """
+    try:
+        lock = lock_beside(path)
+    except BlockingIOError:
+        raise LabFault(
+            f"cannot listen on {UnixAddress(path)}: another server starts there", hint="name another path"
+        ) from None
+    with contextlib.closing(lock):
+        yield
 
 
 def _make_way(path: Path) -> None:
@@ -136,4 +165,6 @@ def _make_way(path: Path) -> None:
     except ConnectionRefusedError:
         path.unlink(missing_ok=True)
         return
+    except (BlockingIOError, TimeoutError):
+        pass  # as many wait for it as may
     raise LabFault(f"cannot listen on {UnixAddress(path)}: somebody listens there", hint="name another path")

@@ -22,11 +22,21 @@ def speaks_http(said: bytes) -> bool:
     return _REQUEST.match(said) is not None
 
 
+def speaks_tls(said: bytes) -> bool:
+    """Whether somebody's first words are a handshake of TLS: a page can have one sent with a name of its choice."""
+    return said[:2] == b"\x16\x03"
+
+
 class Headers(Protocol):
     """As aiohttp and multidict have them."""
 
     def getall(self, key: str, default: list[str], /) -> list[str]:
         """All values of a header."""
+
+
+def is_of_a_page(headers: Headers) -> bool:
+    """Whether a web page had this request sent, as browsers tell."""
+    return bool(headers.getall("Origin", []) or set(headers.getall("Sec-Fetch-Site", [])) - {"none"})
 
 
 class WebPages:
@@ -48,7 +58,7 @@ class WebPages:
         hosts = headers.getall("Host", [])
         if len(hosts) != 1 or not self.is_own(hosts[0]):
             return "the Host is not this server's: use its address, or localhost"
-        if headers.getall("Origin", []) or set(headers.getall("Sec-Fetch-Site", [])) - {"none"}:
+        if is_of_a_page(headers):
             return "this API is not for web pages"
         return None
 

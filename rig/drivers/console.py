@@ -46,6 +46,8 @@ class ConsoleRecorder:
         self._recording = Recording()
         self._link: Link | None = None
         self._hung_ns = 0
+        #: Whether the server at the other end has said that what hangs on it is a twin; False says nothing.
+        self.serves_twin = False
         self._listeners: list[Callable[[Entry], None]] = []
         self._stop = threading.Event()
         self._lent, self._idle = threading.Event(), threading.Event()
@@ -90,6 +92,10 @@ class ConsoleRecorder:
     def text(self) -> bytes:
         """All bytes so far that are kept."""
         return b"".join(entry.data for entry in self.entries)
+
+    def text_until(self, at_ns: int) -> bytes:
+        """The same of what had come by a moment (monotonic)."""
+        return b"".join(entry.data for entry in self.entries if entry.at_ns <= at_ns)
 
     @property
     def size(self) -> int:
@@ -160,7 +166,9 @@ class ConsoleRecorder:
     def _connect(self) -> Link:
         if self._protocol == "raw":
             return RawLink(*self._address)
-        return Rfc2217Link(*self._address, self._speed)
+        link = Rfc2217Link(*self._address, self._speed)
+        self.serves_twin |= link.serves_twin
+        return link
 
     def _listen(self, link: Link) -> None:
         try:
@@ -191,7 +199,7 @@ class RecordedConsoleDriver(ConsoleExpectMixin, Driver, ConsoleProtocol):  # typ
     `keep` is a file the recording goes to.
     """
 
-    bindings = {"port": "NetworkSerialPort"}  # noqa: RUF012 (labgrid's convention)
+    bindings = {"port": {"NetworkSerialPort", None}}  # noqa: RUF012 (labgrid's convention; None: a place may lack it)
     keep: str = attr.ib(default="", validator=attr.validators.instance_of(str))
     txdelay: float = attr.ib(default=0.0, validator=attr.validators.instance_of(float))
     txchunk: int = attr.ib(default=1, validator=attr.validators.instance_of(int))

@@ -1,7 +1,7 @@
 """One connection to a console: over TCP as it is, or over telnet with port control.
 
 Timeouts are set once, when a connection opens: with upstream pyserial, setting one on RFC2217 negotiates the port anew
-and takes 0.3 s, with labgrid's fork it does not (reference/labgrid.md, "The serial clash").
+and takes 0.3 s, with labgrid's fork it does not (rfc2217.py of both).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from typing import Protocol
 
 from rig.drivers.rfc2217_port import Rfc2217Port
+from rig.formats.rfc2217 import TWIN_SIGNATURE
 from rig.ports import format_address
 
 #: How long a read waits, and opening a connection.
@@ -72,12 +73,16 @@ class Rfc2217Link:
     """A serial port over telnet with port control."""
 
     _asked_at, _can_be_asked = 0.0, False
+    #: Whether the server has said that what hangs on it is a twin; False says nothing.
+    serves_twin = False
 
     def __init__(self, host: str, port: int, speed: int):
         url = f"rfc2217://{format_address(host, port)}?ign_set_control&timeout={CONNECT_SECONDS}"
         self._port = _KeepingPort(url, baudrate=speed, timeout=POLL_SECONDS)
+        self._port.ask_who()
         self._ask()
         self._can_be_asked = self._port.answers(CONNECT_SECONDS)
+        self.serves_twin = self._port.signature == TWIN_SIGNATURE
 
     def answers(self, seconds: float) -> bool:
         """Whether the server answers within `seconds`; one that never did is believed to."""

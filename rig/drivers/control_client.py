@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from rig.control.address import UNIX, ControlAddress, TcpAddress, read_control_address
 from rig.control.token import token_for
 from rig.errors import DeviceFault, LabFault, Misuse, RigError
+from rig.formats.json_shape import Shape, misfit
 from rig.ports import format_address
 
 CONNECT_SECONDS = 5.0
 #: Longer than any question to a board takes; an update has its own end.
 ANSWER_SECONDS = 60.0
+#: More bytes than any answer has: a log of 10,000 entries of 1 KB each.
+LONGEST_ANSWER = 32 << 20
 _FAULTS: dict[int, type[RigError]] = {1: DeviceFault, 2: Misuse, 3: LabFault}
 
 Told = dict[str, Any]
@@ -32,6 +35,11 @@ class ControlClient:
     server: ClassVar[str]
     served_by: ClassVar[str]
     usual: ClassVar[str]
+    #: What must be in the answer to a request, by its name: the last line, where it tells more.
+    answers: ClassVar[Mapping[str, Shape]] = {}
+    #: What must be in every event, and in those of a name.
+    every_event: ClassVar[Shape] = {"event": str}
+    told_of: ClassVar[Mapping[str, Shape]] = {}
 
     def __init__(self, address: ControlAddress, token_file: Path | None = None):
         self._address, self._token_file = address, token_file
@@ -49,20 +57,20 @@ class ControlClient:
         address = service.address if is_socket else format_address(service.address, int(service.port))
         return cls.at(address, Path(token_file) if token_file is not None else None)
 
-    def ask(self, do: str, *expected: str, **content: Any) -> Told:
-        """Ask, and return the answer, which has the fields `expected`.
+    def ask(self, do: str, **content: Any) -> Told:
+        """Ask, and return the answer, which is as `answers` says.
 
         Raises what the server says, and LabFault when it cannot be reached or is another one.
         """
         *_, answer = self.stream(do, **content)
-        if not set(expected) <= set(answer):
-            raise self._fault(f"is no {self.server.removeprefix('the ')}: its answer has no {', '.join(expected)}")
         return answer
 
     def stream(self, do: str, *, patience: float | None = ANSWER_SECONDS, **content: Any) -> Iterator[Told]:
         """Ask, and yield all that is told until it is done; `patience` is how long to wait for each, in seconds."""
         with self.subscription(do, patience=patience, **content) as told:
             for entry in told:
+                if entry.get("done") and (wrong := misfit(entry, self.answers.get(do, {}))):
+                    raise self._fault(f"is no {self.server.removeprefix('the ')}: in its answer {wrong}")
                 yield entry
                 if entry.get("done"):
                     return
@@ -77,18 +85,21 @@ class ControlClient:
             raise self._fault(f"cannot be reached: {error.strerror or error}") from error
         sock.settimeout(patience)
         try:
-            sock.sendall(json.dumps({"do": do, **content, **shown}).encode() + b"\n")
+            sock.sendall(json.dumps({**shown, "do": do, **content}).encode() + b"\n")
         except OSError as error:
             sock.close()
             raise self._fault(f"broke: {error}") from error
-        return Subscription(sock, self._fault)
+        return Subscription(sock, self._fault, self._check_event)
 
     def events(self, *, patience: float | None = ANSWER_SECONDS, **of: str | None) -> Subscription:
         """What happens from now on; returns when nothing can be missed any more. Close it to end that."""
         subscription = self.subscription("events", patience=patience, **of)
         try:
-            if not next(iter(subscription)).get("subscribed"):
+            first = next(iter(subscription))
+            if not first.get("subscribed"):
                 raise self._fault("says what no such server says")
+            at_ns = first.get("at_ns")
+            subscription.since_ns = at_ns if isinstance(at_ns, int) else 0
         except BaseException:
             subscription.close()
             raise
@@ -97,6 +108,12 @@ class ControlClient:
     def fault(self, kind: str, **how: Any) -> Told:
         """Let something go wrong."""
         return self.ask("fault", kind=kind, **how)
+
+    def _check_event(self, told: Told) -> None:
+        """Raises LabFault for an event that is none of such a server's."""
+        wrong = misfit(told, self.every_event) or misfit(told, self.told_of.get(told["event"], {}))
+        if wrong:
+            raise self._fault(f"tells what no such server tells: of an event, {wrong}")
 
     def _fault(self, message: str) -> LabFault:
         return LabFault(f"{self.server} at {self._address} {message}", hint=f"is `{self.served_by}` running?")
@@ -108,10 +125,13 @@ class Subscription:
     Who reads it gets LabFault where the server ends it: that it is gone is not the end of what happens.
     """
 
-    def __init__(self, sock: socket.socket, fault: Callable[[str], LabFault]):
-        self._sock, self._fault = sock, fault
+    def __init__(self, sock: socket.socket, fault: Callable[[str], LabFault], check: Callable[[Told], None]):
+        """`fault` makes a fault of a message; `check` raises one for what is no event of the server's."""
+        self._sock, self._fault, self._check = sock, fault, check
         self._lines = sock.makefile("rb")
         self._is_closed = False
+        #: When it began, by the server's clock, where that is told.
+        self.since_ns = 0
 
     def __enter__(self) -> Subscription:
         return self
@@ -129,7 +149,7 @@ class Subscription:
     def __iter__(self) -> Iterator[Told]:
         while True:
             try:
-                line = self._lines.readline()
+                line = self._lines.readline(LONGEST_ANSWER)
             except TimeoutError:
                 raise self._fault("does not answer") from None
             except OSError as error:
@@ -138,14 +158,29 @@ class Subscription:
                 return
             if not line:
                 raise self._fault("hung up")
-            try:
-                told = json.loads(line)
-            except ValueError:
-                whole = line.endswith(b"\n")
-                raise self._fault("says what no such server says" if whole else "was cut off in an answer") from None
-            if not isinstance(told, dict):
-                raise self._fault("says what no such server says")
+            told = self._read(line)
             if "error" in told:
-                fault = _FAULTS.get(told.get("status", 0), LabFault)
-                raise fault(str(told["error"]), board=told.get("board"), hint=told.get("hint"))
+                raise _their_fault(told)
             yield told
+
+    def _read(self, line: bytes) -> Told:
+        """What a line tells. Raises LabFault for one of another kind of server's."""
+        if not line.endswith(b"\n"):
+            long = len(line) >= LONGEST_ANSWER
+            raise self._fault("answers without end" if long else "was cut off in an answer")
+        try:
+            told = json.loads(line)
+        except (RecursionError, ValueError):
+            raise self._fault("says what no such server says") from None
+        if not isinstance(told, dict):
+            raise self._fault("says what no such server says")
+        if not {"done", "error", "subscribed"} & set(told):
+            self._check(told)
+        return told
+
+
+def _their_fault(told: Told) -> RigError:
+    """The error that a server tells."""
+    fault = next((kind for status, kind in _FAULTS.items() if told.get("status") == status), LabFault)
+    board, hint = (str(told[name]) if told.get(name) is not None else None for name in ("board", "hint"))
+    return fault(str(told["error"]), board=board, hint=hint)

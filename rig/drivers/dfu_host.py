@@ -92,11 +92,21 @@ class DfuHost:
 
     def serial_number(self) -> str:
         """The serial number the device shows. Raises DeviceFault when it shows none, LabFault."""
-        with self._faults("open"):
-            serial = read_string(self.device, self.device.iSerialNumber, read_language(self.device))
+        serial = self._string(self.device.iSerialNumber)
         if serial is None:
             raise DeviceFault("shows no serial number", phase="open")
         return serial
+
+    def maker(self) -> str:
+        """Whom the device names as its maker, without the blanks behind; nothing where it names none.
+
+        Raises LabFault.
+        """
+        return (self._string(self.device.iManufacturer) or "").rstrip()
+
+    def _string(self, index: int) -> str | None:
+        with self._faults("open"):
+            return read_string(self.device, index, read_language(self.device))
 
     # -- what one does -----------------------------------------------------------------------------------------------
 

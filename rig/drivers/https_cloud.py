@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attr
 from labgrid import target_factory
@@ -14,9 +14,17 @@ from labgrid.driver.common import Driver
 from rig.drivers.control_client import ControlClient, Told
 from rig.errors import Misuse
 from rig.files import MOST_PEM, read_given
+from rig.formats.json_shape import NUMBER, Shape
 
 #: A request is 12 MiB long at most; base64 takes a third more.
 MOST_SENT = 8 << 20
+#: What answers tell of an identity, a file, a release and a fault.
+IDENTITY: Shape = {"sha256": str, "subject": str, "issuer": str, "not_after": str}
+FILE: Shape = {"path": str, "size": int, "sha256": str}
+RELEASE: Shape = {"version": str, "image": FILE, "percentage": NUMBER, "groups": [str], "devices": [str]}
+FAULT: Shape = {"kind": str, "at": (int, None), "times": int, "device": (str, None), "host": (str, None)}
+#: What events tell of the request that they belong to.
+REQUEST: Shape = {"request": int, "began_ns": int}
 
 
 class HttpsCloudClient(ControlClient):
@@ -25,15 +33,35 @@ class HttpsCloudClient(ControlClient):
     server = "the update server"
     served_by = "rig cloud https"
     usual = "127.0.0.1:8444"
+    answers: ClassVar[Mapping[str, Shape]] = {
+        "list": {"hosts": [{"host": str, "identity": IDENTITY}], "identities": {...: IDENTITY}, "files": [FILE]},
+        **{do: {"identity": IDENTITY} for do in ("swap", "issue", "add-identity")},
+        "tls": {"minimum": str, "maximum": str, "delay": NUMBER},
+        "publish": {"file": FILE},
+        "release": {"release": RELEASE, "unknown_groups": [str]},
+        "withdraw-release": {"releases": [RELEASE]},
+        "policy": {"products": {...: [RELEASE]}, "groups": {...: [str]}},
+        **{do: {"faults": [FAULT]} for do in ("fault", "faults")},
+        "log": {"log": [{"host": (str, None)}]},
+    }
+    every_event: ClassVar[Shape] = {"event": str, "host": (str, None), "device": (str, None)}
+    told_of: ClassVar[Mapping[str, Shape]] = {
+        "handshake": {"peer": str, "began_ns": int, "outcome": str, "identity": (str, None), "alert": (str, None)},
+        "disconnected": {"peer": str},
+        "request": {"request": int, "peer": str},
+        "progress": {**REQUEST, "sent": int, "of": int, "start": int},
+        "check-in": {**REQUEST, "version": (str, None), "status": int},
+        **dict.fromkeys(("fault", "finished", "aborted"), REQUEST),
+    }
 
     def issue(self, host: str, name: str, recipe: Mapping[str, Any], client: str | None = None) -> Told:
         """Make an identity by its recipe (rig.trust.recipe), to be swapped to by its name."""
-        told = self.ask("issue", "identity", host=host, name=name, recipe=dict(recipe), client=client)
+        told = self.ask("issue", host=host, name=name, recipe=dict(recipe), client=client)
         return dict(told["identity"])
 
     def swap(self, host: str, identity: str, client: str | None = None) -> Told:
         """Show an identity the server knows by name from the next handshake of this host on, or of this client."""
-        return self.ask("swap", "identity", host=host, identity=identity, client=client)
+        return self.ask("swap", host=host, identity=identity, client=client)
 
     def set_clock(self, client: str, now: float | None) -> None:
         """Let a client that asks for the time believe that it is `now` (seconds since 1970); None: the truth."""
@@ -45,29 +73,29 @@ class HttpsCloudClient(ControlClient):
 
     def swap_files(self, host: str, chain: Path, key: Path) -> Told:
         """Show an identity from PEM files of this machine."""
-        return self.ask("swap", "identity", host=host, **pem_of(chain, key))
+        return self.ask("swap", host=host, **pem_of(chain, key))
 
     def release(self, product: str, version: str, image: bytes | Path, **whom: Any) -> Told:
         """Make an image the newest of a product, for all or for `groups`, `devices`, a `percentage`.
 
         A path is of a file that the server can read.
         """
-        return self.ask("release", "release", product=product, version=version, **_given(image), **whom)
+        return self.ask("release", product=product, version=version, **_given(image), **whom)
 
     def withdraw_release(self, **of: str | None) -> list[Told]:
         """Take releases back: of a `product`, of a `version`, those to one `device` alone; returns them."""
-        return list(self.ask("withdraw-release", "releases", **of)["releases"])
+        return list(self.ask("withdraw-release", **of)["releases"])
 
     def publish(self, file: bytes | Path, path: str | None = None) -> Told:
         """Let everybody download a file; a path is of one that the server can read."""
-        return self.ask("publish", "file", path=path, **_given(file))
+        return self.ask("publish", path=path, **_given(file))
 
     def log(self, of: str, last: int = 1000, *, after: int = 0, device: str | None = None) -> list[Told]:
         """The last `handshakes`, `requests` or `check-ins`, oldest first.
 
         Only those with a number above `after`, and, of requests and check-ins, of one `device`.
         """
-        return list(self.ask("log", "log", of=of, last=last, after=after, device=device)["log"])
+        return list(self.ask("log", of=of, last=last, after=after, device=device)["log"])
 
 
 def pem_of(chain: Path, key: Path) -> dict[str, str]:
@@ -90,7 +118,7 @@ def _given(content: bytes | Path) -> dict[str, str]:
 class HttpsCloudDriver(Driver):  # type: ignore[misc]
     """The rack's update server, through its control port."""
 
-    bindings = {"service": "NetworkService"}  # noqa: RUF012 (labgrid's convention)
+    bindings = {"service": {"NetworkService", None}}  # noqa: RUF012 (labgrid's convention; None: a place may lack it)
     #: File with the token of a control port on TCP.
     token_file: str | None = attr.ib(default=None, validator=attr.validators.optional(attr.validators.instance_of(str)))
 

@@ -20,6 +20,17 @@ def place_tags(target: Any) -> tuple[dict[str, str], str]:
 
 
 def driver_of(target: Any, *kinds: str) -> Any:
-    """The driver of the first of these classes, by name, that the target has; None where it has none of them."""
+    """The driver of the first of these classes, by name, that the target has; None where it has none of them.
+
+    One whose place exports nothing for it to work on counts as none: one environment serves places with and without.
+    """
     has = {type(driver).__name__ for driver in target.drivers}
-    return next((target.get_driver(kind) for kind in kinds if kind in has), None)
+    for kind in kinds:
+        if kind in has and _is_supplied(driver := target.get_driver(kind, activate=False)):
+            target.activate(driver)
+            return driver
+    return None
+
+
+def _is_supplied(driver: Any) -> bool:
+    return all(getattr(driver, name) is not None for name in driver.bindings)

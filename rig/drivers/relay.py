@@ -20,8 +20,10 @@ TIMEOUT_SECONDS = 1.0
 MODBUS_PORT = 502
 
 
-class Contact:
+class ModbusContact:
     """One coil on a Modbus connection of its own that stays open; not for two threads at once."""
+
+    route, direct = "Modbus", True
 
     def __init__(self, host: str, port: int, coil: int, *, inverted: bool, board: str):
         self._client = ModbusClient(host=host, port=port, timeout=TIMEOUT_SECONDS, auto_open=True, auto_close=False)
@@ -76,7 +78,7 @@ class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
         """Hang up."""
         self._contact.close()
 
-    def contact(self) -> Contact:
+    def contact(self) -> ModbusContact:
         """A connection of its own to the same coil, for a thread that cuts."""
         return _contact_of(self)
 
@@ -108,10 +110,16 @@ class RelayDriver(Driver, PowerProtocol):  # type: ignore[misc]
 class ButtonDriver(Driver, DigitalOutputProtocol):  # type: ignore[misc]
     """A button on a Modbus coil that is closed while it is pressed; what was told is read back."""
 
-    bindings = {"coil": "ModbusTCPCoil"}  # noqa: RUF012 (labgrid's convention)
+    bindings = {"coil": {"ModbusTCPCoil", None}}  # noqa: RUF012 (labgrid's convention; None: a place may lack it)
 
     def on_activate(self) -> None:
-        """Make the contact."""
+        """Make the contact. Raises LabFault where the place exports no coil for it."""
+        if self.coil is None:
+            raise LabFault(
+                f"the place exports no ModbusTCPCoil for the button {self.name}",
+                board=place_name(self.target),
+                hint=f"export one called {self.name}, or take the tag {self.name}=wired away",
+            )
         self._contact = _contact_of(self)
 
     def on_deactivate(self) -> None:
@@ -131,9 +139,9 @@ class ButtonDriver(Driver, DigitalOutputProtocol):  # type: ignore[misc]
         return bool(self._contact.is_closed())
 
 
-def _contact_of(driver: Any) -> Contact:
+def _contact_of(driver: Any) -> ModbusContact:
     host, port = address_of(driver.coil.host)
-    return Contact(host, port, driver.coil.coil, inverted=driver.coil.invert, board=place_name(driver.target))
+    return ModbusContact(host, port, driver.coil.coil, inverted=driver.coil.invert, board=place_name(driver.target))
 
 
 def address_of(text: str) -> tuple[str, int]:

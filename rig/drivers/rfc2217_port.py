@@ -1,7 +1,7 @@
 """pyserial's RFC 2217 port without its brakes: it reads byte by byte, and every setting negotiates the port anew.
 
 The latter takes 0.1 to 0.2 s, also for what the other end need not know or knows already, and esptool changes the
-timeout twice a command (reference/esp32.md §1.8). And it says nothing of DTR and RTS unless it is told to: pyserial
+timeout twice a command (esptool issue 383). And it says nothing of DTR and RTS unless it is told to: pyserial
 asserts one after the other when it opens, which esptool's own server takes for the beginning of a reset into download
 mode, and letting both go for one of a hard reset.
 """
@@ -13,7 +13,9 @@ from typing import Any
 
 import serial.rfc2217
 import serial.serialutil
-from serial.rfc2217 import DO
+from serial.rfc2217 import COM_PORT_OPTION, DO
+
+from rig.formats.rfc2217 import SERVER_SIGNATURE, SIGNATURE
 
 #: Telnet's timing mark (RFC 860): whoever is asked for one says at least that it does not do such things.
 TIMING_MARK = b"\x06"
@@ -26,6 +28,8 @@ class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
 
     def __init__(self, *settings: Any, **more: Any):
         self._answered = threading.Event()
+        #: What the other end calls itself, once it was asked and has answered.
+        self.signature = b""
         super().__init__(*settings, **more)
 
     def open(self) -> None:
@@ -79,6 +83,13 @@ class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
         self._answered.clear()
         self.telnet_send_option(DO, TIMING_MARK)
 
+    def ask_who(self) -> None:
+        """Ask the other end what it calls itself: its answer comes before that to whatever is asked later, if at all.
+
+        Raises OSError when the connection is gone.
+        """
+        self.rfc2217_send_subnegotiation(SIGNATURE)
+
     def answers(self, seconds: float) -> bool:
         """Whether what was asked last is answered within `seconds`."""
         return self._answered.wait(seconds)
@@ -88,6 +99,12 @@ class Rfc2217Port(serial.rfc2217.Serial):  # type: ignore[misc]
             self._answered.set()
         else:
             super()._telnet_negotiate_option(command, option)
+
+    def _telnet_process_subnegotiation(self, suboption: bytes) -> None:
+        if suboption[:2] == COM_PORT_OPTION + SERVER_SIGNATURE:
+            self.signature = bytes(suboption[2:])
+        else:
+            super()._telnet_process_subnegotiation(suboption)
 
     def read(self, size: int = 1) -> bytes:
         """Up to `size` bytes, waiting for them as the timeout says."""

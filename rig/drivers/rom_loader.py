@@ -134,14 +134,19 @@ class RomLoader:
             return int(self._esp.get_chip_revision())
 
     @property
-    def flash_size(self) -> int:
-        """Bytes of flash, as its own identity says; 4 MB where it says nothing that is known."""
+    def told_flash_size(self) -> int | None:
+        """Bytes of flash, as its own identity says; None where it says nothing that is known."""
         from esptool.cmds import detect_flash_size
 
         with self._spoken("read"):
             told = str(detect_flash_size(self._esp))
         megabytes = told.removesuffix("MB")
-        return int(megabytes) << 20 if megabytes.isdigit() else FLASH_SIZE
+        return int(megabytes) << 20 if megabytes.isdigit() else None
+
+    @property
+    def flash_size(self) -> int:
+        """The same, taken for 4 MB where it says nothing that is known."""
+        return self.told_flash_size or FLASH_SIZE
 
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes of flash. Raises LabFault when the board stops answering."""

@@ -16,11 +16,13 @@ from rig.drivers.place import place_name, place_tags
 from rig.drivers.usb_device import SPARK_VENDOR, every_device, identity_of, read_language, read_string, usb_fault
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
-from rig.errors import LabFault, RigError, Unreachable
+from rig.errors import LabFault, Misdescribed, RigError, Unreachable
 from rig.formats.usbip import ProtocolError
 from rig.ports import format_address
 
 DFU, LISTENING = "1d50:607f", "1d50:607d"
+#: What they are called when people are told.
+NAMED = {DFU: f"{DFU} (DFU)", LISTENING: f"{LISTENING} (listening)"}
 #: How long udev may take to give a device that has just enumerated to its group.
 UDEV_SECONDS = 2.0
 
@@ -38,20 +40,37 @@ class UsbipPortDriver(Driver):  # type: ignore[misc]
 
     def on_activate(self) -> None:
         """Find out which device is ours."""
+        self.serves_twin = False
         tags, _ = place_tags(self.target)
         self._busid = self.busid or tags.get("busid", "1-1")
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def identity(self) -> str | None:
         """`VVVV:PPPP` of what hangs on the port now, None for nothing. Raises LabFault without a server."""
+        return self._offered().get(self._busid)
+
+    @Driver.check_active  # type: ignore[untyped-decorator]
+    def elsewhere(self) -> dict[str, Misdescribed]:
+        """Cores in DFU under other bus ids, each with what is wrong if it is the one meant. Raises LabFault."""
+        offered, place = self._offered(), place_name(self.target)
+        told = f"{'its environment' if self.busid else 'the tag'} says busid={self._busid}, which "
+        told += f"{format_address(self.service.address, self.service.port)} does not offer while the board is in DFU"
+        told += f": it offers {', '.join(f'{busid} ({seen})' for busid, seen in sorted(offered.items()))}"
+        mends = "write busid: {} into it" if self.busid else f"`labgrid-client -p {place} set-tags busid={{}}`"
+        return {
+            busid: Misdescribed(f"{told}; its own is {busid}", board=place, hint=mends.format(busid))
+            for busid, seen in offered.items()
+            if seen == DFU and busid != self._busid
+        }
+
+    def _offered(self) -> dict[str, str]:
+        """`VVVV:PPPP` of what the server exports now, by bus id. Raises LabFault without a server."""
         try:
             devices = list_devices(self.service.address, self.service.port)
         except (OSError, ProtocolError) as error:
             raise self._fault(error) from error
-        for device in devices:
-            if device.busid == self._busid:
-                return f"{device.vendor:04x}:{device.product:04x}"
-        return None
+        self.serves_twin |= any(device.is_twin for device in devices if device.busid == self._busid)
+        return {device.busid: f"{device.vendor:04x}:{device.product:04x}" for device in devices}
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def device(self) -> Any:
@@ -78,6 +97,8 @@ class LibusbPortDriver(Driver):  # type: ignore[misc]
     """A board on this machine's own USB, found by its serial number."""
 
     serial: str = attr.ib(validator=attr.validators.instance_of(str))
+    #: Whatever is attached here from elsewhere looks like a device of this machine.
+    serves_twin = False
 
     @Driver.check_active  # type: ignore[untyped-decorator]
     def identity(self) -> str | None:
@@ -92,6 +113,10 @@ class LibusbPortDriver(Driver):  # type: ignore[misc]
         if device is None:
             raise LabFault(f"no Spark Core with serial {self.serial} on USB", board=place_name(self.target))
         return device
+
+    def elsewhere(self) -> dict[str, Misdescribed]:
+        """None: it is found by its serial number, wherever it hangs."""
+        return {}
 
     def _find(self) -> Any:
         """The board, None while it is not there. Raises LabFault where a device that may be it is not ours to open."""

@@ -6,34 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rig import escape
-from rig.formats import spark_flash as layout
+from rig.evidence.update_path import UpdatePath, position
 
 WIDTH, MARGIN, BAND_HEIGHT, ROW = 960, 40, 150, 22
-TOP = 96
+TOP = 112
 #: Marks near each other are stacked in so many rows, then begin again a little to the right.
 ROWS, RADIUS = 12, 5
-#: The phases of a path in order, and the share of the width each gets.
-_COPY = (("mark", 0.14), ("backup", 0.16), ("erase", 0.24), ("program", 0.32), ("commit", 0.14))
-BANDS = {
-    "dfu": (("erase", 0.32), ("program", 0.46), ("commit", 0.22)),
-    "dfu-external": (("erase", 0.4), ("program", 0.6)),
-    "ota-copy": (_COPY[1], _COPY[0], *_COPY[2:]),
-    "factory-reset": _COPY,
-    "deep-update": (
-        *(("table", 0.14), ("calibration", 0.14), ("address", 0.14), ("driver", 0.34), ("firmware", 0.24)),
-    ),
-    "serial": (("erase", 0.3), ("program", 0.7)),
-    "https": (
-        *(("forget", 0.07), ("download", 0.2), ("end", 0.06), ("choose", 0.09), ("chosen", 0.09)),
-        *(("first-boot", 0.11), ("probation", 0.11), ("abort", 0.08), ("confirm", 0.08), ("confirmed", 0.11)),
-    ),
-    "cloud": (
-        *(("hello", 0.09), ("begin", 0.09), ("download-erase", 0.15), ("download", 0.12), ("done", 0.09)),
-        *(("backup", 0.1), ("mark", 0.09), ("erase", 0.08), ("program", 0.1), ("commit", 0.09)),
-    ),
-}
-#: Phases that rewrite the flags page.
-FLAGS_PHASES = ("commit", "mark", "hello", "begin", "done")
 COLOURS = {
     "new": "#2e7d32",
     "old": "#1565c0",
@@ -59,37 +37,10 @@ def outcome_name(line: Mapping[str, Any]) -> str:
     return str(line["outcome"]["became"])
 
 
-def _position(line: Mapping[str, Any]) -> float | None:
-    """Where a landing lies on the axis, 0 to 1; None when it fell outside of the path's phases."""
-    phase = line["landing"]["phase"].removesuffix("-tail")
-    begin = 0.0
-    for name, share in BANDS[line["path"]]:
-        if name == phase:
-            return begin + share * _within(line, phase)
-        begin += share
-    return None
-
-
-def _within(line: Mapping[str, Any], phase: str) -> float:
-    address: int | None = line["landing"]["address"]
-    if address is None or (line["path"] == "https" and phase != "download"):
-        return 0.5
-    if phase in FLAGS_PHASES:
-        return 0.1 + 0.8 * (address - layout.FLAGS_ADDRESS) / 10
-    if phase == "backup":
-        return (address - layout.BACKUP_ADDRESS) / layout.APP_SIZE
-    if phase == "download-erase":
-        return (address - layout.OTA_ADDRESS) / layout.SLOT_SIZE
-    into_a_cores_slot = line["path"] == "cloud" and phase == "download"
-    base: int = layout.OTA_ADDRESS if into_a_cores_slot else line["to_address"]
-    size: int = line["to_size"]
-    return min((address - base) / max(size, 1), 1.0)
-
-
-def draw_cut_map(lines: Iterable[Mapping[str, Any]], title: str) -> str:
-    """An SVG of all `cut` lines given, which are of one path; those that did not land are counted below the picture."""
+def draw_cut_map(lines: Iterable[Mapping[str, Any]], path: UpdatePath, title: str, firmware: str = "") -> str:
+    """An SVG of all `cut` lines given, which are of one path and one firmware; how many did not land is counted."""
     cuts = [line for line in lines if line["kind"] == "cut"]
-    placed = [(position, line) for line in cuts if (position := _position(line)) is not None]
+    placed = [(place, line) for line in cuts if (place := position(path, line)) is not None]
     placed.sort(key=lambda entry: entry[0])
     present = [name for name in COLOURS if any(outcome_name(line) == name for _, line in placed)]
     height = TOP + BAND_HEIGHT + 64 + ROW * len(present)
@@ -98,13 +49,27 @@ def draw_cut_map(lines: Iterable[Mapping[str, Any]], title: str) -> str:
         'font-family="system-ui, sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<text x="{MARGIN}" y="34" font-size="19" font-weight="600">{escape.xml(title)}</text>',
-        f'<text x="{MARGIN}" y="56" fill="#555">{sum(_known(line) for _, line in placed)} landed cuts of {len(cuts)}; '
-        "an update goes on to the right; circles erase all first, squares page by page; hollow: inferred</text>",
+        f'<text x="{MARGIN}" y="56" fill="#555">{_count(len(cuts), [line for _, line in placed])}</text>',
+        f'<text x="{MARGIN}" y="76" fill="#555">{escape.xml(firmware)}</text>',
     ]
-    parts += _bands(cuts[0]["path"] if cuts else "dfu")
-    parts += [_marker(position, line, row) for (position, line), row in zip(placed, _rows(placed), strict=True)]
+    parts += _bands(path)
+    parts += [_marker(place, line, row) for (place, line), row in zip(placed, _rows(placed), strict=True)]
     parts += _legend(present, placed)
     return "\n".join([*parts, "</svg>\n"])
+
+
+def _count(cuts: int, drawn: list[Mapping[str, Any]]) -> str:
+    """How many landed of all, and what the marks mean that are there."""
+    parts = [f"{sum(map(_known, drawn))} landed cuts of {cuts}", "an update goes on to the right"]
+    parts += ["circles erase all first"] if not all(map(_is_square, drawn)) else []
+    parts += ["squares erase as they write"] if any(map(_is_square, drawn)) else []
+    parts += ["hollow: inferred"] if not all(map(_known, drawn)) else []
+    return "; ".join(parts)
+
+
+def _is_square(line: Mapping[str, Any]) -> bool:
+    """Whether a mark is of an update that erases as it writes."""
+    return line["order"] in ("interleaved", "sequential")
 
 
 def _known(line: Mapping[str, Any]) -> bool:
@@ -112,18 +77,18 @@ def _known(line: Mapping[str, Any]) -> bool:
     return bool(line["landing"]["known_by"] == "read-back")
 
 
-def _x(position: float) -> float:
-    return MARGIN + position * (WIDTH - 2 * MARGIN)
+def _x(place: float) -> float:
+    return MARGIN + place * (WIDTH - 2 * MARGIN)
 
 
-def _bands(path: str) -> list[str]:
+def _bands(path: UpdatePath) -> list[str]:
     parts, begin = [], 0.0
-    for number, (name, share) in enumerate(BANDS[path]):
-        x, width = _x(begin), share * (WIDTH - 2 * MARGIN)
+    for number, phase in enumerate(path):
+        x, width = _x(begin), phase.width * (WIDTH - 2 * MARGIN)
         fill = "#f1f3f4" if number % 2 == 0 else "#e4e8ea"
         parts.append(f'<rect x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{BAND_HEIGHT}" fill="{fill}"/>')
-        parts.append(f'<text x="{x + 8:.1f}" y="{TOP - 8}" fill="#333">{name}</text>')
-        begin += share
+        parts.append(f'<text x="{x + 8:.1f}" y="{TOP - 8}" fill="#333">{escape.xml(phase.name)}</text>')
+        begin += phase.width
     return parts
 
 
@@ -131,23 +96,23 @@ def _rows(placed: list[tuple[float, Mapping[str, Any]]]) -> list[int]:
     """A row for each marker, which come from left to right, so that near ones do not cover each other."""
     ends: list[float] = []
     rows = []
-    for position, _ in placed:
-        x = _x(position)
+    for place, _ in placed:
+        x = _x(place)
         row = next((number for number, end in enumerate(ends) if abs(end - x) > 2 * RADIUS + 1), len(ends))
         ends[row:] = [x, *ends[row + 1 :]]
         rows.append(row)
     return rows
 
 
-def _marker(position: float, line: Mapping[str, Any], row: int) -> str:
+def _marker(place: float, line: Mapping[str, Any], row: int) -> str:
     wrap, level = divmod(row, ROWS)
-    x, y = _x(position) + wrap * RADIUS, TOP + 14 + level * (BAND_HEIGHT - 20) // ROWS
+    x, y = _x(place) + wrap * RADIUS, TOP + 14 + level * (BAND_HEIGHT - 20) // ROWS
     colour = COLOURS[outcome_name(line)]
     paint = f'fill="{colour}" stroke="#fff"' if _known(line) else f'fill="#fff" stroke="{colour}" stroke-width="2"'
     told = f"{line['trial']}: {line['landing']['phase']}, {line['landing']['detail']} → {outcome_name(line)}"
     shape = (
         f'<rect x="{x - RADIUS:.1f}" y="{y - RADIUS}" width="{2 * RADIUS}" height="{2 * RADIUS}" {paint}'
-        if line["order"] in ("interleaved", "sequential")
+        if _is_square(line)
         else f'<circle cx="{x:.1f}" cy="{y}" r="{RADIUS}" {paint}'
     )
     tag = shape.split(" ", 1)[0][1:]

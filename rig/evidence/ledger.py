@@ -1,7 +1,8 @@
 """The ledger: one JSON line for every cut and swap, append-only, on the disk line by line, each chained to the last.
 
-A line is an `intent` (before the relay opens) or a `cut` (when the outcome is known), a `swap-intent` or a `swap`; a
-reader tells a torn last line from a damaged one. One segment a worker; the run's manifest names segments and heads.
+A line is an `intent` (before the relay opens) or a `cut` (when the outcome is known), a `swap-intent` or a `swap`, or
+`compared`: how an outcome is beside what was expected. A reader tells a torn last line from a damaged one. One segment
+a worker; the run's manifest names segments and heads.
 """
 
 from __future__ import annotations

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rig.escape import code, markdown
-from rig.evidence.cut_map import draw_cut_map, outcome_name
+from rig.escape import code, markdown, terminal
+from rig.evidence.allure_head import FOLDER as ALLURE
+from rig.evidence.allure_head import write_allure_head
+from rig.evidence.blame import Repeated, is_second, place_of
+from rig.evidence.compared import beside_expected, counted_defects, seen_defects, told_aloud
+from rig.evidence.cut_map import outcome_name
+from rig.evidence.cut_maps import Maps, draw_maps
+from rig.evidence.junit import write_junit
 from rig.evidence.ledger import read_ledger, unfinished
-from rig.evidence.results import RunVerdict, TestResult, known_defects
-from rig.evidence.run_manifest import FOLDER, NAME, head_of, segments_in, write_run_manifest
+from rig.evidence.report_head import as_markdown, firmware_as_markdown
+from rig.evidence.results import TestResult, counted
+from rig.evidence.run_life import head_of
+from rig.evidence.run_manifest import FOLDER, NAME, segments_in
+from rig.evidence.run_record import RunRecord
 from rig.files import is_there, make_folder, writing
 
+SUMMARY = "summary.md"
 
-def write_report(folder: Path, run_id: str, results: Sequence[TestResult], verdict: RunVerdict) -> Path:
+
+def write_report(folder: Path, record: RunRecord) -> Path:
+    """Write all pages of a run, each with the same head; returns the path of `summary.md`. Raises Misuse, LabFault."""
+    write_junit(folder, record)
+    write_allure_head(folder / ALLURE, record)
+    return write_summary(folder, record)
+
+
+def write_summary(folder: Path, record: RunRecord) -> Path:
     """Draw the cut maps and write `summary.md`; returns its path. Raises Misuse, LabFault."""
     ledger = make_folder(folder / FOLDER)
-    if not is_there(ledger / NAME):
-        write_run_manifest(ledger, run_id)
     segments = segments_in(ledger)
     lines = [line for path in segments for line in read_ledger(path)]
     lost = [intent for path in segments for intent in unfinished(path)]
-    maps = _draw_maps(folder, lines)
-    path = folder / "summary.md"
-    told = [*_head(run_id, results, verdict), *_unfinished(lost), *_tests(results), *_cuts(lines, maps), *_swaps(lines)]
-    if head := head_of(ledger):
-        told += [
-            "",
-            f"The ledger's head is `{head}`: `rig ledger verify --head` sees any change by it.",
-        ]
+    maps = draw_maps(folder, lines)
+    told = [*as_markdown(record), *_results(record), *firmware_as_markdown(record), *_unfinished(lost)]
+    told += [*_coverage(record), *_tests(record.results), *_cuts(lines, maps), *_swaps(lines)]
+    if is_there(ledger / NAME) and (head := head_of(ledger)):
+        told += ["", f"The ledger's head is `{head}`: `rig ledger verify --head` sees any change by it."]
+    path = folder / SUMMARY
     with writing(path):
         path.write_text("\n".join(told) + "\n", encoding="utf-8")
     return path
@@ -41,31 +54,56 @@ def _row(*cells: object) -> str:
     return f"| {' | '.join(markdown(str(cell)) for cell in cells)} |"
 
 
-def _draw_maps(folder: Path, lines: list[dict[str, Any]]) -> list[Path]:
-    cuts = [line for line in lines if line["kind"] == "cut"]
-    kinds = sorted({(line["board"], line["generation"], line["path"]) for line in cuts})
-    maps = []
-    for board, generation, path in kinds:
-        kind = (board, generation, path)
-        chosen = [line for line in cuts if (line["board"], line["generation"], line["path"]) == kind]
-        which = (board,) if generation == "unknown" else (board, generation)
-        target = folder / re.sub(r"[^\w.-]+", "-", f"cut-map-{'-'.join(which)}-{path}.svg")
-        name = board if generation == "unknown" else f"{board} generation {generation.upper()}"
-        with writing(target):
-            target.write_text(draw_cut_map(chosen, f"{name}: cuts while updating over {path}"), encoding="utf-8")
-        maps.append(target)
-    return maps
+def _results(record: RunRecord) -> list[str]:
+    told = ", ".join(f"{count} {word}" for word, count in counted(record.results).items()) or "no test"
+    page = ["", f"{told}."]
+    if record.killed:
+        page += ["", *_killed(record)]
+    return [*page, *_repeated(record.repeated), *_known_defects(record.results), *_told_aloud(record.results)]
 
 
-def _head(run_id: str, results: Sequence[TestResult], verdict: RunVerdict) -> list[str]:
-    counts = {word: sum(result.result == word for result in results) for word in {r.result for r in results}}
-    told = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "no test"
-    defects = known_defects(results)
-    head = [f"# Run {run_id}: {verdict.word}", "", f"{told}."]
-    if defects:
-        head += ["", f"{sum(defects.values())} known defects were seen again, as they should be:", ""]
-        head += [f"* {code(name)} ({count})" for name, count in sorted(defects.items())]
-    return head
+def _repeated(found: Sequence[Repeated]) -> list[str]:
+    """Tests whose board failed, run once more on another board, and whose fault that says it is."""
+    if not found:
+        return []
+    told = "Failed, and run once more on another board:"
+    rows = [_row(each.test, *map(_attempt, (each.first, each.second)), each.blame) for each in found]
+    return ["", told, "", "| test | first | second | which says |", "|---|---|---|---|", *rows]
+
+
+def _attempt(result: TestResult) -> str:
+    return f"{result.result} on {place_of(result)}"
+
+
+def _known_defects(results: Sequence[TestResult]) -> list[str]:
+    defects = seen_defects(results)
+    if not defects:
+        return []
+    head = ["| known defect | name | severity | what it is | reference | tests |", "|---|---|---|---|---|---:|"]
+    rows = [_row(each.title, each.name, each.severity, each.text, each.reference, each.count) for each in defects]
+    told = f"{counted_defects(defects)} seen again, as it should be:"
+    return ["", told, "", *head, *rows]
+
+
+def _told_aloud(results: Sequence[TestResult]) -> list[str]:
+    """Outcomes that are another than expected, and no fault."""
+    others = told_aloud(results)
+    if not others:
+        return []
+    rows = [_row(each.name, each.properties.get("became", ""), beside_expected(each)) for each in others]
+    told = f"{len(others)} outcomes are not those that are expected of this firmware, and no fault:"
+    return ["", told, "", "| test | became | which is |", "|---|---|---|", *rows]
+
+
+def _killed(record: RunRecord) -> list[str]:
+    """What is missing of a run that was killed."""
+    of = f" of {record.chosen}" if record.chosen is not None else ""
+    over = sum(not is_second(result) for result in record.results)
+    told = f"**This run was killed**: this page is made from what it left. {over}{of} tests had ended"
+    if not record.under_way:
+        return [f"{told}, and none was under way."]
+    rows = [f"* {markdown(name)}" for name in record.under_way]
+    return [f"{told}, and {len(record.under_way)} were under way:", "", *rows]
 
 
 def _unfinished(intents: Sequence[dict[str, Any]]) -> list[str]:
@@ -82,14 +120,33 @@ def _meant(line: dict[str, Any]) -> str:
     return f"a cut aimed at {line['phase']} over {line['path']}"
 
 
+def _coverage(record: RunRecord) -> list[str]:
+    """Which cases were run of all there are, each that was not, and what of it was required."""
+    coverage, lost = record.coverage, record.lost
+    page = ["", "## Coverage", "", f"{markdown(str(coverage))}."] if coverage is not None else []
+    if lost and record.required is not None:
+        told = f"**Required is {markdown(record.required.told)}, and this is lost**:"
+        page += ["", told, "", *(f"* {markdown(text)}" for text in lost)]
+    if coverage is not None and coverage.not_run:
+        rows = [_row(each.case, each.missing, each.why) for each in coverage.not_run]
+        page += ["", "| case that was not run | missing tags | why |", "|---|---|---|", *rows]
+    return page
+
+
 def _tests(results: Sequence[TestResult]) -> list[str]:
     rows = []
     for r in results:
         place, became = r.properties.get("place", ""), r.properties.get("became", "")
         rows.append(_row(r.name, place, became, r.result, f"{r.seconds:.1f}"))
-    faults = [f"* **{markdown(r.name)}**: {markdown(r.message)}" for r in results if r.message]
+    faults = [line for r in results if r.message for line in _fault(r)]
     table = ["", "## Tests", "", "| test | place | landed → became | result | s |", "|---|---|---|---|---:|", *rows]
     return [*table, "", *faults] if faults else table
+
+
+def _fault(result: TestResult) -> list[str]:
+    """What was wrong, and the story of it as it is told: lines of an item that are indented by six are text."""
+    story = [f"      {terminal(line)}" for line in result.story.splitlines()]
+    return [f"* **{markdown(result.name)}**: {markdown(result.message)}", *(["", *story, ""] if story else [])]
 
 
 def _landed(line: dict[str, Any]) -> str:
@@ -98,7 +155,7 @@ def _landed(line: dict[str, Any]) -> str:
     return phase if line["landing"]["known_by"] == "read-back" else f"{phase} (inferred)"
 
 
-def _cuts(lines: list[dict[str, Any]], maps: list[Path]) -> list[str]:
+def _cuts(lines: list[dict[str, Any]], maps: Maps) -> list[str]:
     cuts = [line for line in lines if line["kind"] == "cut"]
     if not cuts:
         return []
@@ -109,7 +166,8 @@ def _cuts(lines: list[dict[str, Any]], maps: list[Path]) -> list[str]:
         )
         for line in cuts
     ]
-    pictures = [f"![{path.stem}]({path.name})" for path in maps]
+    pictures = [f"![{path.stem}]({path.name})" for path in maps.files]
+    pictures += [line for told in maps.left_out for line in ("", f"There is {markdown(told)}.")]
     table = ["| trial | place | aimed at | landed | became | rung | s |", "|---|---|---|---|---|---|---:|", *rows]
     return ["", "## Cuts", "", *pictures, "", *table]
 

@@ -1,26 +1,23 @@
 """`run.json`: what a run's ledger is made of, each segment with its length and head, so that nothing goes unnoticed.
 
-It is there from a run's first segment on, and says then that the run goes on. Who ends the run writes the heads: the
-run itself, or after a kill whoever comes next, who says so. What was lost before that nobody can tell.
+When it is written and by whom: rig.evidence.run_life.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rig.errors import Misuse, RigError
+from rig.errors import Misuse
 from rig.evidence.ledger_line import GENESIS, encode
-from rig.evidence.segment import Segment, is_written
-from rig.files import MOST_TEXT, is_there, make_folder, read_text, writing
+from rig.evidence.segment import Segment
+from rig.files import MOST_TEXT, read_text, writing
 
 NAME = "run.json"
 #: Of a folder of a run, the one with its ledger.
@@ -85,6 +82,12 @@ class RunManifest(BaseModel):
         except ValueError as error:
             raise Misuse(f"{path} is no JSON: {error}") from None
 
+    @classmethod
+    def of_segments_in(cls, folder: Path, run_id: str, *, ended_by: str | None = None) -> RunManifest:
+        """That of a run that is over, as its segments end now. Raises Misuse for a segment that was changed."""
+        state: State = "finished" if ended_by is None else "unfinished"
+        return cls(run=run_id, state=state, ended_by=ended_by, segments=tuple(map(SegmentEnd.of, segments_in(folder))))
+
     def write(self, folder: Path) -> Path:
         """Write it beside the segments, whole or not at all. Raises LabFault, Misuse."""
         path = folder / NAME
@@ -99,69 +102,9 @@ class RunManifest(BaseModel):
         return path
 
 
-def head_of(folder: Path) -> str | None:
-    """The head of the run in `folder`; None while it goes on. Raises Misuse."""
-    found = RunManifest.read(folder / NAME)
-    return None if found.state == "open" else found.head
-
-
-def begin_run(folder: Path, run_id: str) -> None:
-    """Say in `folder`, made where it is not there, that a run goes on whose segments are to come.
-
-    Raises Misuse where another run's are.
-    """
-    if not is_there(make_folder(folder) / NAME):
-        RunManifest(run=run_id, state="open").write(folder)
-    elif (there := RunManifest.read(folder / NAME)).run != run_id or there.state != "open":
-        raise Misuse(f"{folder} has the ledger of the run {there.run}", hint="name another report folder")
-
-
-def end_run(folder: Path, run_id: str) -> None:
-    """End this run, whose segments are closed; where one is not, whoever comes next will. Raises Misuse, LabFault."""
-    path = folder / NAME
-    if not is_there(path) or any(map(is_written, segments_in(folder))):
-        return
-    if (there := RunManifest.read(path)).run == run_id and there.state == "open":
-        write_run_manifest(folder, run_id)
-
-
-def write_run_manifest(folder: Path, run_id: str) -> Path:
-    """End a run: write `run.json` beside the segments in `folder`. Raises Misuse for a segment that was changed."""
-    return RunManifest(run=run_id, segments=tuple(_ends(folder))).write(folder)
-
-
-def end_killed_run(folder: Path, who: str) -> RunManifest:
-    """The manifest of the run in `folder`; if nobody ended it and nobody writes to it any more, it is ended.
-
-    Evidence that is kept where nothing can be written stays as it is. Raises Misuse for a segment that was changed.
-    """
-    found = RunManifest.read(folder / NAME)
-    if found.state != "open" or any(map(is_written, segments_in(folder))):
-        return found
-    ended = RunManifest(run=found.run, state="unfinished", ended_by=who, segments=tuple(_ends(folder)))
-    with contextlib.suppress(RigError):
-        ended.write(folder)
-    return ended
-
-
-def end_killed_runs(reports: Path, who: str) -> list[RunManifest]:
-    """End the killed runs whose report folders lie in `reports`; those that cannot be are left as they are."""
-    ended = []
-    with contextlib.suppress(OSError):
-        for path in sorted(reports.glob(f"*/{FOLDER}/{NAME}")):
-            with contextlib.suppress(RigError):
-                if RunManifest.read(path).state == "open":
-                    ended.append(end_killed_run(path.parent, who))
-    return [one for one in ended if one.state != "open"]
-
-
 def segments_in(folder: Path) -> list[Path]:
     """The segments that lie in a folder."""
     return sorted(path for path in folder.glob("*.jsonl") if re.match(SEGMENT, path.name))
-
-
-def _ends(folder: Path) -> Iterable[SegmentEnd]:
-    return map(SegmentEnd.of, segments_in(folder))
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:

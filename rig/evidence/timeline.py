@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +14,15 @@ from rig.files import make_folder, writing
 
 #: A test has some hundreds; of one that never ends the newest are kept, a mark tells how many are not.
 MOST_MOMENTS, LONGEST_TEXT = 20_000, 2000
+#: Letters of a test in the names of its files.
+LONGEST_NAME = 120
+
+
+def file_name(nodeid: str) -> str:
+    """What the files of a test's timeline are called, without their ending: readable, and no other test's."""
+    suite, _, test = nodeid.partition("::")
+    name = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{Path(suite).stem.removeprefix('test_')}-{test.removeprefix('test_')}")
+    return f"{name[:LONGEST_NAME].strip('-')}-{hashlib.sha256(nodeid.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

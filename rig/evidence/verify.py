@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import Misuse
-from rig.evidence.run_manifest import FOLDER, NAME, RunManifest, SegmentEnd, end_killed_run, segments_in
+from rig.evidence.run_life import end_killed_run
+from rig.evidence.run_manifest import FOLDER, NAME, RunManifest, SegmentEnd, segments_in
 from rig.evidence.segment import Changed, Segment
 from rig.files import is_folder, is_there
 

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from rig.formats import esp_kinds, otadata
-from rig.formats.esp_image import SIXTEEN_MB
-from rig.formats.esp_second_stage import BOOTLOADER_OFFSET
-from rig.formats.partition_table import ROW_SIZE, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
-
-_FLASH_PLACES = "write it to its own partition with --address"
+from rig.firmware.image_rules import all_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,60 +16,28 @@ class FileKind:
     what: str
     hint: str = ""
     belongs: int | None = None
-    #: Whether no place in an ESP32's flash is right for it.
+    #: Whether no place in flash is right for it.
     nowhere: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}: {self.hint}" if self.hint else self.what
 
 
-APPLICATION = FileKind("an application", "it belongs in an app partition")
-
-
 def kind_of(data: bytes) -> FileKind | None:
-    """What `data` is; None for what nobody knows."""
+    """What `data` is, by the families or as any computer knows it; None for what nobody knows."""
     if not data:
         return FileKind("empty")
     if data == data[:1] * len(data):
         return FileKind(f"nothing but {data[0]:02X}")
-    for find in (_whole_flash, _image, _wrapped, _table, _records, _file_system, _text):
+    for find in (*(rules.kind_of for rules in all_rules()), _wrapped, _text):
         if (found := find(data)) is not None:
             return found
     return None
 
 
-def _whole_flash(data: bytes) -> FileKind | None:
-    """Several parts in one file, with a partition table where one lies when the file begins at some offset."""
-    for base in (0, BOOTLOADER_OFFSET):
-        table = data[TABLE_OFFSET - base :][:TABLE_SIZE]
-        head = data[BOOTLOADER_OFFSET - base :] if base or not esp_kinds.is_image(data) else data
-        if _is_table(table) and (esp_kinds.is_image(head) or not data[: TABLE_OFFSET - base].strip(b"\xff")):
-            what = "a merged image of second stage, partition table and what follows"
-            return FileKind(what, f"it belongs at {base:#x}", base)
-    return None
-
-
-def _image(data: bytes) -> FileKind | None:
-    if not esp_kinds.is_image(data):
-        return None
-    chip = esp_kinds.chip_of(data)
-    if esp_kinds.is_second_stage(data):
-        if chip != "ESP32":
-            return FileKind(f"a second stage for {_one(chip)}", "another board's", nowhere=True)
-        return FileKind("a second stage", f"it belongs at {BOOTLOADER_OFFSET:#x}", BOOTLOADER_OFFSET)
-    if chip == "ESP32":
-        return APPLICATION
-    return FileKind(f"an application for {_one(chip)}", "another board's", nowhere=True)
-
-
-def _one(chip: str) -> str:
-    return f"an {chip}" if chip.startswith("ESP") else chip
-
-
 _UNPACK = "unpack it first"
 #: How a file begins, what it is then, and what to do.
 _WRAPPINGS = (
-    (b"\x7fELF", "an ELF file", "esptool elf2image makes an image of it"),
     (b"\x1f\x8b", "a gzip archive", _UNPACK),
     (b"PK\x03\x04", "a zip archive", _UNPACK),
     (b"\xfd7zXZ\0", "an xz archive", _UNPACK),
@@ -105,78 +66,17 @@ def _wrapped(data: bytes) -> FileKind | None:
     return None
 
 
-def _table(data: bytes) -> FileKind | None:
-    if not _is_table(data[:TABLE_SIZE].ljust(TABLE_SIZE, b"\xff")):
-        return None
-    return FileKind("a partition table", f"it belongs at {TABLE_OFFSET:#x}", TABLE_OFFSET)
-
-
-def _is_table(raw: bytes) -> bool:
-    """Whether a bootloader would take it, on however much flash; an erased one is none."""
-    if raw[:2] != b"\xaa\x50" or len(raw) < 2 * ROW_SIZE:
-        return False
-    try:
-        return bool(PartitionTable.parse(raw, SIXTEEN_MB).rows)
-    except TableRefused:
-        return False
-
-
-def _records(data: bytes) -> FileKind | None:
-    """Two sectors that hold nothing but a record at their beginnings."""
-    if len(data) != otadata.SIZE:
-        return None
-    rest = data[otadata.RECORD_SIZE : otadata.SECTOR] + data[otadata.SECTOR + otadata.RECORD_SIZE :]
-    if rest.strip(b"\xff") or all(record.initial for record in otadata.read_records(data)):
-        return None
-    return FileKind("the records of a boot choice (otadata)", _FLASH_PLACES)
-
-
-def _file_system(data: bytes) -> FileKind | None:
-    known: dict[str, Callable[[bytes], bool]] = {
-        "an NVS partition": _is_nvs,
-        "a SPIFFS image": _is_spiffs,
-        "a LittleFS image": lambda data: b"littlefs" in (data[8:16], data[0x1008:0x1010]),
-        "a FAT image": lambda data: data[510:512] == b"\x55\xaa" and b"FAT" in (data[0x36:0x39], data[0x52:0x55]),
-    }
-    return next((FileKind(what, _FLASH_PLACES) for what, find in known.items() if find(data)), None)
-
-
-_PAGE_STATES = (0xFFFF_FFFE, 0xFFFF_FFFC, 0xFFFF_FFF8, 0xFFFF_FFF0, 0)
-
-
-def _is_nvs(data: bytes) -> bool:
-    """A page that begins with a state and a header whose CRC is right (nvs_page.hpp)."""
-    head = data[:32]
-    if len(data) < 0x1000 or int.from_bytes(head[:4], "little") not in _PAGE_STATES:
-        return False
-    return zlib.crc32(head[4:28], 0xFFFF_FFFF) == int.from_bytes(head[28:], "little")
-
-
-def _is_spiffs(data: bytes) -> bool:
-    """The magic of its first two blocks, for some size of pages and blocks (spiffs_nucleus.h)."""
-    return any(
-        len(data) % block == 0 and len(data) >= 2 * block and all(_magic(data, page, block, at) for at in (0, 1))
-        for page in (256, 512, 1024)
-        for block in (0x1000, 0x2000, 0x4000, 0x8000, 0x1_0000)
-    )
-
-
-def _magic(data: bytes, page: int, block: int, number: int) -> bool:
-    """Whether a block's lookup page ends with its magic: with the count of blocks in it, or without."""
-    lookups = -(-2 * (block // page) // page) * page
-    at = number * block + lookups - 4
-    found, plain = int.from_bytes(data[at : at + 2], "little"), (0x0529 ^ page) & 0xFFFF
-    return found in (plain, plain ^ (len(data) // block - number) & 0xFFFF)
-
-
-def _text(data: bytes) -> FileKind | None:
+def is_text(data: bytes) -> bool:
+    """Whether it begins as a text file does."""
     head = data[:4096]
     if any(byte < 9 or 13 < byte < 32 or byte == 127 for byte in head):
-        return None
+        return False
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head, final=len(data) == len(head))
     except UnicodeDecodeError:
-        return None
-    if re.search(rb"^\s*\w+\s*,\s*(app|data)\s*,", data[:4096], re.MULTILINE):
-        return FileKind("a partition table as CSV", "gen_esp32part.py makes the table of it", nowhere=True)
-    return FileKind("a text file")
+        return False
+    return True
+
+
+def _text(data: bytes) -> FileKind | None:
+    return FileKind("a text file") if is_text(data) else None

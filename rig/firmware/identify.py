@@ -1,25 +1,11 @@
-"""Which image lies in an application area: the longest known image that the area begins with."""
+"""Which image lies in an area of flash: the longest known image that the area begins with."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from rig.firmware.manifest import Image
-
-ERASED, MIXED = "erased", "mixed"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What is known of an application area: its name, and how it behaves (`runs` is None when nobody knows it)."""
-
-    name: str
-    runs: str | None = None
-    version: str = "0.2.1"
-    offers: str = "tinker"
-    patches_radio: str | None = None
 
 
 class Catalogue:
@@ -38,12 +24,3 @@ class Catalogue:
                 if image is not None:
                     return image
         return None
-
-    def identify(self, area: bytes) -> Identity:
-        """What lies in an area; one that nobody knows is `erased` or `mixed`."""
-        if area == b"\xff" * len(area):
-            return Identity(ERASED)
-        image = self.find(area)
-        if image is None:
-            return Identity(MIXED)
-        return Identity(image.name, image.runs, image.version, image.offers, image.patches_radio)

@@ -1,6 +1,7 @@
 """The manifest: every image the rig knows by name, its identity, and how it behaves when it runs.
 
-One TOML file; genuine releases may be listed by file and sha256 and kept outside of git.
+One TOML file; genuine releases may be listed by file and sha256 and kept outside of git. A manifest of one's own is
+laid over the rig's: what it does not name comes from there.
 """
 
 from __future__ import annotations
@@ -10,24 +11,18 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rig.errors import Misuse
 from rig.files import MOST_IMAGE, is_there, read_given
-from rig.firmware.document import read_document, wrong_field
-from rig.firmware.esp_behaviour import EspBehaviour
-from rig.firmware.esp_boots import EspBoots
-from rig.firmware.recipe import Recipe
+from rig.firmware.document import read_document
+from rig.firmware.entries import BoardKind, Bootloader, Cast, Document, Entry, Runs
+from rig.firmware.filled_in import as_told
+from rig.firmware.image_rules import Details
+from rig.firmware.roles import NEEDED_ROLES
 from rig.formats.dfu_suffix import split_suffix
 from rig.formats.dfuse_file import is_container
-from rig.formats.spark_flash import GENERATIONS
 
-Runs = Literal["ok", "crashes", "hangs", "never-confirms"]
-BoardKind = Literal["spark-core", "esp32"]
-#: Roles of images that a board may be found running; the others are there to be refused or to fail.
-OUTCOME_ROLES = ("old", "new", "previous", "factory")
+__all__ = ["BoardKind", "Bootloader", "Entry", "Image", "Manifest", "Part", "Runs"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +34,8 @@ class Image:
     version: str
     data: bytes
     runs: str
-    offers: str = "tinker"
-    patches_radio: str | None = None
-    #: How an ESP32's application behaves, and how its second stage was built.
-    esp32: EspBehaviour | None = None
-    boots: EspBoots | None = None
+    #: What its family knows of it beside that: of its own class, None where nobody said anything.
+    details: Details | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -54,188 +46,167 @@ class Image:
         return len(self.data)
 
 
-class Entry(BaseModel):
-    """One image in the manifest: made by a recipe, or read from a file beside the manifest."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One image that a run may use, and the parts it plays: `old`, or `plain/old` in another cast."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
-    board: BoardKind
-    version: str = Field(pattern=r"^[ -~]{1,80}$")
-    runs: Runs
-    #: What it offers its cloud: Tinker's four functions, or what suites probe.
-    offers: Literal["tinker", "probe"] = "tinker"
-    #: The service pack it brings into a Core's radio.
-    patches_radio: str | None = Field(default=None, pattern=r"^1\.\d\d$")
-    #: What an ESP32's application does, or how its second stage was built.
-    esp32: EspBehaviour | None = None
-    boots: EspBoots | None = None
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    recipe: Recipe | None = None
-    file: Path | None = None
-
-    @classmethod
-    def checked(cls, fields: dict[str, str], source: str) -> Entry:
-        """An entry from its fields. Raises Misuse that names the field."""
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            raise wrong_field(source, error) from error
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Entry:
-        if (self.recipe is None) == (self.file is None):
-            raise ValueError("needs either a recipe or a file")
-        return self
-
-
-class Bootloader(BaseModel):
-    """A board's bootloader as it is read out: with a recipe one for twins, without one a genuine one to recognise."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
-    board: BoardKind
-    generation: str
-    size: int = Field(ge=8, le=0x4000)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    recipe: Recipe | None = None
-
-    @field_validator("generation", mode="before")
-    @classmethod
-    def _known(cls, name: object) -> object:
-        known = name.lower() if isinstance(name, str) else name
-        if known not in GENERATIONS:
-            raise ValueError(f"is none of {', '.join(GENERATIONS)}")
-        return known
-
-    def matches(self, area: bytes) -> bool:
-        """Whether `area` begins with this bootloader."""
-        return hashlib.sha256(area[: self.size]).hexdigest() == self.sha256
-
-
-#: Parts an image may play; a suite whose part nobody plays is not run. `old` is what every test starts from.
-ROLES = frozenset({
-    *("old", "new", "previous", "factory", "crashing", "hanging", "blank", "oversize", "text", "full", "probe", "fast"),
-    *("deep_update", "bootloader", "table", "never_confirms", "plain_bootloader", "other_table"),
-    *("table_2mb", "table_8mb", "table_16mb"),
-})  # fmt: skip
-Cast = dict[str, str]
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    image: list[Entry] = []
-    bootloader: list[Bootloader] = []
-    roles: dict[BoardKind, Cast] = {}
-    #: Other casts for a kind of board, by name: what they do not name is as in its roles.
-    variants: dict[BoardKind, dict[str, Cast]] = {}
-
-    @model_validator(mode="after")
-    def _names(self) -> _Document:
-        names = [entry.name for entry in self.image]
-        loaders = [entry.name for entry in self.bootloader]
-        for what, known in (("image", names), ("bootloader", loaders)):
-            if twice := {name for name in known if known.count(name) > 1}:
-                raise ValueError(f"{what} {min(twice)!r} is there twice")
-        if both := set(names) & set(loaders):
-            raise ValueError(f"bootloader {min(both)!r} is called as an image is")
-        others = [cast for casts in self.variants.values() for cast in casts.values()]
-        for cast in [*self.roles.values(), *others]:
-            for role, name in cast.items():
-                if role not in ROLES:
-                    raise ValueError(f"there is no role {role}")
-                if name not in names:
-                    raise ValueError(f"role {role} names {name!r}, which is no image")
-        for board, cast in self.roles.items():
-            if lacking := {"old", "new"} - set(cast):
-                raise ValueError(f"roles.{board} has no {min(lacking)}")
-        return self
-
-
-def _beside(listing: Path, entry: Entry) -> Path | None:
-    return None if entry.file is None else listing.parent / entry.file
+    name: str
+    board: str
+    version: str
+    sha256: str
+    roles: tuple[str, ...]
+    #: It comes from the manifest below, the rig's own.
+    filled_in: bool
 
 
 class Manifest:
-    """The images of one manifest file and the releases beside it, built or read when they are asked for."""
+    """The images of one manifest file and the releases beside it, built or read when they are asked for.
 
-    def __init__(self, path: Path, document: _Document, releases: list[Entry]):
+    `below` is the manifest it is laid over, None where it stands alone. An image of one's own wins over one below that
+    is called the same; what is below names only what is there.
+    """
+
+    def __init__(self, path: Path, document: Document, releases: list[Entry]):
         self.path = path
+        self.below: Manifest | None = None
+        #: What this firmware is expected to become; None where the manifest names no such file.
+        self.expectations_path = path.parent / document.expectations if document.expectations is not None else None
+        #: Its own images and releases, without those below.
         self.entries = {entry.name: entry for entry in [*document.image, *releases]}
+        self.bootloaders: list[Bootloader] = document.bootloader
         self._releases = releases
-        self.bootloaders = document.bootloader
-        self._roles, self._variants = document.roles, document.variants
+        self._roles, self._variants, self._casts = document.roles, document.variants, document.casts()
         self._images: dict[str, Image] = {}
 
     @classmethod
     def load(cls, path: Path) -> Manifest:
-        """Read and validate `path`. Raises Misuse that names the file and the field."""
-        document = read_document(path, _Document, "the manifest")
+        """Read and validate `path`, alone. Raises Misuse that names the file and the field."""
+        document = read_document(path, Document, "the manifest")
         releases = path.parent / "releases" / "manifest.toml"
-        added = read_document(releases, _Document, "the manifest").image if is_there(releases) else []
+        added = read_document(releases, Document, "the manifest").image if is_there(releases) else []
         known = {entry.name for entry in document.image}
         if twice := [entry.name for entry in added if entry.name in known]:
             raise Misuse(f"{releases}: image {twice[0]!r} is in {path.name} too")
         return cls(path, document, [entry.model_copy(update={"file": _beside(releases, entry)}) for entry in added])
 
+    def laid_over(self, below: Manifest | None) -> Manifest:
+        """The same, filled in from `below`. Raises Misuse for a part that names no image, or a cast that lacks one."""
+        filled = copy(self)
+        filled.below = below
+        filled.bootloaders = [*self.bootloaders, *(below.bootloaders if below is not None else [])]
+        filled._images = {}
+        for cast in self._casts:
+            if unknown := next((role for role, name in cast.items() if not filled.knows(name)), None):
+                raise Misuse(f"{self.path}: role {unknown} names {cast[unknown]!r}, which is no image")
+        for board in self._roles:
+            if lacking := set(NEEDED_ROLES) - set(filled._cast(board)):
+                raise Misuse(f"{self.path}: roles.{board} has no {min(lacking)}")
+        return filled
+
+    def knows(self, name: str) -> bool:
+        """Whether an image has this name, here or below."""
+        return name in self.entries or (self.below is not None and self.below.knows(name))
+
     def image(self, name: str) -> Image:
         """The image called `name`, its sha256 checked. Raises Misuse."""
         if name not in self._images:
             entry = self.entries.get(name)
+            if entry is None and self.below is not None and self.below.knows(name):
+                return self.below.image(name)
             if entry is None:
                 raise Misuse(f"no image is called {name!r}", hint=f"{self.path} knows {', '.join(self.entries)}")
-            image = Image(
-                entry.name,
-                entry.board,
-                entry.version,
-                self._bytes(entry),
-                entry.runs,
-                entry.offers,
-                entry.patches_radio,
-                entry.esp32,
-                entry.boots,
-            )
-            if image.sha256 != entry.sha256:
-                raise Misuse(
-                    f"{self.path}: image {name!r} has sha256 {image.sha256}, the manifest says {entry.sha256}",
-                    hint="a recipe or file was changed: give it a new name or the new sha256",
-                )
-            self._images[name] = image
+            self._images[name] = self._made(entry)
         return self._images[name]
 
     def images(self, board: str) -> list[Image]:
-        """All images for boards of kind `board`, in the manifest's order. Raises Misuse."""
-        return [self.image(entry.name) for entry in self.entries.values() if entry.board == board]
+        """All images for boards of kind `board`: its own in order, then those below that differ. Raises Misuse."""
+        own = [self.image(entry.name) for entry in self.entries.values() if entry.board == board]
+        known = {image.sha256 for image in own}
+        below = self.below.images(board) if self.below is not None else []
+        return [*own, *(image for image in below if image.sha256 not in known)]
 
-    def roles(self, board: BoardKind, variant: str | None = None) -> dict[str, Image]:
-        """Which image plays which part for boards of this kind: old and new at least. Raises Misuse."""
-        if board not in self._roles:
-            raise Misuse(f"{self.path}: roles.{board} is missing")
-        cast = self._roles[board]
-        if variant is not None:
-            others = self._variants.get(board, {})
-            if variant not in others:
-                raise Misuse(f"{self.path}: variants.{board}.{variant} is missing")
-            cast = {**cast, **others[variant]}
-        return {role: self.image(name) for role, name in cast.items()}
+    def roles(self, board: BoardKind, variant: str | None = None, *, filled_in: bool = True) -> dict[str, Image]:
+        """Which image plays which part for boards of this kind, in a cast: old and new at least. Raises Misuse.
+
+        Without `filled_in` only what the manifest names itself, which may be nothing.
+        """
+        cast = self._cast(board, variant)
+        if not filled_in and self.below is not None:
+            named = self._named(board, variant)
+            cast = {role: known for role, known in cast.items() if role in named}
+        elif not cast:
+            where = f"roles.{board}" if variant is None else f"variants.{board}.{variant}"
+            raise Misuse(f"{self.path}: {where} is missing")
+        return {role: manifest.image(name) for role, (manifest, name) in cast.items()}
+
+    def genuine_roles(self, board: BoardKind, variant: str | None = None) -> dict[str, Image]:
+        """The same for a board that is given no noise: what somebody's manifest names; of the rig's own the files."""
+        named = self.roles(board, variant, filled_in=False)
+        if self.below is not None:
+            return named
+        return {role: image for role, image in named.items() if self.entries[image.name].recipe is None}
+
+    def is_noise(self, name: str) -> bool:
+        """Whether an image is one that the rig makes itself, from a recipe of its own manifest. Raises Misuse."""
+        self.image(name)
+        ours = self.below or self
+        return self._home(name) is ours and ours.entries[name].recipe is not None
+
+    def has_roles(self, board: BoardKind, variant: str | None = None) -> bool:
+        """Whether images have parts in this cast for boards of this kind, here or below."""
+        return bool(self._cast(board, variant))
+
+    def names_cast(self, board: str, variant: str | None = None) -> bool:
+        """Whether this cast, or a part of it, is named here and not only below."""
+        named: set[tuple[str, str | None]] = {(kind, None) for kind in self._roles}
+        named |= {(kind, name) for kind, casts in self._variants.items() for name in casts}
+        return (board, variant) in named
+
+    def kinds(self) -> set[BoardKind]:
+        """The kinds of board that it names images or parts for itself."""
+        return {entry.board for entry in self.entries.values()} | set(self._roles) | set(self._variants)
+
+    def all_kinds(self) -> list[BoardKind]:
+        """The kinds of board that images have parts for, here and below."""
+        below = self.below.all_kinds() if self.below is not None else []
+        return list(dict.fromkeys([*below, *self._roles, *self._variants]))
+
+    def variants(self, board: BoardKind) -> list[str]:
+        """Names of the other casts for boards of this kind, here and below."""
+        below = self.below.variants(board) if self.below is not None else []
+        return list(dict.fromkeys([*self._variants.get(board, {}), *below]))
 
     def releases(self, board: str) -> list[str]:
         """Names of the genuine releases for boards of this kind that were added beside the manifest."""
         return [entry.name for entry in self._releases if entry.board == board]
 
     def roles_of(self, name: str) -> list[str]:
-        """The parts an image plays."""
+        """The parts an image plays, by the manifest's own word."""
         return [role for cast in self._roles.values() for role, named in cast.items() if named == name]
+
+    def parts(self) -> list[Part]:
+        """What a run may use: every image that plays a part in some cast, once each. Raises Misuse."""
+        plays: dict[tuple[Manifest, str], list[str]] = {}
+        for board in self.all_kinds():
+            for variant in (None, *self.variants(board)):
+                for role, known in self._cast(board, variant).items():
+                    if variant is None or known not in self._cast(board).values():
+                        plays.setdefault(known, []).append(role if variant is None else f"{variant}/{role}")
+        for name in self.entries:
+            if name in {entry.name for entry in self._releases}:
+                plays.setdefault((self, name), []).append("release")
+        found = []
+        for (manifest, name), roles in plays.items():
+            version, digest = manifest._identity(name)
+            board = manifest.entries[name].board
+            found.append(Part(name, board, version, digest, tuple(roles), manifest is not self))
+        return found
 
     def trying(self, release: str) -> Manifest:
         """The same images with `release` in the part of the new one. Raises Misuse."""
         board = self.image(release).board
         changed = copy(self)
-        changed._roles = {
-            kind: {**cast, "new": release} if kind == board else cast for kind, cast in self._roles.items()
-        }
+        changed._roles = {**self._roles, board: {**self._roles.get(board, {}), "new": release}}
         return changed
 
     def bootloader_in(self, area: bytes) -> Bootloader | None:
@@ -255,6 +226,41 @@ class Manifest:
                 return code
         raise Misuse(f"{self.path}: no bootloader of generation {generation} has a recipe")
 
+    def _cast(self, board: BoardKind, variant: str | None = None) -> dict[str, tuple[Manifest, str]]:
+        """Who plays what, and in whose manifest it is named; a cast that is only below is whole as it is there."""
+        if variant is not None and variant not in self._variants.get(board, {}):
+            return self.below._cast(board, variant) if self.below is not None else {}
+        below = self.below._cast(board) if self.below is not None else {}
+        return {**below, **{role: (self._home(name), name) for role, name in self._named(board, variant).items()}}
+
+    def _named(self, board: BoardKind, variant: str | None) -> Cast:
+        """What the manifest itself says of a cast: nothing of one that is only below."""
+        if variant is None:
+            return self._roles.get(board, {})
+        cast = self._variants.get(board, {}).get(variant)
+        return {**self._roles.get(board, {}), **cast} if cast is not None else {}
+
+    def _identity(self, name: str) -> tuple[str, str]:
+        """Version and sha256 of an image of its own: what is said of it, which is checked when it is used, or found."""
+        entry = self.entries[name]
+        if entry.version is not None and entry.sha256 is not None:
+            return entry.version, entry.sha256
+        return self.image(name).version, self.image(name).sha256
+
+    def _home(self, name: str) -> Manifest:
+        return self if name in self.entries or self.below is None else self.below
+
+    def _made(self, entry: Entry) -> Image:
+        data = self._bytes(entry)
+        digest = hashlib.sha256(data).hexdigest()
+        if entry.sha256 not in (None, digest):
+            raise Misuse(
+                f"{self.path}: image {entry.name!r} has sha256 {digest}, the manifest says {entry.sha256}",
+                hint="a recipe or file was changed: give it a new name or the new sha256",
+            )
+        version, details = as_told(entry, data, self.path)
+        return Image(entry.name, entry.board, version, data, entry.runs, details)
+
     def _bytes(self, entry: Entry) -> bytes:
         if entry.recipe is not None:
             return entry.recipe.build()
@@ -270,3 +276,7 @@ class Manifest:
                 hint="`rig firmware add` unpacks it",
             )
         return content
+
+
+def _beside(listing: Path, entry: Entry) -> Path | None:
+    return None if entry.file is None else listing.parent / entry.file

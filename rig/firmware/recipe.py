@@ -1,4 +1,4 @@
-"""Recipes of synthetic images: a few numbers that always make the same bytes."""
+"""Recipes of synthetic images: a few numbers that always make the same bytes. A family may add its own."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rig.errors import Misuse
 from rig.firmware.noise import stream
-from rig.formats.partition_table import LAYOUTS
 
 
-class _Recipe(BaseModel):
+class AnyRecipe(BaseModel):
+    """What every recipe is: an own `kind`, told apart by its text, and numbers."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def build(self) -> bytes:
+        """The bytes. Raises Misuse for numbers that make none."""
+        raise NotImplementedError
 
-class NoiseRecipe(_Recipe):
-    """Noise behind two given words: an application as the bootloader sees it (stack pointer, entry)."""
+
+class NoiseRecipe(AnyRecipe):
+    """Noise behind two given words: an application as a bootloader sees it (stack pointer, entry)."""
 
     kind: Literal["noise"]
     seed: str
@@ -30,7 +34,7 @@ class NoiseRecipe(_Recipe):
         return words + stream(self.seed, self.length)[8:]
 
 
-class FillRecipe(_Recipe):
+class FillRecipe(AnyRecipe):
     """One byte, over and over."""
 
     kind: Literal["fill"]
@@ -42,7 +46,7 @@ class FillRecipe(_Recipe):
         return bytes([self.byte]) * self.length
 
 
-class TextRecipe(_Recipe):
+class TextRecipe(AnyRecipe):
     """A line of text, repeated: what somebody flashes who took the wrong file."""
 
     kind: Literal["text"]
@@ -54,58 +58,5 @@ class TextRecipe(_Recipe):
         return (self.line + "\n").encode() * self.times
 
 
-class EspAppRecipe(_Recipe):
-    """An ESP32's image of noise, laid out by esptool; `variant` is what somebody should refuse of it, by name."""
-
-    kind: Literal["esp-app"]
-    seed: str
-    version: str = Field(default="1.0.0", max_length=31)
-    secure_version: int = Field(default=0, ge=0, le=32)
-    irom: int = Field(default=2048, ge=4, le=1 << 20)
-    described: bool = True
-    #: The SPI mode of flash that its description tells: 0 none, as before ESP-IDF 6.1; 1 QIO, 2 QOUT, 3 DIO, 4 DOUT.
-    spi_mode: int = Field(default=0, ge=0, le=5)
-    variant: str = "good"
-    #: Bytes of the slot it is for, where the variant asks.
-    slot: int = Field(default=0, ge=0, le=1 << 22)
-
-    def build(self) -> bytes:
-        """The bytes."""
-        from rig.firmware.esp_images import App, build_variant
-
-        fields = self.model_dump(include={"seed", "version", "secure_version", "irom", "described", "spi_mode"})
-        return build_variant(App(**fields), self.variant, self.slot)
-
-
-class EspBootloaderRecipe(_Recipe):
-    """An ESP32's second stage of noise, for so many megabytes of flash."""
-
-    kind: Literal["esp-bootloader"]
-    seed: str
-    size: int = Field(ge=16, le=24 << 10, multiple_of=4)
-    flash: Literal[1, 2, 4, 8, 16] = 4
-
-    def build(self) -> bytes:
-        """The bytes."""
-        from rig.firmware.esp_bootloader import build_bootloader, for_flash
-
-        return for_flash(build_bootloader(self.seed, self.size), self.flash << 20)
-
-
-class EspTableRecipe(_Recipe):
-    """The partition table of a usual layout, by name."""
-
-    kind: Literal["esp-table"]
-    layout: str
-
-    def build(self) -> bytes:
-        """The bytes. Raises Misuse for a layout that nobody knows."""
-        if self.layout not in LAYOUTS:
-            raise Misuse(f"no layout is called {self.layout!r}", hint=f"one of {', '.join(LAYOUTS)}")
-        return LAYOUTS[self.layout].pack()
-
-
-Recipe = Annotated[
-    NoiseRecipe | FillRecipe | TextRecipe | EspAppRecipe | EspBootloaderRecipe | EspTableRecipe,
-    Field(discriminator="kind"),
-]
+COMMON_RECIPES: tuple[type[AnyRecipe], ...] = (NoiseRecipe, FillRecipe, TextRecipe)
+Recipe = Annotated[NoiseRecipe | FillRecipe | TextRecipe, Field(discriminator="kind")]

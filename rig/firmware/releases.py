@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
+import re
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -13,13 +14,10 @@ from pathlib import Path
 
 from rig.errors import LabFault, Misuse
 from rig.files import is_there, make_folder, read_given, read_text, write_given, writing
-from rig.firmware import core_image
-from rig.firmware.esp_refusal import no_application
-from rig.firmware.file_kinds import kind_of
+from rig.firmware.document import read_document, table
+from rig.firmware.entries import Document
+from rig.firmware.image_rules import rules_of
 from rig.firmware.manifest import Entry, Manifest
-from rig.formats import spark_flash as layout
-from rig.formats.dfu_suffix import ANY, split_suffix
-from rig.formats.spark_flash import plausible_first_word
 
 RELEASES = "releases"
 LARGEST = 16 * 1024 * 1024
@@ -57,8 +55,7 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     known = Manifest.load(manifest)
     if release.name in known.entries:
         raise Misuse(f"{manifest}: an image {release.name!r} is there already", hint="choose another --name")
-    data = _unwrapped(release, content)
-    _refuse(release, data)
+    data = rules_of(release.board).release(content, release.name)
     digest = hashlib.sha256(data).hexdigest()
     twin = next((entry for entry in known.entries.values() if entry.sha256 == digest), None)
     if twin is not None:
@@ -68,42 +65,55 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     Entry.checked(entry, str(manifest))
     listing = file.parent / "manifest.toml"
     before = read_text(listing) if is_there(listing) else "# Made by `rig firmware add`.\n"
-    fields = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in entry.items())
     fresh = listing.with_suffix(".new")
+    added = table("image", entry)
     make_folder(file.parent)
     write_given(file, data)
-    write_given(fresh, f"{before}\n[[image]]\n{fields}".encode())
+    write_given(fresh, f"{before}\n{added}".encode())
     with writing(listing):
         fresh.replace(listing)
     return file
 
 
-def _unwrapped(release: Release, content: bytes) -> bytes:
-    """What a board would run. Raises Misuse for another device's file."""
-    if release.board == "spark-core":
-        fits, (data, suffix) = (core_image.VENDOR, core_image.PRODUCT), core_image.unwrap(content, release.name)
-    else:
-        fits, (data, suffix) = (ANY, ANY), split_suffix(content, release.name)
-    if suffix is not None and not suffix.fits(*fits):
-        raise Misuse(
-            f"{release.name} is for a device {suffix.vendor:04x}:{suffix.product:04x}, not for a {release.board}"
-        )
-    return data
+def remove_release(manifest: Path, name: str) -> Path:
+    """Take a release that was added out again, its file with it. Returns the file. Raises Misuse."""
+    listing = manifest.parent / RELEASES / "manifest.toml"
+    added = read_document(listing, Document, "the manifest").image if is_there(listing) else []
+    entry = next((entry for entry in added if entry.name == name), None)
+    own = read_document(manifest, Document, "the manifest")
+    if entry is None:
+        names = ", ".join(entry.name for entry in added) or "nothing"
+        where = f"it is in {manifest.name} itself: take it out there" if name in _names(own) else f"added is {names}"
+        raise Misuse(f"no release {name!r} was added beside {manifest}", hint=where)
+    if name in {named for cast in own.casts() for named in cast.values()}:
+        raise Misuse(f"{manifest} has a part for {name!r}", hint="give the part to another image first")
+    before = read_text(listing)
+    after = _without(before, name)
+    try:
+        left = Document.model_validate(tomllib.loads(after)).image
+    except ValueError:
+        left = []
+    if left != [other for other in added if other is not entry]:
+        raise Misuse(f"{listing} was changed by hand", hint=f"take {name!r} out there")
+    fresh = listing.with_suffix(".new")
+    write_given(fresh, after.encode())
+    with writing(listing):
+        fresh.replace(listing)
+    assert entry.file is not None, "a release is a file"
+    file = listing.parent / entry.file
+    with writing(file):
+        file.unlink(missing_ok=True)
+    return file
 
 
-def _refuse(release: Release, data: bytes) -> None:
-    """What no board could run is no release."""
-    if not data:
-        raise Misuse(f"{release.name} is empty")
-    if release.board == "spark-core" and (len(data) > layout.APP_SIZE or not plausible_first_word(data)):
-        kind = kind_of(data)
-        what = f" but {kind}" if kind is not None else f": {len(data):,} bytes, beginning with {data[:4].hex()}"
-        raise Misuse(
-            f"{release.name} is nothing a Core could run{what}",
-            hint=f"at most {layout.APP_SIZE:,} bytes, a stack pointer in RAM first",
-        )
-    if release.board == "esp32" and (refused := no_application(data)):
-        raise Misuse(f"{release.name} is nothing an ESP32 would start: {refused}", hint="an application's .bin file")
+def _names(document: Document) -> set[str]:
+    return {entry.name for entry in document.image}
+
+
+def _without(listing: str, name: str) -> str:
+    """A listing without the block of one image, from its `[[image]]` up to the next."""
+    head, *blocks = re.split(r"(?m)^(?=\[\[image\]\])", listing)
+    return head + "".join(block for block in blocks if tomllib.loads(block)["image"][0].get("name") != name)
 
 
 def _download(url: str, watch: Progress) -> bytes:

@@ -1,7 +1,7 @@
 """Whom an ESP32 trusts: anchors from PEM, and chains judged by mbedTLS's rules. No TLS in here.
 
 mbedTLS as ESP-IDF builds it ignores validity dates; what it does check, and the flags it raises, are of
-reference/esp32.md §6.2.
+x509_crt.c, and of ESP-IDF's mbedtls/Kconfig.
 """
 
 from __future__ import annotations

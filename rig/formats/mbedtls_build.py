@@ -1,15 +1,13 @@
 """What releases of mbedTLS take of certificates, as ESP-IDF builds them: hashes, keys, addresses, extensions.
 
 Read in mbedTLS' x509_crt.c (`mbedtls_x509_crt_profile_default`, `x509_crt_check_san`, `x509_get_crt_ext`), its oid.c
-(`oid_x509_ext`) and in ESP-IDF's components/mbedtls/Kconfig at the tags that are named. Every curve of a release is on
-by default.
+(`oid_x509_ext`) and in ESP-IDF's components/mbedtls/Kconfig. Every curve of a release is on by default. Which release
+of mbedTLS a firmware has is its family's to know.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from rig.formats.esp_idf import Idf
 
 SHORTEST_RSA = 2048
 _STRONG = ("secp256r1", "secp384r1", "secp521r1", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1")
@@ -31,32 +29,27 @@ CRITICAL = frozenset(("2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.17", "2.16.
 
 @dataclass(frozen=True, slots=True)
 class MbedTls:
-    """One release of it in an ESP32; `first` is the release of ESP-IDF that came with it."""
+    """One release of it, as firmware has it built in."""
 
-    first: Idf
     hashes: tuple[str, ...]
     #: Of keys in certificates that are trusted, and of keys that can be read at all.
     curves: tuple[str, ...]
     known_curves: tuple[str, ...]
     #: Whether an IP address is looked for among a certificate's addresses; without that, among its names only.
     compares_addresses: bool
-    #: Bits; an ESP32 computes with longer keys in software only, which is off by default up to ESP-IDF 5.5
+    #: Bits; longer keys are computed with in software only, which is off by default up to ESP-IDF 5.5
     #: (CONFIG_MBEDTLS_LARGE_KEY_SOFTWARE_MPI, esp_bignum.c: 4096 bits).
     longest_rsa: int | None
 
 
 _SHA_2 = ("sha256", "sha384", "sha512")
-#: mbedTLS 2.16 and 2.28; 3.2 and 3.4; 3.5 and 3.6, which compare addresses; 4, which has no curves of 192 and 224 bits.
-BUILDS = (
-    MbedTls(Idf(3, 3), ("sha224", *_SHA_2), (*_STRONG, *_LEGACY), (*_STRONG, *_LEGACY), False, 4096),
-    MbedTls(Idf(5, 0), _SHA_2, _STRONG, (*_STRONG, *_LEGACY), False, 4096),
-    MbedTls(Idf(5, 2), _SHA_2, _STRONG, (*_STRONG, *_LEGACY), True, 4096),
-    MbedTls(Idf(6, 0), _SHA_2, _STRONG, (*_STRONG, "secp256k1"), True, None),
-)
-#: That of ESP-IDF 5.5.
-TODAY = BUILDS[2]
-
-
-def build_of(release: Idf) -> MbedTls:
-    """The one in a release of ESP-IDF; before 3.3 the oldest that is known."""
-    return next((one for one in reversed(BUILDS) if one.first <= release), BUILDS[0])
+#: 2.16 and 2.28.
+MBEDTLS_2 = MbedTls(("sha224", *_SHA_2), (*_STRONG, *_LEGACY), (*_STRONG, *_LEGACY), False, 4096)
+#: 3.2 and 3.4.
+MBEDTLS_3_2 = MbedTls(_SHA_2, _STRONG, (*_STRONG, *_LEGACY), False, 4096)
+#: 3.5 and 3.6: from here on addresses are compared.
+MBEDTLS_3_5 = MbedTls(_SHA_2, _STRONG, (*_STRONG, *_LEGACY), True, 4096)
+#: 4, which has no curves of 192 and 224 bits.
+MBEDTLS_4 = MbedTls(_SHA_2, _STRONG, (*_STRONG, "secp256k1"), True, None)
+#: What firmware has that is built today.
+TODAY = MBEDTLS_3_5

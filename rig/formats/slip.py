@@ -1,4 +1,4 @@
-"""SLIP, as serial loaders use it: frames between delimiters, sans I/O (reference/esp32.md §1.1).
+"""SLIP, as serial loaders use it: frames between delimiters, sans I/O (esptool's serial-protocol.rst).
 
 What comes before the first delimiter is noise (a boot log), and so is a frame with a wrong escape.
 """

@@ -15,7 +15,7 @@ CLIENT_HELLO = 1
 LONGEST_FRAGMENT = (1 << 14) + 2048
 #: A ClientHello may be longer than a record; none of the field's is longer than this.
 LONGEST_HELLO = 32 * 1024
-SERVER_NAME, SUPPORTED_VERSIONS = 0, 43
+SERVER_NAME, SESSION_TICKET, PRE_SHARED_KEY, SUPPORTED_VERSIONS = 0, 35, 41, 43
 HOST_NAME = 0
 
 VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
@@ -141,11 +141,15 @@ class ClientRecords:
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """What a client offers: protocol versions and cipher suites by number, best first, and the name it dials."""
+    """What a client offers: protocol versions and cipher suites by number, best first, and the name it dials.
+
+    `offers_session` says whether it may go on with a session of before: one of TLS 1.3 often looks so and does not.
+    """
 
     versions: tuple[int, ...]
     ciphers: tuple[int, ...]
     server_name: str | None
+    offers_session: bool = False
 
     @classmethod
     def parse(cls, body: bytes) -> ClientHello:
@@ -153,13 +157,14 @@ class ClientHello:
         fields = _Fields(body)
         legacy = fields.number(2)
         fields.take(32)
-        fields.vector(1)
+        session = fields.vector(1)
         ciphers = _numbers(fields.vector(2))
         fields.vector(1)
         extensions = dict(_extensions(fields.vector(2))) if fields.left else {}
         fields.end()
         versions = _offered(extensions.get(SUPPORTED_VERSIONS), legacy)
-        return cls(versions, ciphers, _server_name(extensions.get(SERVER_NAME)))
+        offers_session = bool(session or extensions.get(SESSION_TICKET)) or PRE_SHARED_KEY in extensions
+        return cls(versions, ciphers, _server_name(extensions.get(SERVER_NAME)), offers_session)
 
 
 def version_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""USB/IP 1.1.1 on the wire, as the Linux kernel and usbipd speak it (reference/usb.md).
+"""USB/IP 1.1.1 on the wire, as the Linux kernel and usbipd speak it (its Documentation/usb/usbip_protocol.rst).
 
 Headers are big-endian; setup packets and descriptors inside them stay little-endian. Unpacking raises ProtocolError
 on anything a peer should not send.
@@ -46,8 +46,12 @@ def unpack_op(raw: bytes) -> tuple[int, int]:
     return code, status
 
 
+#: Where a twin's server says that its device is; on a machine with a board there is no such bus.
+_TWINS = "/sys/devices/twin/"
+
+
 class ExportedDevice(NamedTuple):
-    """A device as DEVLIST and IMPORT describe it."""
+    """A device as DEVLIST and IMPORT describe it; `is_twin` is the server's word, not the device's."""
 
     busid: str
     bus: int
@@ -60,13 +64,14 @@ class ExportedDevice(NamedTuple):
     configuration: int
     configurations: int
     interfaces: tuple[tuple[int, int, int], ...]
+    is_twin: bool = True
 
     def pack(self) -> bytes:
         """The 312 bytes both replies share."""
-        path = f"/sys/devices/twin/usb{self.bus}/{self.busid}".encode()
+        where = _TWINS if self.is_twin else "/sys/devices/pci0000:00/0000:00:14.0/"
         return struct.pack(
             ">256s32sIIIHHHBBBBBB",
-            path,
+            f"{where}usb{self.bus}/{self.busid}".encode(),
             self.busid.encode(),
             self.bus,
             self.device,
@@ -87,12 +92,12 @@ class ExportedDevice(NamedTuple):
     @classmethod
     def unpack(cls, raw: bytes) -> tuple[ExportedDevice, int]:
         """A device without its interfaces, and how many of them follow in a DEVLIST."""
-        _path, busid, bus, device, speed, vendor, product, release, *rest = struct.unpack(">256s32sIIIHHHBBBBBB", raw)
+        path, busid, bus, device, speed, vendor, product, release, *rest = struct.unpack(">256s32sIIIHHHBBBBBB", raw)
         one, two, three, configuration, configurations, interfaces = rest
         name = busid.split(b"\0")[0].decode("ascii", "replace")
-        triple = (one, two, three)
+        triple, is_twin = (one, two, three), path.startswith(_TWINS.encode())
         return cls(
-            name, bus, device, speed, vendor, product, release, triple, configuration, configurations, ()
+            name, bus, device, speed, vendor, product, release, triple, configuration, configurations, (), is_twin
         ), interfaces
 
 

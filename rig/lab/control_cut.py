@@ -7,23 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rig.boards.board import Board
 from rig.campaign.bench import Bench
 from rig.errors import DeviceFault, LabFault
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
+from rig.family.contract import family_of
+from rig.firmware.chosen import roles_with
+from rig.firmware.image_rules import rules_of
 from rig.firmware.manifest import Manifest
 from rig.lab.acquisition import Boards
 from rig.lab.health import is_suspect
-from rig.lab.kinds import AnyBoard, kind_called
 
 TRIES = 3
 
 
-def control_cut(board: AnyBoard, known: Manifest, note: Callable[[str], None]) -> None:
-    """Bring the board to its known state, cut it, and bring it back. Raises DeviceFault, LabFault for what fails."""
+def control_cut(board: Board, known: Manifest, note: Callable[[str], None]) -> None:
+    """Bring the board to its known state, cut it, and bring it back. Raises DeviceFault, LabFault for what fails.
+
+    Raises Misuse where it is to be given no image of these.
+    """
+    roles = roles_with(rules_of(board.kind).known_state, known, board.kind, board.tags, board.name)
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "control.jsonl") as ledger:
-        bench: Bench[Any] = Bench(board, known.roles(board.kind), ledger, Timeline(), run_id="control")
-        trial = kind_called(board.kind).control_trial(bench.roles)
+        bench: Bench[Any] = Bench(board, roles, ledger, Timeline(), run_id="control")
+        trial = family_of(board.kind).control_trial(bench.roles)
         for _ in range(TRIES):
             note("a control cut")
             verdict = bench.run(trial)
@@ -36,14 +43,15 @@ def control_cut(board: AnyBoard, known: Manifest, note: Callable[[str], None]) -
         raise LabFault(f"{TRIES} control cuts did not land", board=board.name, hint="is it the right relay channel?")
 
 
-def clear(boards: Boards, place: str, known: Manifest, note: Callable[[str], None]) -> None:
+def clear(boards: Boards, place: str, known: Manifest, say: Callable[[str], None]) -> None:
     """Take a board out of quarantine when it comes through a control cut, and put it there when it does not.
 
-    Raises DeviceFault, LabFault, Misuse.
+    `say` hears what nothing tells of it. Raises DeviceFault, LabFault, Misuse.
     """
     board = boards.take(place)
+    board.compare_with(known, say)
     try:
-        control_cut(board, known, note)
+        control_cut(board, known, lambda _step: None)
     except (DeviceFault, LabFault) as error:
         if is_suspect(board, error):
             boards.quarantine(place, error.message)

@@ -14,7 +14,7 @@ from labgrid.remote.client import ClientSession, Error, ensure_event_loop, start
 from labgrid.remote.generated import labgrid_coordinator_pb2 as pb
 
 from rig.errors import LabFault, Misuse, Unreachable
-from rig.lab.checkout import DEFAULT_COORDINATOR
+from rig.firmware.checkout import DEFAULT_COORDINATOR
 from rig.ports import read_address
 
 #: How long an answer may take: the coordinator waits 10 s for an exporter that hangs, and answers nobody meanwhile.
@@ -104,9 +104,20 @@ class Coordinator:
     def lacks(self, name: str) -> str | None:
         """What a place matches and no exporter offers now; None for a place that has everything."""
         self._call(None)
+        return self.missing_now(name)
+
+    def missing_now(self, name: str) -> str | None:
+        """The same, as far as is known already."""
         place = self.session.places.get(name)
         match = place.unmatched(self._available()) if place is not None else None
         return str(match) if match is not None else None
+
+    def offered_to(self, name: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
+        """Resources that a place matches, by name, as far as is known now: class, and what its exporter tells of it."""
+        place, offered = self.session.places[name], self.session.resources
+        paths = [path for path in self._available() if place.hasmatch(path)]
+        found = {path: offered[path[0]][path[1]][path[3]] for path in paths}
+        return {place.getmatch(path).rename or path[3]: (entry.cls, entry.args) for path, entry in found.items()}
 
     def _available(self) -> list[tuple[str, str, str, str]]:
         """Exporter, group, class and name of each resource that is there."""
@@ -118,16 +129,17 @@ class Coordinator:
             if resource.data.get("avail")  # one whose exporter has just gone is empty
         ]
 
-    def add_place(self, name: str, *, patterns: list[str], tags: Mapping[str, str]) -> None:
-        """Make a place with its matches and tags."""
-        self._call(lambda stub: stub.AddPlace(pb.AddPlaceRequest(name=name)))
-        for pattern in patterns:
-            self._call(
-                lambda stub, pattern=pattern: stub.AddPlaceMatch(  # type: ignore[misc]
-                    pb.AddPlaceMatchRequest(placename=name, pattern=pattern)
-                )
-            )
-        self.tag(name, **tags)
+    def add_places(self, places: Mapping[str, Mapping[str, str]], exporter: str) -> None:
+        """Make places by name with their tags; each matches the group of its name that an exporter offers."""
+
+        async def add(stub: Any) -> None:
+            for name, tags in places.items():
+                await stub.AddPlace(pb.AddPlaceRequest(name=name))
+                pattern = f"{exporter}/{name}/*"
+                await stub.AddPlaceMatch(pb.AddPlaceMatchRequest(placename=name, pattern=pattern))
+                await stub.SetPlaceTags(pb.SetPlaceTagsRequest(placename=name, tags=tags))
+
+        self._call(add, seconds=_ANSWER_SECONDS * max(len(places), 1))
 
     def tag(self, name: str, **tags: str) -> None:
         """Set tags of a place; an empty value takes a tag away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rig.errors import Misuse
@@ -29,3 +30,18 @@ def rack_environment(path: Path) -> Path:
     if not isinstance(document, dict) or not isinstance(document.get("targets"), dict):
         raise Misuse(f"--rack {path} is no labgrid environment: it has no targets", hint="as places/virtual.yaml has")
     return real(path)
+
+
+def own_environment(path: str) -> None:
+    """Look at the environment of an engineer's own board, as labgrid will. Raises Misuse."""
+    from labgrid import Environment
+
+    from rig.lab.targets import WRONG_ENVIRONMENT
+
+    try:
+        Environment(config_file=path)
+    except WRONG_ENVIRONMENT as error:
+        told = " ".join(str(error).split())
+        if "LG_PLACE" in told and not os.environ.get("LG_PLACE"):
+            raise Misuse(f"{path} is for the place in LG_PLACE, which is not set", hint="LG_PLACE=NAME") from error
+        raise Misuse(f"{path} is no labgrid environment: {told}", hint="--lg-env FILE") from error

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rig.boards.board import Board
-from rig.errors import LabFault, Misuse, RigError, Unreachable
+from rig.errors import LabFault, Misdescribed, Misuse, RigError, Unreachable
+from rig.family.contract import is_ours
 from rig.lab.coordinator import Coordinator
 
 HEALTH, REASON = "health", "reason"
@@ -36,7 +37,7 @@ def acquit(coordinator: Coordinator, place: str) -> None:
 
 def is_suspect(board: Board, fault: RigError) -> bool:
     """Whether a fault is its board's, or may be. One of the lab is not, where the board answers once that is over."""
-    if isinstance(fault, (Misuse, Unreachable)):
+    if isinstance(fault, (Misuse, Unreachable, Misdescribed)):
         return False
     if isinstance(fault, LabFault):
         try:
@@ -51,17 +52,18 @@ def is_suspect(board: Board, fault: RigError) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One place's health, and who holds it."""
+    """One place's health, who holds it, and what its cuts go through where somebody looked."""
 
     place: str
     board: str
     health: str
     reason: str
     holder: str
+    cut: str = ""
 
 
 def all_health(coordinator: Coordinator) -> list[Health]:
-    """The health of every place with a board."""
+    """The health of every place with a board of a kind that we know."""
     return [
         Health(
             name,
@@ -71,5 +73,5 @@ def all_health(coordinator: Coordinator) -> list[Health]:
             str(place.acquired or ""),
         )
         for name, place in sorted(coordinator.places().items())
-        if "board" in place.tags
+        if is_ours(place.tags)
     ]

@@ -5,29 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rig.boards.board import let_go, restart
-from rig.errors import LabFault, RigError, Unreachable
+from rig.boards.board import Board, let_go, restart
+from rig.errors import LabFault, Misdescribed, RigError, Unreachable
 from rig.lab.coordinator import Coordinator
-from rig.lab.holder import Holder, Notes
-from rig.lab.kinds import AnyBoard
+from rig.lab.holder import Holder
+from rig.lab.notes import Notes
 from rig.lab.targets import build_board
+from rig.registry import kinds
 
 #: Notes of places that are being acquired, whose acquisition has no mark yet.
 ACQUIRING = "acquiring"
 
 
 class Hold:
-    """What this process holds. A place that could not be given back well is released all the same, and named."""
+    """What this process holds, for a run where it works for one.
 
-    def __init__(self, coordinator: Coordinator, environment: Path):
+    A place that could not be given back well is released all the same, and named.
+    """
+
+    def __init__(self, coordinator: Coordinator, environment: Path, run: str = ""):
         self.coordinator = coordinator
+        self.run = run
         self._environment = environment
-        self._boards: dict[str, tuple[AnyBoard, Any]] = {}
+        self._boards: dict[str, tuple[Board, Any]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._boards
 
-    def __getitem__(self, name: str) -> AnyBoard:
+    def __getitem__(self, name: str) -> Board:
         return self._boards[name][0]
 
     @property
@@ -41,7 +46,7 @@ class Hold:
             raise Unreachable(f"no exporter offers {lacks}", board=name, hint="is its exporter alive?")
         with Notes(ACQUIRING, self.coordinator.address).kept(name):
             self.coordinator.acquire(name)
-            self.coordinator.allow(name, Holder.this_process().mark)
+            self.coordinator.allow(name, Holder.this_process(self.run).mark)
 
     def acquire_if_free(self, name: str) -> bool:
         """Acquire a place that looked free; False when somebody was faster. Raises Unreachable without its exporter."""
@@ -56,15 +61,25 @@ class Hold:
             raise
         return True
 
-    def build(self, name: str) -> AnyBoard:
-        """The board of a place that was acquired; it is released when that fails. Raises Misuse, LabFault."""
+    def build(self, name: str) -> Board:
+        """The board of a place that was acquired; it is released when that fails. Raises Misuse, LabFault.
+
+        Raises Misdescribed for a place that does not say what its board is.
+        """
         try:
-            kind = self.coordinator.places()[name].tags.get("board", "spark-core")
-            self._boards[name] = build_board(self._environment, name, kind)
+            self._boards[name] = build_board(self._environment, name, self._kind(name))
         except BaseException:
             self.coordinator.release(name)
             raise
         return self[name]
+
+    def _kind(self, name: str) -> str:
+        """Which kind of board a place says that it has. Raises Misdescribed."""
+        kind = self.coordinator.places()[name].tags.get("board")
+        if not kind:
+            mend = self.coordinator.client(name, "set-tags board=KIND")
+            raise Misdescribed("its place has no tag board", board=name, hint=f"{mend} with {' or '.join(kinds())}")
+        return str(kind)
 
     def give_back(self, name: str) -> None:
         """Start the board anew, every button let go of, and release its place. Raises LabFault, saying what does it."""

@@ -6,24 +6,17 @@ so a place that was released and taken again does not have it any more, and noth
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import re
 import socket
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
-from urllib.parse import quote, unquote
-
-from rig.errors import Misuse
 
 _MARK = "rig"
-#: What tells a run from every other, in the environment of its processes: two may have one id, which is a time.
-RUN_VARIABLE = "RIG_RUN"
+#: A process's number: what others wrote into a mark need not be one.
+_PID = re.compile("[0-9]{1,9}")
 
 
 class Life(Enum):
@@ -38,8 +31,8 @@ class Life(Enum):
 class Holder:
     """A process, by what no other process ever has in common with it: `started` is in the kernel's ticks since `boot`.
 
-    `pids` is the name space in which its number counts: containers have one each. `run` is the run it is part of, empty
-    for none.
+    `pids` is the name space in which its number counts: containers have one each. `run` is the run it works for, empty
+    for none: something that no other run has, which its id, a time, is not.
     """
 
     host: str
@@ -50,9 +43,9 @@ class Holder:
     run: str = ""
 
     @classmethod
-    def this_process(cls) -> Holder:
-        """This one."""
-        return cls(*_here(), str(os.getpid()), _started(os.getpid()), os.environ.get(RUN_VARIABLE, ""))
+    def this_process(cls, run: str = "") -> Holder:
+        """This one, working for a run."""
+        return cls(*_here(), str(os.getpid()), _started(os.getpid()), run)
 
     @classmethod
     def read(cls, mark: str) -> Holder | None:
@@ -74,15 +67,13 @@ class Holder:
             return Life.ELSEWHERE
         if self.boot != boot:
             return Life.DEAD
-        if self.pids != pids or not self.pid.isdigit():
+        if self.pids != pids or not _PID.fullmatch(self.pid):
             return Life.ELSEWHERE
         return Life.ALIVE if _started(int(self.pid)) == self.started else Life.DEAD
 
-    @property
-    def is_of_this_run(self) -> bool:
-        """Whether it is another process of the run that this one is part of, and lives."""
-        own = self.this_process()
-        return self != own and bool(own.run) and self.run == own.run and self.life is Life.ALIVE
+    def works_for(self, run: str) -> bool:
+        """Whether it is another process of this run, and lives."""
+        return bool(run) and self.run == run and self != self.this_process(run) and self.life is Life.ALIVE
 
     def __str__(self) -> str:
         return f"process {self.pid} of {self.host}"
@@ -97,53 +88,6 @@ def is_abandoned(allowed: Iterable[str]) -> bool:
     """Whether a process of ours acquired a place and is dead."""
     holder = holder_of(allowed)
     return holder is not None and holder.life is Life.DEAD
-
-
-class Notes:
-    """What processes of this user tell one another, a file each: a name, by which process, at which coordinator."""
-
-    def __init__(self, topic: str, coordinator: str):
-        self._folder = notes_folder() / topic
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._coordinator = coordinator
-
-    @contextmanager
-    def kept(self, name: str) -> Iterator[None]:
-        """A note of this process, while inside; one that is killed leaves it."""
-        note = self._folder / f"{quote(name, safe='')}.{os.getpid()}"
-        note.write_text(f"{self._coordinator} {Holder.this_process().mark}")
-        try:
-            yield
-        finally:
-            note.unlink(missing_ok=True)
-
-    def of_the_dead(self) -> dict[str, Path]:
-        """Names that dead processes left at this coordinator, and the notes to take away when that is dealt with."""
-        found = {}
-        for note in sorted(self._folder.iterdir()):
-            with contextlib.suppress(FileNotFoundError):
-                address, _, mark = note.read_text().partition(" ")
-                writer = Holder.read(mark)
-                if address == self._coordinator and (writer is None or writer.life is Life.DEAD):
-                    found[unquote(note.stem)] = note
-        return found
-
-
-def notes_folder() -> Path:
-    """A folder of this user's for what processes of this host tell one another. Raises Misuse when it is not ours."""
-    folder = Path(tempfile.gettempdir()) / f"rig-notes-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise Misuse(f"{folder} is not ours", hint="somebody else made it: remove it")
-    return folder
-
-
-@contextmanager
-def one_at_a_time(coordinator: str) -> Iterator[None]:
-    """Keep other processes of this user from tidying up at the same coordinator."""
-    with (notes_folder() / f"{re.sub(r'[^a-zA-Z0-9.-]', '_', coordinator)}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _here() -> tuple[str, str, str]:

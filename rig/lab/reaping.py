@@ -11,10 +11,13 @@ from typing import Any
 
 from rig.boards.board import restart
 from rig.errors import RigError, Unreachable
+from rig.family.contract import is_ours
 from rig.lab.coordinator import Coordinator
 from rig.lab.hold import ACQUIRING, Hold, saying_how
-from rig.lab.holder import Holder, Life, Notes, holder_of, one_at_a_time
+from rig.lab.holder import Holder, Life, holder_of
+from rig.lab.notes import Notes, one_at_a_time
 from rig.lab.reservation import cancel_abandoned
+from rig.lab.waiting import Voice
 
 
 @dataclass(slots=True)
@@ -30,6 +33,25 @@ class BroughtBack:
     unreachable: list[RigError] = field(default_factory=list)
     #: Places that a process of another host holds, and what can be done if that is dead.
     unjudged: list[str] = field(default_factory=list)
+    #: How many places in the queue dead processes had.
+    cancelled: int = 0
+
+    def __str__(self) -> str:
+        given_back, powered = ", ".join(self.given_back) or "none", ", ".join(self.powered) or "none"
+        queue = f"; reservations cancelled: {self.cancelled}" if self.cancelled else ""
+        return f"given back: {given_back}; powered: {powered}{queue}"
+
+
+def tell(done: BroughtBack, voice: Voice) -> None:
+    """Say what was brought back, what was not, and what nobody can judge."""
+    for place in (*done.given_back, *done.powered):
+        voice.once(f"{place} brought back", f"brought back: {place}")
+    for fault in done.unreachable:
+        voice.once(str(fault.board), f"passed over: {fault}")
+    for fault in done.faults:
+        voice.once(str(fault), f"not brought back: {fault}")
+    for text in done.unjudged:
+        voice.once(text, text)
 
 
 def bring_back(hold: Hold) -> BroughtBack:
@@ -37,15 +59,15 @@ def bring_back(hold: Hold) -> BroughtBack:
     coordinator, told = hold.coordinator, BroughtBack()
     stuck: set[str] = set()
     with one_at_a_time(coordinator.address):
-        cancel_abandoned(coordinator)
+        told.cancelled = cancel_abandoned(coordinator)
         half_acquired = Notes(ACQUIRING, coordinator.address).of_the_dead()
         for name, place in sorted(coordinator.places().items()):
-            if "board" not in place.tags or name in hold:
+            if not is_ours(place.tags) or name in hold:
                 continue
             holder = holder_of(place.allowed)
             if holder is not None and holder.life is Life.ELSEWHERE:
                 told.unjudged.append(_unjudged(coordinator, name, holder))
-            left = _is_left(place, holder, half_acquired)
+            left = _is_left(place, holder, half_acquired if place.acquired == coordinator.identity else ())
             if left or not place.acquired:
                 try:
                     _bring_one_back(hold, place, stuck, told, left=left)
@@ -73,17 +95,21 @@ def _bring_one_back(hold: Hold, place: Any, stuck: set[str], told: BroughtBack, 
         if left:
             hold.coordinator.release(name, place.acquired)
         if not hold.acquire_if_free(name):
+            if left:  # somebody was waiting for it
+                told.given_back.append(name)
             return
     except Unreachable:
         stuck |= exporters
         raise
     board = hold.build(name)
     try:
-        if left or not board.relay.get() or board.buttons.left_pressed():
+        stood_still = left or not board.relay.get() or board.buttons.left_pressed()
+        if stood_still:
             restart(board)
-            (told.given_back if left else told.powered).append(name)
     finally:
         hold.leave(name)
+    if stood_still:
+        (told.given_back if left else told.powered).append(name)
 
 
 def _unjudged(coordinator: Coordinator, name: str, holder: Holder) -> str:

@@ -14,10 +14,10 @@ from labgrid.resource.common import ResourceManager
 from labgrid.resource.remote import RemotePlaceManager
 from labgrid.util import yaml as labgrid_yaml
 
-from rig.boards.spark_core import SparkCore
-from rig.errors import Misuse, Unreachable
+from rig.boards.board import Board
+from rig.errors import Misdescribed, Misuse, Unreachable
+from rig.family.contract import family_of
 from rig.lab.coordinator import Coordinator
-from rig.lab.kinds import AnyBoard, kind_called
 
 #: What labgrid makes of a file that is no environment.
 WRONG_ENVIRONMENT = (
@@ -26,10 +26,10 @@ WRONG_ENVIRONMENT = (
 )
 
 
-def build_board(environment: Path, place: str, kind: str) -> tuple[AnyBoard, Any]:
+def build_board(environment: Path, place: str, kind: str) -> tuple[Board, Any]:
     """The board of a kind in `place`, with the labgrid target that carries its drivers.
 
-    Raises Misuse, Unreachable where its exporter offers nothing.
+    Raises Misuse, Misdescribed, Unreachable where its exporter offers nothing.
     """
     os.environ["LG_PLACE"] = place
     environment = environment_for(environment, kind)
@@ -38,18 +38,32 @@ def build_board(environment: Path, place: str, kind: str) -> tuple[AnyBoard, Any
     except WRONG_ENVIRONMENT as error:
         raise Misuse(f"{environment} is no labgrid environment: {' '.join(str(error).split())}") from error
     try:
-        target = env.get_target("main")
-        if target is None:
-            raise Misuse(f"{environment} has no target called main")
+        target = _target_of(env, environment)
         return board_of(target, kind), target
-    except (Error, NoResourceFoundError, NoDriverFoundError, BindingError) as error:
+    except Misdescribed as error:
+        error.board = place
+        raise
+    except NoDriverFoundError as error:
+        raise Misdescribed(f"{environment} lacks a driver: {error}", board=place, hint="as places/ has it") from error
+    except (Error, NoResourceFoundError, BindingError) as error:
         raise Unreachable(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
     except KeyError as error:  # what labgrid makes of resources whose exporter has just gone
         raise Unreachable("its resources are gone", board=place, hint="is its exporter alive?") from error
 
 
+def _target_of(env: Environment, path: Path) -> Any:
+    """The target of an environment with its drivers. Raises Misuse, and whatever labgrid does of exporters."""
+    try:
+        target = env.get_target("main")
+    except (InvalidConfigError, TypeError, ValueError, AttributeError) as error:
+        raise Misuse(f"{path} describes no target: {' '.join(str(error).split())}") from error
+    if target is None:
+        raise Misuse(f"{path} has no target called main")
+    return target
+
+
 def environment_for(environment: Path, kind: str) -> Path:
-    """The file beside `environment` that is called after the kind too, `lab-esp32.yaml` for `lab.yaml`; else itself.
+    """The file beside `environment` that is called after the kind too, `lab-KIND.yaml` for `lab.yaml`; else itself.
 
     labgrid makes every target of a file, so boards that are wired differently need a file each.
     """
@@ -57,16 +71,9 @@ def environment_for(environment: Path, kind: str) -> Path:
     return own if own.exists() else environment
 
 
-def board_of(target: Any, kind: str) -> AnyBoard:
+def board_of(target: Any, kind: str) -> Board:
     """The board behind a labgrid target. Raises Misuse for a kind that nobody knows."""
-    return kind_called(kind).board.from_target(target)
-
-
-def the_core(board: AnyBoard) -> SparkCore:
-    """The board, which must be a Spark Core. Raises Misuse."""
-    if not isinstance(board, SparkCore):
-        raise Misuse(f"is an {board.kind}, and this is for Spark Cores", board=board.name)
-    return board
+    return family_of(kind).board.from_target(target)
 
 
 def share_session(coordinator: Coordinator) -> None:
@@ -83,7 +90,7 @@ def share_session(coordinator: Coordinator) -> None:
 class _SyncedLoop:
     """Tells labgrid's place manager that nothing is to be waited for.
 
-    It would give the event loop a tenth of a second at each of the 48 polls that activating a Core's drivers takes;
+    It would give the event loop a tenth of a second at each of the 48 polls that activating a board's drivers takes;
     our coordinator session has synchronised before the place was acquired.
     """
 

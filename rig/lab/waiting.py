@@ -1,54 +1,81 @@
 """What test workers have to tell people: who waits for which board, and what was found of the lab.
 
-They say so in a folder, and whoever shows a run looks into it.
+Workers of one run say so in its folder of notes, and whoever shows the run looks into it; others say it themselves.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+from typing import Protocol
 
 from rig import escape
+from rig.errors import RigError
+from rig.files import read_text, writing
+from rig.lab.holder import Holder, Life
+from rig.lab.notes import put_note
 
-#: Where workers say that they wait; without it they say so on the standard error.
-FOLDER_VARIABLE = "RIG_WAITING_FOLDER"
 EVERY_SECONDS = 0.25
-#: How the names of notes end that are to be heard once.
-_ONCE = ".once"
-_told: set[str] = set()
+_WAITS, _ONCE = ".waits", ".once"
+_LONGEST = 1 << 16
 
 
-def tell_waiting(holders: str) -> None:
-    """Say who has what this process waits for; empty when it waits no more."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    if folder is None:
+class Voice(Protocol):
+    """How a process tells people something."""
+
+    def waiting(self, holders: str) -> None:
+        """Say who has what this process waits for; empty when it waits no more."""
+
+    def once(self, what: str, text: str) -> None:
+        """Say something that people are to hear once, however often and by however many workers it is found."""
+
+
+class OnStandardError:
+    """A process that nobody shows says it on the standard error."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def waiting(self, holders: str) -> None:
+        """Say who has what this process waits for."""
         if holders:
-            print(escape.terminal(f"rig: waiting for a board: {holders}"), file=sys.__stderr__, flush=True)
-        return
-    note = Path(folder) / str(os.getpid())
-    if holders:
-        note.with_suffix(".new").write_text(holders)
-        note.with_suffix(".new").replace(note)
-    else:
-        note.unlink(missing_ok=True)
+            self._say(f"waiting for a board: {holders}")
+
+    def once(self, what: str, text: str) -> None:
+        """Say something, the first time."""
+        if what not in self._told:
+            self._told.add(what)
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        print(escape.one_line(f"rig: {text}"), file=sys.__stderr__, flush=True)
 
 
-def tell_once(place: str, text: str) -> None:
-    """Say something of a place that people are to hear once, however often and by however many workers it is found."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    if folder is None:
-        if place not in _told:
-            _told.add(place)
-            print(f"rig: {text}", file=sys.__stderr__, flush=True)
-        return
-    note = Path(folder) / f"{quote(place, safe='')}{_ONCE}"
-    with contextlib.suppress(FileExistsError), note.open("x", encoding="utf-8") as file:
-        file.write(text)
+class InNotes:
+    """A worker of a run says it in the run's folder of notes."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def waiting(self, holders: str) -> None:
+        """Leave a note of who has what this process waits for, or take it back."""
+        note = self._folder / f"{os.getpid()}{_WAITS}"
+        if holders:
+            put_note(note, json.dumps([Holder.this_process().mark, holders]))
+        else:
+            note.unlink(missing_ok=True)
+
+    def once(self, what: str, text: str) -> None:
+        """Leave a note, unless one says the same already."""
+        note = self._folder / f"{hashlib.sha256(what.encode(errors='surrogatepass')).hexdigest()[:32]}{_ONCE}"
+        with writing(note), contextlib.suppress(FileExistsError), note.open("x", encoding="utf-8") as file:
+            file.write(text)
 
 
 class WaitingWatch:
@@ -60,13 +87,10 @@ class WaitingWatch:
         self._thread = threading.Thread(target=self._look, name="waiting", daemon=True)
 
     def __enter__(self) -> WaitingWatch:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        os.environ[FOLDER_VARIABLE] = str(self._folder)
         self._thread.start()
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        del os.environ[FOLDER_VARIABLE]
         self._over.set()
         self._thread.join()
 
@@ -74,8 +98,7 @@ class WaitingWatch:
         shown, heard, over = "", set[Path](), False
         while not over:
             over = self._over.wait(EVERY_SECONDS)
-            notes = sorted({_read(note) for note in self._folder.iterdir() if not note.suffix})
-            if (told := "; ".join(filter(None, notes))) != shown:
+            if (told := "; ".join(sorted(self._waiting()))) != shown:
                 shown = told
                 self._tell(told)
             for note in sorted(set(self._folder.glob(f"*{_ONCE}")) - heard):
@@ -83,10 +106,20 @@ class WaitingWatch:
                     heard.add(note)
                     self._news(text)
 
+    def _waiting(self) -> set[str]:
+        """What workers wait for; one that was killed waits no more, whatever its note says."""
+        found = set()
+        for note in self._folder.glob(f"*{_WAITS}"):
+            with contextlib.suppress(ValueError):
+                mark, holders = json.loads(_read(note) or "[]")
+                if (waits := Holder.read(mark)) is not None and waits.life is Life.ALIVE:
+                    found.add(str(holders))
+        return found
+
 
 def _read(note: Path) -> str:
     """What a note says; nothing when it has been taken back."""
     try:
-        return note.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        return read_text(note, _LONGEST)
+    except RigError:
         return ""

@@ -23,6 +23,10 @@ class Aim:
         """Whether this event is the one."""
         return progress.phase == self.phase and progress.done >= self.share * progress.total
 
+    def command_after(self, lead_ms: float) -> float:
+        """How many ms after its trigger a cut's command leaves that is to take effect `lead_ms` later."""
+        return max(self.delay_ms - lead_ms, 0.0)
+
     def told(self) -> dict[str, Any]:
         """For the ledger."""
         return asdict(self)

@@ -6,26 +6,23 @@ back from flash, not believed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rig.boards.board import Board
-from rig.boards.esp32 import Esp32
-from rig.boards.golden import golden_set
-from rig.boards.spark_core import SparkCore
+from rig.boards.history import KNOWN
 from rig.drivers.rom_loader import NO_ANSWER
 from rig.errors import DeviceFault, LabFault
 from rig.firmware.identify import Catalogue
-from rig.firmware.manifest import OUTCOME_ROLES, Image
-from rig.recovery.core_rescue import CoreRescue, make_core_known
-from rig.recovery.esp32_rescue import Esp32Rescue, make_esp32_known
-from rig.recovery.rung import Rescue, Rung
+from rig.firmware.manifest import Image
+from rig.firmware.outcomes import BY_HAND, Became
+from rig.firmware.roles import OUTCOME_ROLES
+from rig.recovery.rung import Rung, of_kind
 
 NO_IMAGE = "none"
 NO_RUNG = "none"
-#: Rungs that need a hand or a cable: power may come and go by itself, a finger on RST does not.
-BY_HAND = ("reset", "reflash", "factory-reset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +30,15 @@ class Outcome:
     """What a board became: the role of the image that ran without a hand, and the rung that healed the board.
 
     `image` is old, new, previous, factory, other or none; `rung` is self, wait, power-cycle, reset, reflash,
-    factory-reset or none; `seconds` from the free start to the healed board.
+    factory-reset or none; `seconds` from the free start to the healed board; `at_ns` when it was seen (monotonic):
+    before a hand or a reader came to the board.
     """
 
     image: str
     rung: str
     seconds: float
     seen: str
+    at_ns: int | None = None
 
     @property
     def by_itself(self) -> bool:
@@ -63,9 +62,15 @@ class Outcome:
             return "dead"
         return "stranded" if self.stranded else self.image
 
+    @property
+    def became(self) -> Became:
+        """What expectations are compared with."""
+        return Became(self.name, self.rung, self.at_ns)
+
     def told(self) -> dict[str, Any]:
         """For the ledger."""
-        return {**asdict(self), "became": self.name}
+        told = {name: value for name, value in asdict(self).items() if name != "at_ns"}
+        return {**told, "became": self.name}
 
 
 class RescueLadder:
@@ -80,7 +85,7 @@ class RescueLadder:
         self._roles = {image.sha256: role for role, image in images.items()}
         self._catalogue = Catalogue(images.values())
         self._longest = max(map(len, images.values()), default=0)
-        self._rescue = rescue_of(board, roles, golden)
+        self._rescue = of_kind(board).rescue(board, roles, golden)
 
     def rungs(self) -> Iterator[Rung]:
         """The rungs this place has, lowest first."""
@@ -93,11 +98,14 @@ class RescueLadder:
         """
         clock, seen, sign = self._board.clock, [], None
         began = started = clock.now()
+        left_ns: int | None = None
         for rung in self.rungs():
             if rung.name == "wait" and sign in self._rescue.stays:
                 continue
             if rung.name != "wait":
                 started = clock.now()
+            if rung.name in BY_HAND:
+                left_ns = left_ns or time.monotonic_ns()
             try:
                 rung.act()
                 sign = self._rescue.settle(rung.seconds, started)
@@ -110,24 +118,21 @@ class RescueLadder:
             seen.append(f"{rung.name}: {sign or 'silence'}")
             note(seen[-1])
             if sign in self._rescue.alive:
-                seconds = clock.now() - began
+                seconds, at_ns = clock.now() - began, left_ns or time.monotonic_ns()
                 image = NO_IMAGE if rung.name in BY_HAND else self._what_runs()
-                return Outcome(image, rung.name, seconds, "; ".join(seen))
-        return Outcome(NO_IMAGE, NO_RUNG, clock.now() - began, "; ".join(seen))
+                return Outcome(image, rung.name, seconds, "; ".join(seen), at_ns)
+        return Outcome(NO_IMAGE, NO_RUNG, clock.now() - began, "; ".join(seen), time.monotonic_ns())
+
+    def left_alone(self, seconds: float) -> Became:
+        """What a board with power becomes within `seconds` while nobody does anything: an image, or `stranded`."""
+        lives, at_ns = self._rescue.lives(seconds), time.monotonic_ns()
+        return Became(self._what_runs() if lives else "stranded", at_ns=at_ns)
 
     def _what_runs(self) -> str:
         """Role of the image that runs, read by the reader that changes nothing, not believed."""
         running = self._rescue.running(self._longest)
         image = self._catalogue.find(running) if running is not None else None
         return self._roles[image.sha256] if image is not None else "other"
-
-
-def rescue_of(board: Board, roles: Mapping[str, Image], golden: Image) -> Rescue:
-    """What its kind brings to the ladder."""
-    if isinstance(board, Esp32):
-        return Esp32Rescue(board, golden_set(roles))
-    assert isinstance(board, SparkCore)
-    return CoreRescue(board, golden)
 
 
 def make_known(board: Board, roles: Mapping[str, Image]) -> None:
@@ -139,8 +144,5 @@ def make_known(board: Board, roles: Mapping[str, Image]) -> None:
     if board.known and board.cast == cast:
         return
     board.cast = cast
-    if isinstance(board, Esp32):
-        make_esp32_known(board, roles)
-    else:
-        assert isinstance(board, SparkCore)
-        make_core_known(board, roles)
+    of_kind(board).make_known(board, roles)
+    board.history.did(KNOWN)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from rig import registry
+
+if TYPE_CHECKING:
+    from rig.boards.board import Board
+    from rig.firmware.manifest import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,26 @@ class Rescue(Protocol):
     def settle(self, seconds: float, started: float) -> str | None:
         """What the board shows within `seconds`, once it stays with it; None for silence."""
 
+    def lives(self, seconds: float) -> bool:
+        """Whether an application shows itself within `seconds` and stays; what shows on the way does not matter."""
+
     def running(self, longest: int) -> bytes | None:
         """What lies in flash from where the application that runs begins: at least `longest` bytes.
 
         None where nobody can tell.
         """
+
+
+class Kind(Protocol):
+    """What the family of a board knows of bringing it back."""
+
+    def rescue(self, board: Any, roles: Mapping[str, Image], golden: Image) -> Rescue:
+        """Its rungs; `golden` is what reflashing writes."""
+
+    def make_known(self, board: Any, roles: Mapping[str, Image]) -> None:
+        """Bring a board to the state that every trial starts from. Raises DeviceFault where it cannot be."""
+
+
+def of_kind(board: Board) -> Kind:
+    """The family of a board."""
+    return cast(Kind, registry.family(board.kind))

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rig.control.door import Door, NotHeard, hang_up
 from rig.errors import LabFault, Misuse, RigError
 from rig.limits import CLOUD_CONTROL, Limits
-from rig.lines import PIECE, Lines, Shared
+from rig.lines import PIECE, Lines, Reader, Shared
 from rig.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -75,14 +75,15 @@ class ControlPort:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _protocol(self) -> asyncio.BaseProtocol:
-        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=PIECE), self._serve)
+        return asyncio.StreamReaderProtocol(Reader(), self._serve)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         assert self._door is not None
-        lines = Lines(reader, self._limits, self._shared)
+        assert isinstance(reader, Reader)
+        lines = Lines(reader, self._limits, self._shared, self._door.knows)
         try:
             while line := await lines.next():
                 await self._answer(self._door.admit(line), lines, writer)
@@ -136,15 +137,17 @@ class ControlPort:
             await self._write(writer, told_error(LabFault(f"the server itself broke: {type(error).__name__}: {error}")))
 
     async def _write(self, writer: asyncio.StreamWriter, *told: Told) -> None:
-        """Tell; whoever does not read it in time, or while others leave too much unread, is hung up on.
+        """Tell; whoever does not read it in time, or what goes on while too much is unread, is hung up on.
 
-        Raises TimeoutError then.
+        Raises TimeoutError then. An answer for which there is no room is one that says so.
         """
         said = _lines(*told)
         counted = len(said) if len(said) > PIECE else 0
         if not self._unread.take(counted):
-            writer.transport.abort()
-            raise TimeoutError("too much is not read")
+            if not told[-1].get("done"):
+                writer.transport.abort()
+                raise TimeoutError("too much is not read")
+            said, counted = _lines(told_error(LabFault("the answer is too long now", hint="ask for less"))), 0
         try:
             writer.write(said)
             async with asyncio.timeout(READ_SECONDS):

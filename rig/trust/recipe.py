@@ -61,4 +61,4 @@ def read_recipe(fields: Mapping[str, Any], source: str = "recipe") -> IdentityRe
     try:
         return IdentityRecipe.model_validate(dict(fields))
     except ValidationError as error:
-        raise wrong_field(source, error) from error
+        raise wrong_field(source, error, IdentityRecipe) from error

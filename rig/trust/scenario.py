@@ -85,7 +85,7 @@ class Scenarios:
             try:
                 scenario = Scenario.model_validate(known)
             except ValidationError as error:
-                raise wrong_field(source, error) from error
+                raise wrong_field(source, error, Scenario) from error
             if scenario.name in found:
                 raise Misuse(f"{source} is there twice")
             found[scenario.name] = scenario

@@ -12,13 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from rig.errors import Misuse
 from rig.files import is_there
-from rig.firmware.esp_behaviour import BUNDLE
+from rig.firmware.image_rules import rules_of
 from rig.firmware.manifest import Manifest
-from rig.firmware.update_attempts import Attempt, attempts
+from rig.firmware.server_trust import BUNDLE, Attempt, ServerTrust
 from rig.formats.certificate_chain import Trust
 from rig.formats.certificate_extensions import KeyExchange
 from rig.formats.certificate_refusal import Refusal
-from rig.formats.mbedtls_build import TODAY, MbedTls
 from rig.trust.identity import load_chain
 from rig.trust.soundness import LONGEST_CHAIN, Defect, Flaw, message_size
 
@@ -52,25 +51,24 @@ class Shipped:
     #: The first of them, and all of them.
     name: str
     images: tuple[str, ...]
-    #: Over TLS only, in the order they are made.
-    attempts: tuple[Attempt, ...]
-    skips_name: bool = False
-    #: Most do not: ESP-IDF and Arduino ignore validity unless they are built otherwise (reference/esp32.md §6.2).
-    checks_dates: bool = False
-    #: Some are built without the suites of ECDSA certificates.
-    takes_ecdsa: bool = True
-    build: MbedTls = TODAY
+    #: Of servers over TLS only.
+    trust: ServerTrust
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """In the order they are made."""
+        return self.trust.attempts
 
     def refuses(
         self, attempt: Attempt, chain: Sequence[x509.Certificate], pins: PinFolder, at: datetime
     ) -> Refusal | Unread | None:
         """Why it refuses a server that shows `chain` (leaf first) at a time; None if it does not. Raises Misuse."""
-        if not self.takes_ecdsa and isinstance(chain[0].public_key(), ec.EllipticCurvePublicKey):
+        if not self.trust.takes_ecdsa and isinstance(chain[0].public_key(), ec.EllipticCurvePublicKey):
             return NoSuite()
         trusted = pins.certificates(attempt.pins)
-        name = None if self.skips_name else attempt.host
-        trust = Trust(name=name, at=at if self.checks_dates else None, build=self.build)
-        known = replace(trust, bundle=trusted) if BUNDLE in attempt.pins else replace(trust, anchors=trusted)
+        name = None if self.trust.skips_name else attempt.host
+        usual = Trust(name=name, at=at if self.trust.checks_dates else None, build=self.trust.build)
+        known = replace(usual, bundle=trusted) if BUNDLE in attempt.pins else replace(usual, anchors=trusted)
         return judged(chain, known)
 
 
@@ -105,18 +103,12 @@ class PinFolder:
 
 def shipped(manifest: Manifest) -> list[Shipped]:
     """Every firmware of a manifest that looks for updates over TLS, in the manifest's order."""
-    found: dict[tuple[tuple[Attempt, ...], bool, bool, bool, MbedTls], list[str]] = {}
+    found: dict[ServerTrust, list[str]] = {}
     for entry in manifest.entries.values():
-        if entry.esp32 is None:
-            continue
-        over_tls = tuple(one for one in attempts(entry.esp32, entry.version) if one.url.startswith("https:"))
-        # What a release tells its server is no part of what it trusts.
-        alike = tuple(Attempt(one.url.partition("?")[0], one.pins) for one in over_tls)
-        if alike:
-            does = entry.esp32
-            build = does.tls_build.mbedtls
-            found.setdefault((alike, does.skip_name, does.checks_dates, does.ecdsa, build), []).append(entry.name)
-    return [Shipped(names[0], tuple(names), *what) for what, names in found.items()]
+        trust = rules_of(entry.board).server_trust(entry.details)
+        if trust is not None and trust.over_tls.attempts:
+            found.setdefault(trust.over_tls, []).append(entry.name)
+    return [Shipped(names[0], tuple(names), trust) for trust, names in found.items()]
 
 
 def refused_by(

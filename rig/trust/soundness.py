@@ -22,7 +22,7 @@ from rig.trust.certificate_errors import UNREADABLE
 
 Chain = Sequence[x509.Certificate]
 _DER = serialization.Encoding.DER
-#: What an ESP32 takes in one record (reference/esp32.md §6.2).
+#: What an ESP32 takes in one record (mbedtls/Kconfig).
 LONGEST_CHAIN = 16 * 1024
 
 

@@ -1,13 +1,15 @@
 """Authorities that stand in for those of the public web, by name: their hierarchy, kinds of keys and dates are history.
 
-Nobody can issue under the real ones; firmware under test pins these in their place (reference/esp32.md §7.6). Dates of
-Let's Encrypt's, Deploy the Fleet's and Cloudflare's are of reference/esp32.md §7.1. RSA-4096 of history is RSA-2048
-here: such keys take seconds, and nothing depends on it.
+Nobody can issue under the real ones; firmware under test pins these in their place. Dates of
+Let's Encrypt's, Deploy the Fleet's and Cloudflare's are those of the certificates in arduino_esp32_update at its tags.
+RSA-4096 of history is RSA-2048 here: such keys take seconds, and nothing depends on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from cryptography import x509
 from rig.errors import Misuse
 from rig.trust.authority import EPOCH, Authority, make_root
 from rig.trust.identity import Identity, load_chain, pem
-from rig.trust.keys import KeyKind, load_key, make_key
+from rig.trust.keys import KeyKind, PrivateKey, load_key, make_key
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.revocation import must_staple
 
@@ -89,21 +91,24 @@ class WebPki:
     def make(cls, seed: int | None = None) -> WebPki:
         """New ones; with a seed the same again (RSA keys then take seconds each)."""
         made: dict[str, Authority] = {}
+        keys = _new_keys(AUTHORITIES) if seed is None else {}
         for name in AUTHORITIES:
-            made[name] = _make(name, made, seed)
+            made[name] = _make(name, made, seed, keys.get(name))
         return cls(made)
 
     @classmethod
     def kept(cls, folder: Path) -> WebPki:
         """Those whose certificates and keys (0600) lie in `folder`; what is not there is made. Raises Misuse."""
         made: dict[str, Authority] = {}
-        for name, entry in AUTHORITIES.items():
-            certificate, key = folder / f"{name}.pem", folder / f"{name}.key.pem"
-            if certificate.exists() and key.exists():
-                issuer = made[entry.under] if entry.under is not None else None
+        files = {name: (folder / f"{name}.pem", folder / f"{name}.key.pem") for name in AUTHORITIES}
+        keys = _new_keys(name for name, pair in files.items() if not all(path.exists() for path in pair))
+        for name, (certificate, key) in files.items():
+            if name not in keys:
+                above = AUTHORITIES[name].under
+                issuer = made[above] if above is not None else None
                 made[name] = Authority(load_chain(certificate)[0], load_key(key), issuer)
                 continue
-            made[name] = _make(name, made, None)
+            made[name] = _make(name, made, None, keys[name])
             Identity((made[name].certificate,), made[name].key).store(certificate, key)
         return cls(made)
 
@@ -146,16 +151,24 @@ class WebPki:
         return identity.serving(*behind, *_padding(recipe.padding * 1024))
 
 
-def _make(name: str, made: Mapping[str, Authority], seed: int | None) -> Authority:
+def _new_keys(names: Iterable[str]) -> dict[str, PrivateKey | None]:
+    """A new key for each of these, None for a cross-sign, on all processors: RSA keys are most of a start."""
+    kinds = {name: AUTHORITIES[name].key for name in names}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return dict(zip(kinds, threads.map(lambda kind: kind and make_key(kind), kinds.values()), strict=True))
+
+
+def _make(name: str, made: Mapping[str, Authority], seed: int | None, key: PrivateKey | None) -> Authority:
+    """One under those that are made; `key` is its own, None where the seed makes one, or it has another's."""
     entry = AUTHORITIES[name]
     begins, ends = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (entry.begins, entry.ends))
     life = ends - begins
     if entry.under is None:
-        return make_root(entry.subject, key=entry.key or "p256", seed=seed, begins=begins, life=life)
+        return make_root(entry.subject, key=key or entry.key or "p256", seed=seed, begins=begins, life=life)
     above = made[entry.under]
     if entry.of is not None:
         return above.cross_sign(made[entry.of], begins=begins, life=life)
-    authority = above.intermediate(entry.subject, key=entry.key or "p256", begins=begins, life=life)
+    authority = above.intermediate(entry.subject, key=key or entry.key or "p256", begins=begins, life=life)
     if name in BROKEN and entry.key is not None:
         return replace(authority, key=make_key(entry.key, authority.random))
     return authority

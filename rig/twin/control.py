@@ -16,7 +16,7 @@ from rig.control.door import Door, NotHeard, hang_up
 from rig.errors import RigError
 from rig.formats.json_object import is_whole
 from rig.limits import TWIN_CONTROL, Limits
-from rig.lines import PIECE, Lines, Shared
+from rig.lines import Lines, Reader, Shared
 from rig.listener import Listener
 from rig.twin.board_model import BoardModel
 from rig.twin.real_time import RealTime
@@ -68,19 +68,21 @@ class ControlServer:
             return {"error": f"{name}: {type(error).__name__}: {error}"}
         except RigError as error:
             return {"error": f"{name}: {error}"}
+        except OSError as error:
+            return {"error": f"{name}: {error.strerror or error}"}
 
     def _expected(self) -> str:
         return f'expected {{"do": one of {", ".join(sorted(self._handlers))}}}'
 
     def _protocol(self) -> asyncio.BaseProtocol:
-        reader = asyncio.StreamReader(limit=PIECE)
-        return asyncio.StreamReaderProtocol(reader, self._serve)
+        return asyncio.StreamReaderProtocol(Reader(), self._serve)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._door is not None
+        assert isinstance(reader, Reader)
         self._peers.add(writer)
         writer.transport.set_write_buffer_limits(high=self._limits.unread)
-        lines = Lines(reader, self._limits, self._shared)
+        lines = Lines(reader, self._limits, self._shared, self._door.knows)
         try:
             while line := await lines.next():
                 told = self.answer(self._door.admit(line))

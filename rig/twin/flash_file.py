@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from rig.errors import Misuse
+from rig.state_folder import keep, kept
 from rig.twin.flash import Nor
-from rig.twin.state_folder import keep, kept
 
 
 class FlashFile:

@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from rig.control.web_pages import speaks_http
+from rig.control.web_pages import speaks_http, speaks_tls
 from rig.limits import SERIAL, Limits, in_force
 from rig.listener import Listener
 from rig.ports import family_of
@@ -39,10 +39,10 @@ class Client(asyncio.BufferedProtocol):
         return self._incoming
 
     def buffer_updated(self, nbytes: int) -> None:
-        """A piece came; whoever begins with HTTP is a web page's browser, and is hung up on before any of it counts."""
+        """A piece came; whoever begins as a web page's browser does is hung up on before any of it counts."""
         data = bytes(self._incoming[:nbytes])
-        if self._is_new and speaks_http(data):
-            log.warning("HTTP at a serial port: hung up")
+        if self._is_new and (speaks_http(data) or speaks_tls(data)):
+            log.warning("a web page at a serial port: hung up")
             self.hang_up()
             return
         self._is_new = False

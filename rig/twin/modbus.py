@@ -33,7 +33,7 @@ class Coils(Protocol):
         """All coils."""
 
     def write(self, address: int, values: Sequence[bool]) -> None:
-        """Set those from `address` on, which are there. It may take its time."""
+        """Set those from `address` on, which are there; returns at once."""
 
 
 class Refused(Exception):
@@ -130,17 +130,18 @@ class ModbusServer:
             connection.transport.abort()
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One client: what is no Modbus ends it."""
 
     transport: asyncio.Transport
 
     def __init__(self, server: ModbusServer):
         self._server = server
+        #: A few requests at a time: others have their turn in between.
+        self._incoming = memoryview(bytearray(server.limits.message))
         self._came = bytearray()
-        self._answering: asyncio.Task[None] | None = None
-        self._reads = asyncio.Event()
-        self._reads.set()
+        #: Whether it leaves our answers unread: nothing more is answered until it reads.
+        self._reads = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -153,31 +154,34 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._stranger.is_known()
         self._server.connections.discard(self)
-        self._reads.set()
 
     def pause_writing(self) -> None:
-        self._reads.clear()
+        self._reads = False
+        self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._reads.set()
+        self._reads = True
+        self.transport.resume_reading()
+        self._answer_all()
 
-    def data_received(self, data: bytes) -> None:
-        self._came += data
-        if self._answering is None:
-            self.transport.pause_reading()
-            self._answering = asyncio.get_running_loop().create_task(self._answer_all())
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._incoming
 
-    async def _answer_all(self) -> None:
-        """Answer what is whole; nothing more is read meanwhile."""
-        while (request := self._next()) is not None:
-            number, unit, pdu = request
-            self._stranger.is_known()
-            told = await asyncio.to_thread(answer, pdu, self._server.coils)
-            self.transport.write(_HEADER.pack(number, 0, len(told) + 1, unit) + told)
-            await self._reads.wait()
-        self._answering = None
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
+    def buffer_updated(self, nbytes: int) -> None:
+        self._came += self._incoming[:nbytes]
+        self._answer_all()
+
+    def _answer_all(self) -> None:
+        """Answer what is whole, as long as the answers are read."""
+        try:
+            while self._reads and (request := self._next()) is not None:
+                number, unit, pdu = request
+                self._stranger.is_known()
+                told = answer(pdu, self._server.coils)
+                self.transport.write(_HEADER.pack(number, 0, len(told) + 1, unit) + told)
+        except BaseException:
+            self.transport.abort()  # it would wait for ever
+            raise
 
     def _next(self) -> tuple[int, int, bytes] | None:
         """Number, unit and request of the next frame that is whole; what is no Modbus ends the connection."""

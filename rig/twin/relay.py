@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import socket
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from rig.control.address import ControlAddress, TcpAddress, read_control_address
@@ -25,9 +26,12 @@ from rig.twin.shelly import ShellyServer
 
 log = logging.getLogger(__name__)
 
-LINES = ("power", "mode", "reset", "boot")
+#: The supply, or a button of the board: its twin knows which it has.
+_LINE = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
 
 _WIRE_SECONDS = 2.0
+#: Requests that wait while a board is dialled: the older ones go.
+_MOST_UNTOLD = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,8 @@ class Wire:
             where = read_control_address(address, "its address", "unix:core/control.sock")
         except Misuse as error:
             raise Misuse(f"wire {text!r} is not LINE@ADDRESS: {error.message}", hint=error.hint) from None
-        if line not in LINES:
-            raise Misuse(f"wire {text!r} is not LINE@ADDRESS", hint=f"LINE is one of {', '.join(LINES)}")
+        if not _LINE.fullmatch(line):
+            raise Misuse(f"wire {text!r} is not LINE@ADDRESS", hint="LINE is power, or a button of the board")
         return cls(line, where)
 
     def request(self, closed: bool) -> dict[str, Any]:
@@ -62,40 +66,95 @@ class Wire:
 class Relay:
     """Channels and the wires behind them; boards on TCP are shown the token in `token_file`, or the one that is found.
 
-    Safe to call from any thread.
+    It lives on one asyncio loop.
     """
 
     def __init__(self, wires: list[Wire], token_file: Path | None = None):
-        self.wires, self._token_file = wires, token_file
+        self.wires = wires
         self.closed = [wire.line == "power" for wire in wires]
-        self._sockets: dict[ControlAddress, socket.socket] = {}
-        self._lock = Lock()
+        self._boards = {wire.address: _Board(wire.address, token_file) for wire in wires}
 
-    def rest(self) -> None:
+    async def rest(self) -> None:
         """Bring every board's lines to where the contacts are: a relay that starts makes its boards feel it."""
         for channel, closed in enumerate(self.closed):
             self.switch(channel, closed)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until boards that are dialled have been told, or nobody answers."""
+        await asyncio.gather(*(board.dialled() for board in self._boards.values()))
 
     def switch(self, channel: int, closed: bool) -> None:
         """Open or close a channel; the relay has answered before its board has noticed, as relays do."""
-        with self._lock:
-            self.closed[channel] = closed
-            wire = self.wires[channel]
-            try:
-                self._tell(wire, wire.request(closed))
-            except (OSError, Misuse) as error:
-                log.warning("channel %d: nobody at the other end of %s: %s", channel, wire, error)
+        self.closed[channel] = closed
+        wire = self.wires[channel]
+        self._tell(wire, wire.request(closed))
 
     def _tell(self, wire: Wire, request: dict[str, Any]) -> None:
-        sock = self._sockets.get(wire.address)
-        if sock is None or _is_dead(sock):
-            sock = self._sockets[wire.address] = wire.address.dial(_WIRE_SECONDS)
+        self._boards[wire.address].tell(request)
+
+    def close(self) -> None:
+        """Let go of the wires; lines stay as they are."""
+        for board in self._boards.values():
+            board.close()
+
+
+class _Board:
+    """The control port at the other end of wires. What it is told leaves at once, or in order when it is dialled."""
+
+    def __init__(self, address: ControlAddress, token_file: Path | None):
+        self._address, self._token_file = address, token_file
+        self._sock: socket.socket | None = None
+        self._dialling: asyncio.Task[None] | None = None
+        self._untold: deque[dict[str, Any]] = deque(maxlen=_MOST_UNTOLD)
+
+    def tell(self, request: dict[str, Any]) -> None:
+        """Send a request; one that cannot be sent is logged."""
+        if self._sock is not None and not _is_dead(self._sock):
+            self._send(self._sock, request)
+            return
+        self._sock = None
+        self._untold.append(request)
+        if self._dialling is None:
+            self._dialling = asyncio.get_running_loop().create_task(self._dial())
+
+    async def dialled(self) -> None:
+        """Wait until it has been dialled, where that is under way."""
+        if self._dialling is not None:
+            await self._dialling
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._dialling is not None:
+            self._dialling.cancel()
+        if self._sock is not None:
+            self._sock.close()
+
+    async def _dial(self) -> None:
+        try:
+            sock = await asyncio.to_thread(self._address.dial, _WIRE_SECONDS)
             sock.setblocking(False)
-        if isinstance(wire.address, TcpAddress):
-            if (token := token_for(wire.address, self._token_file)) is None:
-                raise Misuse("its token is not known", hint="--token-file FILE")
-            request = {**request, "token": token}
-        sock.sendall(json.dumps(request).encode() + b"\n")
+            while self._untold:
+                self._send(sock, self._untold.popleft())
+            self._sock = sock
+        except OSError as error:
+            self._nobody(error)
+        finally:
+            self._untold.clear()
+            self._dialling = None
+
+    def _send(self, sock: socket.socket, request: dict[str, Any]) -> None:
+        try:
+            if isinstance(self._address, TcpAddress):
+                if (token := token_for(self._address, self._token_file)) is None:
+                    raise Misuse("its token is not known", hint="--token-file FILE")
+                request = {"token": token, **request}
+            sock.sendall(json.dumps(request).encode() + b"\n")
+        except (OSError, Misuse) as error:
+            self._nobody(error)
+
+    def _nobody(self, error: Exception) -> None:
+        log.warning("nobody at the other end of the wires to %s: %s", self._address, error)
 
 
 def _is_dead(sock: socket.socket) -> bool:
@@ -147,10 +206,11 @@ class RelayServers:
         for name, server, port in (("modbus", self._modbus, modbus_port), ("http", self._shelly, http_port)):
             with taking(host, port):
                 ready[name] = {"host": host, "port": await server.start(host, port)}
-        await asyncio.to_thread(self.relay.rest)
+        await self.relay.rest()
         return ready
 
     async def close(self) -> None:
         """Close both ports; contacts stay as they are."""
         await self._shelly.close()
         self._modbus.close()
+        self.relay.close()

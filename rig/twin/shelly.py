@@ -15,6 +15,7 @@ from aiohttp import web
 
 from rig.control.web_pages import WebPages
 from rig.formats.json_object import NotAnObject, is_whole, read_object
+from rig.http_settings import BUSY, http_settings
 from rig.limits import SHELLY, Limits, in_force
 from rig.listener import Listener
 from rig.twin.digest_guard import DigestGuard
@@ -26,7 +27,6 @@ INVALID_ARGUMENT, NOT_FOUND, NO_HANDLER = -103, -105, 404
 LONGEST_FIELD = 2048
 #: labgrid's own driver tells the switch as text, and real devices take it.
 _DIGITS = re.compile(r"[0-9]{1,6}", re.A)
-BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Switches(Protocol):
@@ -35,7 +35,7 @@ class Switches(Protocol):
     closed: list[bool]
 
     def switch(self, channel: int, closed: bool) -> None:
-        """Open or close a channel. It may take its time."""
+        """Open or close a channel; returns at once."""
 
 
 class Refused(Exception):
@@ -60,15 +60,7 @@ class ShellyServer:
         guards = [DigestGuard(password, NAME).middleware] if password is not None else []
         app = web.Application(middlewares=guards, client_max_size=self._limits.message)
         app.router.add_post("/rpc", self._rpc)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            auto_decompress=False,  # a little may become a lot
-            keepalive_timeout=self._limits.idle,
-            lingering_time=1.0,
-            max_line_size=LONGEST_FIELD,
-            max_field_size=LONGEST_FIELD,
-        )
+        self._runner = web.AppRunner(app, **http_settings(self._limits, LONGEST_FIELD))
         self._listener: Listener | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -121,7 +113,7 @@ class ShellyServer:
             raise Refused(INVALID_ARGUMENT, _wanted("on", "bool", arguments))
         if "toggle_after" in arguments:
             raise Refused(INVALID_ARGUMENT, "Argument 'toggle_after' is not served here")
-        await asyncio.to_thread(self._switches.switch, channel, bool(arguments["on"]))
+        self._switches.switch(channel, bool(arguments["on"]))
         return {"was_on": was}
 
     def _channel(self, arguments: dict[str, Any]) -> int:

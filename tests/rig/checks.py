@@ -5,31 +5,34 @@ A check takes a folder of its own and asserts.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import math
+import socket
 from types import SimpleNamespace
 
-import test_cut
-import test_dfu_host
-import test_landing
-import test_ledger
 import usb.core
-from models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu, settle
 
-from rig import plugin
-from rig.boards.spark_core import SparkCore
-from rig.clock import Clock
-from rig.control.address import TcpAddress
+from rig.control.address import TcpAddress, UnixAddress
 from rig.drivers import usbip_backend
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.evidence import ledger, results
+from rig.families.spark_core.boards.board import SparkCore
+from rig.families.spark_core.formats import flash as layout
+from rig.families.spark_core.power.dfu_landing import DfuWrite
 from rig.formats import dfuse
-from rig.formats import spark_flash as layout
-from rig.power import landing
 from rig.recovery.ladder import RescueLadder
+from rig.suites import faults
 from rig.twin.relay import Relay, Wire
 from rig.twin.tears import named_tear
+from tests.rig.drivers import test_dfu_host
+from tests.rig.evidence import test_ledger
+from tests.rig.families.spark_core.power import test_landing
+from tests.rig.families.spark_core.twin.models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu, settle
+from tests.rig.power import test_cut
+from tests.rig.stand_ins import Lines, Showing, Ticking
 
 
 def programming_only_clears_bits(tmp_path):
@@ -127,36 +130,28 @@ def a_relay_channel_moves_its_own_line(tmp_path):
     assert relay.closed == [True, False]
 
 
-class Lines:
-    """A relay and a USB port whose states a test sets."""
+def what_a_board_is_told_while_it_is_dialled_arrives_in_order(tmp_path):
+    address = UnixAddress(tmp_path / "control.sock")
+    relay = Relay([Wire("power", address), Wire("reset", address)])
 
-    def __init__(self, closed, identity):
-        self.closed, self.shown = closed, identity
+    async def switch():
+        for channel, closed in ((0, False), (1, True), (1, False), (0, True)):
+            relay.switch(channel, closed)
+        await relay.settled()
+        relay.close()
 
-    def off(self):
-        return None
-
-    def get(self):
-        return self.closed
-
-    def identity(self):
-        return self.shown
-
-
-class Ticking(Clock):
-    """A clock that runs as fast as it is looked at."""
-
-    def __init__(self):
-        self.at = 0.0
-
-    def now(self):
-        return self.at
-
-    def sleep(self, seconds):
-        self.at += seconds
-
-    def slowdown(self):
-        return 1.0
+    with socket.socket(socket.AF_UNIX) as board:
+        board.bind(str(address.path))
+        board.listen()
+        asyncio.run(switch())
+        with board.accept()[0].makefile() as came:
+            told = [json.loads(line) for line in came]
+    assert [list(each.values()) for each in told] == [
+        ["power", False],
+        ["reset", True],
+        ["reset", False],
+        ["power", True],
+    ], "the board heard something else than the relay was told"
 
 
 def power_off_noticed(closed, identity) -> bool:
@@ -214,7 +209,7 @@ def a_landing_is_where_the_journal_says(tmp_path):
 
 def a_torn_flags_page_is_a_commit(tmp_path):
     area = ROLES["new"].data.ljust(layout.APP_SIZE, b"\xff")
-    write = landing.DfuWrite(area, RUNNING_FLAGS, ROLES["new"].data, EraseOrder.ALL_FIRST)
+    write = DfuWrite(area, RUNNING_FLAGS, ROLES["new"].data, EraseOrder.ALL_FIRST)
     assert write.locate(area, b"\xff" * 10).phase == "commit"
 
 
@@ -227,23 +222,6 @@ def a_changed_ledger_line_is_noticed(tmp_path):
     except ledger.Misuse:
         noticed = True
     assert noticed
-
-
-class Showing(Lines):
-    """A board that shows each identity until its moment has come; buttons do nothing."""
-
-    def __init__(self, clock, *shown):
-        super().__init__(False, None)
-        self.clock, self.shown_until = clock, shown
-
-    def on(self):
-        return None
-
-    def set(self, _pressed):
-        return None
-
-    def identity(self):
-        return next(identity for identity, until in self.shown_until if self.clock.now() < until)
 
 
 def rescued(*shown):
@@ -261,29 +239,19 @@ def a_board_that_leaves_dfu_by_itself_is_not_stranded(tmp_path):
     assert (outcome.rung, outcome.image) == ("wait", "new")
 
 
-def a_button_held_too_long_is_a_lab_fault(tmp_path):
-    clock = Ticking()
-    clock.sleep = lambda seconds: setattr(clock, "at", clock.at + 3 * seconds)
-    lines = Showing(clock, (None, math.inf))
-    button = SimpleNamespace(set=lambda _pressed: None)
-    noticed = False
-    try:
-        SparkCore("core-01", relay=lines, mode=button, usb=lines, clock=clock).enter_dfu()
-    except LabFault:
-        noticed = True
-    except DeviceFault:
-        pass
-    assert noticed
-
-
 def only_assertions_and_device_faults_are_the_devices(tmp_path):
-    faults = [plugin._whose_fault(error) for error in (KeyError(), OSError(), LabFault("x"), Misuse("x"))]
-    assert faults == ["lab fault", "lab fault", "lab fault", "misuse"]
-    assert plugin._whose_fault(AssertionError()) == plugin._whose_fault(DeviceFault("x")) == "device fault"
+    told = [faults._whose_fault(error) for error in (KeyError(), OSError(), LabFault("x"), Misuse("x"))]
+    assert told == ["lab fault", "lab fault", "lab fault", "misuse"]
+    assert faults._whose_fault(AssertionError()) == faults._whose_fault(DeviceFault("x")) == "device fault"
 
 
 def a_device_fault_is_never_a_pass(tmp_path):
     assert results.judge([results.TestResult("t", word, 0) for word in ("passed", "device fault")]).status == 1
+
+
+def misuse_is_hidden_by_no_other_fault(tmp_path):
+    seen = [results.TestResult("t", word, 0) for word in ("device fault", "misuse", "lab fault", "passed")]
+    assert results.judge(seen).status == 2
 
 
 def a_short_answer_is_the_devices_fault(tmp_path):

@@ -4,11 +4,11 @@ import os
 import signal
 
 import pytest
-from esp_models import served_board
 from hypothesis import settings
-from models import served_core
 
 from rig.drivers.usbip_backend import UsbipBackend
+from tests.rig.families.esp32.twin.models import served_board
+from tests.rig.families.spark_core.twin.models import served_core
 
 # CI judges the same examples every time; people get new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from waiting import HANGS
+from tests.rig.waiting import HANGS
 
 T = TypeVar("T")
 #: How long anything may take there; more is a test that hangs.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from installed import installed, whole_path
+
+from tests.rig.installed import installed, whole_path
 
 
 def program(folder, name="a-program-of-ours"):

@@ -8,13 +8,13 @@ import errno
 import socket
 from dataclasses import replace
 
-import checks_bounds as checks
 import pytest
-from loop_thread import LoopThread
-from waiting import until
 
 from rig.limits import MODBUS
 from rig.listener import MOST_READING, Listener
+from tests.rig.loop_thread import LoopThread
+from tests.rig.servers import checks_bounds as checks
+from tests.rig.waiting import until
 
 ERRORS = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPROTO", "ENETDOWN"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 import pytest
@@ -62,6 +63,14 @@ def test_a_free_port_is_one_that_can_be_listened_on(host):
     port = free_port(host)
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
         assert not is_free(host, port)
+
+
+def test_processes_with_one_seed_do_not_get_the_same_ports():
+    def ports():
+        random.seed(0)
+        return [free_port("127.0.0.1") for _ in range(4)]
+
+    assert ports() != ports()
 
 
 @pytest.mark.parametrize("host", NO_HOSTS, ids=ascii)

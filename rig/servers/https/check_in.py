@@ -1,6 +1,6 @@
 """Who a device says it is when it asks for an update: Arduino's headers and Deploy the Fleet's, of either version.
 
-The request is the check-in; there is no other (reference/esp32.md §7.2, §7.3).
+The request is the check-in; there is no other (arduino-esp32's HTTPUpdate.cpp, dtf_ota.c).
 """
 
 from __future__ import annotations

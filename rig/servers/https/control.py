@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from rig.errors import Misuse
 from rig.files import MOST_PEM
@@ -106,9 +107,10 @@ class UpdateServerControl(ControlPort):
         yield {"done": True}
 
     async def _add_identity(self, request: requests.AddIdentity) -> AsyncIterator[Told]:
-        self._served.check_new(request.name)
-        identity = await asyncio.to_thread(self._brought, request)
-        self._served.identities[request.name.lower()] = identity
+        async with self._issuing:
+            self._served.check_new(request.name)
+            identity = await asyncio.to_thread(self._brought, request)
+            self._served.identities[request.name.lower()] = identity
         yield {"done": True, "identity": _identity(identity)}
 
     async def _issue(self, request: requests.Issue) -> AsyncIterator[Told]:
@@ -142,6 +144,8 @@ class UpdateServerControl(ControlPort):
         yield {"done": True, "file": self._served.shelf.publish(path, await self._content(request)).told()}
 
     async def _withdraw(self, request: requests.Withdraw) -> AsyncIterator[Told]:
+        if unquote(request.path) in {unquote(path) for path in self._served.policy.images()}:
+            raise Misuse(f"{request.path} is a release's image", hint="withdraw-release takes it back")
         self._served.shelf.withdraw(request.path)
         yield {"done": True}
 
@@ -150,8 +154,9 @@ class UpdateServerControl(ControlPort):
         where = f"/releases/{quote(request.product)}/{quote(request.version)}"
         image = Published(where, await self._content(request))
         release = Release(request.version, image, request.percentage, frozenset(request.groups), devices)
+        self._served.policy.refuse_more()
+        self._served.shelf.publish(where, image.data)  # no board is offered what nobody can fetch
         self._served.policy.release(request.product, release)
-        self._served.shelf.publish(where, image.data)
         unknown = sorted(set(request.groups) - set(self._served.policy.groups))
         yield {"done": True, "release": release.told(), "unknown_groups": unknown}
 
@@ -241,7 +246,7 @@ class UpdateServerControl(ControlPort):
             queue.put(event)
 
         unsubscribe = self._served.journal.subscribe(take)
-        yield {"subscribed": True}
+        yield {"subscribed": True, "at_ns": time.monotonic_ns()}
         try:
             async for event in queue:
                 yield event

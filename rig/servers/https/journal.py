@@ -53,9 +53,9 @@ def clipped(text: str) -> str:
 
 
 def size_of(event: Event) -> int:
-    """About how many bytes an event takes in memory."""
+    """About how many bytes an event takes, in memory or as JSON, where what is no ASCII has six letters each."""
     texts = [value for value in event.values() if isinstance(value, str)]
     for inner in event.values():
         if isinstance(inner, dict):
             texts += [*inner, *map(str, inner.values())]
-    return 600 + sum(60 + len(text) for text in texts)
+    return 600 + sum(60 + (len(text) if text.isascii() and text.isprintable() else 6 * len(text)) for text in texts)

@@ -25,6 +25,13 @@ class Release:
     groups: frozenset[str] = frozenset()
     devices: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        """Raises Misuse for what no release is."""
+        if not self.version.isprintable() or not self.version:
+            raise Misuse("a release needs a version", hint="as devices report it")
+        if not 0 <= self.percentage <= 100:
+            raise Misuse(f"{self.percentage} % of all devices cannot be")
+
     def replaces(self, other: Release) -> bool:
         """Whether it is the same version for the same devices, whatever the image and the share of them."""
         mine, theirs = ((one.version, one.groups, one.devices) for one in (self, other))
@@ -50,13 +57,13 @@ class Policy:
 
     def release(self, product: str, release: Release) -> None:
         """Make this the newest of a product; the same version for the same devices is replaced. Raises Misuse."""
-        if not release.version.isprintable() or not release.version:
-            raise Misuse("a release needs a version", hint="as devices report it")
-        if not 0 <= release.percentage <= 100:
-            raise Misuse(f"{release.percentage} % of all devices cannot be")
-        refuse_more([each for releases in self.products.values() for each in releases], "releases")
+        self.refuse_more()
         older = [other for other in self.products.get(product, []) if not release.replaces(other)]
         self.products[product] = [release, *older]
+
+    def refuse_more(self) -> None:
+        """Raises Misuse where there is no room for another release."""
+        refuse_more([each for releases in self.products.values() for each in releases], "releases")
 
     def withdraw(self, product: str | None, version: str | None, device: str | None) -> list[Release]:
         """Take releases back: of a product or of any, of a version or of any; with `device` those for it alone.

@@ -11,7 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
+from rig.control.web_pages import is_of_a_page
 from rig.errors import Misuse
+from rig.http_settings import BUSY, http_settings, silenced
 from rig.limits import HTTPS, Limits, in_force, refuse_more
 from rig.listener import Listener
 from rig.ports import format_address, host_of
@@ -30,9 +32,6 @@ from rig.trust.tls.handshake import Handshake
 
 log = logging.getLogger(__name__)
 
-#: A line of a request's head: no board's is longer, whatever its path says.
-LONGEST_FIELD = 4096
-BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 #: Header values that are nobody's business.
 SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization")
 
@@ -47,19 +46,12 @@ class UpdateServer:
         self.shelf = Shelf()
         self.policy = Policy()
         self.identities = {name.lower(): identity for name, identity in hosts.items()}
-        quiet = logging.getLogger(f"{__name__}.http")
-        quiet.setLevel(logging.CRITICAL)  # what clients send is no trouble of ours; ours is logged here
         self._web = HttpServer(
             self._serve,
             self._not_a_request,
-            access_log=None,
-            logger=quiet,
             handler_cancellation=True,
-            auto_decompress=False,
-            keepalive_timeout=self._limits.idle,
-            lingering_time=1.0,
-            max_line_size=LONGEST_FIELD,
-            max_field_size=LONGEST_FIELD,
+            logger=silenced(__name__),
+            **http_settings(self._limits),
         )
         self.endpoint = Endpoint(hosts, self._web, settings=settings, tell=self._shook, limits=self._limits)
         self._plain: Listener | None = None
@@ -115,6 +107,9 @@ class UpdateServer:
     # -- a request -----------------------------------------------------------------------------------------------------
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if is_of_a_page(request.headers):
+            self._not_a_request(request, 403, "a web page had it sent")
+            return web.Response(status=403, headers={"Connection": "close"})
         try:
             return await self._exchange(request)
         except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -131,7 +126,7 @@ class UpdateServer:
             self._check_in(asked, check_in, answer)
         sending = Sending(request, answer, faults, self._progress(asked, answer))
         for kind in faults:
-            self.journal.tell("fault", host, device, request=asked["request"], kind=kind)
+            self.journal.tell("fault", host, device, **_exchange_of(asked), kind=kind)
         asked.update(status=answer.status, why=answer.why, ending="the client left", sent=0)
         try:
             await sending.run()
@@ -143,9 +138,9 @@ class UpdateServer:
                 asked["ending"] = "finished"  # and left before we could say so
             asked["sent"] = sending.sent
             asked["seconds"] = round((time.monotonic_ns() - asked["at_ns"]) / 1e9, 6)
-            ended = {key: asked[key] for key in ("request", "status", "why", "sent", "ending", "seconds")}
+            ended = {key: asked[key] for key in ("status", "why", "sent", "ending", "seconds")}
             finished = asked["ending"] == "finished"
-            self.journal.tell("finished" if finished else "aborted", host, device, **ended)
+            self.journal.tell("finished" if finished else "aborted", host, device, **_exchange_of(asked), **ended)
         return sending.response
 
     def _not_a_request(self, request: web.BaseRequest, status: int, why: str) -> None:
@@ -224,7 +219,7 @@ class UpdateServer:
     def _check_in(self, asked: Event, check_in: CheckIn, answer: Answer) -> None:
         content = {
             **_clipped_all({name: value for name, value in asdict(check_in).items() if name != "device"}),
-            "request": asked["request"],
+            **_exchange_of(asked),
             "handshake": asked["handshake"],
             "time": time.time(),
             "status": answer.status,
@@ -238,7 +233,7 @@ class UpdateServer:
                 "progress",
                 asked["host"],
                 asked["device"],
-                request=asked["request"],
+                **_exchange_of(asked),
                 sent=sent,
                 of=answer.size,
                 start=answer.start,
@@ -251,6 +246,11 @@ class UpdateServer:
         event = "disconnected" if handshake.ending else "handshake"
         told = handshake.told()
         self.journal.tell(event, told.pop("host"), None, **told)
+
+
+def _exchange_of(asked: Event) -> Event:
+    """What everything tells that becomes of a request: which it is, and when it began."""
+    return {"request": asked["request"], "began_ns": asked["at_ns"]}
 
 
 def _host_named(header: str) -> str:

@@ -9,7 +9,7 @@ from rig.trust.look.offer import BRAINPOOL, VERSIONS, Offer
 _HASHES = ("SHA512", "SHA384", "SHA256")
 _WITH_RSA, _WITH_ECDSA = (tuple(f"{key}+{name}" for name in (*_HASHES, "SHA1")) for key in ("RSA", "ECDSA"))
 _WITH_PSS = tuple(f"rsa_pss_rsae_{name.lower()}" for name in _HASHES)
-#: An ESP32 as ESP-IDF 5.5 builds it: TLS 1.2 and no ChaCha (reference/esp32.md §6.2); every curve that its mbedTLS 3.6
+#: An ESP32 as ESP-IDF 5.5 builds it: TLS 1.2 and no ChaCha (mbedtls/Kconfig); every curve that its mbedTLS 3.6
 #: has for exchanges, and neither Ed25519 nor SHA-1 (its ssl_tls.c: ssl_preset_default_groups, sig_algs).
 ESP32 = Offer(
     minimum="TLSv1.2",

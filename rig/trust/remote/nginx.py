@@ -1,7 +1,8 @@
 """Another identity for an nginx on another machine: tested before it is live, looked at afterwards, undone by itself.
 
 What a swap is on disk, and why it is one rename, is `rig.trust.remote.releases`'s; how the files that nginx names come
-to lead there, `rig.trust.remote.live_files`'s; what clients then see, `rig.trust.remote.shown_chain`'s.
+to lead there, `rig.trust.remote.live_files`'s; what clients then see, `rig.trust.remote.shown_chain`'s; and that
+nobody is left who shows them something else, `rig.trust.remote.workers`'s.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from rig.trust.identity import Identity
 from rig.trust.remote.judgement import judge, refuse_fewer_names
 from rig.trust.remote.live_files import LiveFiles
 from rig.trust.remote.plan import NginxPlan
-from rig.trust.remote.rehearsal import complaint, rehearsal, temporary_folders
-from rig.trust.remote.releases import PASSABLE, Releases
+from rig.trust.remote.rehearsal import complaint, rehearse
+from rig.trust.remote.releases import Releases
 from rig.trust.remote.session import Session
 from rig.trust.remote.shown_chain import Chain, await_chain, fingerprint, look_once, title
+from rig.trust.remote.workers import Workers, described
 
 #: What is served now is looked at for so long before anything is changed.
 SETTLED_SECONDS = 5.0
@@ -62,6 +64,7 @@ class RemoteNginx:
         self._listener = tell
         self._releases = Releases(session, plan.live_chain)
         self._live = LiveFiles(session, self._releases, plan.live_chain, plan.live_key)
+        self._workers = Workers(session, self._clock)
 
     def shown(self) -> str:
         """The SHA-256 of the leaf that a client sees, hexadecimal. Raises LabFault where none is shown."""
@@ -168,21 +171,13 @@ class RemoteNginx:
         self._tell("adopted", f"the live files are links to {release}, a copy of them for the same readers")
 
     def _rehearse(self, release: str, what: str) -> None:
-        """Let the server's own nginx load a pair, in a configuration that has nothing else, before it is live.
+        """See that nginx loads a pair alone; the whole configuration is tested when the link has been renamed.
 
-        A key that does not fit or a file that cannot be read is found here. The whole configuration with the new pair
-        is tested when the link has been renamed, and reloaded only then.
+        It is reloaded only then.
         """
-        folder = self._releases.path(release)
-        temporary = temporary_folders(folder, self._session.run([*self._plan.nginx, "-V"]).err)
-        for path in (f"{folder}/rehearsal", *temporary):
-            self._session.make_folder(path, PASSABLE)
-        file = f"{folder}/rehearsal/nginx.conf"
-        self._session.put(file, rehearsal(folder, temporary).encode(), 0o644)
-        done = self._session.run([*self._plan.nginx, "-t", "-c", file])
-        if done.status:
-            raise SwapFailed(f"the server's nginx does not take {what}: {complaint(done.err)}", is_rolled_back=True)
-        self._session.remove(f"{folder}/rehearsal")
+        wrong = rehearse(self._session, self._plan.nginx, self._releases.path(release))
+        if wrong is not None:
+            raise SwapFailed(f"the server's nginx does not take {what}: {wrong}", is_rolled_back=True)
         self._tell("rehearsed", f"the server's own nginx loads chain and key of {release}")
 
     def _go_live(self, release: str, chain: Chain) -> None:
@@ -202,8 +197,10 @@ class RemoteNginx:
     def _change_over(self, chain: Chain) -> None:
         """Have nginx serve what is current, and see that clients meet this chain: what was meant, not what arrived."""
         self._test("the whole configuration does not take it")
+        before = self._workers.taking()  # who is younger has read the new files
         self._reload()
         self._await(chain, self._plan.seconds)
+        self._await_relieved(before)
         self._tell("verified", f"every handshake at {self._where} shows exactly this chain")
 
     def _settle(self, former: str) -> None:
@@ -217,9 +214,11 @@ class RemoteNginx:
         self._tell("failed", _told(why))
         try:
             self._releases.point("current", former)
+            before = self._workers.taking()
             with suppress(LabFault):  # whether it was needed, and worked, is what clients meet
                 self._reload()
             self._await(self._releases.chain(former), self._plan.seconds)
+            self._await_relieved(before)
             self._releases.end()
             self._tidy()
         except BaseException as error:
@@ -277,6 +276,12 @@ class RemoteNginx:
 
     def _await(self, chain: Chain, seconds: float) -> None:
         await_chain(self._plan.endpoints, self._plan.names, chain, seconds=seconds, clock=self._clock)
+
+    def _await_relieved(self, before: dict[int, int]) -> None:
+        staying = self._workers.staying(before)
+        if staying:
+            self._tell("waiting", f"{described(staying)} until the reload is heard of")
+            self._workers.await_relieved(before, self._plan.seconds)
 
     @property
     def _where(self) -> str:

@@ -1,14 +1,32 @@
-"""A configuration of nginx's with one chain and key and nothing else, to be tested; and what nginx complains of."""
+"""A rehearsal: the server's own nginx loads one chain and key, in a configuration with nothing else, before it is live.
+
+A key that does not fit or a file that cannot be read is found here.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 
-from rig.trust.remote.releases import CHAIN, KEY
+from rig.trust.remote.releases import CHAIN, KEY, PASSABLE
+from rig.trust.remote.session import Session
 
 #: Modules with a folder for temporary files, which a test wants: not where the live ones are.
 _BUFFERING = ("proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def rehearse(session: Session, nginx: Sequence[str], release: str) -> str | None:
+    """Let nginx load the pair in the folder `release`; returns what it complains of, None for nothing."""
+    temporary = temporary_folders(release, session.run([*nginx, "-V"]).err)
+    for path in (f"{release}/rehearsal", *temporary):
+        session.make_folder(path, PASSABLE)
+    file = f"{release}/rehearsal/nginx.conf"
+    session.put(file, rehearsal(release, temporary).encode(), 0o644)
+    done = session.run([*nginx, "-t", "-c", file])
+    if done.status:
+        return complaint(done.err)
+    session.remove(f"{release}/rehearsal")
+    return None
 
 
 def temporary_folders(release: str, built: str) -> list[str]:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from rig.clock import Clock
+from rig.clock import Clock, Deadline
 from rig.errors import LabFault
 from rig.trust import soundness
 from rig.trust.look.offer import Offer
@@ -44,10 +44,10 @@ def await_chain(
 ) -> None:
     """Look until every name at every address shows exactly `chain`, several times in a row.
 
-    Raises LabFault after `seconds` with what is shown instead, and where.
+    Raises LabFault after `seconds`, more on a busy machine, with what is shown instead, and where.
     """
-    ends = clock.now() + seconds
-    wrong = asyncio.run(_await_all([(address, name) for address in addresses for name in names], chain, ends, clock))
+    places, deadline = [(address, name) for address in addresses for name in names], Deadline(seconds, clock)
+    wrong = asyncio.run(_await_all(places, chain, deadline))
     if wrong:
         raise LabFault(f"after {seconds:.0f} s {'; '.join(wrong)}")
 
@@ -62,14 +62,12 @@ def difference(served: Served, chain: Chain) -> str | None:
     return None if served.completed else f"shows it, but the handshake failed: {served.ended}"
 
 
-async def _await_all(
-    places: Sequence[tuple[tuple[str, int], str]], chain: Chain, ends: float, clock: Clock
-) -> list[str]:
-    wrong = await asyncio.gather(*(_await_one(address, name, chain, ends, clock) for address, name in places))
+async def _await_all(places: Sequence[tuple[tuple[str, int], str]], chain: Chain, deadline: Deadline) -> list[str]:
+    wrong = await asyncio.gather(*(_await_one(address, name, chain, deadline) for address, name in places))
     return [text for text in wrong if text]
 
 
-async def _await_one(address: tuple[str, int], name: str, chain: Chain, ends: float, clock: Clock) -> str | None:
+async def _await_one(address: tuple[str, int], name: str, chain: Chain, deadline: Deadline) -> str | None:
     """None once it is shown; else what was wrong at the end."""
     seen = 0
     while True:
@@ -77,7 +75,7 @@ async def _await_one(address: tuple[str, int], name: str, chain: Chain, ends: fl
         seen = 0 if wrong else seen + 1
         if seen == IN_A_ROW:
             return None
-        if clock.now() >= ends:
+        if not deadline.left():
             return f"{address[0]}:{address[1]} as {name} {wrong or 'shows it, but not for long enough'}"
         await asyncio.sleep(PAUSE)
 

@@ -97,7 +97,7 @@ class DarkDates:
         return {
             "name": one.firmware.name,
             "images": list(one.firmware.images),
-            "checks_dates": one.firmware.checks_dates,
+            "checks_dates": one.firmware.trust.checks_dates,
             "written_off": self._is_written_off(one),
             **self._course(one.course),
             "at_risk": [_iso(time) for time in one.risks],

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from rig.firmware.esp_behaviour import BUNDLE
-from rig.firmware.update_attempts import Attempt
+from rig.firmware.server_trust import BUNDLE, Attempt
 from rig.formats.certificate_keys import signed
 from rig.formats.certificate_refusal import BUNDLE_REFUSED, Flag, Refusal
 from rig.trust.shipped import PinFolder, Shipped, Unread

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, date, datetime, time
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    create_model,
+    model_validator,
+)
 
 from rig.errors import Misuse
 from rig.files import real
-from rig.firmware.document import read_document
-from rig.firmware.esp_behaviour import EspBehaviour
-from rig.firmware.update_attempts import Attempt, attempts
+from rig.firmware.document import ByContent, read_document
+from rig.firmware.image_rules import ImageRules, all_rules
+from rig.firmware.server_trust import ServerTrust
 from rig.ports import format_address, read_address
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.shipped import Shipped
@@ -112,33 +122,51 @@ class PlannedEndpoint(BaseModel):
         return read_address(self.address, *AN_ADDRESS)
 
 
-class FieldFirmware(BaseModel):
-    """Firmware in the field that there is no image of: what it does is told as in a manifest."""
+class FieldFirmware(ByContent):
+    """Firmware in the field that there is no image of: what it does is told as in a manifest, by its family's field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Its family's, whose field it has, and that field's name.
+    rules: ClassVar[ImageRules[Any]]
+    field: ClassVar[str]
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str = Field(default="", pattern=r"^[ -~]{0,80}$")
     #: Nothing is said about the time before.
     released: Instant | None = None
-    esp32: EspBehaviour
+
+    @classmethod
+    def model_for(cls, content: object) -> type[FieldFirmware]:
+        """With the field that is there of those that say which servers are asked; the first of them where none is."""
+        there_are = [(rules, rules.server_field.name) for rules in all_rules() if rules.server_field is not None]
+        if not there_are:
+            raise Misuse("no family of boards here has firmware that asks servers over TLS")
+        named = (one for one in there_are if isinstance(content, dict) and one[1] in content)
+        return _firmware_model(*next(named, there_are[0]))
 
     @model_validator(mode="after")
     def _asks_somebody(self) -> FieldFirmware:
-        if not self._attempts():
-            raise ValueError("esp32 asks no server over TLS")
+        if not self._trust().attempts:
+            raise ValueError(f"{self.field} asks no server over TLS")
         return self
 
     @property
     def shipped(self) -> Shipped:
         """It as servers' identities concern it."""
-        does = self.esp32
-        what = (does.skip_name, does.checks_dates, does.ecdsa, does.tls_build.mbedtls)
-        return Shipped(self.name, (self.name,), self._attempts(), *what)
+        return Shipped(self.name, (self.name,), self._trust())
 
-    def _attempts(self) -> tuple[Attempt, ...]:
-        asked = attempts(self.esp32, self.version)
-        return tuple(Attempt(one.url.partition("?")[0], one.pins) for one in asked if one.url.startswith("https:"))
+    def _trust(self) -> ServerTrust:
+        trust = self.rules.server_trust(self.rules.details.model_construct(**{self.field: getattr(self, self.field)}))
+        return trust.over_tls if trust is not None else ServerTrust(())
+
+
+@cache
+def _firmware_model(rules: ImageRules[Any], field: str) -> type[FieldFirmware]:
+    fields: dict[str, Any] = {field: (rules.details.model_fields[field].annotation, ...)}
+    model: type[FieldFirmware] = create_model("FieldFirmware", __base__=FieldFirmware, **fields)
+    model.rules, model.field = rules, field
+    return model
 
 
 class Plan(BaseModel):
@@ -153,7 +181,7 @@ class Plan(BaseModel):
     #: Folder of the authorities that recipes name (rig.trust.web_pki); new ones in memory where none is told.
     authorities: Path | None = None
     endpoint: tuple[PlannedEndpoint, ...] = Field(min_length=1)
-    firmware: tuple[FieldFirmware, ...] = ()
+    firmware: tuple[SerializeAsAny[FieldFirmware], ...] = ()
     #: Images of the manifest that left the house, and when; all of them, since ever, where none is named.
     shipped: dict[str, Instant] = {}
     #: Names of firmware that is known to be lost: it alarms nobody any more.

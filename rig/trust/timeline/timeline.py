@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from cryptography import x509
 
-from rig.firmware.update_attempts import Attempt
+from rig.firmware.server_trust import Attempt
 from rig.ports import format_address
 from rig.trust.shipped import PinFolder, Shipped
 from rig.trust.timeline.course import SECOND, Course, Span, State, best, course, worst

@@ -13,12 +13,12 @@ from typing import Protocol
 
 from rig.formats.tls_records import Alert, ClientHello, ClientRecords, Malformed
 from rig.ports import format_address
-from rig.trust.tls.context import TlsSettings
+from rig.trust.tls.context import Beginnings, TlsSettings
 from rig.trust.tls.handshake import Handshake, Outcome, own_reason, received_alert
 from rig.trust.tls.transport import TlsTransport, close_soon
 
 #: How long a client may take for its share of a handshake: a board that was reset in the middle is gone
-#: (reference/esp32.md §6.1).
+#: (esp_http_client's timeout).
 HANDSHAKE_SECONDS = 10.0
 #: More than this is no client's share of a handshake.
 MOST_RECEIVED = 64 * 1024
@@ -29,6 +29,7 @@ class Shown(Protocol):
 
     settings: TlsSettings
     context: ssl.SSLContext
+    beginnings: Beginnings
 
 
 class Host(Protocol):
@@ -133,7 +134,8 @@ class TlsConnection(asyncio.Protocol):
     def _begin(self, hello: ClientHello | None) -> None:
         self.handshake.hello = hello
         shown = self._host.choose(hello, self.handshake)
-        self._tls = shown.settings.context().wrap_bio(self._incoming, self._outgoing, server_side=True)
+        begun = shown.beginnings.context(hello)
+        self._tls = begun.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._tls.context = shown.context
         if shown.settings.delay:
             self._cancel_timer()

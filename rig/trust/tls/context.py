@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rig.errors import Misuse
+from rig.formats.tls_records import ClientHello
 from rig.trust.identity import Identity
 
 VERSIONS = {
@@ -19,6 +20,8 @@ VERSIONS = {
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
+#: What a context keeps of handshakes, though nobody goes on with it: 1 KB each.
+MOST_SESSIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,7 @@ class TlsSettings:
             raise Misuse(f"OpenSSL knows no suites {self.ciphers!r}", hint="see `openssl ciphers`") from None
 
     def context(self) -> ssl.SSLContext:
-        """A context to begin one handshake with, before it shows an identity.
-
-        For one only, because OpenSSL keeps sessions in it: a client that comes again must see our certificate again.
-        """
+        """A new context to begin handshakes with, before they show an identity; OpenSSL keeps sessions in it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with warnings.catch_warnings() if self._is_old else contextlib.nullcontext():
             if self._is_old:
@@ -70,6 +70,29 @@ class TlsSettings:
     @property
     def _is_old(self) -> bool:
         return self.minimum in ("TLSv1", "TLSv1.1")
+
+
+class Beginnings:
+    """Contexts to begin handshakes with, such that none goes on with a session: a client that comes again must see our
+    certificate again.
+
+    A context takes OpenSSL longer to make than most of a handshake does. Clients without a session share one; whoever
+    offers a session gets one that has never seen any.
+    """
+
+    def __init__(self, settings: TlsSettings):
+        self._settings = settings
+        self._shared: ssl.SSLContext | None = None
+        self._begun = 0
+
+    def context(self, hello: ClientHello | None) -> ssl.SSLContext:
+        """For one handshake with a client that says this, or what nobody can read."""
+        if hello is None or hello.offers_session:
+            return self._settings.context()
+        if self._shared is None or self._begun >= MOST_SESSIONS:
+            self._shared, self._begun = self._settings.context(), 0
+        self._begun += 1
+        return self._shared
 
 
 def load_identity(identity: Identity, settings: TlsSettings) -> ssl.SSLContext:

@@ -20,7 +20,7 @@ from rig.limits import HTTPS, MIB, MOST_ENTRIES, Limits
 from rig.listener import Listener
 from rig.trust.identity import Identity
 from rig.trust.tls.connection import TlsConnection
-from rig.trust.tls.context import TlsSettings, load_identity
+from rig.trust.tls.context import Beginnings, TlsSettings, load_identity
 from rig.trust.tls.handshake import Handshake
 
 #: Handshakes that are remembered, and what they take; one of a usual client takes 2 KB.
@@ -34,7 +34,10 @@ class EndpointHost:
 
     context: ssl.SSLContext
     identity: Identity
+    #: SHA-256 of the leaf, hexadecimal.
+    fingerprint: str
     settings: TlsSettings
+    beginnings: Beginnings
 
     def __init__(self, name: str, identity: Identity, settings: TlsSettings):
         self.name = name
@@ -47,10 +50,11 @@ class EndpointHost:
     def showing(self, identity: Identity, settings: TlsSettings) -> Callable[[], None]:
         """What makes it be this from the next handshake on; nothing can go wrong then. Raises Misuse."""
         settings.check()
-        context = load_identity(identity, settings)
+        context, fingerprint = load_identity(identity, settings), identity.fingerprint
 
         def show() -> None:
-            self.context, self.identity, self.settings = context, identity, settings
+            self.context, self.identity, self.fingerprint = context, identity, fingerprint
+            self.settings, self.beginnings = settings, Beginnings(settings)
 
         return show
 
@@ -166,7 +170,7 @@ class Endpoint:
         name = hello.server_name if hello is not None else None
         host = self.hosts.get(name or "") or self.host(None)
         host = self._alone.get((handshake.client, host.name), host)
-        handshake.host, handshake.identity = host.name, host.identity.fingerprint
+        handshake.host, handshake.identity = host.name, host.fingerprint
         return host
 
     def shook(self, handshake: Handshake) -> None:

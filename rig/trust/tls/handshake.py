@@ -1,7 +1,6 @@
 """The record of one handshake: who came, what they offered, what they were shown, and how it ended.
 
-It is told from our side of the wire alone, so it proves a failed pin whatever the client's console says
-(reference/esp32.md §7.6).
+It is told from our side of the wire alone, so it proves a failed pin whatever the client's console says.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
 from rig.errors import Misuse
 from rig.files import real
@@ -194,7 +194,7 @@ class WatchConfig(_Table):
     roots: Path | None = None
     thresholds: Thresholds = Field(default_factory=Thresholds)
     endpoint: tuple[WatchedEndpoint, ...] = Field(min_length=1)
-    firmware: tuple[FieldFirmware, ...] = ()
+    firmware: tuple[SerializeAsAny[FieldFirmware], ...] = ()
     alert: Alerts = Field(default_factory=Alerts)
     metrics: MetricsPlan = Field(default_factory=MetricsPlan)
 

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from rig.errors import Misuse
 from rig.firmware.manifest import Manifest
-from rig.firmware.update_attempts import Attempt
+from rig.firmware.server_trust import Attempt
 from rig.formats.certificate_keys import signed
 from rig.formats.certificate_refusal import Flag, Refusal
 from rig.formats.tls_records import Alert as TlsAlert

@@ -93,10 +93,11 @@ class Watch:
         others, more = self._of_firmware(memory, look.at)
         alerts = [*alerts, *more]
         self._state.record([memory, *others], alerts, self.config.alert.channels)
+        if alerts:
+            self._deliveries.wake()
         for alert in alerts:
             self._hear(alert)
         if alerts:
-            self._deliveries.wake()
             self._tell_of_lost()
         return alerts
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from esp_flash import BLANK, IMAGE, ROLLBACK, flash
 
-from rig.formats.esp_boot import boot_once
-from rig.formats.otadata import Record, State
+from rig.families.esp32.formats.boot import boot_once
+from rig.families.esp32.formats.otadata import Record, State
+from tests.rig.families.esp32.lab.flash_contents import BLANK, IMAGE, ROLLBACK, flash
 
 pytestmark = pytest.mark.benchmark(group=f"one start, application of {len(IMAGE)} bytes")
 

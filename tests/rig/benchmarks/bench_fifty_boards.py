@@ -12,9 +12,9 @@ import sys
 import time
 
 import psutil
-from test_rack import Up
 
-from rig.lab.checkout import part
+from rig.firmware.checkout import part
+from tests.rig.rack.test_rack import Up
 
 BOARDS = int(os.environ.get("RIG_BOARDS", "50"))
 
@@ -36,7 +36,7 @@ def test_one_suite_over_all_boards():
         "-k",
         "update_path",
     ]
-    suite = [sys.executable, "-m", "pytest", *words, str(part("tests", "boards", "test_contracts.py"))]
+    suite = [sys.executable, "-m", "pytest", *words, str(part("tests", "boards", "any", "test_contracts.py"))]
     began = time.monotonic()
     done = subprocess.run(suite, env={**os.environ, "LG_COORDINATOR": rack.coordinator}, capture_output=True, text=True)
     ran = time.monotonic() - began

@@ -13,18 +13,19 @@ import sys
 
 import pytest
 import usb.core
-from models import MANIFEST, core_in_memory, settle, shipped_memory
 
 from rig.drivers.dfu_host import DfuHost, EraseOrder, Progress
-from rig.drivers.relay import Contact
+from rig.drivers.relay import ModbusContact
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import UsbipLink
-from rig.formats import spark_flash as layout
+from rig.families.spark_core.formats import flash as layout
+from rig.families.spark_core.lab.slot import CoreSlot
 from rig.formats.usb import Setup
-from rig.lab.core_slot import CoreSlot
-from rig.lab.rack import RackPlan, VirtualRack
 from rig.power.cut import Cut
 from rig.power.trigger import Aim
+from rig.rack.plan import RackPlan
+from rig.rack.rack import VirtualRack
+from tests.rig.families.spark_core.twin.models import MANIFEST, core_in_memory, settle, shipped_memory
 
 IMAGE = MANIFEST.image("core-full").data[: 100 * 1024]
 
@@ -108,7 +109,7 @@ def modbus_port(tmp_path):
 
 @pytest.mark.benchmark(group="relay command")
 def test_cut_contact(benchmark, modbus_port):
-    contact = Contact("127.0.0.1", modbus_port, 0, inverted=False, board="bench")
+    contact = ModbusContact("127.0.0.1", modbus_port, 0, inverted=False, board="bench")
     contact.connect()
     benchmark(contact.switch, False)
 
@@ -119,7 +120,7 @@ def test_cut_from_its_event_to_the_relays_answer(benchmark, modbus_port):
     event = Progress("program", layout.APP_ADDRESS, 1, 1)
 
     def armed():
-        cut = Cut(Contact("127.0.0.1", modbus_port, 0, inverted=False, board="bench"), Aim("program", 0))
+        cut = Cut(ModbusContact("127.0.0.1", modbus_port, 0, inverted=False, board="bench"), Aim("program", 0))
         cut.__enter__()
         return (cut,), {}
 

@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 import pytest
-from esp_models import esptool, served_board
 
 from rig.firmware.noise import stream
+from tests.rig.families.esp32.twin.models import esptool, served_board
 
 SIZE = 128 * 1024
 pytestmark = pytest.mark.benchmark(group=f"writing {SIZE} bytes of noise over RFC 2217")

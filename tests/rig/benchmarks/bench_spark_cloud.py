@@ -25,11 +25,11 @@ from pathlib import Path
 from statistics import mean, median
 
 import pytest
-from models import MANIFEST
 
-from rig.drivers.spark_cloud import SparkCloudClient
 from rig.errors import RigError
-from rig.formats.spark_handshake import Credentials
+from rig.families.spark_core.drivers.cloud import SparkCloudClient
+from rig.families.spark_core.formats.handshake import Credentials
+from tests.rig.families.spark_core.twin.models import MANIFEST
 
 IMAGE = MANIFEST.image("core-full").data[:71_680]
 PEER = shlex.split(os.environ.get("RIG_SPARK_PEER", f"{sys.executable} {Path(__file__).with_name('spark_peer.py')}"))

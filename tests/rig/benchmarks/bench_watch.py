@@ -15,7 +15,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import psutil
-from watch_lab import LabClock
 
 from rig.trust.look.served import fetch
 from rig.trust.probe.clients import ESP32
@@ -23,6 +22,7 @@ from rig.trust.watch.config import read_watch_config
 from rig.trust.watch.state import WatchState
 from rig.trust.watch.watch import Watch
 from rig.trust.web_pki import WebPki
+from tests.rig.trust.watch.watch_lab import LabClock
 
 ENDPOINTS = int(os.environ.get("RIG_ENDPOINTS", "1000"))
 SERVERS, FIRMWARE, ROUNDS = 2, 20, int(os.environ.get("RIG_ROUNDS", "6"))

@@ -20,12 +20,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from bench_watch import Servers, write_config
-from watch_lab import LabClock
 
 from rig.trust.watch.config import read_watch_config
 from rig.trust.watch.state import WatchState
 from rig.trust.watch.watch import Watch
 from rig.trust.web_pki import WebPki
+from tests.rig.trust.watch.watch_lab import LabClock
 
 BUSY, ROUNDS = int(os.environ.get("RIG_BUSY", "8")), int(os.environ.get("RIG_ROUNDS", "3"))
 #: Seconds for a first look: RIG_TIMEOUT=1 is as hard on the watch as ten times the load.

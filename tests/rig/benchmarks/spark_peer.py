@@ -16,9 +16,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 
-from rig.formats.spark_coap import Code, Message, Type, path
-from rig.formats.spark_handshake import BLOCK_SIZE, Credentials, answer, read_introduction
-from rig.formats.spark_messages import UpdateBegin, chunk_options
+from rig.families.spark_core.formats.coap import Code, Message, Type, path
+from rig.families.spark_core.formats.handshake import BLOCK_SIZE, Credentials, answer, read_introduction
+from rig.families.spark_core.formats.messages import UpdateBegin, chunk_options
 
 
 class Peer:

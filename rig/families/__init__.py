@@ -1,0 +1,1 @@
+"""Board families: all that is only one kind's, with the same rooms inside."""

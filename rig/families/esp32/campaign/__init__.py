@@ -1,0 +1,1 @@
+"""Update paths of an ESP32 as trials, and stages for scenarios."""

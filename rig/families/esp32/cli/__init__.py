@@ -1,0 +1,1 @@
+"""Verbs of the `rig` command that are for an ESP32 only."""

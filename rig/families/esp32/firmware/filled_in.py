@@ -1,0 +1,36 @@
+"""What a manifest says of an ESP32's image, filled in by its file: the release of ESP-IDF that it is built on."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from rig.families.esp32.firmware.behaviour import EspBehaviour
+from rig.families.esp32.firmware.boots import EspBoots
+from rig.families.esp32.firmware.details import EspDetails
+from rig.families.esp32.firmware.told import SECOND_STAGE
+from rig.firmware.document import wrong_field
+from rig.firmware.told import APPLICATION, Told
+
+#: What of its build a manifest says: where it does, its word is taken.
+SAID_ANYWAY = frozenset({"idf", "core"})
+Build = TypeVar("Build", EspBehaviour, EspBoots)
+
+
+def filled_in(says: EspDetails, told: Told, source: str) -> EspDetails:
+    """With the release of ESP-IDF that its file tells, where the manifest names none. Raises Misuse."""
+    if told.what == APPLICATION:
+        return says.model_copy(update={"esp32": _of_its_release(says.esp32 or EspBehaviour(), told, source)})
+    if told.what == SECOND_STAGE:
+        return says.model_copy(update={"boots": _of_its_release(says.boots or EspBoots(), told, source)})
+    return says
+
+
+def _of_its_release(says: Build, told: Told, source: str) -> Build:
+    if told.built_on is None or says.model_fields_set & SAID_ANYWAY:
+        return says
+    try:
+        return type(says).model_validate({**says.model_dump(exclude_unset=True), "idf": told.built_on})
+    except ValidationError as error:
+        raise wrong_field(f"{source}, which is built on ESP-IDF {told.built_on}", error) from error

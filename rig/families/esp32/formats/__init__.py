@@ -1,0 +1,1 @@
+"""Byte layouts that only an ESP32 has, sans I/O."""

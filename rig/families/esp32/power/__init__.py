@@ -1,0 +1,1 @@
+"""Where a cut in one of its update paths fell on an ESP32."""

@@ -1,0 +1,1 @@
+"""How an ESP32 is brought back: rungs, known state."""

@@ -1,0 +1,1 @@
+"""Everything that is only a Spark Core's, in the same rooms as outside."""

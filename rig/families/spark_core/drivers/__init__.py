@@ -1,0 +1,1 @@
+"""Links that only a Spark Core needs."""

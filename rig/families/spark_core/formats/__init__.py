@@ -1,0 +1,1 @@
+"""Byte layouts that only a Spark Core has, sans I/O."""

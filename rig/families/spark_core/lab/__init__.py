@@ -1,0 +1,1 @@
+"""A Spark Core in a lab: virtual slot, example place, direct access to one board."""

@@ -1,0 +1,61 @@
+"""How a virtual Core leaves the factory: flash files with a release in every slot, as boards on a shelf have it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig.families.spark_core.formats import flash as layout
+from rig.families.spark_core.formats.core_key_der import LONGEST
+from rig.families.spark_core.formats.flash import SystemFlags
+from rig.families.spark_core.trust.core_key import core_public_key
+from rig.firmware.manifest import Manifest
+from rig.state_folder import keep, state_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What else a Core leaves the factory with: its private key, its server's sector, and networks it knows."""
+
+    core_key: bytes = b""
+    server: bytes = b""
+    networks: tuple[str, ...] = ()
+
+
+def ship_core(state: Path, manifest: Manifest, generation: str = "b", belongings: Belongings | None = None) -> None:
+    """Write flash and radio into `state` unless they are there already. Raises Misuse."""
+    belongings = belongings or Belongings()
+    state_folder(state)
+    if belongings.networks and not (state / "radio.json").exists():
+        keep(state / "radio.json", json.dumps({"profiles": belongings.networks}).encode())
+    if (state / "internal.bin").exists():
+        return
+    roles = manifest.roles("spark-core")
+    internal = bytearray(b"\xff" * layout.INTERNAL_SIZE)
+    flags = SystemFlags(nvmem=0, ota=layout.OTA_RUN, flashed=0)
+    for address, data in (
+        (layout.INTERNAL_BASE, manifest.bootloader_code(generation)),
+        (layout.FLAGS_ADDRESS, flags.pack()),
+        (layout.APP_ADDRESS, roles["old"].data),
+    ):
+        start = address - layout.INTERNAL_BASE
+        internal[start : start + len(data)] = data
+    external = bytearray(b"\xff" * layout.EXTERNAL_SIZE)
+    for address, role in ((layout.FACTORY_ADDRESS, "factory"), (layout.BACKUP_ADDRESS, "previous")):
+        if role in roles:
+            external[address : address + len(roles[role])] = roles[role].data
+    for address, data in (
+        (layout.SERVER_KEY_ADDRESS, belongings.server),
+        (layout.CORE_KEY_ADDRESS, belongings.core_key),
+    ):
+        external[address : address + len(data)] = data
+    keep(state / "external.bin", bytes(external))
+    keep(state / "internal.bin", bytes(internal))
+
+
+def shipped_public_key(state: Path) -> str | None:
+    """The PEM of the public half of the key that a Core's flash holds; None where it holds none."""
+    with (state / "external.bin").open("rb") as flash:
+        flash.seek(layout.CORE_KEY_ADDRESS)
+        return core_public_key(flash.read(LONGEST))

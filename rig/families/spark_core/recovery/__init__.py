@@ -1,0 +1,1 @@
+"""How a Spark Core is brought back: rungs, known state."""

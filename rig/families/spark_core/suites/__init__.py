@@ -1,0 +1,1 @@
+"""Fixtures for the suites of Spark Cores."""

@@ -1,0 +1,1 @@
+"""Keys of a Spark Core and of its servers."""

@@ -1,0 +1,26 @@
+"""An entry of the manifest, filled in by what its file tells: its version, and what its family finds in it.
+
+What the manifest says wins. Images that a recipe makes are as the manifest says: a recipe is no build of anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rig.errors import Misuse
+from rig.firmware.entries import Entry
+from rig.firmware.image_rules import Details, rules_of
+from rig.firmware.told import APPLICATION, told_by
+
+
+def as_told(entry: Entry, data: bytes, manifest: Path) -> tuple[str, Details]:
+    """Version and details, with all that `data` tells and the entry does not say. Raises Misuse for what is nowhere."""
+    if entry.recipe is not None:
+        assert entry.version is not None, "a recipe needs one"
+        return entry.version, entry.details
+    told = told_by(data)
+    version = entry.version or told.version or (None if told.what == APPLICATION else told.what)
+    source = f"{manifest}: image {entry.name!r}"
+    if version is None:
+        raise Misuse(f"{source} has no version, and its file tells none", hint='version = "0.2.1" in its entry')
+    return version, rules_of(entry.board).filled_in(entry.details, told, source)

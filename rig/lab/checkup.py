@@ -1,0 +1,43 @@
+"""A look at a lab: its boards, what each board's cuts go through, its places' tags. Nothing is acquired or switched."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from rig.errors import RigError
+from rig.family.contract import is_foreign
+from rig.lab.acquisition import Boards, tags_of_places
+from rig.lab.cut_paths import Seen
+from rig.lab.health import Health
+from rig.lab.lab import Lab
+from rig.lab.place_tags import tag_faults
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What was seen; `strangers` are places whose boards are of no kind that the rig knows."""
+
+    rows: list[Health]
+    faults: list[RigError]
+    strangers: list[str]
+
+
+def check_up(lab: Lab, places: Collection[str], told: Collection[str | None] = ()) -> Checkup:
+    """Look at these places, or at all where none is named; whose relay is silent is no fault anew for boards in `told`.
+
+    Raises LabFault without a coordinator, Misuse for a bad environment.
+    """
+    with Boards(lab.coordinator, lab.environment, reaps=False) as boards:
+        rows = [row for row in boards.health() if not places or row.place in places]
+        paths = boards.cut_paths([row.place for row in rows])
+    tags = tags_of_places(lab.coordinator)
+    faults: list[RigError] = [path for path in paths.values() if isinstance(path, RigError) and path.board not in told]
+    faults += [fault for row in rows for fault in tag_faults(row.place, row.board, tags.get(row.place, {}))]
+    strangers = sorted(f"{name} (board={told_of['board']})" for name, told_of in tags.items() if is_foreign(told_of))
+    return Checkup([replace(row, cut=_spoken(paths[row.place])) for row in rows], faults, strangers)
+
+
+def _spoken(path: Seen) -> str:
+    """The way to a relay for a table's cell; the fault of one that does not answer stands on a line of its own."""
+    return "does not answer" if isinstance(path, RigError) else str(path)

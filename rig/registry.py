@@ -1,0 +1,56 @@
+"""Board families that are installed: found by their entry points, each loaded when somebody first asks for it.
+
+What a family gives is written down in rig.family.contract; a room below that takes the part that it has a protocol for.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from rig.errors import LabFault, Misuse
+
+#: Entry points of this group are called after the kind of board, and name the family's object.
+GROUP = "rig.board_families"
+
+
+@cache
+def _found() -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=GROUP):
+        if found.setdefault(point.name, point).value != point.value:
+            raise Misuse(
+                f"two packages have boards of kind {point.name}: {found[point.name].value} and {point.value}",
+                hint="uninstall one of them",
+            )
+    return dict(sorted(found.items()))
+
+
+def kinds() -> tuple[str, ...]:
+    """Every kind of board that is known, in order; none is loaded for that."""
+    return tuple(_found())
+
+
+def is_kind(name: str | None) -> bool:
+    """Whether boards of this kind are known."""
+    return name in _found()
+
+
+def checked_kind(name: str) -> str:
+    """A kind of board that somebody named. Raises Misuse for one that nobody knows."""
+    if name not in _found():
+        raise Misuse(f"no kind of board is called {name!r}", hint=f"one of {', '.join(kinds())}")
+    return name
+
+
+@cache
+def family(kind: str) -> Any:
+    """The family of boards of a kind. Raises Misuse for one that nobody knows, LabFault for one that does not load."""
+    point = _found()[checked_kind(kind)]
+    try:
+        return point.load()
+    except Exception as error:  # whatever another's package does when it is imported
+        raise LabFault(
+            f"the boards of kind {kind} do not load: {error}", hint=f"its package offers {point.value}"
+        ) from error

@@ -1,0 +1,34 @@
+"""The expectations of a run: the file that its manifest names, over the one of the rig's own images."""
+
+from __future__ import annotations
+
+from rig.errors import Misuse
+from rig.family.contract import families
+from rig.firmware.cases import refuse_unknown
+from rig.firmware.checkout import part
+from rig.firmware.expectations import Expectations
+from rig.firmware.faults import Fault
+from rig.firmware.manifest import Manifest
+
+#: The cases that something may be expected of, by kind of board.
+KNOWN = {family.kind: family.cases for family in families()}
+
+
+def expectations_of(firmware: Manifest) -> Expectations:
+    """The file that a manifest names, over that of the rig's own images, or that alone. Raises Misuse."""
+    ours = Expectations.load(part("firmware-fixtures", "expectations.toml"))
+    refuse_unknown(ours, KNOWN, firmware.variants)
+    if firmware.below is None or firmware.expectations_path is None:
+        return ours
+    mine = Expectations.load(firmware.expectations_path)
+    refuse_unknown(mine, KNOWN, firmware.variants)
+    return mine.laid_over(ours, firmware.names_cast)
+
+
+def wrong_expectations(firmware: Manifest) -> list[Fault]:
+    """What is wrong with them, as it is told of a manifest."""
+    try:
+        expectations_of(firmware)
+    except Misuse as error:
+        return [Fault("expectations", error.message, error.hint or "")]
+    return []
