@@ -70,7 +70,7 @@ def _register_fixtures_of_families(config: pytest.Config) -> None:
     """What only one family's suites use; a family that does not load is told of where somebody asks for a board."""
     for kind in registry.kinds():
         with contextlib.suppress(RigError):
-            if (fixtures := registry.family(kind).fixtures) is not None:
+            if (fixtures := registry.family(kind).suites.fixtures) is not None:
                 config.pluginmanager.import_plugin(fixtures)
 
 

@@ -191,7 +191,7 @@ def example(
     from rig.lab.example import write_example
 
     chosen = [family_of(kind) for kind in dict.fromkeys(board)] if board else families()
-    written = write_example(folder, [family.example for family in chosen], setting or [])
+    written = write_example(folder, [family.place for family in chosen], setting or [])
     tell(as_json, {"written": [str(path) for path in written]}, *map(str, written), f"Next: {written[0]}")
 
 

@@ -1,28 +1,27 @@
 """What a board family gives the rig. A family is one folder with an object like this, named by an entry point.
 
 Every member but the first two is loaded when it is asked for: import what it needs inside its property.
+`rig/families/README.md` adds a board step by step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rig import registry
 
 if TYPE_CHECKING:
     from rig.boards.board import Board
+    from rig.campaign.campaign import Campaign
     from rig.evidence.update_path import UpdatePath
     from rig.family.bring_up import BringUp
-    from rig.family.example import PlaceExample
+    from rig.family.place import PlaceDescription
     from rig.family.slot import Slot
-    from rig.family.tags import TagRule
+    from rig.family.suites import Suites
     from rig.family.verb import Verb
-    from rig.firmware.cases import KnownCases
     from rig.firmware.image_rules import ImageRules
-    from rig.firmware.manifest import Image
-    from rig.recovery.rung import Rescue
+    from rig.recovery.recovery import Recovery
 
 
 class BoardFamily(Protocol):
@@ -34,61 +33,44 @@ class BoardFamily(Protocol):
     title: str
 
     @property
-    def board(self) -> type[Board]:
-        """The board; its `from_target` makes one of a labgrid target."""
-
-    @property
     def images(self) -> ImageRules[Any]:
         """What its firmware is: how a file is told, what the manifest may say of it, and what is wrong with one."""
-
-    @property
-    def tags(self) -> tuple[TagRule, ...]:
-        """What tags of its places may say, beside those of every place."""
-
-    def rescue(self, board: Any, roles: Mapping[str, Image], golden: Image) -> Rescue:
-        """How a board is brought back: its rungs; `golden` is what reflashing writes."""
-
-    def make_known(self, board: Any, roles: Mapping[str, Image]) -> None:
-        """Bring a board to the state that every trial starts from. Raises DeviceFault where it cannot be."""
-
-    def control_trial(self, roles: Mapping[str, Image]) -> Any:
-        """An update to what the board has already, cut on the way: it shows that cuts work here."""
-
-    def stage(
-        self, board: Any, roles: Mapping[str, Image], cast: Callable[[str], Mapping[str, Image]]
-    ) -> AbstractContextManager[Any]:
-        """Where scenarios of servers' identities are played on a board: a rig.campaign.swap.Stage, as a context.
-
-        `cast` tells the roles of another cast of the manifest. Raises CannotPlay where the manifest lacks one.
-        """
-
-    @property
-    def cases(self) -> KnownCases:
-        """What something may be expected of, by update path: phases of cuts, and what suites name."""
 
     @property
     def update_paths(self) -> Mapping[str, UpdatePath]:
         """What its cut maps are drawn on: by path, the phases in order. A path without a map may be left out."""
 
     @property
+    def board(self) -> type[Board]:
+        """The board; its `from_target` makes one of a labgrid target."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """How a board is brought back, and to the state that every trial starts from."""
+
+    @property
+    def campaign(self) -> Campaign:
+        """The trial that shows a board to be healthy, and where scenarios of servers' identities are played."""
+
+    @property
+    def place(self) -> PlaceDescription:
+        """What tags of its places say, and a place as an example that a lab fills in."""
+
+    @property
     def slot(self) -> type[Slot]:
         """Its board on a virtual rack; its `of` makes one of a time scale and tags."""
 
     @property
-    def fixtures(self) -> str | None:
-        """The module of pytest fixtures that only its suites use; None for none."""
+    def bring_up(self) -> BringUp | None:
+        """How blank boards become known ones; None where there is nothing to do."""
 
     @property
-    def example(self) -> PlaceExample:
-        """Its place in the files that a lab starts from."""
+    def suites(self) -> Suites:
+        """What its suites use: the words of expectations, and fixtures of their own."""
 
     @property
     def verbs(self) -> tuple[Verb, ...]:
         """Verbs of the `rig` command that it brings. They are loaded whenever the command starts, so they are light."""
-
-    @property
-    def bring_up(self) -> BringUp | None:
-        """How blank boards become known ones; None where there is nothing to do."""
 
 
 def family_of(kind: str) -> BoardFamily:

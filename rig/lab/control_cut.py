@@ -30,7 +30,7 @@ def control_cut(board: Board, known: Manifest, note: Callable[[str], None]) -> N
     roles = roles_with(rules_of(board.kind).known_state, known, board.kind, board.tags, board.name)
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "control.jsonl") as ledger:
         bench: Bench[Any] = Bench(board, roles, ledger, Timeline(), run_id="control")
-        trial = family_of(board.kind).control_trial(bench.roles)
+        trial = family_of(board.kind).campaign.control_trial(bench.roles)
         for _ in range(TRIES):
             note("a control cut")
             verdict = bench.run(trial)

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.family.example import PlaceExample, Values
+from rig.family.place import PlaceDescription, Values
 from rig.files import is_there, make_folder, write_given
 
 #: Text that YAML takes as it is: neither a number nor a word of its own, and nothing that Jinja would look at.
 _PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null)\Z)[A-Za-z][\w./:-]*", re.ASCII)
 
 
-def write_example(folder: Path, examples: Sequence[PlaceExample], told: Iterable[str]) -> list[Path]:
+def write_example(folder: Path, examples: Sequence[PlaceDescription], told: Iterable[str]) -> list[Path]:
     """Write a lab's files into a folder, with settings as `NAME=VALUE`; returns their names, the guide first.
 
     Raises Misuse for a setting that is none, and where one of the files is there already: then nothing is written.
@@ -36,7 +36,7 @@ def write_example(folder: Path, examples: Sequence[PlaceExample], told: Iterable
     return list(files)
 
 
-def write_environments(folder: Path, examples: Sequence[PlaceExample]) -> Path:
+def write_environments(folder: Path, examples: Sequence[PlaceDescription]) -> Path:
     """Write how the rig reaches boards of these kinds into a folder; returns the environment that is named to commands.
 
     Raises Misuse, LabFault where it cannot be written.
@@ -47,7 +47,7 @@ def write_environments(folder: Path, examples: Sequence[PlaceExample]) -> Path:
     return folder / names[0]
 
 
-def _settings(examples: Sequence[PlaceExample], told: Iterable[str]) -> dict[str, str]:
+def _settings(examples: Sequence[PlaceDescription], told: Iterable[str]) -> dict[str, str]:
     """All settings, as told or as in the example. Raises Misuse."""
     known = {name: setting for example in examples for name, setting in example.settings.items()}
     values = {name: setting.example for name, setting in known.items()}
@@ -61,7 +61,7 @@ def _settings(examples: Sequence[PlaceExample], told: Iterable[str]) -> dict[str
     return values
 
 
-def _files(examples: Sequence[PlaceExample], values: Values) -> dict[str, str]:
+def _files(examples: Sequence[PlaceDescription], values: Values) -> dict[str, str]:
     names = dict(zip((example.kind for example in examples), _environments(examples), strict=True))
     return {
         "README.md": _guide(examples, names),
@@ -71,12 +71,12 @@ def _files(examples: Sequence[PlaceExample], values: Values) -> dict[str, str]:
     }
 
 
-def _environments(examples: Sequence[PlaceExample]) -> list[str]:
+def _environments(examples: Sequence[PlaceDescription]) -> list[str]:
     """Names of their files: `lab.yaml` is the one that is named to commands, others are found beside it by kind."""
     return ["lab.yaml", *(f"lab-{example.kind}.yaml" for example in examples[1:])]
 
 
-def _exporter(examples: Sequence[PlaceExample], values: Values) -> str:
+def _exporter(examples: Sequence[PlaceDescription], values: Values) -> str:
     lines = [
         "## What the machine beside the boards offers: labgrid-exporter -c COORDINATOR exporter.yaml",
         "## labgrid reads this file as a template: a comment begins with two signs.",
@@ -89,7 +89,7 @@ def _exporter(examples: Sequence[PlaceExample], values: Values) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _places(examples: Sequence[PlaceExample], values: Values) -> str:
+def _places(examples: Sequence[PlaceDescription], values: Values) -> str:
     lines = [
         "#!/bin/sh -e",
         "# Makes the places, once, at the coordinator that LG_COORDINATOR names.",
@@ -102,7 +102,7 @@ def _places(examples: Sequence[PlaceExample], values: Values) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _environment(example: PlaceExample) -> str:
+def _environment(example: PlaceDescription) -> str:
     lines = [
         f"# labgrid's environment of places with board={example.kind}. LG_PLACE is the place: the rig fills it in.",
         "targets:",
@@ -120,7 +120,7 @@ def _environment(example: PlaceExample) -> str:
     return "\n".join([*lines, "imports:", *(f"- {module}" for module in modules)]) + "\n"
 
 
-def _guide(examples: Sequence[PlaceExample], names: Mapping[str, str]) -> str:
+def _guide(examples: Sequence[PlaceDescription], names: Mapping[str, str]) -> str:
     kinds = "\n".join(f"* `{names[example.kind]}`: how the rig reaches a board={example.kind}" for example in examples)
     first = examples[0].place
     return f"""# A lab, to start from

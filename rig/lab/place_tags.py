@@ -79,5 +79,5 @@ def _client(place: str) -> str:
 
 def tag_rules(kind: str) -> dict[str, TagRule]:
     """What tags of places with boards of a kind may say, by their names: its family's rule is before the common one."""
-    own = family_of(kind).tags if registry.is_kind(kind) else ()
+    own = family_of(kind).place.rules if registry.is_kind(kind) else ()
     return {tag.name: tag for tag in (*COMMON, *own)}

@@ -148,7 +148,7 @@ class VirtualRack:
             self._start_boards(children, site, servers, deadline)
             self._start_relay(children, site, deadline)
         kinds = dict.fromkeys(slot.kind for slot in self.plan.slots)
-        self.environment = write_environments(folder, [family_of(kind).example for kind in kinds])
+        self.environment = write_environments(folder, [family_of(kind).place for kind in kinds])
         groups = {}
         for place, slot in self.slots.items():
             groups[place] = slot.exports(self.boards[place], self._coils[place], site)

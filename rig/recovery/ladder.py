@@ -19,7 +19,8 @@ from rig.firmware.identify import Catalogue
 from rig.firmware.manifest import Image
 from rig.firmware.outcomes import BY_HAND, Became
 from rig.firmware.roles import OUTCOME_ROLES
-from rig.recovery.rung import Rung, of_kind
+from rig.recovery.recovery import recovery_of
+from rig.recovery.rung import Rung
 
 NO_IMAGE = "none"
 NO_RUNG = "none"
@@ -85,7 +86,7 @@ class RescueLadder:
         self._roles = {image.sha256: role for role, image in images.items()}
         self._catalogue = Catalogue(images.values())
         self._longest = max(map(len, images.values()), default=0)
-        self._rescue = of_kind(board).rescue(board, roles, golden)
+        self._rescue = recovery_of(board).rescue(board, roles, golden)
 
     def rungs(self) -> Iterator[Rung]:
         """The rungs this place has, lowest first."""
@@ -144,5 +145,5 @@ def make_known(board: Board, roles: Mapping[str, Image]) -> None:
     if board.known and board.cast == cast:
         return
     board.cast = cast
-    of_kind(board).make_known(board, roles)
+    recovery_of(board).make_known(board, roles)
     board.history.did(KNOWN)

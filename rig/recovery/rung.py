@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
-
-from rig import registry
-
-if TYPE_CHECKING:
-    from rig.boards.board import Board
-    from rig.firmware.manifest import Image
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +41,3 @@ class Rescue(Protocol):
 
         None where nobody can tell.
         """
-
-
-class Kind(Protocol):
-    """What the family of a board knows of bringing it back."""
-
-    def rescue(self, board: Any, roles: Mapping[str, Image], golden: Image) -> Rescue:
-        """Its rungs; `golden` is what reflashing writes."""
-
-    def make_known(self, board: Any, roles: Mapping[str, Image]) -> None:
-        """Bring a board to the state that every trial starts from. Raises DeviceFault where it cannot be."""
-
-
-def of_kind(board: Board) -> Kind:
-    """The family of a board."""
-    return cast(Kind, registry.family(board.kind))

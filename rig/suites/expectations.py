@@ -11,7 +11,7 @@ from rig.firmware.faults import Fault
 from rig.firmware.manifest import Manifest
 
 #: The cases that something may be expected of, by kind of board.
-KNOWN = {family.kind: family.cases for family in families()}
+KNOWN = {family.kind: family.suites.cases for family in families()}
 
 
 def expectations_of(firmware: Manifest) -> Expectations:

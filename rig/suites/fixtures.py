@@ -248,7 +248,7 @@ def swap(bench: Bench[Any], firmware: Manifest, request: pytest.FixtureRequest) 
 
     def stage_of_it() -> AbstractContextManager[Any]:
         try:
-            return family_of(board.kind).stage(board, bench.roles, other_cast)
+            return family_of(board.kind).campaign.stage(board, bench.roles, other_cast)
         except CannotPlay as lack:
             pytest.skip(f"not run here: {firmware.path.name} {lack.message}")
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rig.evidence.update_path import UpdatePath
     from rig.families.spark_core.boards.board import SparkCore
-    from rig.families.spark_core.campaign.dfu_trial import DfuTrial
-    from rig.families.spark_core.campaign.swap_stage import CoreStage
+    from rig.families.spark_core.campaign.campaign import CoreCampaign
     from rig.families.spark_core.firmware.image_rules import CoreImages
     from rig.families.spark_core.lab.bring_up import CoreBringUp
     from rig.families.spark_core.lab.slot import CoreSlot
-    from rig.families.spark_core.recovery.rescue import CoreRescue
-    from rig.family.example import PlaceExample
-    from rig.family.tags import TagRule
+    from rig.families.spark_core.recovery.recovery import CoreRecovery
+    from rig.family.place import PlaceDescription
+    from rig.family.suites import Suites
     from rig.family.verb import Verb
-    from rig.firmware.cases import KnownCases
-    from rig.firmware.manifest import Image
 
 
 class SparkCoreFamily:
@@ -28,6 +25,20 @@ class SparkCoreFamily:
     title = "Spark Core"
 
     @property
+    def images(self) -> CoreImages:
+        """Its images."""
+        from rig.families.spark_core.firmware.image_rules import IMAGES
+
+        return IMAGES
+
+    @property
+    def update_paths(self) -> Mapping[str, UpdatePath]:
+        """Over DFU, from the external flash, over the cloud, and of the radio."""
+        from rig.families.spark_core.campaign.update_paths import CORE_PATHS
+
+        return CORE_PATHS
+
+    @property
     def board(self) -> type[SparkCore]:
         """The board."""
         from rig.families.spark_core.boards.board import SparkCore
@@ -35,51 +46,25 @@ class SparkCoreFamily:
         return SparkCore
 
     @property
-    def images(self) -> CoreImages:
-        """Its images."""
-        from rig.families.spark_core.firmware.image_rules import IMAGES
+    def recovery(self) -> CoreRecovery:
+        """Its rungs and its known state."""
+        from rig.families.spark_core.recovery.recovery import CoreRecovery
 
-        return IMAGES
-
-    def control_trial(self, roles: Mapping[str, Image]) -> DfuTrial:
-        """A DFU update to the same image."""
-        from rig.families.spark_core.campaign.dfu_trial import control_trial
-
-        return control_trial(roles)
-
-    def rescue(self, board: SparkCore, _roles: Mapping[str, Image], golden: Image) -> CoreRescue:
-        """Reflashing writes `golden` over DFU."""
-        from rig.families.spark_core.recovery.rescue import CoreRescue
-
-        return CoreRescue(board, golden)
-
-    def make_known(self, board: SparkCore, roles: Mapping[str, Image]) -> None:
-        """Golden application, previous and factory images in their slots, DFU."""
-        from rig.families.spark_core.recovery.rescue import make_core_known
-
-        make_core_known(board, roles)
-
-    def stage(
-        self, board: SparkCore, roles: Mapping[str, Image], _cast: Callable[[str], Mapping[str, Image]]
-    ) -> CoreStage:
-        """Its cloud takes other keys."""
-        from rig.families.spark_core.campaign.swap_stage import CoreStage
-
-        return CoreStage(board, roles)
+        return CoreRecovery()
 
     @property
-    def cases(self) -> KnownCases:
-        """What something may be expected of."""
-        from rig.families.spark_core.campaign.cases import CORE_CASES
+    def campaign(self) -> CoreCampaign:
+        """Its control trial and its stage."""
+        from rig.families.spark_core.campaign.campaign import CoreCampaign
 
-        return CORE_CASES
+        return CoreCampaign()
 
     @property
-    def update_paths(self) -> Mapping[str, UpdatePath]:
-        """What its cut maps are drawn on."""
-        from rig.families.spark_core.campaign.update_paths import CORE_PATHS
+    def place(self) -> PlaceDescription:
+        """Its place."""
+        from rig.families.spark_core.lab.place import CORE_PLACE
 
-        return CORE_PATHS
+        return CORE_PLACE
 
     @property
     def slot(self) -> type[CoreSlot]:
@@ -89,23 +74,19 @@ class SparkCoreFamily:
         return CoreSlot
 
     @property
-    def fixtures(self) -> str:
-        """Of Cores in their cloud."""
-        return "rig.families.spark_core.suites.fixtures"
+    def bring_up(self) -> CoreBringUp:
+        """Its bring-up."""
+        from rig.families.spark_core.lab.bring_up import CoreBringUp
+
+        return CoreBringUp()
 
     @property
-    def tags(self) -> tuple[TagRule, ...]:
-        """What its places may say."""
-        from rig.families.spark_core.lab.tags import TAGS
+    def suites(self) -> Suites:
+        """What may be expected of it, and the fixtures of Cores in their cloud."""
+        from rig.families.spark_core.campaign.cases import CORE_CASES
+        from rig.family.suites import Suites
 
-        return TAGS
-
-    @property
-    def example(self) -> PlaceExample:
-        """Its example place."""
-        from rig.families.spark_core.lab.example import CORE_EXAMPLE
-
-        return CORE_EXAMPLE
+        return Suites(CORE_CASES, "rig.families.spark_core.suites.fixtures")
 
     @property
     def verbs(self) -> tuple[Verb, ...]:
@@ -113,13 +94,6 @@ class SparkCoreFamily:
         from rig.families.spark_core.cli.verbs import VERBS
 
         return VERBS
-
-    @property
-    def bring_up(self) -> CoreBringUp:
-        """Its bring-up."""
-        from rig.families.spark_core.lab.bring_up import CoreBringUp
-
-        return CoreBringUp()
 
 
 FAMILY = SparkCoreFamily()

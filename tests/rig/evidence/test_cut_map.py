@@ -49,4 +49,4 @@ PATHS = [(family, path) for family in families() for path in family.update_paths
 def test_the_phases_of_a_path_fill_the_width_and_are_those_that_something_is_expected_of(family, path):
     phases = family.update_paths[path]
     assert sum(phase.width for phase in phases) == pytest.approx(1)
-    assert all(family.cases.has(path, phase.name) for phase in phases)
+    assert all(family.suites.cases.has(path, phase.name) for phase in phases)

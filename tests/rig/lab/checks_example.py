@@ -19,7 +19,7 @@ def a_stock_verb_sees_the_boards_own_devices_and_no_others(_folder):
         assert wanted.get("ID_SERIAL_SHORT") == "8D80306E5055", f"{name} takes whatever hangs on the exporter's host"
 
 
-EXAMPLES = [family.example for family in families()]
+EXAMPLES = [family.place for family in families()]
 
 
 def an_example_writes_nothing_over(folder):

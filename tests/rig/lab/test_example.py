@@ -182,7 +182,7 @@ BAD = {
 def test_a_setting_that_cannot_be_is_one_line_and_writes_nothing(tmp_path, case):
     setting, reason = BAD[case]
     with pytest.raises(Misuse) as refused:
-        write_example(tmp_path / "lab", [family.example for family in families()], [setting])
+        write_example(tmp_path / "lab", [family.place for family in families()], [setting])
     assert reason in refused.value.message
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "lab").exists()

@@ -75,13 +75,6 @@ class SerialFlash:
         return SerialWrite(self.address, before[self.address], self.target.data).locate(after[self.address])
 
 
-def control_trial(roles: Mapping[str, Image]) -> SerialFlash:
-    """The golden application over itself, cut while it is written."""
-    slot = golden_set(roles).table.slot(0)
-    assert slot is not None, "a golden set has slots"
-    return SerialFlash(roles["old"], slot.offset, Aim("program", 0.5, 1))
-
-
 @dataclass(frozen=True)
 class HttpsUpdate:
     """An update that the board fetches: offered while it starts, and cut at `aim`.

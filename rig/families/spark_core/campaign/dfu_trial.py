@@ -51,11 +51,6 @@ class DfuTrial:
         return write.locate(after[APP[0]], after[FLAGS[0]])
 
 
-def control_trial(roles: Mapping[str, Image]) -> DfuTrial:
-    """The golden image over itself, cut while it is written."""
-    return DfuTrial(roles["old"], Aim("program", 0.5, 1))
-
-
 def mark_sectors(board: SparkCore, address: int, length: int) -> None:
     """Lay something at the beginning of each sector of the external flash there, so that an erase shows."""
     with board.dfu() as host:

@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 
 from rig.control.doors import door_of_twin
 from rig.control.serving import listening, serve
-from rig.family.example import EVERY_PLACE, DriverLine, PlaceExample, relay_drivers, relay_offers
+from rig.family.place import EVERY_PLACE, DriverLine, PlaceDescription, relay_drivers, relay_offers
 from rig.family.slot import HOST, Site, Slot, Told, chosen_tag, common_tags, relay_resources, service
+from rig.family.suites import Suites
+from rig.firmware.cases import KnownCases
 from rig.twin.control import ControlServer
 
 
@@ -47,8 +49,8 @@ class LampSlot(Slot):
 class LampFamily:
     """Lamps."""
 
-    kind, title, slot, tags, verbs, fixtures = "lamp", "lamp", LampSlot, (), (), None
-    example = PlaceExample(
+    kind, title, slot, verbs, suites = "lamp", "lamp", LampSlot, (), Suites(KnownCases({}))
+    place = PlaceDescription(
         kind="lamp",
         place="lamp-01",
         settings=EVERY_PLACE,

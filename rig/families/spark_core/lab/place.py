@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from rig.drivers.stock_verbs import RESOURCES
-from rig.family.example import (
+from rig.families.spark_core.lab.tags import TAGS
+from rig.family.place import (
     EVERY_PLACE,
     DriverLine,
     Offer,
-    PlaceExample,
+    PlaceDescription,
     Values,
     address_setting,
     relay_drivers,
@@ -51,9 +52,10 @@ def _tags(values: Values) -> dict[str, str]:
     }
 
 
-CORE_EXAMPLE = PlaceExample(
+CORE_PLACE = PlaceDescription(
     kind="spark-core",
     place="core-01",
+    rules=TAGS,
     settings={
         **EVERY_PLACE,
         "usbip": address_setting("192.0.2.20:3240", "the USB/IP server beside the Core"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from rig.drivers.stock_verbs import RESOURCES
-from rig.family.example import (
+from rig.families.esp32.lab.tags import TAGS
+from rig.family.place import (
     EVERY_PLACE,
     DriverLine,
     Offer,
-    PlaceExample,
+    PlaceDescription,
     Values,
     address_setting,
     relay_drivers,
@@ -55,9 +56,10 @@ def _tags(values: Values) -> dict[str, str]:
     }
 
 
-ESP32_EXAMPLE = PlaceExample(
+ESP32_PLACE = PlaceDescription(
     kind="esp32",
     place="esp32-01",
+    rules=TAGS,
     settings={
         **EVERY_PLACE,
         "serial": address_setting("192.0.2.20:4000", "the ESP32's serial port on TCP, RFC 2217"),

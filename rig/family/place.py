@@ -1,4 +1,4 @@
-"""What a family tells of its place in a lab's example: what a lab fills in, what it offers, its tags and its drivers.
+"""What a family tells of its places: what tags may say there, and one as an example that a lab fills in.
 
 With it is what most families' places have: addresses and texts to fill in, a relay for the supply and the buttons.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rig.errors import Misuse
+from rig.family.tags import TagRule
 from rig.ports import read_address
 
 #: Values by the names of settings.
@@ -52,8 +53,11 @@ class DriverLine:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceExample:
-    """One kind's place: what a lab has to fill in, what its exporter offers, what its tags say, and its environment."""
+class PlaceDescription:
+    """One kind's place: what a lab has to fill in, what its exporter offers, what its tags say, and its environment.
+
+    `rules` are of what its tags may say beside those of every place.
+    """
 
     kind: str
     place: str
@@ -61,6 +65,7 @@ class PlaceExample:
     offers: Callable[[Values], Sequence[Offer]]
     tags: Callable[[Values], Mapping[str, str]]
     drivers: Sequence[DriverLine]
+    rules: tuple[TagRule, ...] = ()
 
 
 def address_setting(example: str, what: str) -> Setting:

@@ -1,0 +1,27 @@
+"""What a family knows of campaigns with its boards: the trial that shows a board to be healthy, and its stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rig.campaign.swap import Stage
+    from rig.campaign.trial import Trial
+    from rig.firmware.manifest import Image
+
+
+class Campaign(Protocol):
+    """Of one kind of board."""
+
+    def control_trial(self, roles: Mapping[str, Image]) -> Trial[Any]:
+        """An update to what the board has already, cut on the way: it shows that cuts work here."""
+
+    def stage(
+        self, board: Any, roles: Mapping[str, Image], roles_of: Callable[[str], Mapping[str, Image]]
+    ) -> AbstractContextManager[Stage[Any]]:
+        """Where scenarios of servers' identities are played on a board, as a context.
+
+        `roles_of` tells the roles of another cast of the manifest. Raises CannotPlay where the manifest lacks one.
+        """

@@ -1,0 +1,32 @@
+"""Campaigns with ESP32s: the control trial writes over the serial port, and servers show the stage's identities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rig.campaign.swap import CannotPlay
+from rig.families.esp32.boards.board import Esp32
+from rig.families.esp32.boards.golden import golden_set
+from rig.families.esp32.campaign.swap_stage import CABLE, BoardStage
+from rig.families.esp32.campaign.trial import SerialFlash
+from rig.firmware.manifest import Image
+from rig.power.trigger import Aim
+
+
+class Esp32Campaign:
+    """As rig.campaign.campaign asks for."""
+
+    def control_trial(self, roles: Mapping[str, Image]) -> SerialFlash:
+        """The golden application over itself, cut while it is written."""
+        slot = golden_set(roles).table.slot(0)
+        assert slot is not None, "a golden set has slots"
+        return SerialFlash(roles["old"], slot.offset, Aim("program", 0.5, 1))
+
+    def stage(
+        self, board: Esp32, roles: Mapping[str, Image], roles_of: Callable[[str], Mapping[str, Image]]
+    ) -> BoardStage:
+        """Its servers show it identities of its own; firmware by cable is another cast's. Raises CannotPlay."""
+        by_cable = roles_of(CABLE).get("old")
+        if by_cable is None:
+            raise CannotPlay(f"names no cast {CABLE}, whose firmware comes by cable")
+        return BoardStage(board, roles, by_cable)

@@ -1,0 +1,25 @@
+"""Campaigns with Spark Cores: the control trial is a DFU update, and their cloud takes the stage's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rig.families.spark_core.boards.board import SparkCore
+from rig.families.spark_core.campaign.dfu_trial import DfuTrial
+from rig.families.spark_core.campaign.swap_stage import CoreStage
+from rig.firmware.manifest import Image
+from rig.power.trigger import Aim
+
+
+class CoreCampaign:
+    """As rig.campaign.campaign asks for."""
+
+    def control_trial(self, roles: Mapping[str, Image]) -> DfuTrial:
+        """The golden image over itself, cut while it is written."""
+        return DfuTrial(roles["old"], Aim("program", 0.5, 1))
+
+    def stage(
+        self, board: SparkCore, roles: Mapping[str, Image], _roles_of: Callable[[str], Mapping[str, Image]]
+    ) -> CoreStage:
+        """Its cloud takes other keys."""
+        return CoreStage(board, roles)
