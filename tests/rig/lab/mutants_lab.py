@@ -8,7 +8,7 @@ import re
 from rig.boards.wiring import Buttons
 from rig.drivers import console, labgrid_contact, place, stock_verbs
 from rig.families.esp32.boards.board import Esp32
-from rig.family import example as place_example
+from rig.family import place as place_description
 from rig.lab import acquisition, cut_paths, example, health, hold, holder, reaping, reservation
 from rig.lab.holder import Life
 from rig.power import cut_path
@@ -157,7 +157,7 @@ MUTANTS = {
         checks_example_lab.an_example_writes_nothing_over,
     ),
     "lab: an exporter's file is made of whatever was told": (
-        lambda m: m.setattr(place_example, "_ADDRESS", re.compile(".*", re.DOTALL)),
+        lambda m: m.setattr(place_description, "_ADDRESS", re.compile(".*", re.DOTALL)),
         checks_example_lab.an_exporters_file_takes_no_template_from_a_setting,
     ),
     "lab: a driver without anything to work on counts": (
