@@ -108,7 +108,7 @@ class Slot(ABC):
     @property
     def abilities(self) -> dict[str, str]:
         """What its place can do, as far as it is known before it starts; tests ask for these and for nothing else."""
-        return common_tags(self.kind, self.time_scale)
+        return common_tags(self)
 
     def tags(self, _told: Told) -> dict[str, str]:
         """What its twin tells of itself, over what was known before."""
@@ -152,16 +152,19 @@ def control_service(told: Told, name: str) -> dict[str, Any]:
     return service(told.get("port", 0), name, str(told.get("host", told["address"])))
 
 
-def common_tags(kind: str, time_scale: float) -> dict[str, str]:
-    """What every board's place says."""
+def common_tags(slot: Slot) -> dict[str, str]:
+    """What every board's place says, and which buttons are wired: the lines that its relay switches beside the supply.
+
+    A slot's own tags go by this; the decorator that makes it a dataclass leaves it no `super()`.
+    """
     return {
-        "board": kind,
+        "board": slot.kind,
         "expendable": "yes",
-        "reset": "wired",
+        **dict.fromkeys(slot.lines[1:], "wired"),
         "feeds": "all",
         "relay_ms": "0",
-        "timing": "real" if time_scale == 1 else "scaled",
-        "timing_scale": f"{time_scale:g}",
+        "timing": "real" if slot.time_scale == 1 else "scaled",
+        "timing_scale": f"{slot.time_scale:g}",
         "health": "ok",
         SYNTHETIC: "yes",
         "tier": "model",

@@ -24,7 +24,7 @@ from pydantic import (
 from rig import registry
 from rig.errors import Misuse
 from rig.firmware.document import ByContent, wrong_field
-from rig.firmware.image_rules import Bootloaders, Details, ImageRules, rules_of
+from rig.firmware.image_rules import Bootloaders, Details, rules_of
 from rig.firmware.recipe import COMMON_RECIPES, AnyRecipe, Recipe
 from rig.firmware.roles import roles_for
 
@@ -67,7 +67,11 @@ class Entry(ByContent):
     def model_for(cls, content: object) -> type[Entry]:
         """The model of the kind of board that an entry names."""
         kind = content.get("board") if isinstance(content, dict) else None
-        return _entry_model(rules_of(kind)) if isinstance(kind, str) and registry.is_kind(kind) else cls
+        if not isinstance(kind, str) or not registry.is_kind(kind):
+            return cls
+        rules = rules_of(kind)
+        details: type[Details] = rules.details
+        return _entry_model(details, rules.recipes)
 
     @classmethod
     def checked(cls, fields: dict[str, str], source: str) -> Entry:
@@ -93,11 +97,12 @@ class Entry(ByContent):
 
 
 @cache
-def _entry_model(rules: ImageRules[Any]) -> type[Entry]:
-    """What an entry for one kind of board may say: its details, and its recipes."""
-    recipes: Any = reduce(or_, (*COMMON_RECIPES, *rules.recipes))
+def _entry_model(details: type[Details], own: tuple[type[AnyRecipe], ...]) -> type[Entry]:
+    """What an entry for one kind of board may say: its details, and its own recipes. The same model each time."""
+    recipes: Any = reduce(or_, (*COMMON_RECIPES, *own))
+    base: Any = (details, Entry)
     fields: dict[str, Any] = {"recipe": (Annotated[recipes, Field(discriminator="kind")] | None, None)}
-    return create_model("Entry", __base__=(rules.details, Entry), **fields)
+    return create_model("Entry", __base__=base, **fields)
 
 
 class Bootloader(BaseModel):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import wraps
 from pathlib import Path
+from unittest.mock import patch
 
 from rig.errors import Misuse
+from rig.firmware import entries
 from rig.firmware.faults import faults_of, room_of
 from rig.firmware.file_kinds import kind_of
 from rig.firmware.image_rules import rules_of
@@ -40,6 +42,13 @@ def known(folder: Path, old: str = "", *, end: str = "", size: int = 32) -> Mani
     path = folder / "mine.toml"
     path.write_text(f'{text}[roles.lamp]\nold = "old"\nnew = "new"\nshade = "shade"\n{end}')
     return Manifest.load(path).laid_over(None)
+
+
+@with_lamps
+def rules_may_be_made_anew_for_whoever_asks(folder):
+    """Nothing says that a family's member is the same object each time."""
+    with patch.object(entries, "rules_of", lambda kind: type(rules_of(kind))()):
+        assert refusal(lambda: known(folder).entries["old"]) == ""
 
 
 def refusal(act) -> str:

@@ -35,10 +35,15 @@ def _one_model(cls, _content):
 
 
 def _of_any_kind(cls, content):
-    return entries._entry_model(entries.rules_of("spark-core")) if cls is Entry else cls
+    rules = entries.rules_of("spark-core")
+    return entries._entry_model(rules.details, rules.recipes) if cls is Entry else cls
 
 
 MUTANTS = {
+    "images: an entry has another model each time": (
+        lambda m: m.setattr(entries, "_entry_model", entries._entry_model.__wrapped__),
+        of_images.rules_may_be_made_anew_for_whoever_asks,
+    ),
     "images: an entry says what all say": (
         lambda m: m.setattr(Entry, "model_for", classmethod(_one_model)),
         of_images.an_entry_has_the_fields_of_its_kind,

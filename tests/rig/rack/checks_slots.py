@@ -129,8 +129,22 @@ def boards_that_share_a_server_have_it_once(_folder):
 
 
 def a_family_without_words_on_suites_has_boards_for_them(_folder):
-    paces = [slot.abilities for slot in Lamp.for_suites(2, every_case=False)]
-    assert paces == [common_tags("lamp", pace) for pace in (0.1, 0.1, 1.0)]
+    made = Lamp.for_suites(2, every_case=False)
+    assert [slot.time_scale for slot in made] == [0.1, 0.1, 1.0]
+    assert [slot.abilities for slot in made] == [common_tags(slot) for slot in made]
+
+
+class LampWithASwitch(Lamp):
+    lines = ("power", "switch")
+
+
+def a_place_says_of_each_line_that_it_is_wired_and_of_no_other(_folder):
+    """Whoever asks for `reset=wired` is given no board that has no such line."""
+    wired = {tag for tag, value in LampWithASwitch.of(1.0, {}).abilities.items() if value == "wired"}
+    assert wired == {"switch"}
+    cores, esp32s = (family_of(kind).slot().abilities for kind in ("spark-core", "esp32"))
+    assert {tag for tag, value in cores.items() if value == "wired"} == {"mode", "reset"}
+    assert {tag for tag, value in esp32s.items() if value == "wired"} == {"boot", "reset"}
 
 
 def _one_does_not_load(kind):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from rig.cli import boards as command
 from rig.families.spark_core.lab.slot import CoreSlot
+from rig.family import slot
 from rig.family.slot import Slot
 from rig.rack import boards, plan, rack
 from rig.rack.plan import RackPlan
 from tests.rig.rack import checks_slots as check
 
-REAL_USUAL_FIRST = plan.usual_first
+REAL_USUAL_FIRST, REAL_TAGS = plan.usual_first, slot.common_tags
 
 
 def _usual_in_any_case(self, ctx):
@@ -45,6 +46,10 @@ def _one_for_each_board(slots):
 
 def _all_or_none(*, whole=True):
     return REAL_USUAL_FIRST()
+
+
+def _reset_is_wired(of):
+    return {**REAL_TAGS(of), "reset": "wired"}
 
 
 MUTANTS = {
@@ -83,6 +88,10 @@ MUTANTS = {
     "slots: a family without words on suites has no board for them": (
         lambda m: m.setattr(Slot, "for_suites", classmethod(lambda _cls, _workers, *, every_case: [])),
         check.a_family_without_words_on_suites_has_boards_for_them,
+    ),
+    "slots: whatever a board has, its reset is wired": (
+        lambda m: m.setattr(slot, "common_tags", _reset_is_wired),
+        check.a_place_says_of_each_line_that_it_is_wired_and_of_no_other,
     ),
     "boards: one family that does not load is the end of all": (
         lambda m: m.setattr(plan, "usual_first", _all_or_none),

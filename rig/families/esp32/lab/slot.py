@@ -97,9 +97,8 @@ class Esp32Slot(Slot):
     def abilities(self) -> dict[str, str]:
         """What its place can do, as far as it is known before it starts."""
         return {
-            **common_tags(self.kind, self.time_scale),
+            **common_tags(self),
             "revision": f"v{self.revision // 100}.{self.revision % 100}",
-            "boot": "wired",
             "bridge": "board" if self.fed_by_board else "always",
             "wifi": "joined",
         }

@@ -129,11 +129,10 @@ class CoreSlot(Slot):
     def abilities(self) -> dict[str, str]:
         """What its place can do, as far as it is known before it starts."""
         return {
-            **common_tags(self.kind, self.time_scale),
+            **common_tags(self),
             "generation": self.generation,
             "revision": self.revision,
             "locked": "yes" if self.locked else "no",
-            "mode": "wired",
             "wifi": "joined" if self.joined else "none",
         }
 

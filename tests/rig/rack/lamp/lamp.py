@@ -43,7 +43,7 @@ class LampSlot(Slot):
 
     @property
     def abilities(self) -> dict[str, str]:
-        return {**common_tags(self.kind, self.time_scale), "colour": self.colour}
+        return {**common_tags(self), "colour": self.colour}
 
 
 class LampFamily:

@@ -1,0 +1,1 @@
+"""Pinboards: a board family outside of the rig's package, one module for each of the rig's rooms."""

@@ -1,0 +1,186 @@
+"""A pinboard in a labgrid place: power, its button, and its port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from pinboard.drivers import Wire
+from pinboard.formats import APP, SECTOR, STAGE, sectors
+from rig.boards.board import Contents, MissingServer, feed, power_cycle, verify_off
+from rig.boards.demands import Demands
+from rig.boards.history import History
+from rig.boards.timing import MARGIN_SECONDS, number_of
+from rig.boards.wiring import Button, Buttons, Relay, button_of, relay_of, wired
+from rig.clock import Clock, look_for
+from rig.drivers.dfu_host import Progress, Watcher, nobody
+from rig.drivers.place import place_tags
+from rig.errors import DeviceFault
+from rig.firmware.manifest import Image, Manifest
+
+#: What it shows of itself: its application, the reader, a bootloader that has nothing to start.
+RUNS, READER, EMPTY = SIGNS = "app", "reader", "empty"
+#: How long a powered board is silent at most, how long one listens for an answer, and how long a start takes.
+SILENCE_SECONDS, LISTEN_SECONDS, START_SECONDS = 0.3, 0.05, 0.5
+
+
+class Pinboard:
+    """One pinboard, and what one does with it. Nothing here knows which tier it is on."""
+
+    kind: ClassVar[str] = "pinboard"
+    console: ClassVar[None] = None
+    is_seen_as_twin: ClassVar[bool] = False
+    shows_on: ClassVar[str] = "its port"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        relay: Relay,
+        wire: Wire,
+        button: Button | None,
+        tags: dict[str, str],
+        clock: Clock | None = None,
+    ):
+        self.name, self.relay, self.wire, self.tags = name, relay, wire, tags
+        self.clock = clock or Clock()
+        self.known = False
+        self.cast: dict[str, str] = {}
+        self.buttons = Buttons(button)
+        self.history, self.must = History(), Demands(self)
+        self._button = button
+        #: How slow it is, and how long one waits until it has started or copied a sector.
+        self.scale = number_of(tags, "timing_scale", "1") or 1.0
+        self.start_seconds = START_SECONDS * self.scale + MARGIN_SECONDS
+
+    @classmethod
+    def from_target(cls, target: Any) -> Pinboard:
+        """The board behind a labgrid target with a relay, its port and, where it is wired, its button."""
+        tags, name = place_tags(target)
+        wire = target.get_driver("PinboardDriver").wire(name)
+        return cls(name, relay=relay_of(target), wire=wire, button=button_of(target, tags, "button"), tags=tags)
+
+    # -- what it has not ---------------------------------------------------------------------------------------------
+
+    def compare_with(self, _known: Manifest, _say: Callable[[str], object]) -> None:
+        """Nothing: its place says nothing that only a manifest tells."""
+
+    def missing_server(self) -> MissingServer | None:
+        """It is in no network."""
+        return None
+
+    def clear_servers(self) -> None:
+        """There are none."""
+
+    # -- power and signs of life -------------------------------------------------------------------------------------
+
+    def power_off(self) -> None:
+        """Take the supply away, and see that the board is silent. Raises LabFault when it is not."""
+        self.known = False
+        self.relay.off()
+        self.verify_off()
+
+    def verify_off(self) -> None:
+        """See by the relay and by its port, which know nothing of each other, that the board is without power."""
+        self.wire.forget()
+        verify_off(
+            self,
+            lambda: not self._says_something(),
+            seconds=MARGIN_SECONDS,
+            reason="its port to fall silent: another feed, or the wrong relay channel?",
+        )
+
+    def power_on(self) -> None:
+        """Give the supply back. Whether the board starts is for the caller to see."""
+        self.wire.forget()
+        self.history.showed("port", None)
+        feed(self)
+
+    def start(self, watch: Watcher = nobody) -> None:
+        """Power-cycle; tells `watch` of the power-on."""
+        self.history.did("power-cycled")
+        power_cycle(self, watch)
+
+    def observe(self, seconds: float) -> str | None:
+        """The first sign within `seconds`; None for silence."""
+        sign = look_for(self._sign, seconds=seconds, clock=self.clock)
+        self.history.showed("port", sign)
+        return sign
+
+    def is_alive(self, seconds: float) -> bool:
+        """Whether an application shows itself within `seconds`."""
+        return look_for(lambda: self.observe(0) == RUNS, seconds=seconds, clock=self.clock) is not None
+
+    def hung_since(self, _since_ns: int) -> bool:
+        """A port that hangs is told of when it is used."""
+        return False
+
+    def version(self) -> str:
+        """What its application says that it is. Raises LabFault where none answers."""
+        return self.wire.ask("hello", RUNS)
+
+    def _sign(self) -> str | None:
+        """What it answers when it is asked who it is; what it says while it is busy is no sign."""
+        self.wire.send("hello")
+        said = (line.partition(" ")[0] for line in self.wire.lines(LISTEN_SECONDS))
+        return next((word for word in said if word in SIGNS), None)
+
+    def _says_something(self) -> bool:
+        self.wire.send("hello")
+        return self.wire.line(SILENCE_SECONDS) is not None
+
+    @property
+    def has_button(self) -> bool:
+        """Whether its button can be held here: then flash can be read and written."""
+        return self._button is not None
+
+    # -- its flash ---------------------------------------------------------------------------------------------------
+
+    def enter_reader(self) -> None:
+        """Power-cycle with the button held: nothing in flash runs. Raises LabFault, DeviceFault, Misuse."""
+        button = wired(self._button, "its button", "button", board=self.name)
+        self.history.did("held its button from power-on")
+        self.power_off()
+        with self.buttons.held(button):
+            self.power_on()
+            shown = look_for(lambda: self.observe(0) == READER, seconds=self.start_seconds, clock=self.clock)
+        if not shown:
+            raise DeviceFault("no reader answers with the button held", board=self.name, expected="the reader")
+        self.wire.forget()
+
+    def read_flash(self, stretches: Sequence[tuple[int, int]]) -> Contents:
+        """Address and length of each stretch: what is there. The board must be in its reader."""
+        return {address: self._read(address, length) for address, length in stretches}
+
+    def _read(self, address: int, length: int) -> bytes:
+        found = b""
+        for at in range(address, address + length, SECTOR):
+            wanted = min(SECTOR, address + length - at)
+            found += bytes.fromhex(self.wire.ask(f"read {at:x} {wanted:x}", f"read {at:x}"))
+        return found
+
+    def write_flash(self, address: int, data: bytes) -> None:
+        """Write sectors from an address on, in the reader; what is blank is only erased."""
+        for offset in range(0, len(data), SECTOR):
+            sector = data[offset : offset + SECTOR].rstrip(b"\xff")
+            self.wire.ask(f"write {address + offset:x} {sector.hex()}", f"written {address + offset:x}")
+
+    # -- the update path ---------------------------------------------------------------------------------------------
+
+    def update(self, image: Image, watch: Watcher = nobody) -> None:
+        """Download an image to the application that runs, and let it be copied; tells `watch` of each sector.
+
+        Returns when the last sector is being copied. Raises LabFault, DeviceFault.
+        """
+        self.known = False
+        self.history.did(f"sent {image.name}")
+        self.wire.forget()
+        for offset in range(0, len(image), SECTOR):
+            watch(Progress("download", STAGE + offset, min(offset + SECTOR, len(image)), len(image)))
+            data = image.data[offset : offset + SECTOR]
+            self.wire.ask(f"data {offset:x} {data.hex()}", f"stored {offset:x}")
+        self.wire.ask(f"commit {len(image):x}", "committing")
+        watch(Progress("commit", 0, 1, 1))
+        for number in range(sectors(len(image))):
+            told = self.wire.expect(f"copy {number + 1}/", self.start_seconds)
+            watch(Progress("copy", APP + number * SECTOR, number + 1, int(told)))

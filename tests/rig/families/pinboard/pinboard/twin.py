@@ -1,0 +1,96 @@
+"""A pinboard without input and output: its supply, its button and bytes go in; bytes and flash work come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pinboard.formats import FLASH_SIZE, SECTOR
+from pinboard.programs import bootloader
+from rig.firmware.manifest import Image
+from rig.twin.board_model import BoardModel
+from rig.twin.flash import Nor
+from rig.twin.memory import Memory
+from rig.twin.steps import Reset, Step
+
+#: Seconds that one operation takes: to erase a sector, to program four bytes, or one.
+SECONDS = {"erase": 0.04, "prog": 0.0002, "byte": 0.0002}
+#: So much may wait for a board that is busy.
+MOST_WAITING = 4 * SECTOR
+
+
+class PinboardMemory(Memory):
+    """One flash."""
+
+    def __init__(self) -> None:
+        kinds = ("erase", "prog", "byte")
+        self.flash = Nor(base=0, size=FLASH_SIZE, page=SECTOR, unit=4, kinds=kinds, strict=False)
+        super().__init__([self.flash], SECONDS)
+
+
+class Pinboard(BoardModel):
+    """The board; `find` tells known images by what lies in flash. `on_output` hears what it says."""
+
+    memory: PinboardMemory
+
+    def __init__(
+        self, memory: PinboardMemory, find: Callable[[bytes], Image | None], *, time_scale: float = 1.0, seed: int = 0
+    ):
+        super().__init__(memory, time_scale=time_scale, seed=seed)
+        self.find = find
+        self.button = False
+        self.on_output: Callable[[bytes], None] = lambda _data: None
+        self._heard = bytearray()
+
+    def power_on(self, now: float) -> None:
+        """Supply rises: operations are counted from 0."""
+        self.advance(now)
+        if not self.powered:
+            self.powered = True
+            self.memory.power_on()
+            self.event("power-on")
+            self._start()
+
+    def received(self, data: bytes, now: float) -> None:
+        """Bytes came on its port; without power nobody hears them."""
+        self.advance(now)
+        if self.powered:
+            self._heard += data
+            self._stimulate()
+            self.advance(now)
+
+    @property
+    def full(self) -> bool:
+        """Whether more is to wait outside."""
+        return len(self._heard) > MOST_WAITING
+
+    # -- what programs call ------------------------------------------------------------------------------------------
+
+    def say(self, line: str) -> None:
+        """Send a line."""
+        self.on_output(line.encode() + b"\n")
+
+    def next_line(self) -> str | None:
+        """The next line that came whole; None while there is none."""
+        line, newline, rest = self._heard.partition(b"\n")
+        if not newline:
+            return None
+        self._heard = rest
+        return line.decode("ascii", "replace")
+
+    # -- how it goes on ----------------------------------------------------------------------------------------------
+
+    def _go_on(self, step: Step) -> None:
+        if isinstance(step, Reset):
+            self.event("reset")
+            self._start()
+        else:
+            self._stepper.go_on(self.time)
+
+    def _start(self) -> None:
+        self.running = None
+        self._heard.clear()
+        self._stepper.run(bootloader(self), self.time)
+
+    def _lose_power(self) -> None:
+        self._heard.clear()
+        super()._lose_power()

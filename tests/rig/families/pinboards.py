@@ -1,0 +1,35 @@
+"""Pinboards as an installed package, without an index: on the path, with the entry points of their pyproject."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.rig.waiting import HANGS
+
+PROJECT = Path(__file__).parent / "pinboard"
+MANIFEST, SUITE = PROJECT / "firmware" / "manifest.toml", PROJECT / "suite"
+
+
+def install(project: Path, site: Path) -> dict[str, str]:
+    """What `pip install -e PROJECT` leaves in a folder of packages; returns the environment that finds both."""
+    told = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    info = site / f"{told['name']}-{told['version']}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {told['name']}\nVersion: {told['version']}\n")
+    groups = [
+        [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
+        for group, points in told["entry-points"].items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(line for group in groups for line in group) + "\n")
+    return {"PYTHONPATH": os.pathsep.join([str(site), str(project), os.environ.get("PYTHONPATH", "")])}
+
+
+def rig(*words: object, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """The `rig` command, where pinboards are installed."""
+    command = [sys.executable, "-m", "rig", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env={**os.environ, **env})
