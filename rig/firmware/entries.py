@@ -102,7 +102,8 @@ def _entry_model(details: type[Details], own: tuple[type[AnyRecipe], ...]) -> ty
     recipes: Any = reduce(or_, (*COMMON_RECIPES, *own))
     base: Any = (details, Entry)
     fields: dict[str, Any] = {"recipe": (Annotated[recipes, Field(discriminator="kind")] | None, None)}
-    return create_model("Entry", __base__=base, **fields)
+    made: type[Entry] = create_model("Entry", __base__=base, **fields)
+    return made
 
 
 class Bootloader(BaseModel):
