@@ -174,7 +174,7 @@ class Listener:
         peer.close()
 
 
-class Stranger:
+class IdlePeerTimeout:
     """Hangs up on a peer that has not said a valid word in time."""
 
     def __init__(self, transport: asyncio.Transport, seconds: float):

@@ -18,7 +18,9 @@ import pytest
 from rig import escape, registry
 from rig.errors import RigError
 from rig.suites.board_tests import board_kinds, wanted_by
-from rig.suites.chosen import (
+from rig.suites.kept_reports import kept_folder
+from rig.suites.options import add_options, read_numbers
+from rig.suites.run_settings import (
     BOARDS,
     FOUND,
     LIFE,
@@ -36,8 +38,6 @@ from rig.suites.chosen import (
     notes_of_run,
     where_notes_are,
 )
-from rig.suites.kept_reports import kept_folder
-from rig.suites.options import add_options, read_numbers
 from rig.suites.titles import id_of_case, named_by_slugs, title_of
 
 pytest_plugins = ["rig.suites.fixtures", "rig.suites.expecting", "rig.suites.faults"]
@@ -159,7 +159,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         from rig.process import die_with
 
         die_with(config.workerinput["rig_controller"])
-        handover_of(config).tell_found(found)
+        handover_of(config).report_collected(found)
 
 
 # -- workers and their controller --------------------------------------------------------------------------------------
@@ -241,9 +241,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """A board goes back with its test, unless the next one asks for the same: others may wait for it."""
     if wanted_by(item) and item.config.getoption("allure_report_dir", None):
-        from rig.evidence.allure_bridge import tell_title
+        from rig.evidence.allure_bridge import report_title
 
-        tell_title(title_of(item))
+        report_title(title_of(item))
     try:
         yield
     finally:

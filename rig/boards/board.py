@@ -11,7 +11,7 @@ from rig.boards.wiring import Buttons, Relay
 from rig.clock import Clock, wait_for
 from rig.drivers.dfu_host import Progress, Watcher
 from rig.errors import LabFault
-from rig.evidence.ground import UNKNOWN, VIRTUAL_TIERS
+from rig.evidence.testbed import UNKNOWN, VIRTUAL_TIERS
 from rig.firmware.manifest import BoardKind, Manifest
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rig.drivers.control_client import ControlClient, Told
+from rig.drivers.control_client import ControlClient, JsonObject
 from rig.errors import RigError
 
 
@@ -21,7 +21,7 @@ def named(board: str) -> Iterator[None]:
 
 
 @contextmanager
-def heard(client: ControlClient, use: Callable[[Told], None], *, board: str, **of: str) -> Iterator[None]:
+def heard(client: ControlClient, use: Callable[[JsonObject], None], *, board: str, **of: str) -> Iterator[None]:
     """Hand every event of a board to `use`, on a thread of its own, from before this is entered.
 
     What becomes of an exchange that began earlier is left out: a cloud sees late that a board has lost its power, often

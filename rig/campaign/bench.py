@@ -72,7 +72,7 @@ class Bench(Generic[B]):
         #: Why this board must not be used any more; None while it may.
         self.condemned: str | None = None
 
-    def condemn(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
         """Give the board up: it is not brought back to its known state, and goes into quarantine."""
         self.condemned = reason
 
@@ -109,10 +109,10 @@ class Bench(Generic[B]):
             "cut",
             {
                 **content,
-                "landing": landing.told(),
-                "off": fired.told(),
+                "landing": landing.to_dict(),
+                "off": fired.to_dict(),
                 "on": {"free_ns": free_ns},
-                "outcome": outcome.told(),
+                "outcome": outcome.to_dict(),
                 "capsule": self._capsule(trial, landing),
             },
         )
@@ -152,7 +152,7 @@ class Bench(Generic[B]):
             "to_name": trial.target.name,
             "to_size": len(trial.target),
             "to_address": trial.shown_by[0][0],
-            "aim": trial.aim.told(),
+            "aim": trial.aim.to_dict(),
             "seed": self._seed,
         }
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from rig.campaign.swap import Stage
+    from rig.campaign.swap import ScenarioSetup
     from rig.campaign.trial import Trial
     from rig.firmware.manifest import Image
 
@@ -18,10 +18,10 @@ class Campaign(Protocol):
     def control_trial(self, roles: Mapping[str, Image]) -> Trial[Any]:
         """An update to what the board has already, cut on the way: it shows that cuts work here."""
 
-    def stage(
+    def scenario_setup(
         self, board: Any, roles: Mapping[str, Image], roles_of: Callable[[str], Mapping[str, Image]]
-    ) -> AbstractContextManager[Stage[Any]]:
+    ) -> AbstractContextManager[ScenarioSetup[Any]]:
         """Where scenarios of servers' identities are played on a board, as a context.
 
-        `roles_of` tells the roles of another cast of the manifest. Raises CannotPlay where the manifest lacks one.
+        `roles_of` gives the roles of another variant of the manifest. Raises ScenarioUnavailable where it lacks one.
         """

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from rig.boards.seen import Seen
+from rig.boards.server_log import ServerLog
 from rig.errors import LabFault, Misuse
 from rig.trust.expectation import AnyScenario, Expected, Reach
 
@@ -17,11 +17,11 @@ Kind = TypeVar("Kind", bound=AnyScenario)
 Playable = TypeVar("Playable", bound=AnyScenario, contravariant=True)
 
 
-class CannotPlay(Misuse):
+class ScenarioUnavailable(Misuse):
     """Nobody has what a scenario on this board needs: the message says what a manifest lacks."""
 
 
-class Stage(Protocol[Playable]):
+class ScenarioSetup(Protocol[Playable]):
     """One board that looks for updates when it is told to, and servers that show it what it is to meet."""
 
     def show(self, scenario: Playable, *, after: bool) -> dict[str, str]:
@@ -30,7 +30,7 @@ class Stage(Protocol[Playable]):
         Returns the sha256 of what is shown, by host: of a leaf, or of a public key.
         """
 
-    def look(self) -> Seen:
+    def look(self) -> ServerLog:
         """Let the board look for updates, with nothing to be had; returns what its servers saw."""
 
     def fetch(self, meanwhile: Callable[[], None]) -> bool:
@@ -53,7 +53,7 @@ class Stage(Protocol[Playable]):
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class ScenarioResult:
     """What came of a scenario, as servers saw it and the board showed itself."""
 
     before: Expected
@@ -71,7 +71,7 @@ class Played:
     #: sha256 of what was shown before and after, by host.
     identities: dict[str, dict[str, str]]
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the ledger."""
         return {
             "before": str(self.before),
@@ -85,36 +85,36 @@ class Played:
         }
 
 
-def play(scenario: Kind, stage: Stage[Kind]) -> Played:
+def play(scenario: Kind, setup: ScenarioSetup[Kind]) -> ScenarioResult:
     """Play a scenario on a board that is in its known state, and bring it back by the scenario's way.
 
     Raises LabFault when a server did not show what it was to show: then nothing is known of the board.
     """
-    identities = {"before": stage.show(scenario, after=False)}
-    seen_before = stage.look()
+    identities = {"before": setup.show(scenario, after=False)}
+    seen_before = setup.look()
     before = _reached(seen_before, identities["before"])
 
     def swap() -> None:
-        identities["after"] = {**identities["before"], **stage.show(scenario, after=True)}
+        identities["after"] = {**identities["before"], **setup.show(scenario, after=True)}
 
-    arrived = _swap_when(scenario, stage, swap)
-    seen_after = stage.look()
+    arrived = _swap_when(scenario, setup, swap)
+    seen_after = setup.look()
     after = _reached(seen_after, identities["after"])
-    runs_on = True if arrived else stage.runs()
+    runs_on = True if arrived else setup.runs()
     route = ""
     if after.reach is Reach.DARK:
         if scenario.back == "cable" or before.reach is Reach.DARK:  # whom nothing over the air ever reached
             route = "cable"
-            stage.rescue_by_cable()
+            setup.rescue_by_cable()
         else:
             route = "swap-back"
-            stage.show(scenario, after=False)
-    updated = stage.update()
+            setup.show(scenario, after=False)
+    updated = setup.update()
     check_ins = (seen_before.check_ins, seen_after.check_ins)
-    return Played(before, after, check_ins, arrived, runs_on, updated, route, identities)
+    return ScenarioResult(before, after, check_ins, arrived, runs_on, updated, route, identities)
 
 
-def _reached(seen: Seen, shown: dict[str, str]) -> Expected:
+def _reached(seen: ServerLog, shown: dict[str, str]) -> Expected:
     """How far a board came, at servers that showed what they were to show. Raises LabFault where they did not."""
     for shook in seen.handshakes:
         host, identity = shook["host"], shook["identity"]
@@ -125,7 +125,7 @@ def _reached(seen: Seen, shown: dict[str, str]) -> Expected:
     return observed(seen)
 
 
-def observed(seen: Seen) -> Expected:
+def observed(seen: ServerLog) -> Expected:
     """How far a board came when it looked for updates, by what its servers saw: no word of its console counts."""
     if not seen.requests:
         return Expected(Reach.DARK, seen.failures)
@@ -135,15 +135,15 @@ def observed(seen: Seen) -> Expected:
     return Expected(Reach.FAILS_OVER, seen.failures, hosts[-1] if hosts else "nobody")
 
 
-def _swap_when(scenario: Kind, stage: Stage[Kind], swap: Callable[[], None]) -> bool | None:
+def _swap_when(scenario: Kind, setup: ScenarioSetup[Kind], swap: Callable[[], None]) -> bool | None:
     """Swap at the scenario's moment; whether an image that was on its way arrived."""
     match scenario.when:
         case "mid-download" | "between-pieces":
-            return stage.fetch(swap)
+            return setup.fetch(swap)
         case "off":
-            stage.power_off()
+            setup.power_off()
         case "during-cut":
-            stage.cut_fetch()
+            setup.cut_fetch()
         case "idle":
             pass
     swap()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from rig.cli import cloud_https, cloud_https_shelf, cloud_https_watch
+from rig.cli import cloud_https, cloud_https_watch
+from rig.cli import cloud_https_files as cloud_https_shelf
 from rig.cli.family_verbs import VerbGroup
 
 app = typer.Typer(cls=VerbGroup, help="Serve what boards connect to.", no_args_is_help=True)

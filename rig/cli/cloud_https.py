@@ -10,7 +10,7 @@ import typer
 
 from rig.errors import Misuse
 from rig.ports import format_address
-from rig.terminal.output import address_told, say, say_json, tell
+from rig.terminal.output import address_of_port, print_json, say, tell
 from rig.terminal.server_options import CONTROL_ADDRESS, FILES, JSON, TOKEN_FILE, running, usual_control
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _say_ready(ready: Any) -> None:
     for host in ready["hosts"]:
         say(f"An update server listens as https://{format_address(host, port)}/")
     if ready["plain"]:
-        say(f"  and without TLS on {address_told(ready['plain'])}")
+        say(f"  and without TLS on {address_of_port(ready['plain'])}")
     say(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
     say(f"  ask it:   rig cloud https list --control {ready['control']['address']}")
     if "token_file" in ready["control"]:
@@ -102,7 +102,7 @@ def list_hosts(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> Non
     """Show hosts and the identities they show now, and the files that can be downloaded."""
     told = client_at(control).ask("list")
     if as_json:
-        say_json({key: value for key, value in told.items() if key != "done"})
+        print_json({key: value for key, value in told.items() if key != "done"})
         return
     for host in told["hosts"]:
         shown = host["identity"]
@@ -164,7 +164,7 @@ def authorities(as_json: JSON = False) -> None:
 
     if as_json:
         told = {name: {"under": one.under, "begins": one.begins, "ends": one.ends} for name, one in AUTHORITIES.items()}
-        say_json(told)
+        print_json(told)
         return
     for name, one in AUTHORITIES.items():
         say(f"{name:26} {one.begins} to {one.ends}  {f'under {one.under}' if one.under else 'a root'}")

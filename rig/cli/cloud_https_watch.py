@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli.cloud_https import CONTROL, DEFAULT_CONTROL, FAULT, client_at, https
-from rig.terminal.output import print_events, say, say_json, tell
+from rig.terminal.output import print_events, print_json, say, tell
 from rig.terminal.server_options import JSON
 
 DEVICE = Annotated[str | None, typer.Option(help="Only of this device.")]
 
 
-class Kept(StrEnum):
+class LogName(StrEnum):
     """What a server keeps."""
 
     HANDSHAKES = "handshakes"
@@ -42,7 +42,7 @@ def faults(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     """Show what is still to go wrong."""
     told = client_at(control).ask("faults")["faults"]
     if as_json:
-        say_json(told)
+        print_json(told)
         return
     for one in told:
         times = "until cleared" if one["times"] == 0 else f"{one['times']} times"
@@ -65,7 +65,7 @@ def clear_faults(
 
 @https.command()
 def log(
-    of: Annotated[Kept, typer.Argument(help="What to show.")],
+    of: Annotated[LogName, typer.Argument(help="What to show.")],
     last: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     after: Annotated[int, typer.Option(min=0, help="Only what came after the one with this number.")] = 0,
     device: DEVICE = None,

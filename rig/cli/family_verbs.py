@@ -12,7 +12,7 @@ from rig import registry
 from rig.errors import LabFault, RigError
 from rig.family.contract import family_of
 from rig.family.verb import Verb
-from rig.terminal.output import complain
+from rig.terminal.output import print_error
 
 #: Why verbs are missing: faults by kinds of boards.
 missing: dict[str, RigError] = {}
@@ -30,7 +30,7 @@ class VerbGroup(TyperGroup):
             if cmd_name in missing:
                 raise missing[cmd_name]
             for fault in missing.values():
-                complain(str(fault))
+                print_error(str(fault))
         return found
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli import firmware_check
-from rig.terminal.output import note_again, say_json, tell
+from rig.terminal.output import print_json, tell, update_progress
 
 app = typer.Typer(no_args_is_help=True, help="Your firmware: a manifest for it, what is in one, genuine releases.")
 app.command()(firmware_check.check)
@@ -42,7 +42,7 @@ def init(
 @app.command("list")
 def list_images(manifest: MANIFEST = None, as_json: JSON = False) -> None:
     """Show every image of a manifest: name, board, version, how it behaves, size and sha256."""
-    from rig.firmware.chosen import load_firmware
+    from rig.firmware.run_firmware import load_firmware
 
     known = load_firmware(manifest)
     told: list[dict[str, Any]] = []
@@ -61,7 +61,7 @@ def list_images(manifest: MANIFEST = None, as_json: JSON = False) -> None:
             }
         )
     if as_json:
-        say_json({"manifest": str(known.path), "images": told})
+        print_json({"manifest": str(known.path), "images": told})
         return
     from rig.terminal.tables import grid, show_whole
 
@@ -83,7 +83,7 @@ def build(
 ) -> None:
     """Write images as files, for example to flash them with other tools."""
     from rig.files import make_folder, write_given
-    from rig.firmware.chosen import load_firmware
+    from rig.firmware.run_firmware import load_firmware
 
     known = load_firmware(manifest)
     images = [known.image(entry) for entry in name or known.entries]
@@ -136,4 +136,4 @@ def remove(
 
 def _show(come: int, total: int | None) -> None:
     share = f" of {total:,}" if total else ""
-    note_again(f"{come:,}{share} bytes", last=come == total)
+    update_progress(f"{come:,}{share} bytes", last=come == total)

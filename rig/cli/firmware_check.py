@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.terminal.output import say, say_json
+from rig.terminal.output import print_json, say
 
 if TYPE_CHECKING:
-    from rig.firmware.look import Looked
+    from rig.firmware.image_info import ImageInfo
     from rig.suites.with_firmware import Fit, Suite
 
 
@@ -22,17 +22,17 @@ def check(
 
     The exit status is 0 where all is well, 2 where something is wrong.
     """
-    from rig.firmware.chosen import load_firmware, wrong_with
-    from rig.firmware.look import look_at
+    from rig.firmware.image_info import image_infos
+    from rig.firmware.run_firmware import all_faults, load_firmware
     from rig.suites.expectations import wrong_expectations
     from rig.suites.with_firmware import suites_with
 
     known = load_firmware(manifest)
-    faults, images = wrong_with(known) or wrong_expectations(known), look_at(known)
+    faults, images = all_faults(known) or wrong_expectations(known), image_infos(known)
     suites = suites_with(known) if len(images) == len(known.entries) else []
     if as_json:
-        told = {"images": [one.told() for one in images], "suites": [one.told() for one in suites]}
-        say_json({"manifest": str(known.path), "ok": not faults, "faults": [one.told() for one in faults], **told})
+        told = {"images": [one.to_dict() for one in images], "suites": [one.to_dict() for one in suites]}
+        print_json({"manifest": str(known.path), "ok": not faults, "faults": [one.to_dict() for one in faults], **told})
         raise typer.Exit(2 if faults else 0)
     _show_images(str(known.path), images)
     if suites:
@@ -41,7 +41,7 @@ def check(
     raise typer.Exit(2 if faults else 0)
 
 
-def _show_images(title: str, images: list[Looked]) -> None:
+def _show_images(title: str, images: list[ImageInfo]) -> None:
     from rig.terminal.tables import grid, show_whole
 
     table = grid("image", "what it is", "version", "bytes", "room", "parts", "sha256", title=title)

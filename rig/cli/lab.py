@@ -12,7 +12,7 @@ import typer
 
 from rig.errors import LabFault, Misuse, RigError
 from rig.terminal.lab_options import COORDINATOR, RACK
-from rig.terminal.output import complain, note, say, say_json, tell
+from rig.terminal.output import note, print_error, print_json, say, tell
 
 if TYPE_CHECKING:
     from rig.firmware.manifest import Manifest
@@ -45,7 +45,7 @@ def bring_up(
     from rig.family.bring_up import BringUpOptions
     from rig.files import make_folder
     from rig.firmware.checkout import manifest_path
-    from rig.firmware.chosen import sound_firmware
+    from rig.firmware.run_firmware import checked_firmware
     from rig.lab.bring_up import bring_up_places, columns_of, kinds_of, recipes_for
     from rig.lab.lab import Lab
 
@@ -53,7 +53,7 @@ def bring_up(
     if bool(places) == everything:
         raise Misuse("name places, or say --all", hint="rig lab bring-up core-01 core-02")
     path = manifest_path(manifest)
-    known = sound_firmware(path)
+    known = checked_firmware(path)
     kinds = kinds_of(lab, places or ())
     chosen = sorted(set(places or kinds))
     if not chosen:
@@ -77,7 +77,7 @@ def bring_up(
         _print_brought(results, columns_of(recipes))
     if interrupted:
         left = sorted(set(chosen) - {result.place for result in results})
-        complain(f"ended by a signal, and given back as they are: {', '.join(left) or 'none'}")
+        print_error(f"ended by a signal, and given back as they are: {', '.join(left) or 'none'}")
     statuses = {result.exit_status for result in results} | ({LabFault.exit_status} if interrupted else set())
     raise typer.Exit(next((status for status in (2, 1, 3) if status in statuses), 0))
 
@@ -89,7 +89,7 @@ def _tell_brought(result: Any, keys: Path | None, *, as_json: bool) -> None:
     if keys is not None and result.board is not None and result.board.public_key:
         write_given(keys / f"{result.board.serial}.pub.pem", result.board.public_key.encode())
     if as_json:
-        say_json(asdict(result))
+        print_json(asdict(result))
     else:
         note(f"{result.place}: {'brought up' if result.board else result.fault}")
 
@@ -115,13 +115,13 @@ def health(
     A place whose exporter or relay does not answer, or whose tags are missing or malformed, is named, with status 3.
     Nothing is acquired or switched for that.
     """
-    from rig.firmware.chosen import sound_firmware
+    from rig.firmware.run_firmware import checked_firmware
     from rig.lab.acquisition import Boards
     from rig.lab.checkup import check_up
     from rig.lab.lab import Lab
 
     lab = Lab.named(coordinator, rack)
-    known = sound_firmware(manifest)
+    known = checked_firmware(manifest)
     faults: list[RigError] = []
     with Boards(lab.coordinator, lab.environment, reaps=False) as boards:
         rows = boards.health()
@@ -135,12 +135,12 @@ def health(
             faults += _clear(boards, places or sick, known)
     seen = check_up(lab, places or (), {fault.board for fault in faults})
     for fault in seen.faults:
-        complain(str(fault))
+        print_error(str(fault))
     if seen.strangers:
         note(f"left alone, as their boards are of no kind that the rig knows: {', '.join(seen.strangers)}")
     if as_json:
         for row in seen.rows:
-            say_json(asdict(row))
+            print_json(asdict(row))
     else:
         _print_health(seen.rows)
     statuses = {fault.exit_status for fault in [*faults, *seen.faults]}
@@ -153,7 +153,7 @@ def _reap(boards: Boards) -> list[RigError]:
     faults = [*done.faults, *done.unreachable]
     note(str(done))
     for text in (*done.unjudged, *map(str, faults)):
-        complain(text)
+        print_error(text)
     return faults
 
 
@@ -167,7 +167,7 @@ def _clear(boards: Boards, places: list[str], known: Manifest) -> list[RigError]
             clear(boards, place, known, note)
         except RigError as error:
             faults.append(error)
-            complain(str(error))
+            print_error(str(error))
     return faults
 
 

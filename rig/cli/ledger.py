@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.terminal.output import say, say_json
+from rig.terminal.output import print_json, say
 
 if TYPE_CHECKING:
     from rig.evidence.verify import Verified
@@ -47,7 +47,7 @@ def verify(
     status = 1 if findings else 3 if {one.state for one in found} & {"open", "unfinished"} else 0
     if as_json:
         changed = [{"where": one.where, "what": one.what} for one in findings]
-        say_json({"ledgers": [one.to_dict() for one in found], "changed": changed, "exit_status": status})
+        print_json({"ledgers": [one.to_dict() for one in found], "changed": changed, "exit_status": status})
         raise typer.Exit(status)
     for one in found:
         _show(one, is_pinned=bool(head))

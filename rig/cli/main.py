@@ -17,7 +17,7 @@ from rig import __version__, escape
 from rig.cli import boards, cloud, firmware, lab, ledger, report, run, trust, twin, up
 from rig.cli.family_verbs import VerbGroup, add_family_verbs
 from rig.errors import LabFault, RigError
-from rig.terminal.output import complain, say
+from rig.terminal.output import print_error, say
 
 #: Columns of a help that no terminal shows: Typer takes 80, and cuts what does not fit.
 WIDTH_OF_HELP = "120"
@@ -77,7 +77,7 @@ def main() -> None:
     except RigError as error:
         if os.environ.get("RIG_DEBUG"):
             raise
-        complain(str(error))
+        print_error(str(error))
         sys.exit(error.exit_status)
     except Exception as error:
         if os.environ.get("RIG_DEBUG"):
@@ -114,8 +114,8 @@ def _end_of(error: Exception) -> int:
     with contextlib.suppress(OSError):  # the standard error may be on that disk, too
         if isinstance(error, OSError) and is_of_the_disk(error):
             fault = unusable(error.filename or "the output", error)
-            complain(str(fault))
+            print_error(str(fault))
             return fault.exit_status
         told = escape.one_line(f"{type(error).__name__}: {error}")
-        complain(f"the rig itself broke: {told} (hint: --debug shows where)")
+        print_error(f"the rig itself broke: {told} (hint: --debug shows where)")
     return LabFault.exit_status

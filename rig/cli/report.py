@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rig.terminal.output import say, say_json
+from rig.terminal.output import print_json, say
 
 
 def report(
@@ -34,7 +34,7 @@ def report(
     head = head_in(folder)
     if as_json:
         results = [asdict(result) for result in record.results]
-        say_json({**record.to_dict(), "results": results, "report": str(folder), "head": head})
+        print_json({**record.to_dict(), "results": results, "report": str(folder), "head": head})
     elif sys.stdout.isatty():
         from rig.cli.run_end import show_end
         from rig.terminal.tables import console

@@ -27,8 +27,8 @@ def chosen(record: RunRecord, *, verbose: bool) -> list[TestResult]:
 
 def plain(result: TestResult) -> str:
     """A result on one line, however long."""
-    from rig.evidence.blame import is_second
     from rig.evidence.compared import beside_expected
+    from rig.evidence.second_attempts import is_second
 
     told = [f"{result.result:12} {result.name}"]
     told += ["(second attempt)"] if is_second(result) else []
@@ -40,9 +40,9 @@ def plain(result: TestResult) -> str:
 
 def closing(record: RunRecord, report: Path, head: str | None) -> Iterator[str]:
     """The last lines."""
-    from rig.evidence.blame import counted_blame
-    from rig.evidence.compared import counted_defects, counted_words, seen_defects, told_aloud
+    from rig.evidence.compared import counted_defects, counted_words, seen_defects, unexpected_results
     from rig.evidence.results import counted
+    from rig.evidence.second_attempts import count_causes
 
     counts = ", ".join(f"{count} {word}" for word, count in counted(record.results).items())
     yield f"{record.title}: {counts or 'no test'}"
@@ -53,15 +53,15 @@ def closing(record: RunRecord, report: Path, head: str | None) -> Iterator[str]:
         yield f"Coverage: {record.coverage}"
         yield from _reasons(record.coverage)
     if record.lost and record.required is not None:
-        yield f"Required is {record.required.told}, and this is lost:"
+        yield f"Required is {record.required.text}, and this is lost:"
         yield from (f"  {text}" for text in record.lost)
     if found := record.repeated:
-        yield f"Run once more on another board: {counted_blame(found)}"
+        yield f"Run once more on another board: {count_causes(found)}"
         yield from (f"  {each}" for each in found)
     if defects := seen_defects(record.results):
         yield f"{counted_defects(defects)} seen again:"
         yield from (f"  {each}" for each in defects)
-    if told_aloud(record.results):
+    if unexpected_results(record.results):
         words = ", ".join(f"{count} {word}" for word, count in counted_words(record.results).items())
         yield f"Beside what is expected of this firmware: {words}"
     yield verdict(record)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rig.cli.run_end import chosen, closing, plain
 from rig.cli.run_progress import cannot_run, ended, opening
-from rig.terminal.output import Lasting, say_to
+from rig.terminal.output import TolerantOutput, print_lines_to
 
 #: How often a log says how far the run is.
 PROGRESS_SECONDS = 60.0
@@ -25,7 +25,7 @@ class PlainLines:
         self._over = threading.Event()
 
     def __enter__(self) -> PlainLines:
-        self.out = Lasting(os.dup(1))
+        self.out = TolerantOutput(os.dup(1))
         self._began = time.monotonic()
         self._teller = threading.Thread(target=self._tell_progress, name="progress", daemon=True)
         self._teller.start()
@@ -57,8 +57,8 @@ class PlainLines:
             self._finished(content)
 
     def _finished(self, result: Any) -> None:
-        from rig.evidence.blame import is_second
         from rig.evidence.results import is_as_expected
+        from rig.evidence.second_attempts import is_second
 
         self._running.remove(result.name)
         self._done += not is_second(result)
@@ -82,7 +82,7 @@ class PlainLines:
         return f"progress     {told}; running: {doing}"
 
     def _say(self, *lines: str) -> None:
-        say_to(self.out, *lines)
+        print_lines_to(self.out, *lines)
 
 
 def end_lines(record: Any, report: Any, head: str | None, *, verbose: bool) -> list[str]:

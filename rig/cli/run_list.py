@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rig.terminal.output import say, say_json
+from rig.terminal.output import print_json, say
 
 if TYPE_CHECKING:
     from rig.suites.request import RunRequest
@@ -19,7 +19,7 @@ def list_tests(request: RunRequest, as_json: bool) -> None:
     tests = tests_of(request)
     for test in tests:
         if as_json:
-            say_json(asdict(test))
+            print_json(asdict(test))
         else:
             say(test.id, f"    {test.title}", f"    {_board(test)}")
     if not as_json:

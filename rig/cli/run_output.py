@@ -6,14 +6,14 @@ import os
 import sys
 from typing import Any, Protocol
 
-from rig.terminal.output import Lasting, complain, say_json
+from rig.terminal.output import TolerantOutput, print_error, print_json
 
 
 class RunOutput(Protocol):
     """Shows a run while it goes on. It prints on the standard output as it was before pytest began to capture."""
 
     #: The standard output: a run goes on when nobody reads it any more.
-    out: Lasting
+    out: TolerantOutput
 
     def __enter__(self) -> RunOutput: ...
 
@@ -50,7 +50,7 @@ class JsonLines:
     }
 
     def __enter__(self) -> JsonLines:
-        self.out = Lasting(os.dup(1))
+        self.out = TolerantOutput(os.dup(1))
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -58,7 +58,7 @@ class JsonLines:
 
     def listen(self, event: str, content: Any) -> None:
         """Print an event."""
-        say_json({"event": event, **self._told(event, content)}, to=self.out)
+        print_json({"event": event, **self._told(event, content)}, to=self.out)
 
     def _told(self, event: str, content: Any) -> dict[str, Any]:
         from dataclasses import asdict
@@ -70,7 +70,7 @@ class JsonLines:
             collected: dict[str, Any] = content.to_dict()
             return collected
         if event == "cannot-run":
-            return {"tests": sum(lack.tests for lack in content), "boards": [lack.told() for lack in content]}
+            return {"tests": sum(lack.tests for lack in content), "boards": [lack.to_dict() for lack in content]}
         return asdict(content) if event == "finished" else {self.FIELDS[event]: content}
 
     def finish(self, done: Any) -> None:
@@ -84,10 +84,10 @@ class JsonLines:
             "report": str(done.report),
             "head": done.head,
         }
-        say_json(told, to=self.out)
+        print_json(told, to=self.out)
 
 
-def end_status(done: Any, out: Lasting) -> int:
+def end_status(done: Any, out: TolerantOutput) -> int:
     """A run's exit status: its verdict, unless that is good and an output is not whole that nobody hung up on."""
     from rig.files import is_of_the_disk, unusable
 
@@ -95,5 +95,5 @@ def end_status(done: Any, out: Lasting) -> int:
     if out.fault is None or not is_of_the_disk(out.fault):
         return status
     fault = unusable("the output", out.fault)
-    complain(f"{fault}; the run went on: {done.report / 'summary.md'}")
+    print_error(f"{fault}; the run went on: {done.report / 'summary.md'}")
     return status or fault.exit_status

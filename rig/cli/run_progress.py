@@ -7,7 +7,7 @@ from typing import Any
 
 from rig import escape
 from rig.cli.run_end import COLOURS, show_end
-from rig.terminal.output import Lasting
+from rig.terminal.output import TolerantOutput
 
 
 class Progress:
@@ -21,7 +21,7 @@ class Progress:
 
         from rig.terminal.tables import console
 
-        self.out = Lasting(os.dup(1))
+        self.out = TolerantOutput(os.dup(1))
         self._console = console(self.out)
         self._bar = Progress(
             BarColumn(),
@@ -64,7 +64,7 @@ class Progress:
         self._bar.update(self._task, description=escape.terminal(doing))
 
     def _finished(self, result: Any) -> None:
-        from rig.evidence.blame import is_second
+        from rig.evidence.second_attempts import is_second
         from rig.terminal.tables import line, show, styled
 
         self._running.remove(result.name)
@@ -82,9 +82,9 @@ class Progress:
 
 def opening(record: Any) -> str:
     """What is said when a run begins: which it is, where, and what was chosen."""
-    ground = record.identity.ground
-    virtual = " (VIRTUAL: no real board)" if ground.nature == "virtual" else ""
-    return f"Run {record.identity.run} on rack {ground.rack}{virtual}: {record.identity.selection}"
+    testbed = record.identity.testbed
+    virtual = " (VIRTUAL: no real board)" if testbed.nature == "virtual" else ""
+    return f"Run {record.identity.run} on rack {testbed.rack}{virtual}: {record.identity.selection}"
 
 
 def ended(run: str) -> str:

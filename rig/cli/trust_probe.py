@@ -9,7 +9,7 @@ import typer
 
 from rig.errors import Misuse
 from rig.ports import format_address
-from rig.terminal.output import say_json
+from rig.terminal.output import print_json
 
 if TYPE_CHECKING:
     from socket import AddressFamily
@@ -81,7 +81,7 @@ def probe(
     warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # strangers' certificates may break rules
     reports = asyncio.run(look([Target.parse(host) for host in hosts], plan))
     for report in reports:
-        say_json(report.model_dump(mode="json")) if as_json else _show(report)
+        print_json(report.model_dump(mode="json")) if as_json else _show(report)
     statuses = {report.exit_status for report in reports}
     raise typer.Exit(1 if 1 in statuses else max(statuses))
 

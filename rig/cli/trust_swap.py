@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rig.errors import Misuse, RigError
-from rig.terminal.output import say, say_json
+from rig.terminal.output import print_json, say
 
 if TYPE_CHECKING:
     from rig.trust.remote.nginx import Step
@@ -213,4 +213,4 @@ def _act(plan: NginxPlan, wanted: _Wanted, tell: Callable[[Step], None]) -> dict
 
 def _print(plan: NginxPlan, steps: list[Step], **told: object) -> None:
     done = [{"what": step.what, "text": step.text} for step in steps]
-    say_json({"server": plan.ssh, "names": list(plan.names), "steps": done, **told})
+    print_json({"server": plan.ssh, "names": list(plan.names), "steps": done, **told})

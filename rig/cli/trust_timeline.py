@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rig.terminal.output import complain, say_json
+from rig.terminal.output import print_error, print_json
 
 DAY = "YYYY-MM-DD"
 #: Of all that have a date.
@@ -66,10 +66,10 @@ def timeline(
 
         draw_timeline(found, picture)
     for reason in found.unseen.values():
-        complain(f"not seen: {reason}")
-    told = {"plan": str(path), **found.told(), "exit_status": status}
+        print_error(f"not seen: {reason}")
+    told = {"plan": str(path), **found.to_dict(), "exit_status": status}
     if as_json:
-        say_json(told)
+        print_json(told)
     else:
         _show(told)
     raise typer.Exit(status)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rig.errors import Misuse
-from rig.terminal.output import Lasting, complain, say, say_json, say_to
+from rig.terminal.output import TolerantOutput, print_error, print_json, print_lines_to, say
 
 if TYPE_CHECKING:
     from rig.trust.watch.memory import Alert
@@ -60,7 +60,7 @@ def watch(
     if check_config:
         _print_check(watch_service.check(config), as_json)
     elif once:
-        done = watch_service.watch_once(config, state, watch_service.Audience(tell=complain))
+        done = watch_service.watch_once(config, state, watch_service.Audience(tell=print_error))
         _print_round(done, as_json)
         raise typer.Exit(done.exit_status)
     else:
@@ -71,19 +71,19 @@ def _audience(as_json: bool) -> Audience:
     """Whoever reads our output; webhooks and commands are told whether or not anybody does."""
     from rig.trust.watch.service import Audience
 
-    out, errors = Lasting(os.dup(1)), Lasting(os.dup(2))
+    out, errors = TolerantOutput(os.dup(1)), TolerantOutput(os.dup(2))
 
     def ready(told: Any) -> None:
         if as_json:
-            say_json(told, to=out)
+            print_json(told, to=out)
             return
         port = f", figures at port {told['metrics']}" if told["metrics"] else ""
-        say_to(out, f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}")
+        print_lines_to(out, f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}")
 
     def hear(alert: Alert) -> None:
-        say_json(alert.model_dump(mode="json"), to=out) if as_json else say_to(out, str(alert))
+        print_json(alert.model_dump(mode="json"), to=out) if as_json else print_lines_to(out, str(alert))
 
-    return Audience(hear, ready, lambda text: say_to(errors, f"rig: {text}"))
+    return Audience(hear, ready, lambda text: print_lines_to(errors, f"rig: {text}"))
 
 
 def _count(number: int, what: str) -> str:
@@ -96,7 +96,7 @@ def _kinds(firmware: list[str]) -> str:
 
 def _print_check(told: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        say_json(told)
+        print_json(told)
         return
     import textwrap
 
@@ -121,7 +121,7 @@ def _print_round(done: Round, as_json: bool) -> None:
             "queued": done.queued,
             "errors": list(done.errors),
         }
-        say_json(told)
+        print_json(told)
         return
     from rig.terminal.tables import grid, show, styled
 

@@ -11,7 +11,7 @@ import typer
 
 from rig.errors import LabFault, Misuse
 from rig.files import real
-from rig.terminal.output import complain, tell
+from rig.terminal.output import print_error, tell
 from rig.terminal.twin_options import TIME_SCALE
 
 #: How often it is seen whether a part has died.
@@ -67,7 +67,7 @@ def up(
             for child in rack.dead():
                 if child.process.pid not in mourned:
                     mourned.add(child.process.pid)
-                    complain(child.obituary())
+                    print_error(child.exit_description())
             rack.revive()
             time.sleep(LOOK_EVERY_SECONDS)
     if mourned:
@@ -112,9 +112,9 @@ def _welcome(rack: Any) -> list[str]:
         "",
         "Without labgrid:",
         "",
-        *(f"  {line}" for slot, told in shown for line in slot.by_hand(told)),
+        *(f"  {line}" for slot, told in shown for line in slot.local_commands(told)),
     ]
     for slot, told in shown:
-        if over := slot.over_servers(told, rack.servers):
+        if over := slot.server_commands(told, rack.servers):
             lines += ["", *(f"  {line}" for line in over)]
     return lines

@@ -26,7 +26,7 @@ async def listening(start: Callable[[str, int], Awaitable[int]], address: tuple[
         return {"host": host, "port": await start(host, port)}
 
 
-def warn_of_an_open_door(option: str, host: str, what: str) -> None:
+def warn_of_open_port(option: str, host: str, what: str) -> None:
     """Say in one line on standard error that others than this machine reach what is served, and what they can do."""
     if not is_loopback(host):
         told = f"rig: warning: {option} {host}: others reach it: {what}"

@@ -22,7 +22,7 @@ ANSWER_SECONDS = 60.0
 LONGEST_ANSWER = 32 << 20
 _FAULTS: dict[int, type[RigError]] = {1: DeviceFault, 2: Misuse, 3: LabFault}
 
-Told = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 class ControlClient:
@@ -57,7 +57,7 @@ class ControlClient:
         address = service.address if is_socket else format_address(service.address, int(service.port))
         return cls.at(address, Path(token_file) if token_file is not None else None)
 
-    def ask(self, do: str, **content: Any) -> Told:
+    def ask(self, do: str, **content: Any) -> JsonObject:
         """Ask, and return the answer, which is as `answers` says.
 
         Raises what the server says, and LabFault when it cannot be reached or is another one.
@@ -65,7 +65,7 @@ class ControlClient:
         *_, answer = self.stream(do, **content)
         return answer
 
-    def stream(self, do: str, *, patience: float | None = ANSWER_SECONDS, **content: Any) -> Iterator[Told]:
+    def stream(self, do: str, *, patience: float | None = ANSWER_SECONDS, **content: Any) -> Iterator[JsonObject]:
         """Ask, and yield all that is told until it is done; `patience` is how long to wait for each, in seconds."""
         with self.subscription(do, patience=patience, **content) as told:
             for entry in told:
@@ -105,11 +105,11 @@ class ControlClient:
             raise
         return subscription
 
-    def fault(self, kind: str, **how: Any) -> Told:
+    def fault(self, kind: str, **how: Any) -> JsonObject:
         """Let something go wrong."""
         return self.ask("fault", kind=kind, **how)
 
-    def _check_event(self, told: Told) -> None:
+    def _check_event(self, told: JsonObject) -> None:
         """Raises LabFault for an event that is none of such a server's."""
         wrong = misfit(told, self.every_event) or misfit(told, self.told_of.get(told["event"], {}))
         if wrong:
@@ -125,7 +125,7 @@ class Subscription:
     Who reads it gets LabFault where the server ends it: that it is gone is not the end of what happens.
     """
 
-    def __init__(self, sock: socket.socket, fault: Callable[[str], LabFault], check: Callable[[Told], None]):
+    def __init__(self, sock: socket.socket, fault: Callable[[str], LabFault], check: Callable[[JsonObject], None]):
         """`fault` makes a fault of a message; `check` raises one for what is no event of the server's."""
         self._sock, self._fault, self._check = sock, fault, check
         self._lines = sock.makefile("rb")
@@ -146,7 +146,7 @@ class Subscription:
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
-    def __iter__(self) -> Iterator[Told]:
+    def __iter__(self) -> Iterator[JsonObject]:
         while True:
             try:
                 line = self._lines.readline(LONGEST_ANSWER)
@@ -163,7 +163,7 @@ class Subscription:
                 raise _their_fault(told)
             yield told
 
-    def _read(self, line: bytes) -> Told:
+    def _read(self, line: bytes) -> JsonObject:
         """What a line tells. Raises LabFault for one of another kind of server's."""
         if not line.endswith(b"\n"):
             long = len(line) >= LONGEST_ANSWER
@@ -179,7 +179,7 @@ class Subscription:
         return told
 
 
-def _their_fault(told: Told) -> RigError:
+def _their_fault(told: JsonObject) -> RigError:
     """The error that a server tells."""
     fault = next((kind for status, kind in _FAULTS.items() if told.get("status") == status), LabFault)
     board, hint = (str(told[name]) if told.get(name) is not None else None for name in ("board", "hint"))

@@ -11,7 +11,7 @@ import attr
 from labgrid import target_factory
 from labgrid.driver.common import Driver
 
-from rig.drivers.control_client import ControlClient, Told
+from rig.drivers.control_client import ControlClient, JsonObject
 from rig.errors import Misuse
 from rig.files import MOST_PEM, read_given
 from rig.formats.json_shape import NUMBER, Shape
@@ -54,12 +54,12 @@ class HttpsCloudClient(ControlClient):
         **dict.fromkeys(("fault", "finished", "aborted"), REQUEST),
     }
 
-    def issue(self, host: str, name: str, recipe: Mapping[str, Any], client: str | None = None) -> Told:
+    def issue(self, host: str, name: str, recipe: Mapping[str, Any], client: str | None = None) -> JsonObject:
         """Make an identity by its recipe (rig.trust.recipe), to be swapped to by its name."""
         told = self.ask("issue", host=host, name=name, recipe=dict(recipe), client=client)
         return dict(told["identity"])
 
-    def swap(self, host: str, identity: str, client: str | None = None) -> Told:
+    def swap(self, host: str, identity: str, client: str | None = None) -> JsonObject:
         """Show an identity the server knows by name from the next handshake of this host on, or of this client."""
         return self.ask("swap", host=host, identity=identity, client=client)
 
@@ -71,26 +71,26 @@ class HttpsCloudClient(ControlClient):
         """Show a client what everybody meets."""
         self.ask("forget", client=client)
 
-    def swap_files(self, host: str, chain: Path, key: Path) -> Told:
+    def swap_files(self, host: str, chain: Path, key: Path) -> JsonObject:
         """Show an identity from PEM files of this machine."""
         return self.ask("swap", host=host, **pem_of(chain, key))
 
-    def release(self, product: str, version: str, image: bytes | Path, **whom: Any) -> Told:
+    def release(self, product: str, version: str, image: bytes | Path, **whom: Any) -> JsonObject:
         """Make an image the newest of a product, for all or for `groups`, `devices`, a `percentage`.
 
         A path is of a file that the server can read.
         """
         return self.ask("release", product=product, version=version, **_given(image), **whom)
 
-    def withdraw_release(self, **of: str | None) -> list[Told]:
+    def withdraw_release(self, **of: str | None) -> list[JsonObject]:
         """Take releases back: of a `product`, of a `version`, those to one `device` alone; returns them."""
         return list(self.ask("withdraw-release", **of)["releases"])
 
-    def publish(self, file: bytes | Path, path: str | None = None) -> Told:
+    def publish(self, file: bytes | Path, path: str | None = None) -> JsonObject:
         """Let everybody download a file; a path is of one that the server can read."""
         return self.ask("publish", path=path, **_given(file))
 
-    def log(self, of: str, last: int = 1000, *, after: int = 0, device: str | None = None) -> list[Told]:
+    def log(self, of: str, last: int = 1000, *, after: int = 0, device: str | None = None) -> list[JsonObject]:
         """The last `handshakes`, `requests` or `check-ins`, oldest first.
 
         Only those with a number above `after`, and, of requests and check-ins, of one `device`.

@@ -40,7 +40,7 @@ class Entry:
     data: bytes = b""
     count: int = 0
 
-    def told(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON; bytes as Latin-1."""
         told: dict[str, object] = {"at_ns": self.at_ns, "kind": self.kind, "data": self.data.decode("latin-1")}
         return {**told, "count": self.count} if self.kind == DROPPED else told
@@ -149,7 +149,7 @@ class RecordingFile:
         try:
             if self._file.tell() >= self._most:
                 self._turn(entry.at_ns)
-            self._file.write(json.dumps(entry.told()) + "\n")
+            self._file.write(json.dumps(entry.to_dict()) + "\n")
             self._file.flush()
             self._here += len(entry.data)
         except OSError as error:
@@ -169,4 +169,4 @@ class RecordingFile:
         self._gone += self._there
         self._there, self._here = self._here, 0
         self._file = self._path.open("w", encoding="utf-8")
-        self._file.write(json.dumps(Entry(at_ns, DROPPED, count=self._gone).told()) + "\n")
+        self._file.write(json.dumps(Entry(at_ns, DROPPED, count=self._gone).to_dict()) + "\n")

@@ -134,7 +134,7 @@ class RomLoader:
             return int(self._esp.get_chip_revision())
 
     @property
-    def told_flash_size(self) -> int | None:
+    def reported_flash_size(self) -> int | None:
         """Bytes of flash, as its own identity says; None where it says nothing that is known."""
         from esptool.cmds import detect_flash_size
 
@@ -146,7 +146,7 @@ class RomLoader:
     @property
     def flash_size(self) -> int:
         """The same, taken for 4 MB where it says nothing that is known."""
-        return self.told_flash_size or FLASH_SIZE
+        return self.reported_flash_size or FLASH_SIZE
 
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes of flash. Raises LabFault when the board stops answering."""

@@ -12,7 +12,7 @@ from rig.escape import terminal
 from rig.evidence.timeline import Timeline
 
 
-def tell_place(name: str, tags: Mapping[str, str]) -> None:
+def report_place(name: str, tags: Mapping[str, str]) -> None:
     """Label the test with its place and what that place can do."""
     allure.dynamic.label("host", terminal(name))  # type: ignore[no-untyped-call]
     for key in ("board", "generation", "tier"):
@@ -20,7 +20,7 @@ def tell_place(name: str, tags: Mapping[str, str]) -> None:
             allure.dynamic.tag(terminal(f"{key}={tags[key]}"))  # type: ignore[no-untyped-call]
 
 
-def tell_known_defect(title: str, text: str, severity: str, reference: str) -> None:
+def report_known_defect(title: str, text: str, severity: str, reference: str) -> None:
     """Show that the test saw a known defect: its severity, what it is, and where more is said."""
     allure.dynamic.severity(severity)  # type: ignore[no-untyped-call]
     allure.dynamic.tag("known defect")  # type: ignore[no-untyped-call]
@@ -29,7 +29,7 @@ def tell_known_defect(title: str, text: str, severity: str, reference: str) -> N
         allure.dynamic.issue(terminal(reference), terminal(title))  # type: ignore[no-untyped-call]
 
 
-def tell_title(title: str) -> None:
+def report_title(title: str) -> None:
     """What people call the test; to be told when its set-up is over, which would overwrite it."""
     allure.dynamic.title(terminal(title))  # type: ignore[no-untyped-call]
 
@@ -44,6 +44,6 @@ def attach_timeline(timeline: Timeline) -> None:
     allure.attach(timeline.text(), name="timeline", attachment_type=allure.attachment_type.TEXT)
 
 
-def attach_story(text: str) -> None:
+def attach_fault_report(text: str) -> None:
     """Attach what was done, expected and seen when a board was at fault."""
     allure.attach(text, name="what happened", attachment_type=allure.attachment_type.TEXT)

@@ -53,7 +53,7 @@ def counted_defects(defects: Iterable[SeenDefect]) -> str:
     return "1 known defect" if count == 1 else f"{count} known defects"
 
 
-def told_aloud(results: Iterable[TestResult]) -> list[TestResult]:
+def unexpected_results(results: Iterable[TestResult]) -> list[TestResult]:
     """Tests whose outcome is not what was expected, and no fault."""
     return [result for result in results if result.properties.get("compared") in ALOUD]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rig import registry
 from rig.errors import RigError
 from rig.evidence.cut_map import draw_cut_map
-from rig.evidence.ground import HARDWARE, VIRTUAL_TIERS
+from rig.evidence.testbed import HARDWARE, VIRTUAL_TIERS
 from rig.evidence.update_path import UpdatePath
 from rig.files import writing
 

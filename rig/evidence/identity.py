@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
 
-from rig.evidence.ground import UNKNOWN, VIRTUAL_TIERS, Ground, PlaceUsed, Text
 from rig.evidence.results import NOT_RUN, TestResult, short_identity
+from rig.evidence.testbed import UNKNOWN, VIRTUAL_TIERS, PlaceUsed, Testbed, Text
 
 
 class ImageUsed(BaseModel):
@@ -32,7 +32,7 @@ class RunIdentity(BaseModel):
     manifest: Text
     manifest_sha256: Text
     selection: Text
-    ground: Ground
+    testbed: Testbed
     firmware: tuple[ImageUsed, ...] = ()
 
     def narrowed(self, results: Iterable[TestResult]) -> RunIdentity:
@@ -45,6 +45,6 @@ class RunIdentity(BaseModel):
                 used = PlaceUsed(name=name, board=told.get("board", UNKNOWN), tier=told.get("tier", UNKNOWN))
                 if name not in places or places[name].tier not in VIRTUAL_TIERS:  # once seen as a twin, it is one
                     places[name] = used
-        ground = self.ground.model_copy(update={"places": tuple(places[name] for name in sorted(places))})
+        testbed = self.testbed.model_copy(update={"places": tuple(places[name] for name in sorted(places))})
         firmware = tuple(image for image in self.firmware if short_identity(image.name, image.sha256) in images)
-        return self.model_copy(update={"ground": ground, "firmware": firmware})
+        return self.model_copy(update={"ground": testbed, "firmware": firmware})

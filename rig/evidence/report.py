@@ -9,8 +9,7 @@ from typing import Any
 from rig.escape import code, markdown, terminal
 from rig.evidence.allure_head import FOLDER as ALLURE
 from rig.evidence.allure_head import write_allure_head
-from rig.evidence.blame import Repeated, is_second, place_of
-from rig.evidence.compared import beside_expected, counted_defects, seen_defects, told_aloud
+from rig.evidence.compared import beside_expected, counted_defects, seen_defects, unexpected_results
 from rig.evidence.cut_map import outcome_name
 from rig.evidence.cut_maps import Maps, draw_maps
 from rig.evidence.junit import write_junit
@@ -20,6 +19,7 @@ from rig.evidence.results import TestResult, counted
 from rig.evidence.run_life import head_of
 from rig.evidence.run_manifest import FOLDER, NAME, segments_in
 from rig.evidence.run_record import RunRecord
+from rig.evidence.second_attempts import RepeatedTest, is_second, place_of
 from rig.files import is_there, make_folder, writing
 
 SUMMARY = "summary.md"
@@ -62,7 +62,7 @@ def _results(record: RunRecord) -> list[str]:
     return [*page, *_repeated(record.repeated), *_known_defects(record.results), *_told_aloud(record.results)]
 
 
-def _repeated(found: Sequence[Repeated]) -> list[str]:
+def _repeated(found: Sequence[RepeatedTest]) -> list[str]:
     """Tests whose board failed, run once more on another board, and whose fault that says it is."""
     if not found:
         return []
@@ -87,7 +87,7 @@ def _known_defects(results: Sequence[TestResult]) -> list[str]:
 
 def _told_aloud(results: Sequence[TestResult]) -> list[str]:
     """Outcomes that are another than expected, and no fault."""
-    others = told_aloud(results)
+    others = unexpected_results(results)
     if not others:
         return []
     rows = [_row(each.name, each.properties.get("became", ""), beside_expected(each)) for each in others]
@@ -125,7 +125,7 @@ def _coverage(record: RunRecord) -> list[str]:
     coverage, lost = record.coverage, record.lost
     page = ["", "## Coverage", "", f"{markdown(str(coverage))}."] if coverage is not None else []
     if lost and record.required is not None:
-        told = f"**Required is {markdown(record.required.told)}, and this is lost**:"
+        told = f"**Required is {markdown(record.required.text)}, and this is lost**:"
         page += ["", told, "", *(f"* {markdown(text)}" for text in lost)]
     if coverage is not None and coverage.not_run:
         rows = [_row(each.case, each.missing, each.why) for each in coverage.not_run]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from rig.escape import code, markdown
-from rig.evidence.blame import counted_blame
 from rig.evidence.results import short_identity
 from rig.evidence.run_record import RunRecord
+from rig.evidence.second_attempts import count_causes
 
 #: What the tier means to somebody who reads a report and knows nothing of the rig.
 _NATURES = {
@@ -21,18 +21,18 @@ _NATURES = {
 
 def head(record: RunRecord) -> dict[str, str]:
     """The head's lines but for the firmware's, in their order."""
-    tested, ground = record.identity, record.identity.ground
-    tier = ground.tier if ground.nature != "none" else ""
-    blame = counted_blame(record.repeated)
+    tested, testbed = record.identity, record.identity.testbed
+    tier = testbed.tier if testbed.nature != "none" else ""
+    blame = count_causes(record.repeated)
     return {
         "run": tested.run,
         "result": record.verdict.word + (" (killed before its end)" if record.killed else ""),
         **({"repeated": blame} if blame else {}),
         **_coverage(record),
-        "boards": _NATURES[ground.nature],
+        "boards": _NATURES[testbed.nature],
         **({"tier": tier} if tier else {}),
-        "rack": ground.rack + (f" at {ground.coordinator}" if ground.coordinator else ""),
-        "places": ", ".join(f"{place.name} ({place.board})" for place in ground.places) or "none",
+        "rack": testbed.rack + (f" at {testbed.coordinator}" if testbed.coordinator else ""),
+        "places": ", ".join(f"{place.name} ({place.board})" for place in testbed.places) or "none",
         "selection": tested.selection,
         "began": tested.began,
         "duration": f"{record.seconds:.0f} s",
@@ -44,7 +44,7 @@ def head(record: RunRecord) -> dict[str, str]:
 def _coverage(record: RunRecord) -> dict[str, str]:
     told = {"coverage": str(record.coverage)} if record.coverage is not None else {}
     if record.required is not None:
-        told["required"] = f"{record.required.told}: {'LOST' if record.lost else 'covered'}"
+        told["required"] = f"{record.required.text}: {'LOST' if record.lost else 'covered'}"
     return told
 
 

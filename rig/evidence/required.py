@@ -18,9 +18,9 @@ _HINT = "as `all`, `90%`, or a file with a case a line, as `rig run --list` prin
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """What was required: `told` as somebody wrote it, `percent` of all cases there are, or `cases` by id or title."""
+    """What was required: `text` as somebody wrote it, `percent` of all cases there are, or `cases` by id or title."""
 
-    told: str
+    text: str
     percent: str = ""
     cases: tuple[str, ...] = ()
 
@@ -49,9 +49,9 @@ class Required:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, told: dict[str, Any]) -> Required:
+    def from_dict(cls, required: dict[str, Any]) -> Required:
         """The same again."""
-        return cls(str(told["told"]), str(told["percent"]), tuple(map(str, told["cases"])))
+        return cls(str(required["text"]), str(required["percent"]), tuple(map(str, required["cases"])))
 
     def _lost_share(self, coverage: Coverage) -> list[str]:
         there_are = coverage.cases.there_are

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from rig.evidence.blame import Repeated, repeated
 from rig.evidence.compared import counted_words
 from rig.evidence.coverage import Cases, Coverage
 from rig.evidence.identity import RunIdentity
 from rig.evidence.required import Required
 from rig.evidence.results import RunVerdict, TestResult, counted, known_defects
+from rig.evidence.second_attempts import RepeatedTest, repeated
 
 
 @dataclass(slots=True)
@@ -34,11 +34,11 @@ class RunRecord:
     @property
     def title(self) -> str:
         """One line that says on what the run was, and what came of it."""
-        told = f"{self.identity.ground.titled(self.identity.run)}: {self.verdict.word}"
+        told = f"{self.identity.testbed.titled(self.identity.run)}: {self.verdict.word}"
         return f"{told}; it was killed before its end" if self.killed else told
 
     @property
-    def repeated(self) -> list[Repeated]:
+    def repeated(self) -> list[RepeatedTest]:
         """Tests that had a second attempt on another board, and whose fault the two results say it is."""
         return repeated(self.results)
 
@@ -54,7 +54,7 @@ class RunRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, without the results."""
-        ground = self.identity.ground
+        testbed = self.identity.testbed
         return {
             "title": self.title,
             "verdict": self.verdict.word,
@@ -66,9 +66,9 @@ class RunRecord:
             "known_defects": known_defects(self.results),
             "compared": counted_words(self.results),
             "coverage": self.coverage.to_dict() if self.coverage is not None else None,
-            "required": self.required.told if self.required is not None else None,
+            "required": self.required.text if self.required is not None else None,
             "lost": self.lost,
             "repeated": [each.to_dict() for each in self.repeated],
             "under_way": self.under_way,
-            "tested": {"nature": ground.nature, "tier": ground.tier, **self.identity.model_dump(mode="json")},
+            "tested": {"nature": testbed.nature, "tier": testbed.tier, **self.identity.model_dump(mode="json")},
         }

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 from rig.errors import Misuse
-from rig.firmware.chosen import SYNTHETIC
 from rig.firmware.manifest import Manifest
+from rig.firmware.run_firmware import SYNTHETIC
 
 HOST = "127.0.0.1"
 #: Time scale of boards whose exact timing does not matter.
 QUICK = 0.1
 #: What a part says of itself when it is ready.
-Told = dict[str, Any]
+ReadyLine = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -28,8 +28,8 @@ class Site:
     manifest: Manifest
     seed: int
     #: What boards connect to, by name.
-    servers: dict[str, Told] = field(default_factory=dict)
-    relay: Told = field(default_factory=dict)
+    servers: dict[str, ReadyLine] = field(default_factory=dict)
+    relay: ReadyLine = field(default_factory=dict)
 
 
 class RackServer(Protocol):
@@ -102,7 +102,7 @@ class Slot(ABC):
         """
 
     @abstractmethod
-    def exports(self, told: Told, coil: int, site: Site) -> dict[str, Any]:
+    def exports(self, told: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
         """Its place's resources for the exporter; `coil` is the first of its relay's."""
 
     @property
@@ -110,15 +110,15 @@ class Slot(ABC):
         """What its place can do, as far as it is known before it starts; tests ask for these and for nothing else."""
         return common_tags(self)
 
-    def tags(self, _told: Told) -> dict[str, str]:
+    def tags(self, _told: ReadyLine) -> dict[str, str]:
         """What its twin tells of itself, over what was known before."""
         return {}
 
-    def by_hand(self, _told: Told) -> list[str]:
+    def local_commands(self, _told: ReadyLine) -> list[str]:
         """Commands that reach it without labgrid, for people to paste."""
         return []
 
-    def over_servers(self, _told: Told, _servers: Mapping[str, Told]) -> list[str]:
+    def server_commands(self, _told: ReadyLine, _servers: Mapping[str, ReadyLine]) -> list[str]:
         """Commands that reach it over the rack's servers, for people to paste."""
         return []
 
@@ -147,7 +147,7 @@ def service(port: int, name: str, address: str = HOST) -> dict[str, Any]:
     return {"cls": "NetworkService", "address": address, "port": port, "username": name}
 
 
-def control_service(told: Told, name: str) -> dict[str, Any]:
+def control_service(told: ReadyLine, name: str) -> dict[str, Any]:
     """A control port as labgrid knows one: where it is a socket of this machine, its address is `unix:PATH`."""
     return service(told.get("port", 0), name, str(told.get("host", told["address"])))
 

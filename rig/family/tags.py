@@ -23,14 +23,14 @@ class Tag:
     name: str
     is_well_formed: Callable[[str], object]
     example: str
-    told_by: str
+    identify: str
     always: bool = False
     joined: bool = False
 
     @property
     def hint(self) -> str:
         """What it is to be, behind `set-tags NAME=`."""
-        return f"{self.example}` with its own, as {self.told_by} tells it"
+        return f"{self.example}` with its own, as {self.identify} tells it"
 
 
 @dataclass(frozen=True, slots=True)

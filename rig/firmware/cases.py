@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from rig.errors import Misuse
-from rig.firmware.expectations import DEFAULT_CAST, Expectations, Expected
+from rig.firmware.expectations import DEFAULT_VARIANT, Expectations, Expected
 
 #: How many words a message lists; of more it shows the first.
 MOST_SHOWN = 12
@@ -37,20 +37,22 @@ class KnownCases:
 #: By kind of board.
 Known = Mapping[str, KnownCases]
 #: The casts that there are beside the one of the roles, by kind of board.
-CastsOf = Callable[[str], Collection[str]]
+VariantsOf = Callable[[str], Collection[str]]
 
 
-def refuse_unknown(expectations: Expectations, known: Known, casts_of: CastsOf) -> None:
+def refuse_unknown(expectations: Expectations, known: Known, variants_of: VariantsOf) -> None:
     """Refuse entries that name what there is not, which nothing would ever fit. Raises Misuse for the first."""
     for number, entry in enumerate(expectations.entries):
-        for field, word, words, whose in _words(entry, known[entry.board], casts_of):
+        for field, word, words, whose in _words(entry, known[entry.board], variants_of):
             if word not in words:
                 own = " (a case of your own tests: `own = true`)" if field in ("path", "case") else ""
                 where = f"{expectations.path}: expect.{number}.{field}"
                 raise Misuse(f"{where}: there is no {field} {word!r} of {whose}", hint=known_beside(word, words) + own)
 
 
-def _words(entry: Expected, known: KnownCases, casts_of: CastsOf) -> Iterator[tuple[str, str, Collection[str], str]]:
+def _words(
+    entry: Expected, known: KnownCases, variants_of: VariantsOf
+) -> Iterator[tuple[str, str, Collection[str], str]]:
     """What an entry names: field, word, the words that there are, and of what."""
     board = entry.board
     if not entry.own:
@@ -60,7 +62,7 @@ def _words(entry: Expected, known: KnownCases, casts_of: CastsOf) -> Iterator[tu
         if not known.is_generation(name):
             yield "generation", name, known.generations, board
     for name in entry.variant:
-        yield "variant", name, (DEFAULT_CAST, *casts_of(board)), board
+        yield "variant", name, (DEFAULT_VARIANT, *variants_of(board)), board
 
 
 def known_beside(word: str, known: Collection[str]) -> str:

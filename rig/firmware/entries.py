@@ -30,7 +30,7 @@ from rig.firmware.roles import roles_for
 
 Runs = Literal["ok", "crashes", "hangs", "never-confirms"]
 #: Which image plays which part, by name.
-Cast = dict[str, str]
+RoleSet = dict[str, str]
 
 
 def _known(kind: str) -> str:
@@ -155,9 +155,9 @@ class Document(BaseModel):
     expectations: Path | None = None
     image: list[SerializeAsAny[Entry]] = []
     bootloader: list[Bootloader] = []
-    roles: dict[BoardKind, Cast] = {}
+    roles: dict[BoardKind, RoleSet] = {}
     #: Other casts for a kind of board, by name: what they do not name is as in its roles.
-    variants: dict[BoardKind, dict[str, Cast]] = {}
+    variants: dict[BoardKind, dict[str, RoleSet]] = {}
 
     @model_validator(mode="after")
     def _names(self) -> Document:
@@ -168,15 +168,15 @@ class Document(BaseModel):
                 raise ValueError(f"{what} {min(twice)!r} is there twice")
         if both := set(names) & set(loaders):
             raise ValueError(f"bootloader {min(both)!r} is called as an image is")
-        for kind, cast in self._casts():
+        for kind, cast in self._role_sets():
             if unknown := set(cast) - roles_for(kind):
                 raise ValueError(f"there is no role {min(unknown)}")
         return self
 
-    def casts(self) -> list[Cast]:
+    def role_sets(self) -> list[RoleSet]:
         """Every cast in it."""
-        return [cast for _, cast in self._casts()]
+        return [cast for _, cast in self._role_sets()]
 
-    def _casts(self) -> list[tuple[str, Cast]]:
-        others = ((kind, cast) for kind, casts in self.variants.items() for cast in casts.values())
+    def _role_sets(self) -> list[tuple[str, RoleSet]]:
+        others = ((kind, cast) for kind, role_sets in self.variants.items() for cast in role_sets.values())
         return [*self.roles.items(), *others]

@@ -19,7 +19,7 @@ from rig.firmware.manifest import BoardKind
 from rig.firmware.outcomes import BY_HAND, Became, OutcomeName, RungName
 
 #: The cast that a test asks for when it asks for none.
-DEFAULT_CAST = "default"
+DEFAULT_VARIANT = "default"
 Severity = Literal["blocker", "critical", "normal", "minor", "trivial"]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 _Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\n]+$")]
@@ -36,7 +36,7 @@ class Situation:
     #: The phase a cut landed in, or what a suite calls its case.
     case: str
     generation: str
-    variant: str = DEFAULT_CAST
+    variant: str = DEFAULT_VARIANT
 
     def __str__(self) -> str:
         return f"{self.path}, {self.case}"
@@ -129,7 +129,7 @@ class _Document(BaseModel):
 
 
 #: Whether a manifest names a cast itself, by kind of board and name (None: its roles).
-NamesCast = Callable[[str, str | None], bool]
+NamesRoleSet = Callable[[str, str | None], bool]
 
 
 class Expectations:
@@ -142,17 +142,17 @@ class Expectations:
         self.path = path
         self.defects = {defect.name: defect for defect in document.defect}
         self.entries = document.expect
-        self._below: tuple[Expectations, NamesCast] | None = None
+        self._below: tuple[Expectations, NamesRoleSet] | None = None
 
     @classmethod
     def load(cls, path: Path) -> Expectations:
         """Read and validate `path`. Raises Misuse that names the file and the field."""
         return cls(path, read_document(path, _Document, "the expectations"))
 
-    def laid_over(self, below: Expectations, names_cast: NamesCast) -> Expectations:
+    def laid_over(self, below: Expectations, names_role_set: NamesRoleSet) -> Expectations:
         """The same, and `below` for the casts that are not named here."""
         filled = copy(self)
-        filled._below = below, names_cast
+        filled._below = below, names_role_set
         filled.defects = {**below.defects, **self.defects}
         return filled
 
@@ -164,6 +164,6 @@ class Expectations:
         """The file that counts in a situation: this one, or the one below."""
         if self._below is None:
             return self
-        below, names_cast = self._below
-        cast = None if situation.variant == DEFAULT_CAST else situation.variant
-        return self if names_cast(situation.board, cast) else below.file_for(situation)
+        below, names_role_set = self._below
+        cast = None if situation.variant == DEFAULT_VARIANT else situation.variant
+        return self if names_role_set(situation.board, cast) else below.file_for(situation)

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from rig.errors import Misuse
 from rig.firmware.entries import BoardKind, Entry
 from rig.firmware.expectations import Expectations
+from rig.firmware.identification import APPLICATION, identify
 from rig.firmware.image_rules import rules_of
 from rig.firmware.manifest import Manifest
 from rig.firmware.roles import TO_BE_REFUSED
-from rig.firmware.told import APPLICATION, told_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Fault:
     what: str
     hint: str = ""
 
-    def told(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str]:
         """As JSON."""
         return asdict(self)
 
@@ -67,7 +67,7 @@ def _of_the_files(known: Manifest) -> Iterator[Fault]:
         if roles <= TO_BE_REFUSED and roles:
             continue
         image = known.image(entry.name)
-        told = told_by(image.data)
+        told = identify(image.data)
         if (fault := rules_of(entry.board).fault_of_file(image, told, roles)) is not None:
             yield fault
         elif entry.version is not None and told.what == APPLICATION and told.version not in (None, entry.version):
@@ -84,7 +84,7 @@ def _of_the_servers(known: Manifest) -> Iterator[Fault]:
 def _of_the_casts(known: Manifest) -> Iterator[Fault]:
     for board in known.all_kinds():
         for variant in (None, *known.variants(board)):
-            if known.names_cast(board, variant):
+            if known.names_role_set(board, variant):
                 yield from _of_a_cast(known, board, variant)
 
 
@@ -97,4 +97,4 @@ def _of_a_cast(known: Manifest, board: BoardKind, variant: str | None) -> Iterat
     old, new = cast["old"], cast["new"]
     if old.sha256 == new.sha256:
         yield Fault(where, f"old and new are the same image, {old.name}", "nobody could see an update")
-    yield from rules_of(board).faults_of_cast(cast, where)
+    yield from rules_of(board).faults_of_roles(cast, where)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from rig.errors import Misuse
 from rig.firmware.entries import Entry
+from rig.firmware.identification import APPLICATION, identify
 from rig.firmware.image_rules import Details, rules_of
-from rig.firmware.told import APPLICATION, told_by
 
 
-def as_told(entry: Entry, data: bytes, manifest: Path) -> tuple[str, Details]:
+def filled_in_from_file(entry: Entry, data: bytes, manifest: Path) -> tuple[str, Details]:
     """Version and details, with all that `data` tells and the entry does not say. Raises Misuse for what is nowhere."""
     if entry.recipe is not None:
         assert entry.version is not None, "a recipe needs one"
         return entry.version, entry.details
-    told = told_by(data)
+    told = identify(data)
     version = entry.version or told.version or (None if told.what == APPLICATION else told.what)
     source = f"{manifest}: image {entry.name!r}"
     if version is None:

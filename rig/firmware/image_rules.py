@@ -18,10 +18,10 @@ from rig.formats.dfu_suffix import ANY, DfuSuffix, split_suffix
 if TYPE_CHECKING:
     from rig.firmware.faults import Fault
     from rig.firmware.file_kinds import FileKind
+    from rig.firmware.identification import Identification
     from rig.firmware.manifest import Image
     from rig.firmware.recipe import AnyRecipe
     from rig.firmware.server_trust import ServerTrust
-    from rig.firmware.told import Told
 
 
 class Details(BaseModel):
@@ -79,7 +79,7 @@ class ImageRules(Generic[D]):
         """For `rig firmware init`."""
         return Example(self.kind, {})
 
-    def told_by(self, data: bytes) -> Told | None:
+    def identify(self, data: bytes) -> Identification | None:
         """What a file tells of itself; None for one that is not of this family."""
         return None
 
@@ -87,7 +87,7 @@ class ImageRules(Generic[D]):
         """What a file is that goes into flash, or that builds leave beside one; None for what others may know."""
         return None
 
-    def filled_in(self, details: D, told: Told, source: str) -> D:
+    def filled_in(self, details: D, told: Identification, source: str) -> D:
         """The details with all that the file tells and they do not say. Raises Misuse, which begins with `source`."""
         return details
 
@@ -95,7 +95,7 @@ class ImageRules(Generic[D]):
         """Bytes that an application may have in this cast; None where nobody can tell."""
         return None
 
-    def fault_of_file(self, image: Image, told: Told, roles: set[str]) -> Fault | None:
+    def fault_of_file(self, image: Image, told: Identification, roles: set[str]) -> Fault | None:
         """What is wrong with an image that plays these parts: a board would not take it, or not start it."""
         return None
 
@@ -103,7 +103,7 @@ class ImageRules(Generic[D]):
         """What is wrong with whom it asks for updates, and whom it trusts there."""
         return None
 
-    def faults_of_cast(self, roles: Mapping[str, Image], where: str) -> Iterator[Fault]:
+    def faults_of_roles(self, roles: Mapping[str, Image], where: str) -> Iterator[Fault]:
         """What is wrong with images that are each right, and do not fit together; `where` is the cast's name."""
         return iter(())
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from rig.errors import Misuse
 from rig.files import MOST_IMAGE, is_there, read_given
 from rig.firmware.document import read_document
-from rig.firmware.entries import BoardKind, Bootloader, Cast, Document, Entry, Runs
-from rig.firmware.filled_in import as_told
+from rig.firmware.entries import BoardKind, Bootloader, Document, Entry, RoleSet, Runs
+from rig.firmware.filled_in import filled_in_from_file
 from rig.firmware.image_rules import Details
 from rig.firmware.roles import NEEDED_ROLES
 from rig.formats.dfu_suffix import split_suffix
@@ -75,7 +75,7 @@ class Manifest:
         self.entries = {entry.name: entry for entry in [*document.image, *releases]}
         self.bootloaders: list[Bootloader] = document.bootloader
         self._releases = releases
-        self._roles, self._variants, self._casts = document.roles, document.variants, document.casts()
+        self._roles, self._variants, self._role_sets = document.roles, document.variants, document.role_sets()
         self._images: dict[str, Image] = {}
 
     @classmethod
@@ -95,7 +95,7 @@ class Manifest:
         filled.below = below
         filled.bootloaders = [*self.bootloaders, *(below.bootloaders if below is not None else [])]
         filled._images = {}
-        for cast in self._casts:
+        for cast in self._role_sets:
             if unknown := next((role for role, name in cast.items() if not filled.knows(name)), None):
                 raise Misuse(f"{self.path}: role {unknown} names {cast[unknown]!r}, which is no image")
         for board in self._roles:
@@ -146,7 +146,7 @@ class Manifest:
             return named
         return {role: image for role, image in named.items() if self.entries[image.name].recipe is None}
 
-    def is_noise(self, name: str) -> bool:
+    def is_synthetic(self, name: str) -> bool:
         """Whether an image is one that the rig makes itself, from a recipe of its own manifest. Raises Misuse."""
         self.image(name)
         ours = self.below or self
@@ -156,10 +156,10 @@ class Manifest:
         """Whether images have parts in this cast for boards of this kind, here or below."""
         return bool(self._cast(board, variant))
 
-    def names_cast(self, board: str, variant: str | None = None) -> bool:
+    def names_role_set(self, board: str, variant: str | None = None) -> bool:
         """Whether this cast, or a part of it, is named here and not only below."""
         named: set[tuple[str, str | None]] = {(kind, None) for kind in self._roles}
-        named |= {(kind, name) for kind, casts in self._variants.items() for name in casts}
+        named |= {(kind, name) for kind, role_sets in self._variants.items() for name in role_sets}
         return (board, variant) in named
 
     def kinds(self) -> set[BoardKind]:
@@ -233,7 +233,7 @@ class Manifest:
         below = self.below._cast(board) if self.below is not None else {}
         return {**below, **{role: (self._home(name), name) for role, name in self._named(board, variant).items()}}
 
-    def _named(self, board: BoardKind, variant: str | None) -> Cast:
+    def _named(self, board: BoardKind, variant: str | None) -> RoleSet:
         """What the manifest itself says of a cast: nothing of one that is only below."""
         if variant is None:
             return self._roles.get(board, {})
@@ -258,7 +258,7 @@ class Manifest:
                 f"{self.path}: image {entry.name!r} has sha256 {digest}, the manifest says {entry.sha256}",
                 hint="a recipe or file was changed: give it a new name or the new sha256",
             )
-        version, details = as_told(entry, data, self.path)
+        version, details = filled_in_from_file(entry, data, self.path)
         return Image(entry.name, entry.board, version, data, entry.runs, details)
 
     def _bytes(self, entry: Entry) -> bytes:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 
 
 class AnyRecipe(BaseModel):
@@ -31,7 +31,7 @@ class NoiseRecipe(AnyRecipe):
     def build(self) -> bytes:
         """The bytes."""
         words = self.word0.to_bytes(4, "little") + self.word1.to_bytes(4, "little")
-        return words + stream(self.seed, self.length)[8:]
+        return words + seeded_bytes(self.seed, self.length)[8:]
 
 
 class FillRecipe(AnyRecipe):

@@ -85,7 +85,7 @@ def remove_release(manifest: Path, name: str) -> Path:
         names = ", ".join(entry.name for entry in added) or "nothing"
         where = f"it is in {manifest.name} itself: take it out there" if name in _names(own) else f"added is {names}"
         raise Misuse(f"no release {name!r} was added beside {manifest}", hint=where)
-    if name in {named for cast in own.casts() for named in cast.values()}:
+    if name in {named for cast in own.role_sets() for named in cast.values()}:
         raise Misuse(f"{manifest} has a part for {name!r}", hint="give the part to another image first")
     before = read_text(listing)
     after = _without(before, name)

@@ -11,8 +11,8 @@ from rig.errors import Misuse
 from rig.escape import one_line
 from rig.files import MOST_IMAGE, is_there, read_given
 from rig.firmware.document import value
+from rig.firmware.identification import APPLICATION, identify
 from rig.firmware.image_rules import rules_of
-from rig.firmware.told import APPLICATION, told_by
 
 _HEAD = """\
 # Your firmware. Check it with `rig firmware check {name}`, run it with `rig run --manifest {name}`.
@@ -54,7 +54,7 @@ def first_manifest(path: Path, board: str | None, old: Path | None, new: Path | 
 
 def _kind_for(file: Path) -> str:
     """The kind of board a file is for. Raises Misuse."""
-    told = told_by(read_given(file, MOST_IMAGE))
+    told = identify(read_given(file, MOST_IMAGE))
     if told.what != APPLICATION:
         raise Misuse(f"{file} is {told.with_article}, not an application", hint="name the .bin file of an application")
     if told.board is None:

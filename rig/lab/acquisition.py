@@ -12,15 +12,15 @@ from rig.errors import LabFault, Misdescribed, Misuse, RigError, Unreachable
 from rig.family.contract import is_ours
 from rig.lab.coordinator import Coordinator
 from rig.lab.cut_paths import Seen, cut_paths
-from rig.lab.health import HEALTH, OK, QUARANTINE, Health, acquit, all_health, is_quarantined, quarantine
-from rig.lab.hold import Hold
+from rig.lab.health import HEALTH, OK, QUARANTINE, Health, all_health, clear_quarantine, is_quarantined, quarantine
+from rig.lab.held_places import HeldPlaces
 from rig.lab.holder import is_abandoned
-from rig.lab.patience import Patience
+from rig.lab.notifier import Notifier, StderrNotifier
 from rig.lab.place_tags import check_lacking, check_tags, pace_of
+from rig.lab.place_wait import PlaceWait
 from rig.lab.reaping import BroughtBack, bring_back, tell
 from rig.lab.reservation import Reservation
 from rig.lab.targets import forget_session, share_session
-from rig.lab.waiting import OnStandardError, Voice
 from rig.lab.wanted import missing_tags, rare
 
 
@@ -44,20 +44,20 @@ class Boards:
         reaps: bool = True,
         only: str | None = None,
         run: str = "",
-        voice: Voice | None = None,
+        notifier: Notifier | None = None,
     ):
         """`reaps`: whether boards that dead processes left, or that stand still, are brought back at the beginning.
 
         `patience`: seconds to wait for boards that others hold, a minute for None. `only`: the one place that is meant.
-        `run` is what this worker's run has and no other; people are told by `voice`, else on the standard error.
+        `run` is what this worker's run has and no other; people are told by `notifier`, else on the standard error.
         """
         self._reaps, self._only = reaps, only
-        self._voice = voice or OnStandardError()
+        self._notifier = notifier or StderrNotifier()
         self._address = coordinator
         self._coordinator = Coordinator(coordinator)
         self._environment = environment
-        self._hold = Hold(self._coordinator, environment, run)
-        self._patience = Patience(self._hold, patience, self._voice)
+        self._hold = HeldPlaces(self._coordinator, environment, run)
+        self._patience = PlaceWait(self._hold, patience, self._notifier)
         #: Places that say of themselves what is not so, as far as somebody has met them.
         self._misdescribed: dict[str, Misdescribed] = {}
         #: What was not brought back when this began, on boards that could be reached.
@@ -70,7 +70,7 @@ class Boards:
         try:
             if self._reaps:
                 done = self.bring_back()
-                tell(done, self._voice)
+                tell(done, self._notifier)
                 self.lost = done.faults
         except BaseException:
             self.__exit__()
@@ -164,7 +164,7 @@ class Boards:
             raise self._misdescribed[min(healthy.keys() - described)]
         return described
 
-    def set_aside(self, name: str, fault: Misdescribed) -> None:
+    def exclude(self, name: str, fault: Misdescribed) -> None:
         """Hand this place out no more: somebody has met what is wrong with its description."""
         self._misdescribed[name] = fault
 
@@ -187,9 +187,9 @@ class Boards:
         """Set tags of a place that we hold."""
         self._coordinator.tag(name, **tags)
 
-    def acquit(self, name: str) -> None:
+    def clear_quarantine(self, name: str) -> None:
         """Put a board that we hold back into circulation."""
-        acquit(self._coordinator, name)
+        clear_quarantine(self._coordinator, name)
 
     def quarantine(self, name: str, reason: str) -> None:
         """Take a board that we hold out of circulation and give its place back; but for its buttons it stays as it is.
@@ -254,18 +254,18 @@ class Boards:
             if name in self._hold:
                 self._hold.leave(name)
             if isinstance(error, Misdescribed):
-                self.set_aside(name, error)
+                self.exclude(name, error)
             raise
         except LabFault:
             return
 
 
-def begin(coordinator: str, environment: Path, voice: Voice) -> list[RigError]:
+def begin(coordinator: str, environment: Path, notifier: Notifier) -> list[RigError]:
     """Bring boards back before a run, telling which; returns the faults of those that could not be.
 
     Raises LabFault without a coordinator.
     """
-    with Boards(coordinator, environment, voice=voice) as boards:
+    with Boards(coordinator, environment, notifier=notifier) as boards:
         return boards.lost
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from rig.errors import LabFault, Misuse, RigError
 from rig.family.bring_up import BringUp, BringUpOptions, BroughtUp, Recipe
 from rig.family.contract import family_of, is_ours
-from rig.firmware.chosen import load_firmware, refuse_noise
 from rig.firmware.manifest import Manifest
+from rig.firmware.run_firmware import load_firmware, refuse_synthetic
 from rig.lab.acquisition import Boards, tags_of_places
 from rig.lab.graceful_end import GracefulEnd
 from rig.lab.health import is_suspect
@@ -131,7 +131,7 @@ def _brought(lab: Lab, place: str, recipes: Mapping[str, Recipe], manifest: Path
             way, recipe = _bring_up_of(board.kind, place), recipes.get(board.kind)
             if recipe is None:
                 raise Misuse(f"has a board of kind {board.kind} by now", board=place, hint="try again")
-            refuse_noise(recipe.images, known, board.tags, place)
+            refuse_synthetic(recipe.images, known, board.tags, place)
             try:
                 with _ending.interruptible():
                     told = way.run(board, recipe, known, steps.append)
@@ -141,7 +141,7 @@ def _brought(lab: Lab, place: str, recipes: Mapping[str, Recipe], manifest: Path
                 raise
             if told.tags:
                 boards.tell(place, **told.tags)
-            boards.acquit(place)
+            boards.clear_quarantine(place)
             return Brought(place, told)
     except RigError as error:
         return Brought(place, None, f"while {steps[-1]}: {error}", error.exit_status)

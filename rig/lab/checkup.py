@@ -23,8 +23,8 @@ class Checkup:
     strangers: list[str]
 
 
-def check_up(lab: Lab, places: Collection[str], told: Collection[str | None] = ()) -> Checkup:
-    """Look at these places, or at all where none is named; whose relay is silent is no fault anew for boards in `told`.
+def check_up(lab: Lab, places: Collection[str], known: Collection[str | None] = ()) -> Checkup:
+    """Look at these places, or at all where none is named; of boards in `known` a silent relay is no new fault.
 
     Raises LabFault without a coordinator, Misuse for a bad environment.
     """
@@ -32,7 +32,7 @@ def check_up(lab: Lab, places: Collection[str], told: Collection[str | None] = (
         rows = [row for row in boards.health() if not places or row.place in places]
         paths = boards.cut_paths([row.place for row in rows])
     tags = tags_of_places(lab.coordinator)
-    faults: list[RigError] = [path for path in paths.values() if isinstance(path, RigError) and path.board not in told]
+    faults: list[RigError] = [path for path in paths.values() if isinstance(path, RigError) and path.board not in known]
     faults += [fault for row in rows for fault in tag_faults(row.place, row.board, tags.get(row.place, {}))]
     strangers = sorted(f"{name} (board={told_of['board']})" for name, told_of in tags.items() if is_foreign(told_of))
     return Checkup([replace(row, cut=_spoken(paths[row.place])) for row in rows], faults, strangers)

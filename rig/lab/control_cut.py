@@ -13,9 +13,9 @@ from rig.errors import DeviceFault, LabFault
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
 from rig.family.contract import family_of
-from rig.firmware.chosen import roles_with
 from rig.firmware.image_rules import rules_of
 from rig.firmware.manifest import Manifest
+from rig.firmware.run_firmware import roles_with
 from rig.lab.acquisition import Boards
 from rig.lab.health import is_suspect
 
@@ -56,4 +56,4 @@ def clear(boards: Boards, place: str, known: Manifest, say: Callable[[str], None
         if is_suspect(board, error):
             boards.quarantine(place, error.message)
         raise
-    boards.acquit(place)
+    boards.clear_quarantine(place)

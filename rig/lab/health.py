@@ -30,7 +30,7 @@ def quarantine(coordinator: Coordinator, place: str, reason: str) -> None:
     coordinator.tag(place, **{HEALTH: QUARANTINE, REASON: told or "unknown"})
 
 
-def acquit(coordinator: Coordinator, place: str) -> None:
+def clear_quarantine(coordinator: Coordinator, place: str) -> None:
     """Put a board back into circulation."""
     coordinator.tag(place, **{HEALTH: OK, REASON: ""})
 

@@ -13,11 +13,11 @@ from rig.boards.board import restart
 from rig.errors import RigError, Unreachable
 from rig.family.contract import is_ours
 from rig.lab.coordinator import Coordinator
-from rig.lab.hold import ACQUIRING, Hold, saying_how
+from rig.lab.held_places import ACQUIRING, HeldPlaces, saying_how
 from rig.lab.holder import Holder, Life, holder_of
 from rig.lab.notes import Notes, one_at_a_time
+from rig.lab.notifier import Notifier
 from rig.lab.reservation import cancel_abandoned
-from rig.lab.waiting import Voice
 
 
 @dataclass(slots=True)
@@ -42,19 +42,19 @@ class BroughtBack:
         return f"given back: {given_back}; powered: {powered}{queue}"
 
 
-def tell(done: BroughtBack, voice: Voice) -> None:
+def tell(done: BroughtBack, notifier: Notifier) -> None:
     """Say what was brought back, what was not, and what nobody can judge."""
     for place in (*done.given_back, *done.powered):
-        voice.once(f"{place} brought back", f"brought back: {place}")
+        notifier.once(f"{place} brought back", f"brought back: {place}")
     for fault in done.unreachable:
-        voice.once(str(fault.board), f"passed over: {fault}")
+        notifier.once(str(fault.board), f"passed over: {fault}")
     for fault in done.faults:
-        voice.once(str(fault), f"not brought back: {fault}")
+        notifier.once(str(fault), f"not brought back: {fault}")
     for text in done.unjudged:
-        voice.once(text, text)
+        notifier.once(text, text)
 
 
-def bring_back(hold: Hold) -> BroughtBack:
+def bring_back(hold: HeldPlaces) -> BroughtBack:
     """Give back what dead processes hold, and start the boards of free places that stand still."""
     coordinator, told = hold.coordinator, BroughtBack()
     stuck: set[str] = set()
@@ -86,7 +86,7 @@ def _is_left(place: Any, holder: Holder | None, half_acquired: Container[str]) -
     return holder.life is Life.DEAD
 
 
-def _bring_one_back(hold: Hold, place: Any, stuck: set[str], told: BroughtBack, *, left: bool) -> None:
+def _bring_one_back(hold: HeldPlaces, place: Any, stuck: set[str], told: BroughtBack, *, left: bool) -> None:
     """`stuck` are exporters that handed nothing out: each is waited for once."""
     name, exporters = place.name, hold.coordinator.exporters_of(place.name)
     if stuck & exporters:

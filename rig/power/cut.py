@@ -31,7 +31,7 @@ class Fired:
     #: What the command went through.
     route: str
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the ledger."""
         return {
             "trigger_ns": self.trigger_ns,

@@ -26,6 +26,6 @@ class Landing:
         """Whether flash shows what it interrupted; only such cuts count."""
         return self.phase != OUTSIDE and self.known_by == "read-back"
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the ledger."""
         return asdict(self)

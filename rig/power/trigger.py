@@ -27,6 +27,6 @@ class Aim:
         """How many ms after its trigger a cut's command leaves that is to take effect `lead_ms` later."""
         return max(self.delay_ms - lead_ms, 0.0)
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the ledger."""
         return asdict(self)

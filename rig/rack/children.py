@@ -44,9 +44,9 @@ class Child:
         child.again_by = self.again_by
         return child
 
-    def obituary(self) -> str:
+    def exit_description(self) -> str:
         """How it died, in one line."""
-        return f"{self.name} died (exit status {self.process.returncode}): {self.last_words()}"
+        return f"{self.name} died (exit status {self.process.returncode}): {self.last_line()}"
 
     def ready(self, deadline: Deadline) -> dict[str, Any]:
         """Wait for the ready line until `deadline`. Raises LabFault that quotes the log."""
@@ -55,7 +55,7 @@ class Child:
         try:
             told: dict[str, Any] = json.loads(line or "")
         except ValueError:
-            raise LabFault(f"{self.name} did not become ready: {self.last_words()}") from None
+            raise LabFault(f"{self.name} did not become ready: {self.last_line()}") from None
         return told
 
     def _first_line(self) -> str | None:
@@ -65,7 +65,7 @@ class Child:
             return text.partition("\n")[0]
         return None if self.process.poll() is None else "-"
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """The last line of the log, or how the process ended."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
         if lines:

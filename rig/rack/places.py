@@ -33,6 +33,6 @@ def wait_for_resources(
             while not session.resources_of(place) >= resources:
                 dead = children.dead()
                 if dead or not deadline.left():
-                    deaths = "; ".join(child.obituary() for child in dead)
+                    deaths = "; ".join(child.exit_description() for child in dead)
                     raise LabFault(deaths or f"the exporter does not offer the resources of {place}")
                 time.sleep(0.02)

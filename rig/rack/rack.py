@@ -18,9 +18,9 @@ from rig.control.address import socket_in
 from rig.drivers.stock_verbs import RESOURCES
 from rig.errors import LabFault, Misuse
 from rig.family.contract import family_of
-from rig.family.slot import HOST, RackServer, Site, Slot, Told
+from rig.family.slot import HOST, RackServer, ReadyLine, Site, Slot
 from rig.firmware.checkout import DEFAULT_COORDINATOR
-from rig.firmware.chosen import sound_firmware
+from rig.firmware.run_firmware import checked_firmware
 from rig.lab.example import write_environments
 from rig.ports import format_address, free_port, read_address
 from rig.rack.children import Child, Children
@@ -45,10 +45,10 @@ class VirtualRack:
         self.coordinator = ""
         #: labgrid's environment of its places: how the rig reaches their boards.
         self.environment = Path()
-        self.boards: dict[str, Told] = {}
-        self.relay: Told = {}
+        self.boards: dict[str, ReadyLine] = {}
+        self.relay: ReadyLine = {}
         #: What boards connect to, by name.
-        self.servers: dict[str, Told] = {}
+        self.servers: dict[str, ReadyLine] = {}
         self._state = state
         self._lock: FolderLock | None = None
         self._coils: dict[str, int] = {}
@@ -139,7 +139,7 @@ class VirtualRack:
         coordinator = children.start("coordinator", [_script("labgrid-coordinator"), "-l", self.coordinator])
         with children.forked():
             children.load("rig.cli.main")
-            site = Site(folder, self._state or folder, sound_firmware(self.plan.manifest), self.plan.seed)
+            site = Site(folder, self._state or folder, checked_firmware(self.plan.manifest), self.plan.seed)
             servers = self._start_servers(children, site)
             for program in programs(self.plan):
                 children.load(program, site.manifest.path)
@@ -248,7 +248,7 @@ def _keep_logs(folder: Path) -> None:
             path.unlink()
 
 
-def _at(told: Told, *ports: str) -> list[str]:
+def _at(told: ReadyLine, *ports: str) -> list[str]:
     """Options that have a server listen where it said that it does, whatever is told before."""
     return [word for port in ports for word in (f"--{port}", format_address(told[port]["host"], told[port]["port"]))]
 
@@ -274,5 +274,5 @@ def _wait_for_port(child: Child, address: str, deadline: Deadline) -> None:
             return
         except OSError:
             if child.process.poll() is not None or not deadline.left():
-                raise LabFault(f"{child.name} did not become ready: {child.last_words()}") from None
+                raise LabFault(f"{child.name} did not become ready: {child.last_line()}") from None
             time.sleep(0.05)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig.control.serving import serve, warn_of_an_open_door
+from rig.control.serving import serve, warn_of_open_port
 from rig.files import read_secret
 from rig.twin.relay import Relay, RelayServers, Wire
 
@@ -33,5 +33,5 @@ def serve_relay(plan: RelayPlan) -> None:
     password = read_secret(plan.password_file) if plan.password_file is not None else None
     relay = Relay([Wire.parse(text) for text in plan.wires], plan.token_file)
     servers = RelayServers(relay, password, plan.names)
-    warn_of_an_open_door("--host", plan.host, "whoever does switches every board's power")
+    warn_of_open_port("--host", plan.host, "whoever does switches every board's power")
     serve(lambda: servers.start(plan.host, plan.modbus_port, plan.http_port), servers.close)

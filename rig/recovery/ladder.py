@@ -15,7 +15,7 @@ from rig.boards.board import Board
 from rig.boards.history import KNOWN
 from rig.drivers.rom_loader import NO_ANSWER
 from rig.errors import DeviceFault, LabFault
-from rig.firmware.identify import Catalogue
+from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Image
 from rig.firmware.outcomes import BY_HAND, Became
 from rig.firmware.roles import OUTCOME_ROLES
@@ -68,7 +68,7 @@ class Outcome:
         """What expectations are compared with."""
         return Became(self.name, self.rung, self.at_ns)
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the ledger."""
         told = {name: value for name, value in asdict(self).items() if name != "at_ns"}
         return {**told, "became": self.name}

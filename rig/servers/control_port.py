@@ -1,7 +1,7 @@
 """A control port: a JSON object a line in, one or more out; the last one has `done`. What can be asked is not here.
 
 Errors are answers too: `{"done": true, "error": …, "hint": …, "status": exit status}`. A client that goes away ends
-what it asked for. Who may ask is the door's affair (rig.control.door).
+what it asked for. Who may ask is the door's affair (rig.control.control_socket).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rig.control.door import Door, NotHeard, hang_up
+from rig.control.control_socket import ControlSocket, NotAControlClient, hang_up
 from rig.errors import LabFault, Misuse, RigError
 from rig.limits import CLOUD_CONTROL, Limits
 from rig.lines import PIECE, Lines, Reader, Shared
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 #: How long somebody may take to read an answer: longer than any machine stands still.
 READ_SECONDS = 300.0
 
-Told = dict[str, Any]
+JsonObject = dict[str, Any]
 #: Yields answers one by one, or several that go out together.
-Handler = Callable[[Any], AsyncIterator[Told | list[Told]]]
+Handler = Callable[[Any], AsyncIterator[JsonObject | list[JsonObject]]]
 
 
 class Request(BaseModel):
@@ -55,21 +55,21 @@ class ControlPort:
         self._limits, self._shared = limits, Shared(limits.in_all)
         #: Long answers on their way.
         self._unread = Shared(limits.in_all)
-        self._door: Door | None = None
+        self._control_socket: ControlSocket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, door: Door) -> Told:
+    async def start(self, control_socket: ControlSocket) -> JsonObject:
         """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
-        self._door = door
-        refusal = _lines(told_error(LabFault("too many are connected to the control port")))
+        self._control_socket = control_socket
+        refusal = _lines(error_to_dict(LabFault("too many are connected to the control port")))
         listener = Listener(self._protocol, self._limits, refusal=refusal)
         self._limits = listener.limits
-        return await door.open(listener)
+        return await control_socket.open(listener)
 
     async def close(self) -> None:
         """Stop listening, and end what is under way."""
-        if self._door is not None:
-            self._door.close()
+        if self._control_socket is not None:
+            self._control_socket.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -81,16 +81,16 @@ class ControlPort:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        assert self._door is not None
+        assert self._control_socket is not None
         assert isinstance(reader, Reader)
-        lines = Lines(reader, self._limits, self._shared, self._door.knows)
+        lines = Lines(reader, self._limits, self._shared, self._control_socket.knows)
         try:
             while line := await lines.next():
-                await self._answer(self._door.admit(line), lines, writer)
-        except NotHeard:
+                await self._answer(self._control_socket.parse_request(line), lines, writer)
+        except NotAControlClient:
             await hang_up(reader, writer)
         except RigError as error:
-            await hang_up(reader, writer, _lines(told_error(error)))
+            await hang_up(reader, writer, _lines(error_to_dict(error)))
         except (ConnectionError, TimeoutError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
@@ -98,7 +98,7 @@ class ControlPort:
             self._tasks.discard(task)
             writer.close()
 
-    async def _answer(self, asked: Told, lines: Lines, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, asked: JsonObject, lines: Lines, writer: asyncio.StreamWriter) -> None:
         """Answer one request; what goes on ends when the peer hangs up."""
         work = asyncio.ensure_future(self._tell_all(asked, lines, writer))
         gone = asyncio.ensure_future(_until_gone(lines, writer, half=asked.get("do") in self._goes_on))
@@ -111,32 +111,36 @@ class ControlPort:
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _tell_all(self, asked: Told, lines: Lines, writer: asyncio.StreamWriter) -> None:
+    async def _tell_all(self, asked: JsonObject, lines: Lines, writer: asyncio.StreamWriter) -> None:
         try:
             model, handler = self._handlers[asked["do"]]
             request = model.model_validate(asked)
             lines.is_known()
         except ValidationError as error:
             first = error.errors()[0]
-            return await self._write(writer, told_error(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")))
+            return await self._write(
+                writer, error_to_dict(Misuse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+            )
         except (TypeError, KeyError):
             known = ", ".join(sorted(self._handlers))
-            return await self._write(writer, told_error(Misuse(f'expected {{"do": one of {known}}}')))
+            return await self._write(writer, error_to_dict(Misuse(f'expected {{"do": one of {known}}}')))
         try:
             async for told in handler(request):
                 await self._write(writer, *(told if isinstance(told, list) else [told]))
         except RigError as error:
-            await self._write(writer, told_error(error))
+            await self._write(writer, error_to_dict(error))
         except ValueError as error:
             log.exception("a request that cannot be")
-            await self._write(writer, told_error(Misuse(f"the request cannot be: {' '.join(str(error).split())}")))
+            await self._write(writer, error_to_dict(Misuse(f"the request cannot be: {' '.join(str(error).split())}")))
         except (ArithmeticError, LookupError, OSError, TypeError) as error:
             if isinstance(error, ConnectionError) or writer.transport.is_closing():
                 raise
             log.exception("a request that broke the server")
-            await self._write(writer, told_error(LabFault(f"the server itself broke: {type(error).__name__}: {error}")))
+            await self._write(
+                writer, error_to_dict(LabFault(f"the server itself broke: {type(error).__name__}: {error}"))
+            )
 
-    async def _write(self, writer: asyncio.StreamWriter, *told: Told) -> None:
+    async def _write(self, writer: asyncio.StreamWriter, *told: JsonObject) -> None:
         """Tell; whoever does not read it in time, or what goes on while too much is unread, is hung up on.
 
         Raises TimeoutError then. An answer for which there is no room is one that says so.
@@ -147,7 +151,7 @@ class ControlPort:
             if not told[-1].get("done"):
                 writer.transport.abort()
                 raise TimeoutError("too much is not read")
-            said, counted = _lines(told_error(LabFault("the answer is too long now", hint="ask for less"))), 0
+            said, counted = _lines(error_to_dict(LabFault("the answer is too long now", hint="ask for less"))), 0
         try:
             writer.write(said)
             async with asyncio.timeout(READ_SECONDS):
@@ -159,7 +163,7 @@ class ControlPort:
             self._unread.give_back(counted)
 
 
-def told_error(error: RigError) -> Told:
+def error_to_dict(error: RigError) -> JsonObject:
     """An error as an answer."""
     status = error.exit_status
     return {"done": True, "error": error.message, "hint": error.hint, "board": error.board, "status": status}
@@ -171,5 +175,5 @@ async def _until_gone(lines: Lines, writer: asyncio.StreamWriter, half: bool) ->
         await asyncio.sleep(0.1)
 
 
-def _lines(*told: Told) -> bytes:
+def _lines(*told: JsonObject) -> bytes:
     return b"".join(json.dumps(each).encode() + b"\n" for each in told)

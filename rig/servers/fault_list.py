@@ -34,7 +34,7 @@ class FaultList(Generic[F]):
         refuse_more(self._waiting, "faults")
         self._waiting.append(fault)
 
-    def told(self) -> list[dict[str, Any]]:
+    def pending(self) -> list[dict[str, Any]]:
         """What is still to happen."""
         return [asdict(fault) for fault in self._waiting]
 

@@ -1,6 +1,6 @@
 """The second attempt: a test whose board failed is run once more on another board, where there is one.
 
-Both results are kept. What the two say of whose fault it is: `rig.evidence.blame`.
+Both results are kept. What the two say of whose fault it is: `rig.evidence.second_attempts`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rig.errors import LabFault, Misdescribed, RigError
-from rig.evidence.blame import ATTEMPT, FIRST_PLACE, SECOND
 from rig.evidence.results import DEVICE_FAULT, MISUSE
+from rig.evidence.second_attempts import ATTEMPT, FIRST_PLACE, SECOND
 from rig.suites.board_tests import wanted_by
-from rig.suites.chosen import BOARDS, is_engineers_own, voice_of_run, where_boards_are
+from rig.suites.run_settings import BOARDS, is_engineers_own, notifier_of_run, where_boards_are
 
 if TYPE_CHECKING:
     from rig.lab.acquisition import Boards
@@ -39,10 +39,10 @@ def is_of_its_board(fault: str, error: BaseException) -> bool:
     return fault == DEVICE_FAULT or (isinstance(error, LabFault) and not isinstance(error, Misdescribed))
 
 
-def begin_second(item: pytest.Item, told: list[tuple[str, object]]) -> bool:
+def begin_second(item: pytest.Item, properties: list[tuple[str, object]]) -> bool:
     """Make a test that failed ready for its second attempt; False where it is to have none.
 
-    `told` is what was known of the test before its first attempt.
+    `properties` is what was known of the test before its first attempt.
     """
     place = next((str(value) for name, value in item.user_properties if name == "place"), None)
     faults = item.stash.get(_FAULTS, [])
@@ -50,7 +50,7 @@ def begin_second(item: pytest.Item, told: list[tuple[str, object]]) -> bool:
         return False
     if not _is_another(item, place):
         return False
-    item.user_properties[:] = [*told, (ATTEMPT, SECOND), (FIRST_PLACE, place)]
+    item.user_properties[:] = [*properties, (ATTEMPT, SECOND), (FIRST_PLACE, place)]
     item.stash[NOT_IN] = place
     return True
 
@@ -81,7 +81,7 @@ def _is_another(item: pytest.Item, place: str) -> bool:
             boards.give_back()
             return boards.has_another(*wanted, but=place)
     except RigError as fault:
-        voice_of_run(item.config).once(str(fault), f"no test is run once more: {fault}")
+        notifier_of_run(item.config).once(str(fault), f"no test is run once more: {fault}")
         return False
 
 

@@ -22,7 +22,7 @@ def expectations_of(firmware: Manifest) -> Expectations:
         return ours
     mine = Expectations.load(firmware.expectations_path)
     refuse_unknown(mine, KNOWN, firmware.variants)
-    return mine.laid_over(ours, firmware.names_cast)
+    return mine.laid_over(ours, firmware.names_role_set)
 
 
 def wrong_expectations(firmware: Manifest) -> list[Fault]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rig.errors import DeviceFault
-from rig.suites.chosen import RUN_ID, chosen_expectations
-from rig.suites.told import noted_of
+from rig.suites.report_properties import property_recorder
+from rig.suites.run_settings import RUN_ID, chosen_expectations
 
 if TYPE_CHECKING:
     from rig.campaign.bench import Bench, Verdict
@@ -99,31 +99,31 @@ class Recording(AsExpected):
 
 def note_defect(defect: KnownDefect, note: Record) -> None:
     """Say of a test that it saw a known defect: in its properties, and as Allure shows one."""
-    from rig.evidence.allure_bridge import tell_known_defect
+    from rig.evidence.allure_bridge import report_known_defect
 
     note("known_defect", defect.name)
     for field in ("title", "text", "severity", "reference"):
         note(f"known_defect_{field}", getattr(defect, field))
-    tell_known_defect(defect.title, defect.text, defect.severity, defect.reference)
+    report_known_defect(defect.title, defect.text, defect.severity, defect.reference)
 
 
 @pytest.fixture
 def as_expected(bench: Bench[Any], request: pytest.FixtureRequest) -> AsExpected:
     """Compare what became of the bench's board with what its firmware is expected to become."""
-    from rig.firmware.expectations import DEFAULT_CAST
+    from rig.firmware.expectations import DEFAULT_VARIANT
 
     cast = request.node.get_closest_marker("firmware")
-    variant = cast.args[0] if cast is not None else DEFAULT_CAST
+    variant = cast.args[0] if cast is not None else DEFAULT_VARIANT
     told = {"run": request.config.stash[RUN_ID], "place": bench.board.name, "test": request.node.name}
     kind = Recording if request.config.getoption("--rig-record") else AsExpected
-    return kind(bench, variant, chosen_expectations(request.config), told, noted_of(request.node))
+    return kind(bench, variant, chosen_expectations(request.config), told, property_recorder(request.node))
 
 
 @pytest.fixture
 def known_defect(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Note that a test proved a known defect of the firmware's, by name: it is counted aloud and counts as good."""
     defects = chosen_expectations(request.config).defects
-    record = noted_of(request.node)
+    record = property_recorder(request.node)
 
     def note(name: str) -> None:
         if name in defects:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from rig.errors import DeviceFault, Misuse, RigError, Unreachable
-from rig.evidence.allure_bridge import attach_story
+from rig.evidence.allure_bridge import attach_fault_report
 from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, MISUSE
 from rig.suites.attempts import note_failure
 from rig.suites.bugs import bug_of_test
-from rig.suites.chosen import FOUND
-from rig.suites.story import Story, story_of
+from rig.suites.fault_report import FaultReport, fault_report_of
+from rig.suites.run_settings import FOUND
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -41,21 +41,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if bug is not None:
         report.rig_line = f"{fault}: {bug}"
     if story is not None:
-        report.rig_line, report.rig_story = f"{fault}: {story.line}", str(story)
-        attach_story(report.rig_story)
+        report.rig_line, report.rig_fault_report = f"{fault}: {story.line}", str(story)
+        attach_fault_report(report.rig_fault_report)
         if not isinstance(error, RigError):
-            report.longrepr.addsection("what happened", report.rig_story)
+            report.longrepr.addsection("what happened", report.rig_fault_report)
     if fault == LAB_FAULT and report.when == "call":
         report.when = "setup"  # pytest calls a failure outside of `call` an error, and so do its reports
 
 
-def _story(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> Story | None:
+def _story(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> FaultReport | None:
     """The story of a fault of the test's board; None without one."""
     told = getattr(item, "funcargs", None) or {}
     board, bench = told.get("board"), told.get("bench")
     if call.excinfo is None or board is None or not hasattr(board, "history"):
         return None
-    return story_of(error, call.excinfo, board, bench.timeline.moments if bench is not None else ())
+    return fault_report_of(error, call.excinfo, board, bench.timeline.moments if bench is not None else ())
 
 
 def _in_doubt(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> BaseException:

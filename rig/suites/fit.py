@@ -19,7 +19,7 @@ class Lack:
     missing: tuple[str, ...]
     tests: int
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
 

@@ -14,7 +14,17 @@ import pytest
 from rig.errors import Misdescribed, Misuse, RigError
 from rig.suites.attempts import NOT_IN
 from rig.suites.board_tests import wanted_by
-from rig.suites.chosen import (
+from rig.suites.own_board import own_board
+from rig.suites.report_properties import (
+    false_tier,
+    keep_timeline,
+    note_firmware,
+    note_missing,
+    note_place,
+    note_roles,
+    property_recorder,
+)
+from rig.suites.run_settings import (
     BOARDS,
     RUN_ID,
     begin_ledger,
@@ -23,24 +33,14 @@ from rig.suites.chosen import (
     handover_of,
     is_engineers_own,
     mark_of_run,
-    voice_of_run,
+    notifier_of_run,
     where_boards_are,
-)
-from rig.suites.own_board import own_board
-from rig.suites.told import (
-    false_tier,
-    keep_timeline,
-    note_cast,
-    note_firmware,
-    note_missing,
-    note_place,
-    noted_of,
 )
 
 if TYPE_CHECKING:
     from rig.boards.board import Board
     from rig.campaign.bench import Bench
-    from rig.campaign.swap import Played
+    from rig.campaign.swap import ScenarioResult
     from rig.campaign.until_landed import CutUntilLanded
     from rig.evidence.ledger import Ledger
     from rig.firmware.manifest import Image, Manifest
@@ -67,7 +67,7 @@ def firmware(request: pytest.FixtureRequest) -> Manifest:
 @pytest.fixture
 def image(firmware: Manifest, board: Board, request: pytest.FixtureRequest) -> Callable[[str], Image]:
     """The image that plays a part for this kind of board: `image("new")`; without one the test is not run here."""
-    from rig.firmware.chosen import may_fill_in, roles_on
+    from rig.firmware.run_firmware import may_fill_in, roles_on
     from rig.suites.needs import lacking
 
     marker = request.node.get_closest_marker("firmware")
@@ -99,7 +99,7 @@ def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
         only=config.option.rig_place,
         reaps=False,
         run=mark_of_run(config),
-        voice=voice_of_run(config),
+        notifier=notifier_of_run(config),
     ) as acquired:
         config.stash[BOARDS] = acquired
         yield acquired
@@ -112,17 +112,17 @@ def board(request: pytest.FixtureRequest) -> Iterator[Board]:
     wanted = wanted_by(request.node)
     if wanted is None:
         raise Misuse(f"{request.node.name} has no marker board(kind)", hint='@pytest.mark.board("KIND")')
-    voice = voice_of_run(request.config)
+    notifier = notifier_of_run(request.config)
     own = is_engineers_own(request.config)
     found = (own_board if own else _acquired_board)(request, *wanted)
-    found.compare_with(chosen_firmware(request.config), lambda text: voice.once(text, text))
+    found.compare_with(chosen_firmware(request.config), lambda text: notifier.once(text, text))
     note_place(request.node, found)
     try:
         yield found
     finally:
         note_place(request.node, found)
         if false := false_tier(found):
-            voice.once(false, false)
+            notifier.once(false, false)
 
 
 def _acquired_board(request: pytest.FixtureRequest, kind: str, tags: Mapping[str, str]) -> Board:
@@ -162,9 +162,9 @@ def bench(
     """
     from rig.boards.board import tier_of
     from rig.campaign.bench import Bench
-    from rig.evidence.allure_bridge import tell_place
+    from rig.evidence.allure_bridge import report_place
     from rig.evidence.timeline import Timeline
-    from rig.firmware.chosen import may_fill_in, roles_on
+    from rig.firmware.run_firmware import may_fill_in, roles_on
     from rig.suites.needs import needs_of, why_not
 
     needs = needs_of(request.node)
@@ -174,12 +174,12 @@ def bench(
     marker = request.node.get_closest_marker("firmware")
     variant: str | None = marker.args[0] if marker is not None else None
     roles = roles_on(firmware, board.kind, board.tags, variant)
-    note_cast(request.node, roles)
+    note_roles(request.node, roles)
     bench = Bench(board, roles, ledger, timeline, run_id=request.config.stash[RUN_ID], variant=variant or "")
     with _quarantined_on_failure(request, bench):
         bench.make_known()
     note_place(request.node, board)
-    tell_place(board.name, {**board.tags, "tier": tier_of(board)})
+    report_place(board.name, {**board.tags, "tier": tier_of(board)})
     yield bench
     try:
         board.clear_servers()  # first: what is offered still would be taken by the start that makes the board known
@@ -205,7 +205,7 @@ def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench[Any]) -
         reason = bench.condemned
     except Misdescribed as error:
         if not own:
-            request.getfixturevalue("boards").set_aside(bench.board.name, error)
+            request.getfixturevalue("boards").exclude(bench.board.name, error)
         raise
     except RigError as error:
         if not own and is_suspect(bench.board, error):
@@ -230,16 +230,18 @@ def cut(bench: Bench[Any], request: pytest.FixtureRequest) -> CutUntilLanded:
     """Cut an update until a cut lands where it was aimed; answers what came of that one."""
     from rig.campaign.until_landed import CutUntilLanded
 
-    return CutUntilLanded(bench, noted_of(request.node))
+    return CutUntilLanded(bench, property_recorder(request.node))
 
 
 @pytest.fixture
-def swap(bench: Bench[Any], firmware: Manifest, request: pytest.FixtureRequest) -> Callable[[AnyScenario], Played]:
+def swap(
+    bench: Bench[Any], firmware: Manifest, request: pytest.FixtureRequest
+) -> Callable[[AnyScenario], ScenarioResult]:
     """Play a scenario of servers' identities on the bench's board; what came of it goes into the ledger."""
     from rig.boards.board import tier_of
-    from rig.campaign.swap import CannotPlay, play
+    from rig.campaign.swap import ScenarioUnavailable, play
     from rig.family.contract import family_of
-    from rig.firmware.chosen import roles_on
+    from rig.firmware.run_firmware import roles_on
 
     board = bench.board
 
@@ -248,20 +250,20 @@ def swap(bench: Bench[Any], firmware: Manifest, request: pytest.FixtureRequest) 
 
     def stage_of_it() -> AbstractContextManager[Any]:
         try:
-            return family_of(board.kind).campaign.stage(board, bench.roles, other_cast)
-        except CannotPlay as lack:
+            return family_of(board.kind).campaign.scenario_setup(board, bench.roles, other_cast)
+        except ScenarioUnavailable as lack:
             pytest.skip(f"not run here: {firmware.path.name} {lack.message}")
 
-    def on_this_board(scenario: AnyScenario) -> Played:
+    def on_this_board(scenario: AnyScenario) -> ScenarioResult:
         bench.timeline.note("rig", f"scenario: {scenario.name}")
         told = {"run": request.config.stash[RUN_ID], "place": board.name, "board": board.kind}
         told |= {"tier": tier_of(board), "firmware": bench.golden.sha256}
         told |= {"trial": f"{told['run']}-{board.name}-{scenario.name}-{time.monotonic_ns()}"}
         told |= {"firmware_name": bench.golden.name, "scenario": scenario.name, "when": scenario.when}
         bench.ledger.append("swap-intent", told)
-        with stage_of_it() as stage:
-            played = play(scenario, stage)
-        bench.ledger.append("swap", {**told, "remark": scenario.remark, **played.told()})
+        with stage_of_it() as setup:
+            played = play(scenario, setup)
+        bench.ledger.append("swap", {**told, "remark": scenario.remark, **played.to_dict()})
         return played
 
     return on_this_board

@@ -66,7 +66,7 @@ class Handover:
     def __init__(self, folder: Path):
         self._folder = folder
 
-    def tell_found(self, found: Found) -> None:
+    def report_collected(self, found: Found) -> None:
         """A worker tells what it has collected. Raises LabFault on a full disk."""
         self._write(_FOUND, json.dumps(asdict(found)))
 
@@ -75,7 +75,7 @@ class Handover:
         text = self._read(_FOUND)
         return Found(**json.loads(text)) if text is not None else None
 
-    def tell_rack(self, coordinator: str, environment: Path) -> None:
+    def report_rack(self, coordinator: str, environment: Path) -> None:
         """The controller tells where its rack is: coordinator and environment. Raises LabFault on a full disk."""
         self._write(_RACK, json.dumps([coordinator, str(environment)]))
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from rig import registry
-from rig.firmware.chosen import NAME_YOURS
 from rig.firmware.entries import BoardKind
 from rig.firmware.image_rules import rules_of
 from rig.firmware.manifest import Manifest
+from rig.firmware.run_firmware import NAME_YOURS
 from rig.suites.source import read_test
 
 
@@ -25,12 +25,12 @@ class Needs:
     roles: frozenset[str]
     asks_server: bool
 
-    def told(self) -> list[Any]:
+    def to_json(self) -> list[Any]:
         """As JSON."""
         return [self.board, self.variant, sorted(self.roles), self.asks_server]
 
     @classmethod
-    def of_told(cls, told: list[Any]) -> Needs:
+    def from_json(cls, told: list[Any]) -> Needs:
         """The same again."""
         board, variant, roles, asks_server = told
         return cls(board, variant, frozenset(roles), asks_server)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rig.errors import Misuse, Unreachable
-from rig.suites.chosen import ends_in_one_line
-from rig.suites.told import note_missing
+from rig.suites.report_properties import note_missing
+from rig.suites.run_settings import ends_in_one_line
 
 if TYPE_CHECKING:
     from rig.boards.board import Board

@@ -12,16 +12,16 @@ import pytest
 
 from rig.errors import Misuse
 from rig.evidence.allure_head import write_allure_head
-from rig.evidence.ground import Ground
 from rig.evidence.junit import put_head
 from rig.evidence.report import SUMMARY, write_summary
 from rig.evidence.results import TestResult, judge, judge_interrupted
 from rig.evidence.run_log import NAME, RunLog
 from rig.evidence.run_record import RunRecord
+from rig.evidence.testbed import Testbed
 from rig.files import is_there
-from rig.suites.chosen import FOUND, OWN_REPORT, RUN_ID, chosen_firmware, chosen_rack, is_engineers_own
 from rig.suites.kept_reports import KEPT, is_kept, make_report_folder
 from rig.suites.result_collector import ResultCollector
+from rig.suites.run_settings import FOUND, OWN_REPORT, RUN_ID, chosen_firmware, chosen_rack, is_engineers_own
 from rig.suites.tested import what_is_tested
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def begin_own_report(config: pytest.Config) -> None:
     folder = Path(config.option.rig_report)
     if is_there(folder / NAME):
         raise Misuse(f"{folder} has the report of another run", hint="name another with --rig-report")
-    tested = what_is_tested(config.stash[RUN_ID], chosen_firmware(config), _ground(config), _selection(config))
+    tested = what_is_tested(config.stash[RUN_ID], chosen_firmware(config), _testbed(config), _selection(config))
     report = OwnReport(make_report_folder(folder), tested)
     report.begin(config)
     config.stash[OWN_REPORT] = report
@@ -101,14 +101,14 @@ class OwnReport(ResultCollector):
         return RunRecord(self._tested.narrowed(results), results, verdict, seconds, cases=self.cases)
 
 
-def _ground(config: pytest.Config) -> Ground:
+def _testbed(config: pytest.Config) -> Testbed:
     """Where the boards are: a rack, or what an engineer has acquired."""
     if not is_engineers_own(config):
         coordinator = config.getoption("lg_coordinator", None) or os.environ.get("LG_COORDINATOR")
         rack = chosen_rack(config)
-        return Ground(rack=rack, coordinator=coordinator if rack != "virtual" else None)
+        return Testbed(rack=rack, coordinator=coordinator if rack != "virtual" else None)
     file = config.getoption("lg_env", None) or os.environ["LG_ENV"]
-    return Ground(rack=str(file), coordinator=os.environ.get("LG_COORDINATOR"))
+    return Testbed(rack=str(file), coordinator=os.environ.get("LG_COORDINATOR"))
 
 
 def _selection(config: pytest.Config) -> str:

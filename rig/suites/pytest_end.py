@@ -10,8 +10,8 @@ import pytest
 
 from rig import escape
 from rig.evidence.compared import seen_defects
-from rig.evidence.ground import HARDWARE, VIRTUAL_TIERS
 from rig.evidence.results import PASSED, TestResult
+from rig.evidence.testbed import HARDWARE, VIRTUAL_TIERS
 
 
 def end_lines(stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:

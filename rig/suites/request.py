@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.evidence.ground import VIRTUAL_RACK
+from rig.evidence.testbed import VIRTUAL_RACK
 from rig.files import is_there
 from rig.firmware.checkout import ROOT, part
 

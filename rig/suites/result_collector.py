@@ -11,8 +11,8 @@ import pytest
 from rig.evidence.coverage import Cases
 from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, MISUSE, NOT_RUN, PASSED, TestResult
 from rig.evidence.run_log import RunLog
-from rig.suites.chosen import FOUND, LOST, RACK
-from rig.suites.titles import spoken_name
+from rig.suites.run_settings import FOUND, LOST, RACK
+from rig.suites.titles import display_name
 
 #: Told as it happens: ("begun", RunRecord), ("cannot-run", what tests ask for in vain here, rig.suites.fit), ("ended",
 #: the id of a killed run whose ledger was ended), ("collected", Collected), ("started", name), ("finished",
@@ -90,12 +90,12 @@ class ResultCollector:
         elif report.skipped:
             _take(result, NOT_RUN, _reason(report))
         elif report.failed:
-            line, story = getattr(report, "rig_line", None), getattr(report, "rig_story", "")
+            line, story = getattr(report, "rig_line", None), getattr(report, "rig_fault_report", "")
             fault = result.properties.get("fault", DEVICE_FAULT if report.when == "call" else LAB_FAULT)
             _take(result, fault, line or _last_line(report), story)
 
     def _title(self, nodeid: str) -> str:
-        return self._titles.get(nodeid) or spoken_name(nodeid)
+        return self._titles.get(nodeid) or display_name(nodeid)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """A test is over."""
@@ -112,7 +112,7 @@ class ResultCollector:
         """What died in the rack while tests ran explains their faults: it is named, as are boards not brought back."""
         rack = session.config.stash.get(RACK, None)
         for death in rack.dead() if rack is not None else []:
-            self.keep(TestResult("rack", LAB_FAULT, 0.0, death.obituary()))
+            self.keep(TestResult("rack", LAB_FAULT, 0.0, death.exit_description()))
         for fault in session.config.stash.get(LOST, []):
             self.keep(TestResult(f"rack: {fault.board}", LAB_FAULT, 0.0, str(fault)))
 

@@ -14,7 +14,6 @@ import pytest
 from rig.errors import Misuse, RigError
 from rig.evidence.allure_head import FOLDER as ALLURE
 from rig.evidence.allure_head import write_allure_head
-from rig.evidence.ground import Ground
 from rig.evidence.identity import RunIdentity
 from rig.evidence.report import write_report
 from rig.evidence.required import Required
@@ -33,14 +32,15 @@ from rig.evidence.run_life import OpenRun, end_killed_runs
 from rig.evidence.run_log import RunLog
 from rig.evidence.run_manifest import FOLDER
 from rig.evidence.run_record import RunRecord
+from rig.evidence.testbed import Testbed
 from rig.files import is_folder, make_folder
 from rig.firmware.baseline import refuse_to_overwrite
 from rig.firmware.checkout import part
-from rig.firmware.chosen import load_firmware, refuse_faults
 from rig.firmware.manifest import Manifest
+from rig.firmware.run_firmware import load_firmware, refuse_faults
 from rig.lab.environment import rack_environment
 from rig.lab.notes import folder_of_a_run
-from rig.lab.waiting import InNotes, Voice, WaitingWatch
+from rig.lab.notifier import NoteNotifier, Notifier, WaitingWatch
 from rig.lab.wanted import Wanted
 from rig.rack.boards import read_boards
 from rig.suites.expectations import expectations_of
@@ -88,8 +88,8 @@ def run_suites(request: RunRequest, listener: Listener) -> Run:
     if not request.is_virtual:
         coordinator = coordinator_address(request.coordinator)
         workers = max(1, min(workers, _look_at_rack(request, coordinator, asked or (), listener)))
-    ground = Ground(rack=request.rack, coordinator=coordinator)
-    tested = what_is_tested(run_id, firmware, ground, request.selection)
+    testbed = Testbed(rack=request.rack, coordinator=coordinator)
+    tested = what_is_tested(run_id, firmware, testbed, request.selection)
     log = _begin_report(folder, tested, listener)
     if required is not None:
         log.required(required)
@@ -108,7 +108,7 @@ def run_suites(request: RunRequest, listener: Listener) -> Run:
         watcher = Watcher(listener, log, life, notes)
         code = pytest.main(arguments, plugins=[watcher])
         if coordinator and (code == pytest.ExitCode.INTERRUPTED or watcher.lost_a_worker):
-            for lost in _bring_back(coordinator, Path(request.rack), InNotes(notes)):
+            for lost in _bring_back(coordinator, Path(request.rack), NoteNotifier(notes)):
                 watcher.keep(lost)
     head = _end(life, watcher)
     if watcher.broken_by is not None:
@@ -153,12 +153,12 @@ def _end(life: OpenRun, watcher: Watcher) -> str | None:
         return None
 
 
-def _bring_back(coordinator: str, rack: Path, voice: Voice) -> list[TestResult]:
+def _bring_back(coordinator: str, rack: Path, notifier: Notifier) -> list[TestResult]:
     """Bring back what workers had that were killed, or told to end; returns what could not be."""
     from rig.lab.acquisition import begin
 
     try:
-        faults = begin(coordinator, rack, voice)
+        faults = begin(coordinator, rack, notifier)
     except RigError as error:
         faults = [error]
     return [TestResult(f"rack: {fault.board or coordinator}", LAB_FAULT, 0.0, str(fault)) for fault in faults]

@@ -6,13 +6,13 @@ import hashlib
 from datetime import UTC, datetime
 
 from rig import __version__
-from rig.evidence.ground import Ground
 from rig.evidence.identity import ImageUsed, RunIdentity
+from rig.evidence.testbed import Testbed
 from rig.files import MOST_TEXT, read_given
 from rig.firmware.manifest import Manifest
 
 
-def what_is_tested(run: str, firmware: Manifest, ground: Ground, selection: str) -> RunIdentity:
+def what_is_tested(run: str, firmware: Manifest, testbed: Testbed, selection: str) -> RunIdentity:
     """The identity of a run; `selection` says which tests were chosen. Raises Misuse for a manifest that went."""
     return RunIdentity(
         run=run,
@@ -21,7 +21,7 @@ def what_is_tested(run: str, firmware: Manifest, ground: Ground, selection: str)
         manifest=str(firmware.path),
         manifest_sha256=hashlib.sha256(read_given(firmware.path, MOST_TEXT)).hexdigest(),
         selection=selection,
-        ground=ground,
+        testbed=testbed,
         firmware=tuple(
             ImageUsed(name=one.name, board=one.board, version=one.version, sha256=one.sha256)
             for one in firmware.parts()

@@ -40,10 +40,10 @@ def id_of_case(config: pytest.Config, value: object) -> str | None:
 
 def title_of(item: pytest.Item) -> str:
     """The title of a test: `power cuts: a cut in it [while erasing]`."""
-    return spoken_name(item.nodeid, _sentences(item))
+    return display_name(item.nodeid, _sentences(item))
 
 
-def spoken_name(nodeid: str, sentences: tuple[str, ...] = ()) -> str:
+def display_name(nodeid: str, sentences: tuple[str, ...] = ()) -> str:
     """A test's name as people say it, rather than a path; `sentences` stand for their slugs in its case."""
     path, _, test = nodeid.partition("::")
     name, bracket, case = test.partition("[")

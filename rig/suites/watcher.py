@@ -11,8 +11,8 @@ from rig.evidence.results import LAB_FAULT, TestResult
 from rig.evidence.run_life import OpenRun
 from rig.evidence.run_log import RunLog
 from rig.files import is_of_the_disk, unwritable
-from rig.suites.chosen import LIFE, NOTES, RUN_ID, SHOWN
 from rig.suites.result_collector import Listener, ResultCollector
+from rig.suites.run_settings import LIFE, NOTES, RUN_ID, SHOWN
 
 
 class Watcher(ResultCollector):

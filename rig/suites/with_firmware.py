@@ -36,7 +36,7 @@ class Fit:
         else:
             self.lacks[lack] += 1
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {"cases": self.cases, "not_run": dict(self.lacks)}
 
@@ -52,14 +52,14 @@ class Suite:
     on_twins: Fit = field(default_factory=Fit)
     on_boards: Fit = field(default_factory=Fit)
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "suite": self.name,
             "cases": self.cases,
             "own": self.own,
-            "on_twins": self.on_twins.told(),
-            "on_boards": self.on_boards.told(),
+            "on_twins": self.on_twins.to_dict(),
+            "on_boards": self.on_boards.to_dict(),
         }
 
 
@@ -96,7 +96,7 @@ def needs_of_all(manifest: Path, folder: Path) -> list[tuple[str, Needs]]:
     if done.returncode != pytest.ExitCode.OK:
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
         raise Misuse(f"the suites cannot be read: {''.join(last)}", hint="pytest --collect-only tells all")
-    return [(name, Needs.of_told(told)) for name, told in json.loads(done.stdout.splitlines()[-1])]
+    return [(name, Needs.from_json(told)) for name, told in json.loads(done.stdout.splitlines()[-1])]
 
 
 class _Needed:
@@ -108,7 +108,7 @@ class _Needed:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         needs = [(item.path.stem.removeprefix("test_"), needs_of(item)) for item in session.items]
-        print(json.dumps([[name, needed.told()] for name, needed in needs if needed is not None]))
+        print(json.dumps([[name, needed.to_json()] for name, needed in needs if needed is not None]))
 
 
 if __name__ == "__main__":

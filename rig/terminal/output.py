@@ -24,14 +24,14 @@ def say(*lines: str) -> None:
         print(escape.terminal(line), flush=True)
 
 
-def say_to(out: IO[str], *lines: str) -> None:
+def print_lines_to(out: IO[str], *lines: str) -> None:
     """Lines for people into a file, each whole, whichever thread tells it."""
     for line in lines:
         out.write(f"{escape.terminal(line)}\n")
         out.flush()
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """A line for people on the standard error, where scripts do not read."""
     print(escape.terminal(f"rig: {text}"), file=sys.stderr, flush=True)
 
@@ -42,12 +42,12 @@ def note(*lines: str) -> None:
         print(escape.terminal(line), file=sys.stderr, flush=True)
 
 
-def note_again(text: str, *, last: bool) -> None:
+def update_progress(text: str, *, last: bool) -> None:
     """A line on the standard error that the next one is written over, unless it is the last."""
     print(f"\r{escape.terminal(text)}", end="\n" if last else "", file=sys.stderr, flush=True)
 
 
-def say_json(told: Any, *, to: IO[str] | None = None) -> None:
+def print_json(told: Any, *, to: IO[str] | None = None) -> None:
     """A line for scripts."""
     print(json.dumps(told), file=to or sys.stdout, flush=True)
 
@@ -63,7 +63,7 @@ def console_to(out: TextIO) -> Callable[[bytes], None]:
 def tell(as_json: bool, told: Any, *lines: str) -> None:
     """The end of a command: for scripts or for people."""
     if as_json:
-        say_json(told)
+        print_json(told)
     else:
         say(*lines)
 
@@ -84,12 +84,12 @@ def print_events(
                 return
 
 
-def address_told(told: Mapping[str, Any]) -> str:
+def address_of_port(told: Mapping[str, Any]) -> str:
     """A port of a ready line, `host` and `port`, as people write it and options take it."""
     return format_address(told["host"], told["port"])
 
 
-class Lasting(io.TextIOWrapper):
+class TolerantOutput(io.TextIOWrapper):
     """Output that ends nothing: where nobody reads it any more, or its disk is full, the rest of it goes nowhere.
 
     For what goes on for long and is worth more than what it prints: a run, a watch.

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rig.control.door import Door, NotHeard, hang_up
+from rig.control.control_socket import ControlSocket, NotAControlClient, hang_up
 from rig.errors import RigError
 from rig.formats.json_object import is_whole
 from rig.limits import TWIN_CONTROL, Limits
@@ -36,20 +36,20 @@ class ControlServer:
     def __init__(self, handlers: Mapping[str, Handler], limits: Limits = TWIN_CONTROL):
         self._handlers = handlers
         self._limits, self._shared = limits, Shared(limits.in_all)
-        self._door: Door | None = None
+        self._control_socket: ControlSocket | None = None
         self._peers: set[asyncio.StreamWriter] = set()
 
-    async def start(self, door: Door) -> dict[str, Any]:
+    async def start(self, control_socket: ControlSocket) -> dict[str, Any]:
         """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
-        self._door = door
+        self._control_socket = control_socket
         listener = Listener(self._protocol, self._limits, refusal=_told({"error": "too many are connected"}))
         self._limits = listener.limits
-        return await door.open(listener)
+        return await control_socket.open(listener)
 
     def close(self) -> None:
         """Stop listening and drop every peer."""
-        if self._door is not None:
-            self._door.close()
+        if self._control_socket is not None:
+            self._control_socket.close()
         for peer in self._peers:
             peer.transport.abort()
 
@@ -78,19 +78,19 @@ class ControlServer:
         return asyncio.StreamReaderProtocol(Reader(), self._serve)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert self._door is not None
+        assert self._control_socket is not None
         assert isinstance(reader, Reader)
         self._peers.add(writer)
         writer.transport.set_write_buffer_limits(high=self._limits.unread)
-        lines = Lines(reader, self._limits, self._shared, self._door.knows)
+        lines = Lines(reader, self._limits, self._shared, self._control_socket.knows)
         try:
             while line := await lines.next():
-                told = self.answer(self._door.admit(line))
+                told = self.answer(self._control_socket.parse_request(line))
                 if "error" not in told:
                     lines.is_known()
                 writer.write(_told(told))
                 await writer.drain()
-        except NotHeard:
+        except NotAControlClient:
             await hang_up(reader, writer)
         except RigError as error:
             await hang_up(reader, writer, _told({"error": str(error)}))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rig.limits import MODBUS, Limits
-from rig.listener import Listener, Stranger
+from rig.listener import IdlePeerTimeout, Listener
 
 log = logging.getLogger(__name__)
 
@@ -148,11 +148,11 @@ class _Connection(asyncio.BufferedProtocol):
         self.transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(high=self._server.limits.unread)
-        self._stranger = Stranger(transport, self._server.limits.idle)
+        self._idle_timeout = IdlePeerTimeout(transport, self._server.limits.idle)
         self._server.connections.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._stranger.is_known()
+        self._idle_timeout.is_known()
         self._server.connections.discard(self)
 
     def pause_writing(self) -> None:
@@ -176,7 +176,7 @@ class _Connection(asyncio.BufferedProtocol):
         try:
             while self._reads and (request := self._next()) is not None:
                 number, unit, pdu = request
-                self._stranger.is_known()
+                self._idle_timeout.is_known()
                 told = answer(pdu, self._server.coils)
                 self.transport.write(_HEADER.pack(number, 0, len(told) + 1, unit) + told)
         except BaseException:

@@ -17,7 +17,7 @@ from typing import Protocol, cast
 from rig.formats import usbip
 from rig.formats.usb import Setup
 from rig.limits import USBIP, Limits
-from rig.listener import Listener, Stranger
+from rig.listener import IdlePeerTimeout, Listener
 
 log = logging.getLogger(__name__)
 
@@ -109,10 +109,10 @@ class _Connection(asyncio.BufferedProtocol):
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(high=self._server.limits.unread)
-        self._stranger = Stranger(self._transport, self._server.limits.idle)
+        self._idle_timeout = IdlePeerTimeout(self._transport, self._server.limits.idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stranger.is_known()
+        self._idle_timeout.is_known()
         self._waiting.clear()
         if self._server.importer is self:
             self._server.importer = None
@@ -184,7 +184,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.close()
             return
         self._server.importer = self
-        self._stranger.is_known()
+        self._idle_timeout.is_known()
         self._read = self._read_command
         self._transport.write(usbip.op(usbip.REP_IMPORT) + describe(*descriptors, selected=0).pack())
 

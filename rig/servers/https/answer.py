@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from rig.servers.https.check_in import CheckIn
 from rig.servers.https.policy import Policy
-from rig.servers.https.shelf import Published, Shelf
+from rig.servers.https.published_files import Published, PublishedFiles
 
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 
@@ -38,7 +38,9 @@ class Answer:
         return memoryview(self.file.data if self.file is not None else b"")[self.start : self.stop]
 
 
-def answer_to(path: str, headers: Mapping[str, str], check_in: CheckIn | None, shelf: Shelf, policy: Policy) -> Answer:
+def answer_to(
+    path: str, headers: Mapping[str, str], check_in: CheckIn | None, shelf: PublishedFiles, policy: Policy
+) -> Answer:
     """By the policy for a device that checks in for a product that has one, else the file at this path, or 404."""
     if check_in is not None and check_in.product in policy.products:
         release = policy.newest(check_in.product, check_in.device)

@@ -14,16 +14,16 @@ from rig.errors import Misuse
 from rig.files import MOST_PEM
 from rig.limits import CLOUD_CONTROL, refuse_more
 from rig.lines import Shared
-from rig.servers.control_port import ControlPort, Request, Told
-from rig.servers.given_files import GivenFiles
+from rig.servers.allowed_files import AllowedFiles
+from rig.servers.control_port import ControlPort, JsonObject, Request
 from rig.servers.https import requests
 from rig.servers.https.check_in import device_id
 from rig.servers.https.event_queue import EventQueue
 from rig.servers.https.faults import Fault
 from rig.servers.https.identities import HostIdentities
 from rig.servers.https.policy import Release
+from rig.servers.https.published_files import MOST_BYTES, Published
 from rig.servers.https.server import UpdateServer
-from rig.servers.https.shelf import MOST_BYTES, Published
 from rig.servers.time_server import TimeServer
 from rig.trust.identity import Identity
 from rig.trust.recipe import read_recipe
@@ -43,9 +43,9 @@ class UpdateServerControl(ControlPort):
         server: UpdateServer,
         made: HostIdentities | None = None,
         clock: TimeServer | None = None,
-        given: GivenFiles | None = None,
+        given: AllowedFiles | None = None,
     ):
-        self._served, self._made, self._clock, self._given = server, made, clock, given or GivenFiles()
+        self._served, self._made, self._clock, self._given = server, made, clock, given or AllowedFiles()
         #: Events that wait for those who subscribed.
         self._waiting = Shared(CLOUD_CONTROL.in_all)
         #: Names of identities that one client alone was to meet: they end with that.
@@ -74,15 +74,15 @@ class UpdateServerControl(ControlPort):
             }
         )
 
-    async def _list(self, _request: Request) -> AsyncIterator[Told]:
+    async def _list(self, _request: Request) -> AsyncIterator[JsonObject]:
         hosts = [_host(host) for host in self._served.endpoint.hosts.values()]
         identities = {name: _identity(identity) for name, identity in self._served.identities.items()}
-        files = [file.told() for file in self._served.shelf.files.values()]
+        files = [file.to_dict() for file in self._served.files.files.values()]
         yield {"done": True, "hosts": hosts, "identities": identities, "files": files}
 
     # -- identities ----------------------------------------------------------------------------------------------------
 
-    async def _swap(self, request: requests.Swap) -> AsyncIterator[Told]:
+    async def _swap(self, request: requests.Swap) -> AsyncIterator[JsonObject]:
         if (request.identity is None) != request.brings_one:
             raise Misuse("a swap needs either an identity's name, or a chain and a key")
         if request.identity is not None:
@@ -92,7 +92,7 @@ class UpdateServerControl(ControlPort):
         self._served.swap(request.host, identity, request.client)
         yield {"done": True, "identity": _identity(identity)}
 
-    async def _forget(self, request: requests.Forget) -> AsyncIterator[Told]:
+    async def _forget(self, request: requests.Forget) -> AsyncIterator[JsonObject]:
         self._served.endpoint.forget(request.client)
         for name in self._issued_for.pop(request.client, []):
             self._served.identities.pop(name, None)
@@ -100,20 +100,20 @@ class UpdateServerControl(ControlPort):
                 self._made.drop(name)
         yield {"done": True}
 
-    async def _set_clock(self, request: requests.Clock) -> AsyncIterator[Told]:
+    async def _set_clock(self, request: requests.Clock) -> AsyncIterator[JsonObject]:
         if self._clock is None:
             raise Misuse("this server does not tell the time", hint="rig cloud https --time HOST:PORT")
         self._clock.set(request.client, request.now)
         yield {"done": True}
 
-    async def _add_identity(self, request: requests.AddIdentity) -> AsyncIterator[Told]:
+    async def _add_identity(self, request: requests.AddIdentity) -> AsyncIterator[JsonObject]:
         async with self._issuing:
             self._served.check_new(request.name)
             identity = await asyncio.to_thread(self._brought, request)
             self._served.identities[request.name.lower()] = identity
         yield {"done": True, "identity": _identity(identity)}
 
-    async def _issue(self, request: requests.Issue) -> AsyncIterator[Told]:
+    async def _issue(self, request: requests.Issue) -> AsyncIterator[JsonObject]:
         if self._made is None:
             raise Misuse("this server has no authority of its own", hint="add-identity takes one from files")
         recipe = read_recipe(request.recipe)
@@ -127,7 +127,7 @@ class UpdateServerControl(ControlPort):
             self._issued_for.setdefault(request.client, []).append(request.name.lower())
         yield {"done": True, "identity": _identity(identity)}
 
-    async def _tls(self, request: requests.Tls) -> AsyncIterator[Told]:
+    async def _tls(self, request: requests.Tls) -> AsyncIterator[JsonObject]:
         changes = request.model_dump(exclude={"do", "host", "client"}, exclude_unset=True)
         for name in ("minimum", "maximum", "delay"):
             if name in changes and changes[name] is None:
@@ -137,30 +137,30 @@ class UpdateServerControl(ControlPort):
 
     # -- what is served ------------------------------------------------------------------------------------------------
 
-    async def _publish(self, request: requests.Publish) -> AsyncIterator[Told]:
+    async def _publish(self, request: requests.Publish) -> AsyncIterator[JsonObject]:
         path = request.path or (f"/{quote(Path(request.file).name)}" if request.file is not None else None)
         if path is None:
             raise Misuse("path: content needs one")
-        yield {"done": True, "file": self._served.shelf.publish(path, await self._content(request)).told()}
+        yield {"done": True, "file": self._served.files.publish(path, await self._content(request)).to_dict()}
 
-    async def _withdraw(self, request: requests.Withdraw) -> AsyncIterator[Told]:
+    async def _withdraw(self, request: requests.Withdraw) -> AsyncIterator[JsonObject]:
         if unquote(request.path) in {unquote(path) for path in self._served.policy.images()}:
             raise Misuse(f"{request.path} is a release's image", hint="withdraw-release takes it back")
-        self._served.shelf.withdraw(request.path)
+        self._served.files.withdraw(request.path)
         yield {"done": True}
 
-    async def _release(self, request: requests.Release) -> AsyncIterator[Told]:
+    async def _release(self, request: requests.Release) -> AsyncIterator[JsonObject]:
         devices = frozenset(device_id(device) for device in request.devices)
         where = f"/releases/{quote(request.product)}/{quote(request.version)}"
         image = Published(where, await self._content(request))
         release = Release(request.version, image, request.percentage, frozenset(request.groups), devices)
         self._served.policy.refuse_more()
-        self._served.shelf.publish(where, image.data)  # no board is offered what nobody can fetch
+        self._served.files.publish(where, image.data)  # no board is offered what nobody can fetch
         self._served.policy.release(request.product, release)
         unknown = sorted(set(request.groups) - set(self._served.policy.groups))
-        yield {"done": True, "release": release.told(), "unknown_groups": unknown}
+        yield {"done": True, "release": release.to_dict(), "unknown_groups": unknown}
 
-    async def _withdraw_release(self, request: requests.WithdrawRelease) -> AsyncIterator[Told]:
+    async def _withdraw_release(self, request: requests.WithdrawRelease) -> AsyncIterator[JsonObject]:
         if request.product is None and request.device is None:
             raise Misuse("whose releases: of a product, or to a device?")
         device = device_id(request.device) if request.device is not None else None
@@ -168,8 +168,8 @@ class UpdateServerControl(ControlPort):
         still = self._served.policy.images()
         for release in gone:
             if release.image.path not in still:
-                self._served.shelf.drop(release.image.path)
-        yield {"done": True, "releases": [release.told() for release in gone]}
+                self._served.files.drop(release.image.path)
+        yield {"done": True, "releases": [release.to_dict() for release in gone]}
 
     async def _content(self, request: requests.WithFile) -> bytes:
         """What is to be served."""
@@ -196,34 +196,34 @@ class UpdateServerControl(ControlPort):
         )
         return Identity.parse(chain, key)
 
-    async def _group(self, request: requests.Group) -> AsyncIterator[Told]:
+    async def _group(self, request: requests.Group) -> AsyncIterator[JsonObject]:
         if request.name not in self._served.policy.groups:
             refuse_more(self._served.policy.groups, "groups")
         self._served.policy.groups[request.name] = {device_id(device) for device in request.devices}
         yield {"done": True}
 
-    async def _policy(self, _request: Request) -> AsyncIterator[Told]:
-        yield {"done": True, **self._served.policy.told()}
+    async def _policy(self, _request: Request) -> AsyncIterator[JsonObject]:
+        yield {"done": True, **self._served.policy.to_dict()}
 
     # -- faults and what happened --------------------------------------------------------------------------------------
 
-    async def _fault(self, request: requests.Fault) -> AsyncIterator[Told]:
+    async def _fault(self, request: requests.Fault) -> AsyncIterator[JsonObject]:
         if request.host is not None:
             self._served.endpoint.host(request.host)
         self._served.faults.add(Fault(**request.model_dump(exclude={"do"})))
-        yield {"done": True, "faults": self._served.faults.told()}
+        yield {"done": True, "faults": self._served.faults.pending()}
 
-    async def _faults(self, _request: Request) -> AsyncIterator[Told]:
-        yield {"done": True, "faults": self._served.faults.told()}
+    async def _faults(self, _request: Request) -> AsyncIterator[JsonObject]:
+        yield {"done": True, "faults": self._served.faults.pending()}
 
-    async def _clear_faults(self, request: requests.OfDevice) -> AsyncIterator[Told]:
+    async def _clear_faults(self, request: requests.OfDevice) -> AsyncIterator[JsonObject]:
         self._served.faults.clear(request.device)
         yield {"done": True}
 
-    async def _log(self, request: requests.Log) -> AsyncIterator[Told]:
+    async def _log(self, request: requests.Log) -> AsyncIterator[JsonObject]:
         journal = self._served.journal
-        logs: dict[str, Iterable[Told]] = {
-            "handshakes": (handshake.told() for handshake in reversed(self._served.endpoint.handshakes)),
+        logs: dict[str, Iterable[JsonObject]] = {
+            "handshakes": (handshake.to_dict() for handshake in reversed(self._served.endpoint.handshakes)),
             "requests": reversed(journal.requests),
             "check-ins": reversed(journal.check_ins),
         }
@@ -234,13 +234,13 @@ class UpdateServerControl(ControlPort):
         found = journal.last(logs[request.of], number, after=request.after, device=device, most=request.last)
         yield {"done": True, "log": found}
 
-    async def _events(self, request: requests.Events) -> AsyncIterator[Told]:
+    async def _events(self, request: requests.Events) -> AsyncIterator[JsonObject]:
         """Events of a host and a device, and those that are nobody's. Raises LabFault for a reader far too slow."""
         queue = EventQueue(MOST_QUEUED, self._waiting)
         host = request.host and request.host.lower()
         device = request.device and device_id(request.device)
 
-        def take(event: Told) -> None:
+        def take(event: JsonObject) -> None:
             if (host and event["host"] not in (host, None)) or (device and event["device"] not in (device, None)):
                 return
             queue.put(event)

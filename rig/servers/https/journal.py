@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from rig.kept import Kept
+from rig.bounded_log import BoundedLog
 from rig.limits import MIB
 
 Event = dict[str, Any]
@@ -22,8 +22,8 @@ class Journal:
     """Hands events to subscribers as they happen; keeps what was asked, and who checked in."""
 
     def __init__(self) -> None:
-        self.requests = Kept(MOST_KEPT, MOST_KEPT_BYTES, size_of)
-        self.check_ins = Kept(MOST_KEPT, MOST_KEPT_BYTES, size_of)
+        self.requests = BoundedLog(MOST_KEPT, MOST_KEPT_BYTES, size_of)
+        self.check_ins = BoundedLog(MOST_KEPT, MOST_KEPT_BYTES, size_of)
         self._subscribers: list[Subscriber] = []
 
     def last(self, of: Iterable[Event], number: str, *, after: int, device: str | None, most: int) -> list[Event]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rig.errors import Misuse
 from rig.limits import refuse_more
-from rig.servers.https.shelf import Published
+from rig.servers.https.published_files import Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class Release:
         mine, theirs = ((one.version, one.groups, one.devices) for one in (self, other))
         return mine == theirs
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "version": self.version,
-            "image": self.image.told(),
+            "image": self.image.to_dict(),
             "percentage": self.percentage,
             "groups": sorted(self.groups),
             "devices": sorted(self.devices),
@@ -96,9 +96,9 @@ class Policy:
                 return release
         return None
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        products = {name: [release.told() for release in releases] for name, releases in self.products.items()}
+        products = {name: [release.to_dict() for release in releases] for name, releases in self.products.items()}
         return {"products": products, "groups": {name: sorted(members) for name, members in self.groups.items()}}
 
 

@@ -11,18 +11,18 @@ from typing import Any
 from urllib.parse import quote
 
 from rig.control.address import TcpAddress
-from rig.control.door import Door
-from rig.control.doors import door_at
+from rig.control.control_socket import ControlSocket
 from rig.control.serving import listening, serve
+from rig.control.socket_options import control_socket_at
 from rig.errors import Misuse
 from rig.files import is_there, read_given
 from rig.ports import read_address, taking
-from rig.servers.given_files import GivenFiles
+from rig.servers.allowed_files import AllowedFiles
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.faults import Fault
 from rig.servers.https.identities import HostIdentities
+from rig.servers.https.published_files import MOST_BYTES
 from rig.servers.https.server import UpdateServer
-from rig.servers.https.shelf import MOST_BYTES
 from rig.servers.time_server import TimeServer
 from rig.state_folder import FolderLock, state_folder
 from rig.trust.identity import Identity
@@ -61,8 +61,8 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     files = [_published(text) for text in plan.publish]
     if not plan.hosts:
         raise Misuse("an update server needs a name", hint="--host ota.rig.test")
-    door, given = door_at(plan.control, plan.token_file), GivenFiles(plan.files)
-    asyncio.run(_check_ports(addresses | _of(door)))
+    control_socket, given = control_socket_at(plan.control, plan.token_file), AllowedFiles(plan.files)
+    asyncio.run(_check_ports(addresses | _of(control_socket)))
     lock = _hold(plan.state)
     made = HostIdentities(plan.state)
     identities = dict(_identified(text, made) for text in plan.hosts)
@@ -75,7 +75,7 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
         for fault in faults:
             server.faults.add(fault)
         for path, content in files:
-            server.shelf.publish(path, content)
+            server.files.publish(path, content)
         clock = TimeServer()
         remote = UpdateServerControl(server, made, clock, given)
         started.extend((server, clock, remote))
@@ -88,7 +88,7 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
             "listen": ports["--listen"],
             "plain": ports.get("--plain"),
             "time": ports.get("--time"),
-            "control": await remote.start(door),
+            "control": await remote.start(control_socket),
             "ca": str(made.ca),
             "trust": str(made.trust),
             "hosts": list(identities),
@@ -102,9 +102,9 @@ def serve_https_cloud(plan: HttpsCloudPlan, announce: Any) -> None:
     serve(start, close, announce)
 
 
-def _of(door: Door) -> dict[str, tuple[str, int]]:
+def _of(control_socket: ControlSocket) -> dict[str, tuple[str, int]]:
     """Its address where it is on TCP, as the others' are."""
-    address = door.address
+    address = control_socket.address
     return {"--control": (address.host, address.port)} if isinstance(address, TcpAddress) else {}
 
 

@@ -24,7 +24,7 @@ from rig.servers.https.connection import HttpServer
 from rig.servers.https.faults import ANSWER_FAULTS, BODY_FAULTS, HEAD_FAULTS, Fault, Faults
 from rig.servers.https.journal import MOST_HEADERS, Event, Journal, clipped
 from rig.servers.https.policy import Policy
-from rig.servers.https.shelf import Shelf
+from rig.servers.https.published_files import PublishedFiles
 from rig.trust.identity import Identity
 from rig.trust.tls.context import TlsSettings
 from rig.trust.tls.endpoint import Endpoint, tune
@@ -37,13 +37,13 @@ SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization")
 
 
 class UpdateServer:
-    """Serves `shelf` and `policy` to boards, as every host of `hosts`; `identities` are those it can show, by name."""
+    """Serves `files` and `policy` to boards, as every host of `hosts`; `identities` are those it can show, by name."""
 
     def __init__(self, hosts: Mapping[str, Identity], settings: TlsSettings | None = None, limits: Limits = HTTPS):
         self._limits = in_force(limits)
         self.journal = Journal()
         self.faults = Faults()
-        self.shelf = Shelf()
+        self.files = PublishedFiles()
         self.policy = Policy()
         self.identities = {name.lower(): identity for name, identity in hosts.items()}
         self._web = HttpServer(
@@ -204,7 +204,7 @@ class UpdateServer:
         faults = dict(self.faults.take(("no-range",), host, device)) if wants_part else {}
         is_part = request.method == "GET" and not faults  # only GET has ranges (RFC 9110 §14.2)
         plain = headers if is_part else {name: value for name, value in headers.items() if name != "range"}
-        answer = answer_to(request.path, plain, check_in, self.shelf, self.policy)
+        answer = answer_to(request.path, plain, check_in, self.files, self.policy)
         if faults:
             answer = replace(
                 answer, headers={name: value for name, value in answer.headers.items() if name != "Accept-Ranges"}
@@ -244,7 +244,7 @@ class UpdateServer:
 
     def _shook(self, handshake: Handshake) -> None:
         event = "disconnected" if handshake.ending else "handshake"
-        told = handshake.told()
+        told = handshake.to_dict()
         self.journal.tell(event, told.pop("host"), None, **told)
 
 

@@ -12,9 +12,9 @@ from OpenSSL import SSL
 from rig.formats.tls_records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Alert
 from rig.ports import format_address
 from rig.trust.certificate_errors import UNREADABLE
+from rig.trust.look.busy_aware_timeout import BusyAwareTimeout
 from rig.trust.look.dialling import connect, sni_name
 from rig.trust.look.offer import Noted, Offer
-from rig.trust.look.patience import Patience
 from rig.trust.look.refusal import Refusal, RefusalKind
 
 #: A server's share of a handshake is never more than this; OpenSSL stops at 100 KiB of certificates.
@@ -62,7 +62,7 @@ async def fetch(
     An IP address as `name` is not sent, since SNI knows none (RFC 6066 §3). Takes `seconds` of Patience, holds a few
     hundred KiB at most, and raises Refusal where no certificates came, Misuse for what cannot be dialled or offered.
     """
-    look, patience = _Look(address, name, offer or Offer()), Patience(seconds)
+    look, patience = _Look(address, name, offer or Offer()), BusyAwareTimeout(seconds)
     try:
         async with patience:
             await _shake_hands(look)

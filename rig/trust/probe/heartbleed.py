@@ -13,8 +13,8 @@ from rig.formats.tls_heartbeat import Heartbeats, HeartbeatTest
 from rig.formats.tls_old_hello import OLDER, SHORT, SHORT_AND_OLDER, SSL_3, WIDE, Hello
 from rig.formats.tls_records import Malformed
 from rig.ports import format_address
+from rig.trust.look.busy_aware_timeout import BusyAwareTimeout
 from rig.trust.look.dialling import connect, sni_name
-from rig.trust.look.patience import Patience
 from rig.trust.look.refusal import Refusal
 
 #: How long a server may be silent to two heartbeats.
@@ -104,7 +104,7 @@ class _Asking:
         return await asyncio.gather(*(self._one(hello, name) for hello in hellos))
 
     async def _one(self, hello: Hello, name: str | None) -> Said:
-        test, patience = HeartbeatTest(name, os.urandom(96), hello), Patience(self._seconds)
+        test, patience = HeartbeatTest(name, os.urandom(96), hello), BusyAwareTimeout(self._seconds)
         try:
             async with patience:
                 await self._talk(test)
@@ -146,7 +146,7 @@ class _Asking:
         if not is_asking:
             return await reader.read(16384)
         try:
-            async with Patience(self._patience):
+            async with BusyAwareTimeout(self._patience):
                 return await reader.read(16384)
         except TimeoutError:
             return b""

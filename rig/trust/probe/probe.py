@@ -25,8 +25,8 @@ from rig.trust.look.refusal import Refusal
 from rig.trust.look.served import SECONDS, Served, fetch
 from rig.trust.probe.chain_view import issuer_of, view_chain
 from rig.trust.probe.clients import CLIENTS
-from rig.trust.probe.courier import Courier
 from rig.trust.probe.esp32_view import refused_by_esp32
+from rig.trust.probe.fetcher import Fetcher
 from rig.trust.probe.findings import WARN_DAYS, findings
 from rig.trust.probe.heartbleed import heartbeats, is_of_version
 from rig.trust.probe.report import AddressView, ChainView, ClientView, HostReport, RevocationView
@@ -87,20 +87,20 @@ async def probe(targets: Sequence[Target], plan: ProbePlan) -> list[HostReport]:
 
     async def one(target: Target) -> HostReport:
         async with room:
-            return await _probe_host(target, plan, courier if plan.asks_revocation else None)
+            return await _probe_host(target, plan, fetcher if plan.asks_revocation else None)
 
-    async with Courier() as courier:
+    async with Fetcher() as fetcher:
         return await asyncio.gather(*map(one, targets))
 
 
-async def _probe_host(target: Target, plan: ProbePlan, courier: Courier | None) -> HostReport:
+async def _probe_host(target: Target, plan: ProbePlan, fetcher: Fetcher | None) -> HostReport:
     try:
         places = await _addresses(target, plan)
     except OSError:
         unknown = AddressView(address=target.host, port=target.port, error=f"nobody knows where {target.host} is")
         views = [unknown]
     else:
-        views = await asyncio.gather(*(_AddressProbe(place, target, plan, courier).view() for place in places))
+        views = await asyncio.gather(*(_AddressProbe(place, target, plan, fetcher).view() for place in places))
     report = HostReport(host=target.host, port=target.port, at=plan.at, addresses=tuple(views))
     return report.model_copy(update={"findings": tuple(findings(report, plan.before, warn_days=plan.warn_days))})
 
@@ -122,8 +122,8 @@ async def _addresses(target: Target, plan: ProbePlan) -> list[tuple[str, int]]:
 class _AddressProbe:
     """One address: a look for each kind of client, then heartbeats, then who takes its certificates back."""
 
-    def __init__(self, place: tuple[str, int], target: Target, plan: ProbePlan, courier: Courier | None):
-        self._place, self._target, self._plan, self._courier = place, target, plan, courier
+    def __init__(self, place: tuple[str, int], target: Target, plan: ProbePlan, fetcher: Fetcher | None):
+        self._place, self._target, self._plan, self._fetcher = place, target, plan, fetcher
         self._room = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
 
     async def view(self) -> AddressView:
@@ -175,7 +175,7 @@ class _AddressProbe:
             staples = (look.staple for look in (first, *seen.values()) if look.chain == chain)
             staple = next((one for one in staples if one is not None), None)
             issuer = issuer_of(chain[0], (*chain, *plan.roots))
-            revocation += await ask_sources(chain[0], issuer, staple, self._courier, plan.at)
+            revocation += await ask_sources(chain[0], issuer, staple, self._fetcher, plan.at)
         return tuple(chains), tuple(revocation)
 
     async def _look(self, offer: Offer) -> Served:

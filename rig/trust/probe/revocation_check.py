@@ -17,7 +17,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from rig.formats.certificate_keys import signed
 from rig.trust.certificate_errors import UNREADABLE
-from rig.trust.probe.courier import Courier, Unfetched
+from rig.trust.probe.fetcher import Fetcher, FetchFailed
 from rig.trust.probe.report import RevocationStatus, RevocationView
 
 #: How wrong two clocks may be against each other.
@@ -33,7 +33,7 @@ async def ask_sources(
     leaf: x509.Certificate,
     issuer: x509.Certificate | None,
     staple: bytes | None,
-    courier: Courier | None,
+    fetcher: Fetcher | None,
     at: datetime,
 ) -> list[RevocationView]:
     """What each says of `leaf`; without a courier only the staple is asked. Never raises for what they say."""
@@ -41,12 +41,12 @@ async def ask_sources(
     views = []
     if staple is not None:
         views.append(_view(mark, "staple", None, judge_ocsp(staple, leaf, issuer, at)))
-    if courier is None:
+    if fetcher is None:
         return views
     for url in ocsp_urls(leaf):
-        views.append(_view(mark, "ocsp", url, await _ask_responder(url, leaf, issuer, courier, at)))
+        views.append(_view(mark, "ocsp", url, await _ask_responder(url, leaf, issuer, fetcher, at)))
     for url in crl_urls(leaf):
-        views.append(_view(mark, "crl", url, await _ask_list(url, leaf, issuer, courier, at)))
+        views.append(_view(mark, "crl", url, await _ask_list(url, leaf, issuer, fetcher, at)))
     return views
 
 
@@ -110,25 +110,25 @@ def _urls(places: Sequence[x509.GeneralName]) -> list[str]:
 
 
 async def _ask_responder(
-    url: str, leaf: x509.Certificate, issuer: x509.Certificate | None, courier: Courier, at: datetime
+    url: str, leaf: x509.Certificate, issuer: x509.Certificate | None, fetcher: Fetcher, at: datetime
 ) -> Said:
     if issuer is None:
         return "unknown", None, "the issuer is not known, so nobody can be asked"
     # SHA-1 is what every responder knows (RFC 5019 §2.1.1).
     request = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA1()).build()
     try:
-        answer = await courier.ask(url, request.public_bytes(serialization.Encoding.DER))
-    except Unfetched as error:
+        answer = await fetcher.ask(url, request.public_bytes(serialization.Encoding.DER))
+    except FetchFailed as error:
         return "unreachable", None, str(error)
     return judge_ocsp(answer, leaf, issuer, at)
 
 
 async def _ask_list(
-    url: str, leaf: x509.Certificate, issuer: x509.Certificate | None, courier: Courier, at: datetime
+    url: str, leaf: x509.Certificate, issuer: x509.Certificate | None, fetcher: Fetcher, at: datetime
 ) -> Said:
     try:
-        return judge_crl(await courier.crl(url), leaf, issuer, at)
-    except Unfetched as error:
+        return judge_crl(await fetcher.crl(url), leaf, issuer, at)
+    except FetchFailed as error:
         return "unreachable", None, str(error)
 
 

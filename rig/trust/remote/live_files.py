@@ -103,7 +103,7 @@ class LiveFiles:
         """A copy that its readers and nobody else can read, now and at any time while it is made."""
         done = self._session.run(["cp", "-p", "--", path, copied])
         if done.status:
-            raise LabFault(f"cannot copy {path} on the server: {done.last_words}")
+            raise LabFault(f"cannot copy {path} on the server: {done.last_line}")
         if (given := self._session.rights(copied)) != rights:
             with suppress(LabFault):
                 self._session.remove(copied)

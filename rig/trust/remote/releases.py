@@ -69,7 +69,7 @@ class Releases:
         """Have its files on the disk before a link leads to them: a server may lose power too."""
         done = self._session.run(["sync", self._file(release, KEY), self._file(release, CHAIN), self.path(release)])
         if done.status:
-            raise LabFault(f"sync failed on the server: {done.last_words}")
+            raise LabFault(f"sync failed on the server: {done.last_line}")
 
     def chain(self, release: str) -> tuple[x509.Certificate, ...]:
         """The certificates of one."""

@@ -21,7 +21,7 @@ class Done:
     err: str
 
     @property
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """The last line it printed for people, else the status."""
         lines = (self.err or self.out).strip().splitlines()
         return lines[-1] if lines else f"exit status {self.status}"

@@ -211,7 +211,7 @@ class SshSession:
             return
         done = self.run(["rm", "-rf", "--", path])
         if done.status:
-            raise self._fault(f"cannot remove {path}: {done.last_words}")
+            raise self._fault(f"cannot remove {path}: {done.last_line}")
 
     @contextmanager
     def _doing(self, what: str, path: str) -> Iterator[None]:

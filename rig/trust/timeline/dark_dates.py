@@ -82,7 +82,7 @@ class DarkDates:
         at_risk = [server for server in one.servers if server.risks]
         return any(asked is there for one in at_risk for there in answering(self.schedules, one.host, one.port))
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All of it for JSON; times are UTC, days are ISO."""
         return {
             "today": f"{self.horizon.today:%Y-%m-%d}",

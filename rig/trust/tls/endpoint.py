@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import count
 
+from rig.bounded_log import BoundedLog
 from rig.errors import Misuse
 from rig.formats.tls_records import ClientHello
-from rig.kept import Kept
 from rig.limits import HTTPS, MIB, MOST_ENTRIES, Limits
 from rig.listener import Listener
 from rig.trust.identity import Identity
@@ -80,7 +80,7 @@ class Endpoint:
             raise Misuse("an endpoint needs a host to be")
         settings = settings or TlsSettings()
         self.hosts = {name.lower(): EndpointHost(name.lower(), who, settings) for name, who in hosts.items()}
-        self.handshakes = Kept(MOST_REMEMBERED, MOST_REMEMBERED_BYTES, Handshake.size)
+        self.handshakes = BoundedLog(MOST_REMEMBERED, MOST_REMEMBERED_BYTES, Handshake.size)
         self.application = application
         self._tell = tell
         #: What one client alone meets, by its address and the host's name.

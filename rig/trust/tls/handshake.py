@@ -59,7 +59,7 @@ class Handshake:
         offered = 0 if hello is None else 36 * (len(hello.ciphers) + len(hello.versions)) + len(hello.server_name or "")
         return 1000 + offered
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON: versions and suites by name, best first."""
         hello = self.hello
         return {

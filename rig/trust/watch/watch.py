@@ -16,11 +16,11 @@ from rig.trust.watch.clock import WatchClock
 from rig.trust.watch.config import WatchConfig, WatchedEndpoint
 from rig.trust.watch.delivery import Deliveries
 from rig.trust.watch.equipment import Equipment
-from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.fact import FactKind
 from rig.trust.watch.look import Look, Looker
 from rig.trust.watch.memory import Alert, Memory, OpenFact, reconcile, resolved
 from rig.trust.watch.metrics import MetricsPort, metrics_text, write_metrics
+from rig.trust.watch.scanner import Scanner
 from rig.trust.watch.state import WatchState
 
 #: Figures are written so often at most, and at the end.
@@ -68,7 +68,7 @@ class Watch:
         self.config, self._state, self._clock = config, state, clock or WatchClock()
         equipment = equipment or Equipment.of(config)
         self.fleet, self._judge = equipment.fleet, equipment.judge
-        self._look = look or Eyes(config.at_once, config.timeout, config.look_again).look
+        self._look = look or Scanner(config.at_once, config.timeout, config.look_again).look
         self._hear, self._tell = hear, tell
         self._deliveries = Deliveries(state, equipment.channels, self._clock, tell)
         self._random = random.Random()

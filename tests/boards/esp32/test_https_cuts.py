@@ -40,12 +40,12 @@ FORGETTING = {"in its erase": (25, "forget"), "after it": (300, "download")}
 @ON_A_REAL_BOARD
 def test_2_an_update_that_begins_forgets_the_rollback_record(bench, cut, image, as_expected, case):
     delay, phase = FORGETTING[case]
-    lies = with_a_rollback_record(image("previous"))
-    trial = HttpsUpdate.to(image("new"), Aim("begin", delay_ms=delay), bench.roles, lies)
+    preset = with_a_rollback_record(image("previous"))
+    trial = HttpsUpdate.to(image("new"), Aim("begin", delay_ms=delay), bench.roles, preset)
     verdict = cut(trial, lands=phase)
     as_expected(verdict)
     left = verdict.left[trial.table.otadata.offset]
-    assert left.startswith(lies.records[0]), "the record it runs by is not as it was"
+    assert left.startswith(preset.records[0]), "the record it runs by is not as it was"
     assert not Record.unpack(left[SECTOR:]).usable, "the record that was cut counts"
 
 

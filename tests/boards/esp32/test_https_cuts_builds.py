@@ -43,11 +43,11 @@ def test_a_cut_in_this_window(bench, cut, image, as_expected, window):
 @pytest.mark.parametrize("build", [pytest.param(build, marks=of_build(build)) for build in BUILDS])
 def test_2_an_update_that_begins_forgets_no_rollback_record(bench, cut, image, as_expected, build):
     """The same aim, at which ESP-IDF from 5.5 on erases it, lands in the slot's first sector."""
-    lies = with_a_rollback_record(image("previous"), BUILDS[build][1])
-    trial = HttpsUpdate.to(image("new"), Aim("begin", delay_ms=25), bench.roles, lies)
+    preset = with_a_rollback_record(image("previous"), BUILDS[build][1])
+    trial = HttpsUpdate.to(image("new"), Aim("begin", delay_ms=25), bench.roles, preset)
     verdict = cut(trial, lands="download")
     as_expected(verdict)
-    assert verdict.left[trial.table.otadata.offset][SECTOR:].startswith(lies.records[1]), "the other record changed"
+    assert verdict.left[trial.table.otadata.offset][SECTOR:].startswith(preset.records[1]), "the other record changed"
 
 
 @pytest.mark.parametrize("build", [pytest.param(build, marks=of_build(build)) for build in BUILDS])

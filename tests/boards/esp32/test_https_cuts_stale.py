@@ -23,9 +23,9 @@ pytestmark = [
 
 
 def test_after_a_cut_in_the_download_every_start_tries_the_half_written_slot_first(bench, cut, image, as_expected):
-    lies = with_a_stale_record(image("previous"))
+    preset = with_a_stale_record(image("previous"))
     aim = Aim("download", share=0.6, delay_ms=300)
-    verdict = cut(HttpsUpdate.to(image("new"), aim, bench.roles, lies), lands="download")
+    verdict = cut(HttpsUpdate.to(image("new"), aim, bench.roles, preset), lands="download")
     as_expected(verdict)
     for _start in ("first", "next"):
         bench.board.start()
@@ -38,8 +38,8 @@ def test_after_a_cut_in_the_download_every_start_tries_the_half_written_slot_fir
 
 def test_a_cut_before_the_choice_of_an_image_that_never_confirms(bench, cut, image, as_expected):
     target = image("never_confirms")
-    lies = with_a_stale_record(image("previous"))
-    trial = HttpsUpdate.to(target, Aim("download"), bench.roles, lies).at_the_end()
+    preset = with_a_stale_record(image("previous"))
+    trial = HttpsUpdate.to(target, Aim("download"), bench.roles, preset).at_the_end()
     verdict = cut(trial, lands="end")
     as_expected(verdict, wanted="old", case="a stale record, end")
     bench.board.start()
@@ -47,7 +47,7 @@ def test_a_cut_before_the_choice_of_an_image_that_never_confirms(bench, cut, ima
     as_expected.of("https", "a stale record, the start after that", again, wanted="old")
     bench.board.enter_reader()
     where = trial.table.otadata.offset
-    for number, record in lies.records.items():
+    for number, record in preset.records.items():
         at = where + number * SECTOR
         assert bench.board.read_flash([(at, len(record))])[at] == record
 
@@ -57,7 +57,7 @@ def test_an_update_of_the_stale_slot_that_is_given_up(bench, image, as_expected)
     board, known = bench.board, behaviour_of(bench.golden)
     if known is None or known.idf_release.does(REWRITES_IN_PLACE):
         pytest.skip("how this firmware chooses a slot once more is not known, or it does so in place")
-    with_a_stale_record(image("previous")).lay(board, golden_set(bench.roles).table)
+    with_a_stale_record(image("previous")).write(board, golden_set(bench.roles).table)
     update(board, image("never_confirms"))
     for _start in ("given up", "unwatched"):
         board.start()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from rig.families.esp32.boards.golden import golden_set
-from rig.families.esp32.campaign.preset_flash import LaidFlash
+from rig.families.esp32.campaign.preset_flash import PresetFlash
 from rig.families.esp32.formats.otadata import BLANK, SIZE, Record, State, read_records, record_crc
 from rig.families.esp32.formats.second_stage import BOOTLOADER_OFFSET
 from rig.firmware.outcomes import Became
@@ -86,7 +86,7 @@ def test_a_record_that_is_not_whole(bench, image, rollback, as_expected, case):
     """The image in slot 1 never confirms: one that two starts run is one that nobody watches."""
     torn, table = TORN[case], golden_set(bench.roles).table
     before = records_of(bench.board, table)[0]
-    LaidFlash({1: torn.record.pack()}, {1: image("never_confirms").data}).lay(bench.board, table)
+    PresetFlash({1: torn.record.pack()}, {1: image("never_confirms").data}).write(bench.board, table)
     for start in ("first start", "next start"):
         as_expected.of(
             "otadata", f"{case}, {start}{'' if rollback else ' without rollback'}", started(bench.board, table)
@@ -109,7 +109,7 @@ def test_both_records_lost(bench, image, rollback, as_expected, case):
     """Whichever slot was chosen before: slot 1 holds an image too."""
     first, second, settles = LOST[case]
     table = golden_set(bench.roles).table
-    LaidFlash({0: first, 1: second}, {1: image("new").data}).lay(bench.board, table)
+    PresetFlash({0: first, 1: second}, {1: image("new").data}).write(bench.board, table)
     laid = records_of(bench.board, table)
     as_expected.of("otadata", "14 both records lost", started(bench.board, table))
     expected = (Record.of(1, State.VALID), laid[1]) if settles else laid
@@ -120,7 +120,7 @@ def test_both_records_lost(bench, image, rollback, as_expected, case):
 def test_both_records_and_the_first_slot_lost(bench, image, rollback, as_expected, case):
     first, second, settles = LOST[case]
     table = golden_set(bench.roles).table
-    LaidFlash({0: first, 1: second}, {0: ERASED, 1: image("new").data}).lay(bench.board, table)
+    PresetFlash({0: first, 1: second}, {0: ERASED, 1: image("new").data}).write(bench.board, table)
     laid = records_of(bench.board, table)
     as_expected.of("otadata", "14 both records and the first slot lost", started(bench.board, table))
     expected = (Record.of(2, State.VALID), laid[1]) if settles else laid
@@ -132,7 +132,7 @@ def test_both_records_and_the_first_slot_lost(bench, image, rollback, as_expecte
 def test_both_records_lost_where_there_is_a_factory_application(bench, image, rollback, as_expected, case):
     first, second, _ = LOST[case]
     table = golden_set(bench.roles).table
-    LaidFlash({0: first, 1: second}, {1: image("new").data}).lay(bench.board, table)
+    PresetFlash({0: first, 1: second}, {1: image("new").data}).write(bench.board, table)
     laid = records_of(bench.board, table)
     as_expected.of("otadata", "14 both records lost", started(bench.board, table), wanted="factory")
     assert records_of(bench.board, table) == laid
@@ -156,7 +156,7 @@ def test_on_the_way_to_the_factory_application_whichever_record_is_left_decides(
 ):
     first, second = FACTORY[case]
     table = golden_set(bench.roles).table
-    LaidFlash({0: first, 1: second}, {1: image("new").data}).lay(bench.board, table)
+    PresetFlash({0: first, 1: second}, {1: image("new").data}).write(bench.board, table)
     laid = records_of(bench.board, table)
     for _start in ("first", "next"):
         as_expected.of("otadata", case, started(bench.board, table), wanted="factory")
@@ -167,7 +167,7 @@ def test_on_the_way_to_the_factory_application_whichever_record_is_left_decides(
 def test_without_rollback_rows_9_11_and_13_are_of_writes_that_are_not_made(bench, image, as_expected):
     """Neither the first start of a new image, nor the network, nor the next start touches otadata."""
     table = golden_set(bench.roles).table
-    LaidFlash({1: in_state(State.UNDEFINED).pack()}, {1: image("new").data}).lay(bench.board, table)
+    PresetFlash({1: in_state(State.UNDEFINED).pack()}, {1: image("new").data}).write(bench.board, table)
     laid = records_of(bench.board, table)
     for _start in ("first", "next"):
         as_expected.of("otadata", "9, 11 and 13", started(bench.board, table))

@@ -16,7 +16,7 @@ TINKER = {"digitalread", "digitalwrite", "analogread", "analogwrite"}
 def test_an_update_over_the_air_is_applied_and_said_to_be(bench, online, image, generation):
     told = online.update(image("new"))
     assert told["ok"], told["reason"]
-    assert online.told()["updated"], "its cloud does not list it as updated"
+    assert online.info()["updated"], "its cloud does not list it as updated"
     assert bench.board.read_application(len(image("new"))) == image("new").data
 
 
@@ -31,7 +31,7 @@ def test_tinker_answers_before_and_after_an_update(online, image, generation):
         assert online.call("digitalread", "D9") < 0
         told = online.update(image("new"))
         assert told["ok"], told["reason"]
-    assert online.told()["updated"], "its cloud does not list it as updated"
+    assert online.info()["updated"], "its cloud does not list it as updated"
 
 
 @on_generations("b", always="b", wifi="joined")
@@ -41,7 +41,7 @@ def test_a_core_answers_while_it_is_updated(bench, online, image, generation):
         pytest.skip("not run here: the firmware has no variable")
     name = next(iter(offered["v"]))
     update = online.begin_update(image("full"))
-    bench.board.must.come_to("its cloud lists it as updating", lambda: online.told()["updating"], 10)
+    bench.board.must.come_to("its cloud lists it as updating", lambda: online.info()["updating"], 10)
     value = online.variable(name)
     assert update.is_alive(), "it answered in the middle of it"
     told = update.result()

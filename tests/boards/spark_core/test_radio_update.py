@@ -48,7 +48,7 @@ def test_a_cut_in_a_patch(unpatched, image, as_expected, record_property):
     cost = what_it_cost(bench.board)
     bench.board.enter_dfu()
     if cost == RADIO_LOST:
-        bench.condemn("its radio is lost")
+        bench.give_up("its radio is lost")
     as_expected(verdict)
     as_expected.of("deep-update", "the radio, driver", Became("lost" if cost == RADIO_LOST else "kept"))
     record_property("became", f"driver → {cost}")

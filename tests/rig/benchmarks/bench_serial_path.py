@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 from tests.rig.families.esp32.twin.models import esptool, served_board
 
 SIZE = 128 * 1024
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.benchmark(group=f"writing {SIZE} bytes of noise over RF
 def waiting(tmp_path_factory):
     """A board in download mode, and a file to write."""
     file = tmp_path_factory.mktemp("noise") / "noise.bin"
-    file.write_bytes(stream("noise", SIZE))
+    file.write_bytes(seeded_bytes("noise", SIZE))
     with served_board() as served:
         yield served, file
 

@@ -12,7 +12,7 @@ import pytest
 from rig.boards.cloud_events import heard
 from rig.errors import LabFault
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
-from tests.rig.stranger import stranger
+from tests.rig.foreign_server import stranger
 from tests.rig.waiting import HANGS
 
 

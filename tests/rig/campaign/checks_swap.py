@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 
-from rig.boards import seen as seen_by
+from rig.boards import server_log as seen_by
 from rig.campaign import swap
 from rig.errors import LabFault
 from rig.families.esp32.boards import servers
@@ -14,7 +14,7 @@ from rig.families.esp32.formats.otadata import Record, State
 from rig.firmware.manifest import Image
 from rig.trust.authority import make_root
 from rig.trust.expectation import Reach
-from tests.rig.campaign.world_stage import WorldStage, behaviour_of, scenarios
+from tests.rig.campaign.world_setup import WorldSetup, behaviour_of, scenarios
 from tests.rig.families.esp32.twin.app.app_board import NEW
 from tests.rig.servers.https.https_lab import DEVICE, HOST, https_lab
 from tests.rig.trust.tls_clients import python_from
@@ -29,7 +29,7 @@ REFUSED = "another-root"
 def plays_as_expected(name, firmware):
     scenario = scenarios()[name]
     expected = scenario.change(firmware)
-    played = swap.play(scenario, WorldStage(firmware))
+    played = swap.play(scenario, WorldSetup(firmware))
     assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
     if scenario.when in ("mid-download", "between-pieces"):
         assert played.arrived == (scenario.when == "mid-download" or expected.after.reach is not Reach.DARK)
@@ -41,7 +41,7 @@ def of_a_scenario(name, firmware="default"):
     return lambda _folder: plays_as_expected(name, firmware)
 
 
-class Mixed(WorldStage):
+class Mixed(WorldSetup):
     """A board that starts what lies in its other slot once nobody serves it."""
 
     def look(self):
@@ -57,7 +57,7 @@ def a_board_that_starts_something_else_does_not_run_on(_folder):
     assert not played.runs_on, "other firmware runs, and it is told that the former one does"
 
 
-class NoWayBack(WorldStage):
+class NoWayBack(WorldSetup):
     """Servers that stay what they were swapped to."""
 
     def show(self, scenario, *, after):
@@ -69,7 +69,7 @@ def an_update_that_does_not_come_is_not_told(_folder):
     assert not played.updated, "the board is dark, and it is told that an update came"
 
 
-class Unmoved(WorldStage):
+class Unmoved(WorldSetup):
     """Servers that say they were swapped, and were not."""
 
     def show(self, scenario, *, after):
@@ -91,9 +91,9 @@ def a_swap_that_did_not_take_place_proves_nothing(_folder):
 
 
 def how_a_board_was_brought_back_is_told_as_it_happened(_folder):
-    assert swap.play(scenarios()["new-intermediate-and-a-cable"], WorldStage("fleet-1.0.4")).route == "cable"
-    assert swap.play(scenarios()[REFUSED], WorldStage("default")).route == "swap-back"
-    assert swap.play(scenarios()["new-key"], WorldStage("default")).route == ""
+    assert swap.play(scenarios()["new-intermediate-and-a-cable"], WorldSetup("fleet-1.0.4")).route == "cable"
+    assert swap.play(scenarios()[REFUSED], WorldSetup("default")).route == "swap-back"
+    assert swap.play(scenarios()["new-key"], WorldSetup("default")).route == ""
 
 
 # -- what servers saw --------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def another_boards_failures_are_not_its_own(folder):
 
 
 def what_an_updated_board_asks_next_hides_no_image_that_left(_folder):
-    seen = seen_by.Seen()
+    seen = seen_by.ServerLog()
     for sent, of in ((40_000, 71_616), (71_616, 71_616), (14, 14)):
         seen.use({"event": "progress", "start": 0, "sent": sent, "of": of})
     assert 71_616 in seen.whole, "the image left, and counts as lost since the new firmware asked for something else"

@@ -7,23 +7,23 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rig.boards import seen as seen_by
+from rig.boards import server_log as seen_by
 from rig.campaign import swap
 from rig.drivers import control_client
 from rig.drivers.https_cloud import HttpsCloudClient
 from rig.families.esp32.boards import servers
-from rig.families.esp32.campaign import swap_stage
+from rig.families.esp32.campaign import scenario_setup as swap_stage
 from rig.families.esp32.twin.app import deploy_the_fleet, update_client
-from rig.families.spark_core.campaign import swap_stage as key_swap_stage
+from rig.families.spark_core.campaign import scenario_setup as key_swap_stage
 from rig.formats import sntp
 from rig.servers.https import control as https_control
 from rig.twin import network_time
-from tests.rig.campaign import checks_stages
+from tests.rig.campaign import checks_scenario_setups as checks_stages
 from tests.rig.campaign import checks_swap as check
 from tests.rig.campaign.checks_swap import of_a_scenario
 from tests.rig.twin import test_network_time as of_time
 
-REAL_PLAY, REAL_PLAYED, REAL_SWAP_WHEN, REAL_OBSERVED = swap.play, swap.Played, swap._swap_when, swap.observed
+REAL_PLAY, REAL_PLAYED, REAL_SWAP_WHEN, REAL_OBSERVED = swap.play, swap.ScenarioResult, swap._swap_when, swap.observed
 REAL_WITHDRAW = HttpsCloudClient.withdraw_release
 REAL_TRUSTING, REAL_ATTEMPTS = update_client.trusting, deploy_the_fleet.attempts_1
 
@@ -32,12 +32,12 @@ REAL_TRUSTING, REAL_ATTEMPTS = update_client.trusting, deploy_the_fleet.attempts
 
 
 def _believing(m, **told):
-    m.setattr(swap, "Played", lambda *played: replace(REAL_PLAYED(*played), **told))
+    m.setattr(swap, "ScenarioResult", lambda *played: replace(REAL_PLAYED(*played), **told))
 
 
 class _WithoutAWayBack:
-    def __init__(self, stage):
-        self._stage, self._was_shown = stage, False
+    def __init__(self, setup):
+        self._stage, self._was_shown = setup, False
 
     def __getattr__(self, name):
         return getattr(self._stage, name)
@@ -58,12 +58,12 @@ def _at_the_first_host(seen):
     return replace(found, host=str(seen.handshakes[0]["host"])) if found.host else found
 
 
-def _at_once(scenario, stage, change):
-    return REAL_SWAP_WHEN(scenario.model_copy(update={"when": "idle"}), stage, change)
+def _at_once(scenario, setup, change):
+    return REAL_SWAP_WHEN(scenario.model_copy(update={"when": "idle"}), setup, change)
 
 
-def _over_when_it_is_quiet(stage, seen):
-    return (time.monotonic_ns() - seen.last_ns) / 1e9 > stage._board.timing.between_attempts
+def _over_when_it_is_quiet(setup, seen):
+    return (time.monotonic_ns() - seen.last_ns) / 1e9 > setup._board.timing.between_attempts
 
 
 PLAYER = {
@@ -84,7 +84,7 @@ PLAYER = {
         check.an_update_that_does_not_come_is_not_told,
     ),
     "swap: the way back is forgotten": (
-        lambda m: m.setattr(swap, "play", lambda scenario, stage: REAL_PLAY(scenario, _WithoutAWayBack(stage))),
+        lambda m: m.setattr(swap, "play", lambda scenario, setup: REAL_PLAY(scenario, _WithoutAWayBack(setup))),
         of_a_scenario(check.REFUSED),
     ),
     "swap: who was refused once is dark": (
@@ -114,19 +114,19 @@ PLAYER = {
         checks_stages.what_is_for_the_next_start_is_not_offered_to_a_board_that_runs,
     ),
     "swap: only the last body that left counts": (
-        lambda m: m.setattr(seen_by.Seen, "whole", property(lambda seen: {seen.sent}, lambda _seen, _value: None)),
+        lambda m: m.setattr(seen_by.ServerLog, "whole", property(lambda seen: {seen.sent}, lambda _seen, _value: None)),
         check.what_an_updated_board_asks_next_hides_no_image_that_left,
     ),
     "swap: a look ends before the board looks": (
-        lambda m: m.setattr(swap_stage.BoardStage, "_is_over", _over_when_it_is_quiet),
+        lambda m: m.setattr(swap_stage.Esp32ScenarioSetup, "_is_over", _over_when_it_is_quiet),
         checks_stages.a_look_lasts_until_the_board_has_looked,
     ),
     "swap: what servers tell later than the console counts as lost": (
-        lambda m: m.setattr(swap_stage.BoardStage, "_comes_to_run", _looking_once),
+        lambda m: m.setattr(swap_stage.Esp32ScenarioSetup, "_comes_to_run", _looking_once),
         checks_stages.a_board_may_be_told_of_before_its_servers_tell,
     ),
     "swap: an image that came is offered on": (
-        lambda m: m.setattr(swap_stage.BoardStage, "_comes_to_run", _offering_on),
+        lambda m: m.setattr(swap_stage.Esp32ScenarioSetup, "_comes_to_run", _offering_on),
         checks_stages.an_image_that_came_is_offered_no_longer,
     ),
     "swap: a download that was given up is none": (
@@ -138,11 +138,11 @@ PLAYER = {
         checks_stages.a_core_is_waited_for_until_it_has_tried,
     ),
     "swap: where a cut of a download fell is not looked at": (
-        lambda m: m.setattr(swap_stage.BoardStage, "cut_fetch", lambda stage: stage.power_off()),
+        lambda m: m.setattr(swap_stage.Esp32ScenarioSetup, "cut_fetch", lambda setup: setup.power_off()),
         checks_stages.a_cut_that_came_too_late_is_made_again,
     ),
     "swap: a transfer has a fixed time": (
-        lambda m: m.setattr(key_swap_stage.CoreStage, "_is_through", lambda _stage, _over: lambda: True),
+        lambda m: m.setattr(key_swap_stage.CoreScenarioSetup, "_is_through", lambda _stage, _over: lambda: True),
         checks_stages.a_transfer_is_let_come_to_its_end,
     ),
     "swap: releases outlive their offer": (
@@ -156,13 +156,13 @@ PLAYER = {
 }
 
 
-def _looking_once(stage, image, seen):
-    return stage._board.log.version() == image.version and len(image) in seen.whole
+def _looking_once(setup, image, seen):
+    return setup._board.log.version() == image.version and len(image) in seen.whole
 
 
-def _offering_on(stage, image, seen):
-    stage._let_it_look()
-    return _looking_once(stage, image, seen)
+def _offering_on(setup, image, seen):
+    setup._let_it_look()
+    return _looking_once(setup, image, seen)
 
 
 def _withdrawing_nothing():

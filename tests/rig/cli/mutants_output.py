@@ -16,11 +16,11 @@ def _as_it_is(descriptor):
 
 MUTANTS = {
     "output: who reads the log no more ends the run": (
-        lambda m: m.setattr(run_lines, "Lasting", _as_it_is),
+        lambda m: m.setattr(run_lines, "TolerantOutput", _as_it_is),
         check.a_run_goes_on_when_nobody_reads_its_lines,
     ),
     "output: who reads the events no more ends the run": (
-        lambda m: m.setattr(run_output, "Lasting", _as_it_is),
+        lambda m: m.setattr(run_output, "TolerantOutput", _as_it_is),
         check.a_run_goes_on_when_nobody_reads_its_events,
     ),
     "output: a file is as narrow as a terminal": (

@@ -30,7 +30,7 @@ MUTANTS = {
         check.who_asks_for_a_kind_that_does_not_load_is_told_why,
     ),
     "verbs: one that is missing is only unknown": (
-        lambda m: m.setattr(family_verbs, "complain", lambda _text: None),
+        lambda m: m.setattr(family_verbs, "print_error", lambda _text: None),
         check.who_asks_for_a_verb_that_is_missing_is_told_which_kinds_do_not_load,
     ),
     "verbs: a family hides one of the rig's own": (

@@ -118,7 +118,7 @@ def test_misuse_is_one_line_and_changes_nothing(rig, tmp_path, case):
 
 
 @pytest.fixture
-def shelf(tmp_path):
+def files(tmp_path):
     """A manifest with two releases beside it."""
     manifest = tmp_path / "mine.toml"
     manifest.write_text("")

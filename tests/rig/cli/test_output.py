@@ -13,7 +13,7 @@ import pytest
 
 from rig.cli.run_output import end_status
 from rig.errors import DeviceFault, LabFault
-from rig.terminal.output import Lasting
+from rig.terminal.output import TolerantOutput
 from tests.rig.cli.checks_output import no_reader
 from tests.rig.waiting import HANGS, until
 
@@ -62,7 +62,7 @@ def test_a_run_whose_output_is_lost_has_its_verdict(case, capsys):
 
 
 def test_on_a_full_disk_the_rest_is_let_go():
-    out = Lasting(os.open("/dev/full", os.O_WRONLY))
+    out = TolerantOutput(os.open("/dev/full", os.O_WRONLY))
     for _ in range(3):
         print("a line", file=out, flush=True)
     assert out.fault.strerror == "No space left on device"

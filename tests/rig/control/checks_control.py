@@ -17,19 +17,19 @@ from typing import Any
 import requests
 
 from rig.control.address import TcpAddress
-from rig.control.door import Door
+from rig.control.control_socket import ControlSocket
 from rig.control.token import ControlToken, token_for
 from rig.errors import LabFault, Misuse
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
 from rig.limits import CLOUD_CONTROL
+from rig.servers.allowed_files import AllowedFiles
 from rig.servers.control_port import ControlPort, Request
-from rig.servers.given_files import GivenFiles
 from rig.twin.control import ControlServer
 from rig.twin.listening_port import Client, ListeningPort
 from rig.twin.relay import Relay, RelayServers
 from tests.rig.control.control_ports import ask, dial, door_in
+from tests.rig.foreign_server import stranger
 from tests.rig.loop_thread import LoopThread
-from tests.rig.stranger import stranger
 from tests.rig.waiting import HANGS, until
 
 #: Lines that are no request, and after which nobody is listened to.
@@ -70,8 +70,8 @@ def ports(folder: Path, *, tcp: bool = False) -> Iterator[list[tuple[Acting, dic
     for number, port in enumerate(acting.kinds):
         own = folder / str(number)
         own.mkdir()
-        door = Door(TcpAddress("127.0.0.1", 0), own / "token") if tcp else door_in(own)
-        opened.append((acting, loop.run(port.start(door))))
+        control_socket = ControlSocket(TcpAddress("127.0.0.1", 0), own / "token") if tcp else door_in(own)
+        opened.append((acting, loop.run(port.start(control_socket))))
     try:
         yield opened
     finally:
@@ -205,16 +205,16 @@ def only_plain_files_of_given_folders_are_read(folder: Path) -> None:
     (inside / "large").write_bytes(b"x" * 101)
     (inside / "plain").write_bytes(b"plain")
     (inside / "alias").symlink_to("plain")
-    given = GivenFiles([inside, Path("/proc/self")])
+    given = AllowedFiles([inside, Path("/proc/self")])
     refused = ["link", "folder/secret", "zero", "second", "pipe", "large", "../outside/secret", "", "nothing", "a\0b"]
     names = [*(f"{inside}/{name}" for name in refused), "/dev/zero", "/proc/self/environ", "~", "plain"]
     for name in names:
         assert _reads(given, name) is None, name
     assert [_reads(given, f"{inside}/{name}") for name in ("plain", "alias")] == [b"plain"] * 2
-    assert _reads(GivenFiles(), f"{inside}/plain") is None
+    assert _reads(AllowedFiles(), f"{inside}/plain") is None
 
 
-def _reads(given: GivenFiles, name: str) -> bytes | None:
+def _reads(given: AllowedFiles, name: str) -> bytes | None:
     try:
         return given.read(name, 100)
     except Misuse:
@@ -268,7 +268,7 @@ def no_web_page_switches_a_relay(_folder: Path) -> None:
 
 def strangers_have_no_room_for_long_lines(tmp_path):
     """Whoever shows no token is told so long before a line is whole, and friends have all the room there is."""
-    loop, way_in = LoopThread(), Door(TcpAddress("127.0.0.1", 0), tmp_path / "token")
+    loop, way_in = LoopThread(), ControlSocket(TcpAddress("127.0.0.1", 0), tmp_path / "token")
     server = ControlServer({"act": lambda _request: {"acted": True}})
     told = loop.run(server.start(way_in))
     try:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rig.control.address import TcpAddress, read_control_address, socket_in
-from rig.control.door import Door
+from rig.control.control_socket import ControlSocket
 from rig.control.token import token_for
 
 SECONDS = 10.0
 
 
-def door_in(folder: Path) -> Door:
+def door_in(folder: Path) -> ControlSocket:
     """A door for a server in this process."""
-    return Door(socket_in(folder, "control"))
+    return ControlSocket(socket_in(folder, "control"))
 
 
 def dial(told: Mapping[str, Any]) -> socket.socket:

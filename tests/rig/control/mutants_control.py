@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 from rig import files
-from rig.control import door, token
+from rig.control import control_socket, token
 from rig.control.web_pages import WebPages
 from rig.drivers import control_client
 from rig.servers import control_port
-from rig.servers.given_files import GivenFiles
+from rig.servers.allowed_files import AllowedFiles
 from rig.twin import listening_port, shelly
 from rig.twin.control import ControlServer
 from tests.rig.cli import test_private_files
@@ -19,10 +19,10 @@ from tests.rig.control import checks_control
 from tests.rig.families.spark_core.twin import checks_starts
 
 REAL_WRITE = control_port.ControlPort._write
-REAL_BOUND, REAL_MAKE, REAL_REFUSAL = door._bound, token.make_token, WebPages.refusal
+REAL_BOUND, REAL_MAKE, REAL_REFUSAL = control_socket._bound, token.make_token, WebPages.refusal
 
 
-def _skip_what_is_none(_door, line):
+def _skip_what_is_none(_control_socket, line):
     try:
         told = json.loads(line)
     except (ValueError, RecursionError):
@@ -77,19 +77,19 @@ MUTANTS = {
         checks_control.what_a_stranger_answers_is_not_believed,
     ),
     "control: long lines are kept of anybody": (
-        lambda m: m.setattr(door.Door, "knows", lambda _door, _beginning: True),
+        lambda m: m.setattr(control_socket.ControlSocket, "knows", lambda _control_socket, _beginning: True),
         checks_control.strangers_have_no_room_for_long_lines,
     ),
     "control: HTTP is taken for a bad line": (
-        lambda m: m.setattr(door, "speaks_http", lambda said: False),
+        lambda m: m.setattr(control_socket, "speaks_http", lambda said: False),
         checks_control.a_web_page_does_nothing_at_a_control_port,
     ),
     "control: bad lines are skipped": (
-        lambda m: m.setattr(door.Door, "admit", _skip_what_is_none),
+        lambda m: m.setattr(control_socket.ControlSocket, "parse_request", _skip_what_is_none),
         checks_control.a_web_page_does_nothing_at_a_control_port,
     ),
     "control: a bad line does not end the connection": (
-        lambda m: m.setattr(door.Door, "admit", _skip_what_is_none),
+        lambda m: m.setattr(control_socket.ControlSocket, "parse_request", _skip_what_is_none),
         checks_control.what_is_no_object_ends_the_connection,
     ),
     "control: any token will do": (
@@ -101,7 +101,7 @@ MUTANTS = {
         checks_starts.of_two_servers_that_find_one_socket_left_behind_one_listens,
     ),
     "control: everybody can open the socket": (
-        lambda m: m.setattr(door, "_bound", _everybodys_socket),
+        lambda m: m.setattr(control_socket, "_bound", _everybodys_socket),
         checks_control.sockets_and_tokens_are_their_owners_alone,
     ),
     "control: everybody can read the token": (
@@ -109,11 +109,11 @@ MUTANTS = {
         checks_control.sockets_and_tokens_are_their_owners_alone,
     ),
     "files: links lead out of given folders": (
-        lambda m: m.setattr(GivenFiles, "_check_place", lambda self, path, name: None),
+        lambda m: m.setattr(AllowedFiles, "_check_place", lambda self, path, name: None),
         checks_control.only_plain_files_of_given_folders_are_read,
     ),
     "files: a second name is read": (
-        lambda m: m.setattr(GivenFiles, "read", _by_place_only),
+        lambda m: m.setattr(AllowedFiles, "read", _by_place_only),
         checks_control.only_plain_files_of_given_folders_are_read,
     ),
     "files: a pipe is a file": (

@@ -11,7 +11,7 @@ from rig.drivers.https_cloud import HttpsCloudClient
 from rig.errors import DeviceFault, LabFault, RigError
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
 from rig.formats.json_shape import NUMBER, misfit
-from tests.rig.stranger import stranger
+from tests.rig.foreign_server import stranger
 
 CORE = {"core": "c", "since": 1.5, "peer": "p", "updated": False, "updating": False}
 #: What is asked of whom, what a stranger answers, and what is said of it.

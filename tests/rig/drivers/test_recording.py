@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.recording import DROPPED, MOST_BYTES, MOST_ON_DISK, Entry, Recording, RecordingFile
-from tests.rig.servers import checks_kept
+from tests.rig.servers import checks_bounded_log as checks_kept
 from tests.rig.waiting import until
 
 MIB = 1 << 20

@@ -15,7 +15,7 @@ from rig.evidence.timeline import Timeline
 from rig.families.spark_core.campaign.update_paths import CORE_PATHS
 from rig.families.spark_core.formats import flash as layout
 from rig.lab.graceful_end import GracefulEnd, ToldToEnd
-from rig.suites import told
+from rig.suites import report_properties
 from tests.rig.evidence.records import IMAGES, a_cut, a_record, a_test, an_identity
 from tests.rig.evidence.test_report import TITLES, environment, junit
 
@@ -90,12 +90,12 @@ def every_title_says_virtual(tmp_path):
 
 
 def a_virtual_rack_is_virtual_whatever_its_places_say(tmp_path):
-    assert a_record(a_test(tier="hardware")).identity.ground.nature == "virtual"
+    assert a_record(a_test(tier="hardware")).identity.testbed.nature == "virtual"
 
 
 def a_twin_among_real_boards_is_told(tmp_path):
     tests = [a_test("a", tier="hardware"), a_test("b", tier="model", place="core-02")]
-    assert a_record(*tests, rack="lab.yaml").identity.ground.nature == "mixed"
+    assert a_record(*tests, rack="lab.yaml").identity.testbed.nature == "mixed"
 
 
 def only_firmware_that_was_used_is_named(tmp_path):
@@ -106,7 +106,7 @@ def only_a_test_in_which_something_happened_has_a_timeline(tmp_path):
     empty, other = Timeline(), Timeline()
     other.note("rig", "aim")
     for name, timeline in (("empty", empty), ("other", other)):
-        told.keep_timeline(timeline, tmp_path, f"test_mine.py::test_{name}")
+        report_properties.keep_timeline(timeline, tmp_path, f"test_mine.py::test_{name}")
     assert [path.name.partition("-")[2][:5] for path in (tmp_path / "timelines").glob("*.txt")] == ["other"]
 
 

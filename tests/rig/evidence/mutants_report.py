@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rig.cli import run_lines
-from rig.evidence import cut_map, cut_maps, ground, identity, report, report_head, results, run_log
+from rig.evidence import cut_map, cut_maps, identity, report, report_head, results, run_log, testbed
 from rig.evidence.update_path import Stretch
 from rig.family.contract import family_of
 from rig.lab import graceful_end
-from rig.suites import told
+from rig.suites import report_properties
 from tests.rig.evidence import checks_report as check
 
 REAL_SUBJECT, REAL_HEAD, REAL_READ = cut_maps.Subject.of, report_head.head, run_log.read_text
@@ -94,15 +94,15 @@ MUTANTS = {
         check.every_head_has_the_tier,
     ),
     "title: a virtual run is a run": (
-        lambda m: m.setattr(ground.Ground, "titled", lambda _self, run: f"Run {run}"),
+        lambda m: m.setattr(testbed.Testbed, "titled", lambda _self, run: f"Run {run}"),
         check.every_title_says_virtual,
     ),
     "ground: places are believed more than the rack": (
-        lambda m: m.setattr(ground.Ground, "tier", property(_as_places_say)),
+        lambda m: m.setattr(testbed.Testbed, "tier", property(_as_places_say)),
         check.a_virtual_rack_is_virtual_whatever_its_places_say,
     ),
     "ground: the first place stands for all": (
-        lambda m: m.setattr(ground.Ground, "tier", property(_as_places_say)),
+        lambda m: m.setattr(testbed.Testbed, "tier", property(_as_places_say)),
         check.a_twin_among_real_boards_is_told,
     ),
     "identity: all firmware of the manifest is named": (
@@ -126,7 +126,7 @@ MUTANTS = {
         check.a_fault_is_at_the_end_of_a_log,
     ),
     "timeline: every test has one": (
-        lambda m: m.setattr(told, "keep_timeline", _whatever_is_in_it),
+        lambda m: m.setattr(report_properties, "keep_timeline", _whatever_is_in_it),
         check.only_a_test_in_which_something_happened_has_a_timeline,
     ),
     "end: a request is interrupted": (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rig.evidence.ground import Ground
 from rig.evidence.identity import ImageUsed, RunIdentity
 from rig.evidence.results import TestResult, judge, short_identity
 from rig.evidence.run_record import RunRecord
+from rig.evidence.testbed import Testbed
 
 IMAGES = tuple(
     ImageUsed(name=name, board="spark-core", version=f"1.{number}", sha256=str(number) * 64)
@@ -18,7 +18,7 @@ IMAGES = tuple(
 def an_identity(*, run: str = "r", rack: str = "virtual", **others: Any) -> RunIdentity:
     told: dict[str, Any] = {"run": run, "began": "2026-11-29T12:00:00+00:00", "rig": "0.1.0"}
     told |= {"manifest": "own.toml", "manifest_sha256": "f" * 64, "selection": "the quick selection"}
-    return RunIdentity(**told | {"ground": Ground(rack=rack), "firmware": IMAGES} | others)
+    return RunIdentity(**told | {"ground": Testbed(rack=rack), "firmware": IMAGES} | others)
 
 
 def a_test(

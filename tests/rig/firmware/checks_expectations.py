@@ -213,6 +213,6 @@ def a_baseline_knows_the_defects_that_it_saw(tmp_path):
 
 def another_outcome_than_expected_is_told_aloud(_folder):
     told = {word: TestResult(word, "passed", 1.0, "", {"compared": word, "expected": "old"}) for word in compared.WORDS}
-    assert {each.name for each in compared.told_aloud(told.values())} == {"better", "moved", "unlisted"}
+    assert {each.name for each in compared.unexpected_results(told.values())} == {"better", "moved", "unlisted"}
     assert compared.beside_expected(told["better"]) == "better than expected: old"
     assert compared.beside_expected(told["same"]) == ""

@@ -12,8 +12,8 @@ from rig.errors import Misuse
 from rig.families.esp32.firmware.boots import EspBoots
 from rig.families.esp32.firmware.details import behaviour_of, boots_of
 from rig.families.esp32.lab.slot import Esp32Slot
-from rig.firmware.chosen import refuse_faults, roles_on, roles_with, wrong_with
-from rig.firmware.expectations import DEFAULT_CAST, Situation
+from rig.firmware.expectations import DEFAULT_VARIANT, Situation
+from rig.firmware.run_firmware import all_faults, refuse_faults, roles_on, roles_with
 from rig.suites import with_firmware
 from rig.suites.expectations import expectations_of
 from rig.suites.needs import Needs, why_not
@@ -104,7 +104,7 @@ def what_the_rigs_firmware_becomes_is_still_expected(tmp_path):
     early = Situation("esp32", "https", "first-boot", "none", "early")
     assert [ours.expected(one) for one in (core, early)] == [RIGS.expected(one) for one in (core, early)]
     assert [ours.file_for(one).path for one in (core, early)] == [RIGS.path, RIGS.path]
-    lamps = replace(early, variant=DEFAULT_CAST)
+    lamps = replace(early, variant=DEFAULT_VARIANT)
     assert (ours.expected(lamps), RIGS.expected(lamps) is None) == (None, False)
 
 
@@ -130,7 +130,7 @@ def an_update_without_a_test_is_given_no_noise_either(_tmp_path):
 
 
 def _fault(tmp_path, text):
-    return " | ".join(str(fault) for fault in wrong_with(loaded(tmp_path, text)))
+    return " | ".join(str(fault) for fault in all_faults(loaded(tmp_path, text)))
 
 
 def _refusal(known):

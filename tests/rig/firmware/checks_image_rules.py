@@ -10,12 +10,12 @@ from rig.errors import Misuse
 from rig.firmware import entries
 from rig.firmware.faults import faults_of, room_of
 from rig.firmware.file_kinds import kind_of
+from rig.firmware.identification import identify
 from rig.firmware.image_rules import rules_of
 from rig.firmware.manifest import Manifest
 from rig.firmware.releases import Release, add_release
 from rig.firmware.roles import all_roles, roles_for
 from rig.firmware.template import first_manifest
-from rig.firmware.told import told_by
 from rig.suites.needs import Needs, why_not
 from rig.trust.shipped import shipped
 from rig.trust.timeline.plan import FieldFirmware
@@ -99,7 +99,7 @@ def a_part_is_of_one_kind(folder):
 
 @with_lamps
 def a_file_is_told_by_its_family(_folder):
-    assert (told_by(lamp_image(5)).version, told_by(lamp_image(5)).board) == ("5", "lamp")
+    assert (identify(lamp_image(5)).version, identify(lamp_image(5)).board) == ("5", "lamp")
 
 
 @with_lamps

@@ -11,7 +11,7 @@ from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.boards.bring_up import recipe_from
 from rig.families.spark_core.lab.bring_up import CoreBringUp
 from rig.families.spark_core.twin.app.dialect import Dialect
-from rig.firmware.chosen import NAME_YOURS, refuse_noise
+from rig.firmware.run_firmware import NAME_YOURS, refuse_synthetic
 from rig.lab import bring_up
 from tests.rig.cli import fuzz_verbs
 from tests.rig.firmware.own_firmware import image, loaded, the_rigs, written
@@ -41,10 +41,10 @@ def verbs_that_reach_boards_of_a_lab_refuse_a_faulty_manifest(folder):
 def only_the_rigs_own_recipes_are_noise(folder):
     known = loaded(folder, MINE)
     mine, theirs = ([known.image(name)] for name in ("mine", "core-new"))
-    assert not raises(Misuse, lambda: refuse_noise(mine, known, {}, "core-01"))
-    assert not raises(Misuse, lambda: refuse_noise(theirs, known, {"synthetic": "yes"}, "core-01"))
-    assert raises(Misuse, lambda: refuse_noise(theirs, known, {}, "core-01"))
-    assert raises(Misuse, lambda: refuse_noise(theirs, the_rigs(), {}, "core-01"))
+    assert not raises(Misuse, lambda: refuse_synthetic(mine, known, {}, "core-01"))
+    assert not raises(Misuse, lambda: refuse_synthetic(theirs, known, {"synthetic": "yes"}, "core-01"))
+    assert raises(Misuse, lambda: refuse_synthetic(theirs, known, {}, "core-01"))
+    assert raises(Misuse, lambda: refuse_synthetic(theirs, the_rigs(), {}, "core-01"))
 
 
 def an_image_whose_version_is_its_makers_own_runs_on_a_twin(_folder):

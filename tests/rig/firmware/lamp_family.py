@@ -13,10 +13,10 @@ from rig import registry
 from rig.errors import Misuse
 from rig.firmware.faults import Fault
 from rig.firmware.file_kinds import FileKind
+from rig.firmware.identification import APPLICATION, Identification
 from rig.firmware.image_rules import Bootloaders, Details, Example, ImageRules, ServerField
 from rig.firmware.recipe import AnyRecipe
 from rig.firmware.server_trust import Attempt, ServerTrust
-from rig.firmware.told import APPLICATION, Told
 
 ROOM = 64
 
@@ -49,8 +49,8 @@ class LampImages(ImageRules[LampDetails]):
     server_field = ServerField("asks", "a host")
     example = Example("lamp", {}, '#colour = "green"\n')
 
-    def told_by(self, data):
-        return Told(APPLICATION, len(data), "", "lamp", "LAMP", str(data[4])) if data[:4] == b"LAMP" else None
+    def identify(self, data):
+        return Identification(APPLICATION, len(data), "", "lamp", "LAMP", str(data[4])) if data[:4] == b"LAMP" else None
 
     def kind_of(self, data):
         return FileKind("a shade", "hang it up") if data[:5] == b"SHADE" else None
@@ -67,7 +67,7 @@ class LampImages(ImageRules[LampDetails]):
     def fault_of_servers(self, image):
         return Fault(image.name, "nobody answers") if image.details.asks == "nobody.test" else None
 
-    def faults_of_cast(self, roles, where):
+    def faults_of_roles(self, roles, where):
         if roles["old"].details.colour != roles["new"].details.colour:
             yield Fault(where, "lamps never change their colour")
 

@@ -6,20 +6,20 @@ from dataclasses import replace
 
 from rig.families.esp32.firmware import faults as esp_faults
 from rig.families.esp32.firmware import filled_in as esp_filled_in
-from rig.firmware import chosen as firmware
 from rig.firmware import document, faults, filled_in
+from rig.firmware import run_firmware as firmware
 from rig.firmware.manifest import Manifest
 from rig.suites.needs import Needs
 from tests.rig.firmware import checks_document as of_document
 from tests.rig.firmware import checks_firmware as of_firmware
 from tests.rig.firmware.checks_firmware import FAULTS
 
-REAL_CAST, REAL_ROLES, REAL_TOLD, REAL_PARTS = Manifest._cast, Manifest.roles, filled_in.told_by, Manifest.parts
+REAL_CAST, REAL_ROLES, REAL_TOLD, REAL_PARTS = Manifest._cast, Manifest.roles, filled_in.identify, Manifest.parts
 
 
 def _alone(self, board, variant=None, *, filled_in=True):
     """Nothing comes from below where a family is named."""
-    return REAL_ROLES(self, board, variant, filled_in=not self.names_cast(board, variant))
+    return REAL_ROLES(self, board, variant, filled_in=not self.names_role_set(board, variant))
 
 
 def _nothing_below(self, board, variant=None, *, filled_in=True):
@@ -45,7 +45,7 @@ def _without_the_rigs(self, board, variant=None, *, filled_in=True):
 
 def _silent(**what):
     """Files that do not tell something."""
-    return lambda m: m.setattr(filled_in, "told_by", lambda data: replace(REAL_TOLD(data), **what))
+    return lambda m: m.setattr(filled_in, "identify", lambda data: replace(REAL_TOLD(data), **what))
 
 
 def _cast(other):
@@ -98,7 +98,7 @@ MUTANTS = {
         of_firmware.a_second_stage_needs_no_table_of_its_own,
     ),
     "own firmware: its expectations are of the rig's, too": (
-        lambda m: m.setattr(Manifest, "names_cast", lambda _self, _board, _variant=None: True),
+        lambda m: m.setattr(Manifest, "names_role_set", lambda _self, _board, _variant=None: True),
         of_firmware.what_the_rigs_firmware_becomes_is_still_expected,
     ),
     "own firmware: every place counts as a twin's": (
@@ -126,7 +126,7 @@ MUTANTS = {
         of_firmware.fault(*FAULTS["a pin that nobody knows"]),
     ),
     "own firmware: a run takes it as it is": (
-        lambda m: m.setattr(firmware, "wrong_with", lambda _known: []),
+        lambda m: m.setattr(firmware, "all_faults", lambda _known: []),
         of_firmware.faulty_firmware_is_refused_in_one_line,
     ),
     "own firmware: what is to be refused is wrong": (

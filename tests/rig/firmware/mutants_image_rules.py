@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rig.firmware import entries, faults, file_kinds, filled_in, releases, roles, template, told
+from rig.firmware import entries, faults, file_kinds, filled_in, identification, releases, roles, template
 from rig.firmware.entries import Entry
 from rig.firmware.image_rules import Details, ImageRules, rules_of
 from rig.suites import needs
@@ -56,7 +56,10 @@ MUTANTS = {
         lambda m: m.setattr(roles, "rules_of", lambda _kind: Silent()),
         of_images.a_part_is_of_one_kind,
     ),
-    "images: no family is asked what a file tells": (_not_asked(told), of_images.a_file_is_told_by_its_family),
+    "images: no family is asked what a file tells": (
+        _not_asked(identification),
+        of_images.a_file_is_told_by_its_family,
+    ),
     "images: no family is asked what a file is": (
         _not_asked(file_kinds),
         of_images.what_goes_into_its_flash_is_told_by_its_family,

@@ -12,7 +12,7 @@ from rig.families.spark_core.boards import bootloader
 from rig.families.spark_core.boards import identity as core_identity
 from rig.families.spark_core.boards.bootloader import CoreBootloader
 from rig.families.spark_core.twin.app.dialect import Dialect
-from rig.firmware import chosen as firmware
+from rig.firmware import run_firmware as firmware
 from rig.firmware.manifest import Manifest
 from rig.formats import usbip
 from rig.lab import bring_up
@@ -38,11 +38,11 @@ MUTANTS = {
         of_images.verbs_that_reach_boards_of_a_lab_refuse_a_faulty_manifest,
     ),
     "own firmware: nothing is noise": (
-        lambda m: m.setattr(Manifest, "is_noise", lambda self, _name: False),
+        lambda m: m.setattr(Manifest, "is_synthetic", lambda self, _name: False),
         of_images.only_the_rigs_own_recipes_are_noise,
     ),
     "own firmware: what the rig makes is noise, whoever lists it": (
-        lambda m: m.setattr(Manifest, "is_noise", lambda self, name: self.image(name) is not None),
+        lambda m: m.setattr(Manifest, "is_synthetic", lambda self, name: self.image(name) is not None),
         of_images.only_the_rigs_own_recipes_are_noise,
     ),
     "twin: an image whose version is its maker's own is none": (
@@ -50,7 +50,7 @@ MUTANTS = {
         of_images.an_image_whose_version_is_its_makers_own_runs_on_a_twin,
     ),
     "bring-up: a real board is given noise": (
-        lambda m: m.setattr(bring_up, "refuse_noise", lambda *_images: None),
+        lambda m: m.setattr(bring_up, "refuse_synthetic", lambda *_images: None),
         of_images.a_board_that_is_no_twin_is_not_brought_up_with_noise,
     ),
     "board: a Core's bootloader is not looked at": (

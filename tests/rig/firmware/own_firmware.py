@@ -9,9 +9,9 @@ from rig.families.esp32.firmware.bootloader import build_bootloader, for_flash
 from rig.families.esp32.firmware.images import App, build_app
 from rig.families.esp32.formats.partition_table import LAYOUTS
 from rig.firmware.checkout import manifest_path
-from rig.firmware.chosen import load_firmware
 from rig.firmware.manifest import Manifest
 from rig.firmware.recipe import NoiseRecipe
+from rig.firmware.run_firmware import load_firmware
 
 
 @cache

@@ -46,8 +46,8 @@ def test_a_family_need_say_no_more_than_its_kind():
     plain = Plain()
     assert plain.known_state <= COMMON_ROLES
     assert plain.release(b"anything", "x") == b"anything"
-    assert (plain.told_by(b"x"), plain.kind_of(b"x"), plain.room({}), plain.server_trust(Details())) == (None,) * 4
-    assert (plain.example.prefix, list(plain.faults_of_cast({}, "roles.plain"))) == ("plain", [])
+    assert (plain.identify(b"x"), plain.kind_of(b"x"), plain.room({}), plain.server_trust(Details())) == (None,) * 4
+    assert (plain.example.prefix, list(plain.faults_of_roles({}, "roles.plain"))) == ("plain", [])
 
 
 @pytest.mark.parametrize("family", families(), ids=lambda family: family.kind)

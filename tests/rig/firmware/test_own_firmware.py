@@ -6,9 +6,9 @@ import pytest
 
 from rig.errors import Misuse
 from rig.firmware.checkout import manifest_path
-from rig.firmware.chosen import load_firmware, roles_on, wrong_with
+from rig.firmware.identification import identify
 from rig.firmware.manifest import Manifest
-from rig.firmware.told import told_by
+from rig.firmware.run_firmware import all_faults, load_firmware, roles_on
 from rig.suites.needs import Needs
 from rig.suites.with_firmware import needs_of_all, suites_with
 from tests.rig.firmware import checks_firmware as of_firmware
@@ -29,7 +29,7 @@ TELL = {
 
 @pytest.mark.parametrize("file", TELL)
 def test_a_file_tells_what_it_is(file):
-    assert str(told_by(content(file))) == TELL[file]
+    assert str(identify(content(file))) == TELL[file]
 
 
 @pytest.mark.parametrize("case", FAULTS)
@@ -40,7 +40,7 @@ def test_what_is_wrong_is_told_before_a_board_is_touched(tmp_path, case):
 def test_good_firmware_has_no_fault(tmp_path):
     stage, table = 'bootloader = "lamp-stage"\n', 'table = "lamp-table"\n'
     more = image("lamp-stage", "stage.bin") + image("lamp-table", "table.bin")
-    assert wrong_with(loaded(tmp_path, lamp() + stage + table + more)) == []
+    assert all_faults(loaded(tmp_path, lamp() + stage + table + more)) == []
 
 
 def test_a_genuine_release_of_the_rigs_own_is_no_noise(tmp_path):

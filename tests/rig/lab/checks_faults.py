@@ -14,7 +14,7 @@ from rig.evidence.timeline import Moment
 from rig.families.spark_core.boards.board import SparkCore
 from rig.lab import health
 from rig.lab.place_tags import check_lacking
-from rig.suites.story import story_of
+from rig.suites.fault_report import fault_report_of
 from rig.suites.time_limit import TookTooLong
 from tests.rig.families.esp32.lab.checks_rack import board_that_says
 from tests.rig.families.esp32.twin.models import served_board
@@ -156,7 +156,7 @@ def what_was_done_before_the_known_state_is_not_told(_folder):
 def _told(core, moments=()):
     """The story of what is being handled."""
     raised = pytest.ExceptionInfo.from_current()
-    return story_of(raised.value, raised, core, moments)
+    return fault_report_of(raised.value, raised, core, moments)
 
 
 #: What a test demands, and what a Core shows that does not do it.
@@ -226,7 +226,7 @@ def what_is_wanted_and_found_alike_is_told_once(_folder):
     except AssertionError as error:
         raised = pytest.ExceptionInfo.from_current()
         told = SimpleNamespace(value=error, traceback=[SimpleNamespace(statement="assert 1 == 2")])
-        story = story_of(raised.value, told, a_core_that(None), ())
+        story = fault_report_of(raised.value, told, a_core_that(None), ())
     assert story.line == "core-01: wrote core-9.9; assert 1 == 2"
 
 

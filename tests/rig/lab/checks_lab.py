@@ -10,7 +10,7 @@ from unittest import mock
 
 from rig.boards import board as any_board
 from rig.errors import LabFault, Misdescribed
-from rig.lab import hold, patience, reaping, reservation
+from rig.lab import held_places, place_wait, reaping, reservation
 from rig.lab.holder import Holder, Life, holder_of
 from tests.rig.lab.lab_in_memory import (
     BY_HAND,
@@ -32,9 +32,9 @@ from tests.rig.twin.test_clock import comes_by_itself
 
 def a_place_that_tells_no_kind_of_board_is_told_how_to_say_it(folder):
     coordinator = Coordinator(folder, shelf_01={**FREE, "tags": {}})
-    held = hold.Hold(coordinator, "none")
+    held = held_places.HeldPlaces(coordinator, "none")
     coordinator.acquire("shelf-01")
-    with mock.patch.object(hold, "build_board", lambda _environment, _place, kind: (kind, None)):
+    with mock.patch.object(held_places, "build_board", lambda _environment, _place, kind: (kind, None)):
         try:
             built = held.build("shelf-01")
         except Misdescribed as error:
@@ -129,7 +129,7 @@ def a_process_that_dies_while_it_acquires_leaves_nothing_behind(folder):
 
 def _die():
     """As a kill does: what would tidy up is not run."""
-    notes = hold.Notes(hold.ACQUIRING, "")._folder
+    notes = held_places.Notes(held_places.ACQUIRING, "")._folder
     for note in notes.glob(f"*.{os.getpid()}"):
         note.with_suffix(".1").write_text(note.read_text().replace(ME.mark, DEAD.mark))
     raise ZeroDivisionError
@@ -224,7 +224,7 @@ def waits(folder, holder, *, until, holds=None):
     boards._hold._boards |= {holds: None} if holds else {}
     with (
         mock.patch.object(Holder, "life", Life.ALIVE),
-        mock.patch.object(patience, "Clock", return_value=clock),
+        mock.patch.object(place_wait, "Clock", return_value=clock),
     ):
         return boards._patience.wait(coordinator.places(), lambda: ["core-01"] if clock.at > until else None)
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from rig.drivers.usb_port import DFU
 from rig.errors import LabFault, Unreachable
 from rig.families.spark_core.boards.board import SparkCore
-from rig.lab import acquisition, hold
+from rig.lab import acquisition, held_places
 from rig.lab.holder import Holder
-from rig.lab.patience import Patience
+from rig.lab.place_wait import PlaceWait
 
 ME = Holder.this_process()
 #: A process that had our number before us.
@@ -110,8 +110,8 @@ class Boards(acquisition.Boards):
     def __init__(self, coordinator, *, patience=0.0, **how):
         super().__init__("nowhere:1", "none", **how)
         self._coordinator = coordinator
-        self._hold = hold.Hold(coordinator, "none", self._hold.run)
-        self._patience = Patience(self._hold, patience, self._voice)
+        self._hold = held_places.HeldPlaces(coordinator, "none", self._hold.run)
+        self._patience = PlaceWait(self._hold, patience, self._notifier)
         self._hold.build = self._build
         self.cores, self.logs = {}, {}
         self.broken = set()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from rig.boards import demands
+from rig.boards import assertions
 from rig.boards.history import History
 from rig.drivers.console import ConsoleRecorder
 from rig.errors import DeviceFault, LabFault
-from rig.families.esp32.boards import demands as console_demands
+from rig.families.esp32.boards import assertions as console_demands
 from rig.families.esp32.boards import identity as chip_identity
 from rig.families.spark_core.boards import board as spark_core
 from rig.families.spark_core.boards import identity as core_identity
@@ -17,7 +17,7 @@ from rig.families.spark_core.boards import mode_button
 from rig.family import tags
 from rig.lab import acquisition, health
 from rig.recovery.ladder import RescueLadder
-from rig.suites import bugs, expecting, story
+from rig.suites import bugs, expecting, fault_report
 from tests.rig.lab import checks_faults as of_faults
 from tests.rig.recovery import checks_outcome_moment as of_moment
 from tests.rig.suites import checks_whose_fault
@@ -72,7 +72,7 @@ MUTANTS = {
         of_faults.a_place_without_what_its_kind_needs_is_not_handed_out,
     ),
     "boards: a place that was found wrong is handed out again": (
-        lambda m: m.setattr(acquisition.Boards, "set_aside", lambda self, _name, _fault: None),
+        lambda m: m.setattr(acquisition.Boards, "exclude", lambda self, _name, _fault: None),
         of_faults.a_wrong_description_costs_one_test_and_not_the_night,
     ),
     "story: a fault does not say what was done": (
@@ -92,7 +92,7 @@ MUTANTS = {
         of_faults.what_was_done_before_the_known_state_is_not_told,
     ),
     "demands: whatever a board does is enough": (
-        lambda m: m.setattr(demands, "look_for", lambda *_look, **_how: True),
+        lambda m: m.setattr(assertions, "look_for", lambda *_look, **_how: True),
         of_faults.what_a_board_does_not_do_is_a_fault_with_all_that_belongs_to_it,
     ),
     "demands: whoever shows something is alive": (
@@ -104,11 +104,11 @@ MUTANTS = {
         of_faults.what_a_console_does_not_say_is_a_fault,
     ),
     "story: it has the beginning of the console": (
-        lambda m: m.setattr(story, "LAST_LINES", -story.LAST_LINES),
+        lambda m: m.setattr(fault_report, "LAST_LINES", -fault_report.LAST_LINES),
         of_faults.a_story_has_the_last_of_console_and_timeline,
     ),
     "story: an assertion is told as what it found": (
-        lambda m: m.setattr(story, "_asserted", lambda error, _at: (str(error), str(error), str(error))),
+        lambda m: m.setattr(fault_report, "_asserted", lambda error, _at: (str(error), str(error), str(error))),
         of_faults.an_assertion_is_told_with_what_it_wanted_and_found,
     ),
     "verdict: whatever a test's file raises is a bug of its": (
@@ -132,7 +132,7 @@ MUTANTS = {
         checks_whose_fault.a_bug_in_a_tests_own_file_is_told_with_its_line,
     ),
     "story: what is wanted and found alike is told twice": (
-        lambda m: m.setattr(story, "_asserted", _told_twice),
+        lambda m: m.setattr(fault_report, "_asserted", _told_twice),
         of_faults.what_is_wanted_and_found_alike_is_told_once,
     ),
     "demands: words for a console are taken as they come": (
@@ -140,7 +140,7 @@ MUTANTS = {
         of_faults.words_for_a_console_may_be_text,
     ),
     "story: a test over its time is told as an assertion": (
-        lambda m: m.setattr(story.pytest.fail, "Exception", _Never),
+        lambda m: m.setattr(fault_report.pytest.fail, "Exception", _Never),
         of_faults.a_test_over_its_time_is_told_in_its_own_words,
     ),
     "ladder: a stranded board is seen once it is healed": (

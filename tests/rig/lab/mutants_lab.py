@@ -9,7 +9,7 @@ from rig.boards.wiring import Buttons
 from rig.drivers import console, labgrid_contact, place, stock_verbs
 from rig.families.esp32.boards.board import Esp32
 from rig.family import place as place_description
-from rig.lab import acquisition, cut_paths, example, health, hold, holder, reaping, reservation
+from rig.lab import acquisition, cut_paths, example, health, held_places, holder, reaping, reservation
 from rig.lab.holder import Life
 from rig.power import cut_path
 from rig.suites import result_collector
@@ -53,7 +53,7 @@ MUTANTS = {
         of_lab.a_core_comes_back_from_dfu_without_being_looked_at,
     ),
     "lab: a place that tells no kind has the first one": (
-        lambda m: m.setattr(hold.Hold, "_kind", lambda _self, _name: "spark-core"),
+        lambda m: m.setattr(held_places.HeldPlaces, "_kind", lambda _self, _name: "spark-core"),
         of_lab.a_place_that_tells_no_kind_of_board_is_told_how_to_say_it,
     ),
     "board: fed with its buttons as they are": (
@@ -77,7 +77,7 @@ MUTANTS = {
         of_lab.what_somebody_took_by_hand_is_left_alone,
     ),
     "lab: nobody notes what it acquires": (
-        lambda m: m.setattr(hold.Notes, "kept", lambda self, _name: contextlib.nullcontext()),
+        lambda m: m.setattr(held_places.Notes, "kept", lambda self, _name: contextlib.nullcontext()),
         of_lab.a_process_that_dies_while_it_acquires_leaves_nothing_behind,
     ),
     "lab: one place stops the reaping": (
@@ -121,7 +121,7 @@ MUTANTS = {
         of_lab.a_board_of_the_own_run_is_waited_for_beyond_all_patience,
     ),
     "lab: who holds a board waits for another without an end": (
-        lambda m: m.setattr(hold.Hold, "names", ()),
+        lambda m: m.setattr(held_places.HeldPlaces, "names", ()),
         of_lab.nobody_waits_for_ever_who_holds_a_board_meanwhile,
     ),
     "lab: everybody is of the same run": (

@@ -179,7 +179,7 @@ def test_a_board_in_quarantine_is_not_handed_out_until_a_control_cut_clears_it(u
     with Boards(up.coordinator, PLACES) as boards:
         assert boards.get("spark-core", {}).name == "core-01"
         for place in ("core-02", "core-03"):
-            boards.acquit(place)
+            boards.clear_quarantine(place)
 
 
 def test_a_dead_board_is_not_cleared(up, monkeypatch):

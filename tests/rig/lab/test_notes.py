@@ -12,7 +12,7 @@ import pytest
 
 from rig.errors import LabFault, Misuse
 from rig.lab.notes import Notes, folder_of_a_run, notes_folder, one_at_a_time
-from rig.lab.waiting import InNotes, OnStandardError, WaitingWatch
+from rig.lab.notifier import NoteNotifier, StderrNotifier, WaitingWatch
 from tests.rig.waiting import HANGS
 
 pytest_plugins = ["pytester"]
@@ -22,7 +22,7 @@ WAITS = """
 import sys, time
 from pathlib import Path
 from rig.lab.notes import Notes, folder_of_a_run, one_at_a_time
-from rig.lab.waiting import InNotes
+from rig.lab.notifier import InNotes
 {body}
     print("there", flush=True)
     time.sleep(100)
@@ -118,12 +118,12 @@ def test_what_is_found_by_many_is_told_once(capsys):
     told = []
     with folder_of_a_run() as notes, WaitingWatch(notes, told.append, told.append):
         for _ in range(2):
-            InNotes(notes).once("core/01" * 100, "passed over: core/01")
+            NoteNotifier(notes).once("core/01" * 100, "passed over: core/01")
     assert told == ["passed over: core/01"]
 
 
 def test_a_place_that_is_called_like_a_command_of_a_terminal_acts_on_none(capfd):
-    OnStandardError().once("core", "brought back: core\x1b[2J\nrig: all is well")
+    StderrNotifier().once("core", "brought back: core\x1b[2J\nrig: all is well")
     assert capfd.readouterr().err == "rig: brought back: core\\x1b[2J rig: all is well\n"
 
 

@@ -144,11 +144,11 @@ def test_a_place_that_is_reserved_for_us_by_hand_counts_as_free(up):
 def test_a_board_put_into_quarantine_while_we_wait_is_not_taken(up):
     up.client("-p", "core-03", "acquire")
 
-    def condemn():
+    def give_up():
         up.client("-p", "core-03", "set-tags", "health=quarantine", "reason=dead")
         up.client("-p", "core-03", "release")
 
-    timer = threading.Timer(1.5, condemn)
+    timer = threading.Timer(1.5, give_up)
     timer.start()
     with Boards(up.coordinator, PLACES, patience=4) as boards, pytest.raises(LabFault):
         boards.get("spark-core", {})

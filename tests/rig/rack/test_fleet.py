@@ -46,4 +46,4 @@ def test_eight_boards_of_two_kinds_are_updated_at_once(eight):
     with ThreadPoolExecutor(2 * EACH) as at_once:
         updated = at_once.map(update_core, cores), at_once.map(update_esp32, esp32s)
     assert [list(each) for each in updated] == [[True] * EACH] * 2
-    assert all(core.online.told() is not None for core in cores)
+    assert all(core.online.info() is not None for core in cores)

@@ -10,7 +10,7 @@ from rig.drivers.console import ConsoleRecorder
 from rig.drivers.recording import Entry
 from rig.errors import DeviceFault
 from rig.firmware.outcomes import Became
-from rig.suites.story import story_of
+from rig.suites.fault_report import fault_report_of
 from tests.rig.families.esp32.lab.checks_rack import BANNER, RUNS, board_that_says, climber
 from tests.rig.families.spark_core.campaign.checks_bench import board_in_dfu
 from tests.rig.firmware.checks_expectations import OneTest
@@ -65,7 +65,7 @@ def _rescued_since():
     try:
         raise DeviceFault("became stranded", at_ns=at_ns)
     except DeviceFault as fault:
-        return story_of(fault, pytest.ExceptionInfo.from_current(), core)
+        return fault_report_of(fault, pytest.ExceptionInfo.from_current(), core)
 
 
 def a_fault_is_told_with_the_console_of_its_moment(_folder):

@@ -19,7 +19,7 @@ from rig.formats import usbip
 from rig.formats.usb import Setup
 from rig.limits import MODBUS, TWIN_CONTROL
 from rig.listener import Listener
-from rig.servers.https.shelf import MIB
+from rig.servers.https.published_files import MIB
 from rig.twin.modbus import ModbusServer, _Connection, answer
 from rig.twin.shelly import Refused, ShellyServer
 from tests.rig.families.spark_core.twin.models import served_core
@@ -174,7 +174,7 @@ def a_modbus_client_that_does_not_read_is_not_answered(_folder):
     connection.transport = SimpleNamespace(
         write=told.append, pause_reading=lambda: None, resume_reading=lambda: None, is_closing=lambda: False
     )
-    connection._stranger = SimpleNamespace(is_known=lambda: None)
+    connection._idle_timeout = SimpleNamespace(is_known=lambda: None)
     connection.pause_writing()
     connection.get_buffer(-1)[: len(READ_COIL)] = READ_COIL
     connection.buffer_updated(len(READ_COIL))

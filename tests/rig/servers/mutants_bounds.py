@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 
 from rig import lines, listener
+from rig.bounded_log import BoundedLog
 from rig.drivers import recording
 from rig.families.spark_core.servers.connection import Connection
 from rig.families.spark_core.twin import core
 from rig.families.spark_core.twin.app.console import Console
 from rig.formats import json_object
-from rig.kept import Kept
 from rig.servers import fault_list
-from rig.servers.https import journal, shelf
+from rig.servers.https import journal, published_files
 from rig.servers.https import server as update_server
 from rig.trust.tls.handshake import Handshake
 from rig.twin import control, modbus, shelly, usbip_server
+from tests.rig.servers import checks_bounded_log as checks_kept
 from tests.rig.servers import checks_bounds as checks
-from tests.rig.servers import checks_kept
-from tests.rig.servers import test_kept as of_the_past
+from tests.rig.servers import test_bounded_log as of_the_past
 from tests.rig.twin import checks_lines
 
 
@@ -75,11 +75,11 @@ MUTANTS = {
         checks.whoever_waited_for_a_file_is_let_in,
     ),
     "listener: strangers may be silent for ever": (
-        lambda m: m.setattr(listener.Stranger, "_hang_up", lambda self, _transport, _seconds: None),
+        lambda m: m.setattr(listener.IdlePeerTimeout, "_hang_up", lambda self, _transport, _seconds: None),
         checks.a_stranger_is_hung_up_on,
     ),
     "listener: whoever is known is a stranger": (
-        lambda m: m.setattr(listener.Stranger, "is_known", lambda self: None),
+        lambda m: m.setattr(listener.IdlePeerTimeout, "is_known", lambda self: None),
         checks.a_stranger_is_hung_up_on,
     ),
     "lines: all peers together have no bound": (
@@ -159,7 +159,7 @@ MUTANTS = {
         checks.part_of_a_channel_is_none,
     ),
     "update server: a log has no bound in bytes": (
-        lambda m: m.setattr(Kept, "append", lambda self, entry: self._entries.append((entry, 0))),
+        lambda m: m.setattr(BoundedLog, "append", lambda self, entry: self._entries.append((entry, 0))),
         checks_kept.a_journal_has_a_bound_in_bytes,
     ),
     "update server: what is no text counts as its letters": (
@@ -175,7 +175,7 @@ MUTANTS = {
         checks_kept.faults_are_not_planned_without_end,
     ),
     "update server: files have no bound in all": (
-        lambda m: m.setattr(shelf, "MOST_BYTES_IN_ALL", 1 << 40),
+        lambda m: m.setattr(published_files, "MOST_BYTES_IN_ALL", 1 << 40),
         checks_kept.files_have_a_bound_in_all,
     ),
     "recorder: everything is kept in memory": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rig.errors import LabFault, Misdescribed
-from rig.evidence import blame
+from rig.evidence import second_attempts
 from rig.evidence.report import write_report
 from rig.evidence.results import DEVICE_FAULT, LAB_FAULT, PASSED, TestResult
 from rig.evidence.run_life import OpenRun
@@ -18,7 +18,7 @@ from tests.rig.evidence.records import a_record, a_test, an_identity
 def two_attempts() -> list[TestResult]:
     """A test that failed on one board and passed on another."""
     second = a_test("t", PASSED, place="core-02")
-    second.properties |= {blame.ATTEMPT: blame.SECOND, blame.FIRST_PLACE: "core-01"}
+    second.properties |= {second_attempts.ATTEMPT: second_attempts.SECOND, second_attempts.FIRST_PLACE: "core-01"}
     return [a_test("t", DEVICE_FAULT), second]
 
 
@@ -41,7 +41,7 @@ def a_pass_on_another_board_mends_nothing(_tmp_path):
 
 
 def one_test_that_failed_on_one_board_is_no_proof_against_the_board(_tmp_path):
-    assert [each.blame for each in blame.repeated(two_attempts())] == [blame.FLAKY]
+    assert [each.blame for each in second_attempts.repeated(two_attempts())] == [second_attempts.FLAKY]
 
 
 def both_attempts_are_in_the_summary(tmp_path):

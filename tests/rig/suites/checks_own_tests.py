@@ -11,7 +11,7 @@ import pytest
 from rig.clock import Clock, wait_for
 from rig.errors import LabFault
 from rig.lab.acquisition import Boards
-from rig.suites.chosen import FOUND
+from rig.suites.run_settings import FOUND
 from rig.suites.time_limit import time_limit
 from rig.suites.titles import title_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rig.evidence import blame, report
+from rig.evidence import report, second_attempts
 from rig.evidence.results import PASSED, judge
 from rig.suites import attempts, run, watcher
 from tests.rig.suites import checks_attempts as check
@@ -41,11 +41,11 @@ MUTANTS = {
         check.a_bug_of_a_test_has_no_second_attempt,
     ),
     "blame: one failure condemns a board": (
-        lambda m: m.setattr(blame, "SUSPECT_AFTER", 1),
+        lambda m: m.setattr(second_attempts, "SUSPECT_AFTER", 1),
         check.one_test_that_failed_on_one_board_is_no_proof_against_the_board,
     ),
     "blame: a pass is a pass": (
-        lambda m: m.setitem(blame._RULES, ("device fault", PASSED), PASSED),
+        lambda m: m.setitem(second_attempts._RULES, ("device fault", PASSED), PASSED),
         check.one_test_that_failed_on_one_board_is_no_proof_against_the_board,
     ),
     "summary: repeats are left out": (

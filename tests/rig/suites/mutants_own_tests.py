@@ -6,7 +6,7 @@ import contextlib
 
 from rig import plugin
 from rig.evidence import allure_head, junit, run_log
-from rig.evidence.ground import Ground
+from rig.evidence.testbed import Testbed
 from rig.files import make_folder
 from rig.lab import acquisition
 from rig.suites import kept_reports, options, own_report, selection, time_limit, titles
@@ -79,7 +79,7 @@ MUTANTS = {
         check.only_the_place_that_is_meant_is_taken,
     ),
     "own report: the summary has no title": (
-        lambda m: m.setattr(Ground, "titled", lambda _self, run: f"Run {run}"),
+        lambda m: m.setattr(Testbed, "titled", lambda _self, run: f"Run {run}"),
         of_report.every_page_says_virtual,
     ),
     "own report: JUnit has no head": (

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from rig.evidence.blame import ATTEMPT, SECOND, repeated
 from rig.evidence.run_log import read_run
+from rig.evidence.second_attempts import ATTEMPT, SECOND, repeated
 from rig.firmware.checkout import part
 from tests.rig.evidence.records import a_record, a_test
 from tests.rig.rack.test_rack import Up

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rig.formats.json_object import NotAnObject, read_object
 from rig.limits import TWIN_CONTROL
-from rig.servers.https.shelf import MIB
+from rig.servers.https.published_files import MIB
 from rig.twin.control import ControlServer
 from tests.rig.control import control_ports
 from tests.rig.control.control_ports import door_in

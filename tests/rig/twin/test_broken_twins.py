@@ -133,7 +133,7 @@ def test_a_board_that_breaks_in_a_rack_is_named_with_its_log_among_the_dead(rack
         for on in (False, True):
             power(up.boards[place]["control"], on)
         (dead,) = wait_for(lambda: up.dead() or None, seconds=10, reason="its death", clock=Clock(), board=place)
-        assert dead.obituary().startswith(f"{place} died (exit status 3): rig: {TOLD}")
+        assert dead.exit_description().startswith(f"{place} died (exit status 3): rig: {TOLD}")
         assert (up._folder / place / "twin.log").is_file()
 
 

@@ -18,7 +18,7 @@ from rig.families.esp32.twin.process import Esp32Process
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
 from rig.families.spark_core.twin.process import CoreProcess
-from rig.firmware.identify import Catalogue
+from rig.firmware.catalogue import Catalogue
 from rig.formats import dfuse
 from rig.formats.slip import frame
 from rig.formats.usb import Setup

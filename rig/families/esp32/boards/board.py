@@ -16,8 +16,8 @@ from rig.drivers.dfu_host import Watcher, nobody
 from rig.drivers.place import driver_of, place_tags
 from rig.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
 from rig.errors import DeviceFault, LabFault, Misdescribed, RigError, Unreachable
+from rig.families.esp32.boards.assertions import ConsoleAssertions
 from rig.families.esp32.boards.boot_log import ALIVE, DOWNLOAD, BootLog
-from rig.families.esp32.boards.demands import ConsoleDemands
 from rig.families.esp32.boards.golden import GoldenSet
 from rig.families.esp32.boards.identity import ChipIdentity
 from rig.families.esp32.boards.servers import Servers, servers_of
@@ -66,7 +66,7 @@ class Esp32:
         self._serial, self._boot, self._reset = serial, boot, reset
         self.buttons = Buttons(boot, reset)
         self.log = BootLog(console)
-        self.history, self.must = History(), ConsoleDemands(self)
+        self.history, self.must = History(), ConsoleAssertions(self)
         self._session = ExitStack()
         self._rom: RomLoader | None = None
         self._cloud = cloud
@@ -298,7 +298,7 @@ class Esp32:
         """Write a whole set, each part read back by its digest. It must be in download mode. Raises Misuse."""
         self.history.did("wrote its whole flash")
         with self.loader(watch) as rom:
-            golden.refuse_less_flash(rom.told_flash_size, board=self.name)
+            golden.refuse_less_flash(rom.reported_flash_size, board=self.name)
             for address in golden.empty_slots():
                 rom.erase(address, SECTOR)
             for address, length in golden.settings():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rig.boards.cloud_events import heard, named
-from rig.boards.seen import Seen, Told
+from rig.boards.server_log import Event, ServerLog
 from rig.errors import Misdescribed
 from rig.ports import host_of
 
@@ -54,18 +54,18 @@ class Servers:
             self._client.set_clock(self._address, None)
 
     @contextmanager
-    def watched(self) -> Iterator[Seen]:
+    def watched(self) -> Iterator[ServerLog]:
         """While inside, what the servers see of this board is noted: by its address, so handshakes that fail too."""
-        seen = Seen(last_ns=time.monotonic_ns())
+        seen = ServerLog(last_ns=time.monotonic_ns())
 
-        def use(event: Told) -> None:
+        def use(event: Event) -> None:
             if self._is_mine(event, seen):
                 seen.use(event)
 
         with heard(self._client, use, board=self._board):
             yield seen
 
-    def _is_mine(self, event: Told, seen: Seen) -> bool:
+    def _is_mine(self, event: Event, seen: ServerLog) -> bool:
         """What becomes of a request tells its number only, everything else where it came from."""
         if event["event"] in ("check-in", "progress", "finished", "aborted"):
             return any(request["request"] == event.get("request") for request in seen.requests)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rig.campaign.swap import CannotPlay
+from rig.campaign.swap import ScenarioUnavailable
 from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.golden import golden_set
-from rig.families.esp32.campaign.swap_stage import CABLE, BoardStage
+from rig.families.esp32.campaign.scenario_setup import CABLE, Esp32ScenarioSetup
 from rig.families.esp32.campaign.trial import SerialFlash
 from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
@@ -22,11 +22,14 @@ class Esp32Campaign:
         assert slot is not None, "a golden set has slots"
         return SerialFlash(roles["old"], slot.offset, Aim("program", 0.5, 1))
 
-    def stage(
+    def scenario_setup(
         self, board: Esp32, roles: Mapping[str, Image], roles_of: Callable[[str], Mapping[str, Image]]
-    ) -> BoardStage:
-        """Its servers show it identities of its own; firmware by cable is another cast's. Raises CannotPlay."""
+    ) -> Esp32ScenarioSetup:
+        """Its servers show it identities of its own; firmware by cable is another variant's.
+
+        Raises ScenarioUnavailable where the manifest has none.
+        """
         by_cable = roles_of(CABLE).get("old")
         if by_cable is None:
-            raise CannotPlay(f"names no cast {CABLE}, whose firmware comes by cable")
-        return BoardStage(board, roles, by_cable)
+            raise ScenarioUnavailable(f"names no cast {CABLE}, whose firmware comes by cable")
+        return Esp32ScenarioSetup(board, roles, by_cable)

@@ -11,7 +11,7 @@ from rig.families.esp32.formats.partition_table import PartitionTable
 
 
 @dataclass(frozen=True)
-class LaidFlash:
+class PresetFlash:
     """Sectors of otadata and OTA slots, by number, and what each begins with; nothing (`b""`) is an erased sector.
 
     What is not named here stays as it is.
@@ -20,7 +20,7 @@ class LaidFlash:
     records: Mapping[int, bytes] = field(default_factory=dict)
     slots: Mapping[int, bytes] = field(default_factory=dict)
 
-    def lay(self, board: Esp32, table: PartitionTable) -> None:
+    def write(self, board: Esp32, table: PartitionTable) -> None:
         """Write it by `table`, the slots first. The board must be in download mode."""
         with board.loader() as rom:
             for address, data in self._parts(table):
@@ -41,4 +41,4 @@ class LaidFlash:
 
 
 #: The known state as it is.
-NOTHING = LaidFlash()
+NOTHING = PresetFlash()

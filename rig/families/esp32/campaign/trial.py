@@ -17,7 +17,7 @@ from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.boot_log import TOKENS
 from rig.families.esp32.boards.golden import golden_set
 from rig.families.esp32.boards.serial_until_cut import until_cut
-from rig.families.esp32.campaign.preset_flash import NOTHING, LaidFlash
+from rig.families.esp32.campaign.preset_flash import NOTHING, PresetFlash
 from rig.families.esp32.firmware.details import behaviour_of
 from rig.families.esp32.formats import otadata
 from rig.families.esp32.formats.otadata import Record, State
@@ -91,7 +91,7 @@ class HttpsUpdate:
     #: Slot the update goes into.
     slot: int = 1
     #: What is laid into flash beforehand; a slot that it does not name is erased, so that what is written shows.
-    lies: LaidFlash = NOTHING
+    preset: PresetFlash = NOTHING
     #: What the server does wrong meanwhile: faults of its own, and what each is told.
     faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Phases that were told while it was tried.
@@ -112,9 +112,9 @@ class HttpsUpdate:
         return {"new": self.target}
 
     @classmethod
-    def to(cls, target: Image, aim: Aim, roles: Mapping[str, Image], lies: LaidFlash = NOTHING) -> HttpsUpdate:
-        """An update of a board in the known state that these roles make, with `lies` laid over it."""
-        return cls(target, aim, golden_set(roles).table, lies=lies)
+    def to(cls, target: Image, aim: Aim, roles: Mapping[str, Image], preset: PresetFlash = NOTHING) -> HttpsUpdate:
+        """An update of a board in the known state that these roles make, with `preset` laid over it."""
+        return cls(target, aim, golden_set(roles).table, preset=preset)
 
     def at_the_end(self) -> HttpsUpdate:
         """The same, cut when every byte is written and nothing is verified or chosen yet (rows 3 and 4 of table 4.2).
@@ -153,11 +153,11 @@ class HttpsUpdate:
     def prepare(self, board: Esp32) -> None:
         """Lay what is to lie there; else erase the slot."""
         ((address, length), _) = self.shown_by
-        if self.slot not in self.lies.slots:
+        if self.slot not in self.preset.slots:
             with board.loader() as rom:
                 if rom.read(address, length) != b"\xff" * length:
                     rom.erase(address, length)
-        self.lies.lay(board, self.table)
+        self.preset.write(board, self.table)
 
     def start(self, board: Esp32, watch: Watcher) -> None:
         """Offer, start, and wait until the new image has settled or the supply is gone. Raises LabFault."""
@@ -232,7 +232,7 @@ class Restart:
     def prepare(self, board: Esp32) -> None:
         """Put the image into its slot, with a record that says it was started once."""
         record = Record.of(self.slot + 1, State.PENDING_VERIFY)
-        LaidFlash({1: record.pack()}, {self.slot: self.target.data}).lay(board, self.table)
+        PresetFlash({1: record.pack()}, {self.slot: self.target.data}).write(board, self.table)
 
     def start(self, board: Esp32, watch: Watcher) -> None:
         """Start, and wait for the cut. Raises LabFault when the supply is gone."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rig.terminal.memory import number, progress_bar, read_into
-from rig.terminal.output import complain, say, say_json, tell
+from rig.terminal.output import print_error, print_json, say, tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,9 +38,9 @@ def info(port: PORT, waits: WAITS = False, as_json: JSON = False) -> None:
     """Show chip, address, partitions, otadata, and which application the board would start next."""
     from rig.families.esp32.lab.serial import look
 
-    told = look(port, complain, waits=waits)
+    told = look(port, print_error, waits=waits)
     if as_json:
-        say_json(told)
+        print_json(told)
         return
     say(f"{told['chip']}, {told['mac']}, {told['flash'] >> 20} MB of flash")
     for row in told["partitions"]:
@@ -65,7 +65,9 @@ def read(
 
     first = number(address, "--address", EXAMPLE)
     wanted = number(length, "--length", EXAMPLE) if length is not None else None
-    read_into(file, first, lambda watch: read_flash(port, first, wanted, watch, complain, waits=waits), as_json=as_json)
+    read_into(
+        file, first, lambda watch: read_flash(port, first, wanted, watch, print_error, waits=waits), as_json=as_json
+    )
 
 
 @app.command()
@@ -85,7 +87,7 @@ def write(
 
     wanted = number(address, "--address", EXAMPLE) if address is not None else None
     with progress_bar(as_json) as watch:
-        first, size, seconds = write_flash(port, wanted, file, watch, complain, force=force, waits=waits)
+        first, size, seconds = write_flash(port, wanted, file, watch, print_error, force=force, waits=waits)
     told = {"written": size, "address": first, "seconds": round(seconds, 3)}
     tell(as_json, told, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
 
@@ -103,7 +105,7 @@ def erase(
 
     first, wanted = number(address, "--address", EXAMPLE), number(length, "--length", EXAMPLE)
     with progress_bar(as_json) as watch:
-        erase_flash(port, first, wanted, watch, complain, waits=waits)
+        erase_flash(port, first, wanted, watch, print_error, waits=waits)
     tell(as_json, {"erased": wanted, "address": first}, f"{wanted:,} bytes erased from {first:#x}")
 
 

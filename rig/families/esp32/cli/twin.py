@@ -9,7 +9,7 @@ import typer
 
 from rig.errors import Misuse
 from rig.family.twin_settings import TwinSettings
-from rig.terminal.output import say, say_json
+from rig.terminal.output import print_json, say
 from rig.terminal.twin_options import tcp_port, with_twin_options
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -104,7 +104,7 @@ def _boot(
 
     told = boot_flash(flash, rollback=rollback, chip=chip, revision=revision, idf=idf, out=out)
     if as_json:
-        say_json(told)
+        print_json(told)
         return
     for line in told["console"]:
         say(line)

@@ -12,7 +12,7 @@ from rig.families.esp32.formats.header import Header
 from rig.families.esp32.formats.image import DIGEST_SIZE
 from rig.families.esp32.formats.kinds import is_image
 from rig.families.esp32.formats.partition_table import FLASH_SIZE
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 
 #: Addresses of genuine second stages: data, and code from where it is entered, as a ROM prints them.
 _DRAM, _IRAM = 0x3FFF_0030, 0x4007_8000
@@ -28,8 +28,8 @@ def build_bootloader(seed: str, size: int) -> bytes:
     image.flash_mode, image.flash_size_freq = 2, 0x20
     image.max_rev_full = 399
     image.segments = [
-        ELFSection(b".dram0.data", _DRAM, stream(f"{seed}/dram", 256), 0),
-        ELFSection(b".iram0.text", _IRAM, stream(f"{seed}/iram", size), 0),
+        ELFSection(b".dram0.data", _DRAM, seeded_bytes(f"{seed}/dram", 256), 0),
+        ELFSection(b".iram0.text", _IRAM, seeded_bytes(f"{seed}/iram", size), 0),
     ]
     return bytes(image.save(None))
 

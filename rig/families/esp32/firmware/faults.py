@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator, Mapping
 
 from rig.families.esp32.firmware.bootloader import flash_size_of
 from rig.families.esp32.firmware.details import behaviour_of
+from rig.families.esp32.firmware.identification import CHIP, SECOND_STAGE, TABLE
 from rig.families.esp32.firmware.refusal import no_application, no_second_stage
-from rig.families.esp32.firmware.told import CHIP, SECOND_STAGE, TABLE
 from rig.families.esp32.formats.partition_table import TABLE_OFFSET, PartitionTable, TableRefused
 from rig.families.esp32.formats.second_stage import BOOTLOADER_OFFSET
 from rig.firmware.faults import Fault
+from rig.firmware.identification import APPLICATION, Identification, one
 from rig.firmware.manifest import Image
 from rig.firmware.roles import TO_BE_REFUSED
 from rig.firmware.server_trust import BUNDLE
-from rig.firmware.told import APPLICATION, Told, one
 
 #: Parts that only second stages play, and only partition tables.
 STAGES = frozenset({"bootloader", "plain_bootloader"})
@@ -22,7 +22,7 @@ TABLES = frozenset({"table", "other_table", "table_2mb", "table_8mb", "table_16m
 _STAGE_ROOM = TABLE_OFFSET - BOOTLOADER_OFFSET
 
 
-def fault_of_file(image: Image, told: Told, roles: set[str]) -> Fault | None:
+def fault_of_file(image: Image, told: Identification, roles: set[str]) -> Fault | None:
     """What is wrong with an image that plays these parts."""
     wanted = SECOND_STAGE if roles & STAGES else TABLE if roles & TABLES else APPLICATION
     if told.chip not in (None, CHIP):
@@ -47,7 +47,7 @@ def fault_of_pins(image: Image, authorities: Collection[str]) -> Fault | None:
     return Fault(image.name, what, f"names are {', '.join(sorted(there_are))}")
 
 
-def faults_of_cast(roles: Mapping[str, Image], where: str) -> Iterator[Fault]:
+def faults_of_roles(roles: Mapping[str, Image], where: str) -> Iterator[Fault]:
     """What is wrong with images that are each right: versions that nobody can tell apart, slots that are too small."""
     old, new = roles["old"], roles["new"]
     if old.version == new.version and old.sha256 != new.sha256:

@@ -9,16 +9,16 @@ from pydantic import ValidationError
 from rig.families.esp32.firmware.behaviour import EspBehaviour
 from rig.families.esp32.firmware.boots import EspBoots
 from rig.families.esp32.firmware.details import EspDetails
-from rig.families.esp32.firmware.told import SECOND_STAGE
+from rig.families.esp32.firmware.identification import SECOND_STAGE
 from rig.firmware.document import wrong_field
-from rig.firmware.told import APPLICATION, Told
+from rig.firmware.identification import APPLICATION, Identification
 
 #: What of its build a manifest says: where it does, its word is taken.
 SAID_ANYWAY = frozenset({"idf", "core"})
 Build = TypeVar("Build", EspBehaviour, EspBoots)
 
 
-def filled_in(says: EspDetails, told: Told, source: str) -> EspDetails:
+def filled_in(says: EspDetails, told: Identification, source: str) -> EspDetails:
     """With the release of ESP-IDF that its file tells, where the manifest names none. Raises Misuse."""
     if told.what == APPLICATION:
         return says.model_copy(update={"esp32": _of_its_release(says.esp32 or EspBehaviour(), told, source)})
@@ -27,7 +27,7 @@ def filled_in(says: EspDetails, told: Told, source: str) -> EspDetails:
     return says
 
 
-def _of_its_release(says: Build, told: Told, source: str) -> Build:
+def _of_its_release(says: Build, told: Identification, source: str) -> Build:
     if told.built_on is None or says.model_fields_set & SAID_ANYWAY:
         return says
     try:

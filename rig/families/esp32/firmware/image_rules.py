@@ -17,9 +17,9 @@ from rig.firmware.image_rules import Example, ImageRules, ServerField
 if TYPE_CHECKING:
     from rig.firmware.faults import Fault
     from rig.firmware.file_kinds import FileKind
+    from rig.firmware.identification import Identification
     from rig.firmware.manifest import Image
     from rig.firmware.server_trust import ServerTrust
-    from rig.firmware.told import Told
 
 _MORE = """\
 # How it asks for updates; without it the suites over HTTPS are not run. {mac} is the board's.
@@ -44,11 +44,11 @@ class EspImages(ImageRules[EspDetails]):
     def __init__(self, authorities: Callable[[], Collection[str]]):
         self._authorities = authorities
 
-    def told_by(self, data: bytes) -> Told | None:
+    def identify(self, data: bytes) -> Identification | None:
         """Images and partition tables."""
-        from rig.families.esp32.firmware.told import told_by
+        from rig.families.esp32.firmware.identification import identify
 
-        return told_by(data)
+        return identify(data)
 
     def kind_of(self, data: bytes) -> FileKind | None:
         """What lies in its flash."""
@@ -56,7 +56,7 @@ class EspImages(ImageRules[EspDetails]):
 
         return kind_of(data)
 
-    def filled_in(self, details: EspDetails, told: Told, source: str) -> EspDetails:
+    def filled_in(self, details: EspDetails, told: Identification, source: str) -> EspDetails:
         """With the release of ESP-IDF."""
         from rig.families.esp32.firmware.filled_in import filled_in
 
@@ -68,7 +68,7 @@ class EspImages(ImageRules[EspDetails]):
 
         return room(roles)
 
-    def fault_of_file(self, image: Image, told: Told, roles: set[str]) -> Fault | None:
+    def fault_of_file(self, image: Image, told: Identification, roles: set[str]) -> Fault | None:
         """Its second stage, or its ROM, is asked."""
         from rig.families.esp32.firmware.faults import fault_of_file
 
@@ -80,11 +80,11 @@ class EspImages(ImageRules[EspDetails]):
 
         return fault_of_pins(image, self._authorities())
 
-    def faults_of_cast(self, roles: Mapping[str, Image], where: str) -> Iterator[Fault]:
+    def faults_of_roles(self, roles: Mapping[str, Image], where: str) -> Iterator[Fault]:
         """Versions, slots and flash."""
-        from rig.families.esp32.firmware.faults import faults_of_cast
+        from rig.families.esp32.firmware.faults import faults_of_roles
 
-        return faults_of_cast(roles, where)
+        return faults_of_roles(roles, where)
 
     def release(self, content: bytes, name: str) -> bytes:
         """An application that a second stage would start."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from rig.errors import Misuse
 from rig.families.esp32.formats.image import DESCRIPTION_MAGIC, DESCRIPTION_SIZE
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 
 #: Addresses of DROM, DRAM, IRAM (where it is entered) and IROM.
 _ADDRESSES = {
@@ -95,16 +95,16 @@ def _save(app: App) -> bytes:
     from esptool.bin_image import ELFSection
 
     drom, dram, iram, irom = _ADDRESSES[app.chip]
-    head = describe(app) if app.described else stream(f"{app.seed}/head", DESCRIPTION_SIZE)
+    head = describe(app) if app.described else seeded_bytes(f"{app.seed}/head", DESCRIPTION_SIZE)
     image = _empty_image(app.chip)
     image.entrypoint = iram
     image.flash_mode, image.flash_size_freq = 2, 0x20
     image.min_rev_full, image.max_rev_full = app.min_revision, app.max_revision
     image.segments = [
-        ELFSection(b".flash.rodata", drom, head + stream(f"{app.seed}/drom", app.drom), 0),
-        ELFSection(b".iram0.text", iram, stream(f"{app.seed}/iram", app.iram), 0),
-        ELFSection(b".dram0.data", dram, stream(f"{app.seed}/dram", app.dram), 0),
-        ELFSection(b".flash.text", irom, stream(f"{app.seed}/irom", app.irom), 0),
+        ELFSection(b".flash.rodata", drom, head + seeded_bytes(f"{app.seed}/drom", app.drom), 0),
+        ELFSection(b".iram0.text", iram, seeded_bytes(f"{app.seed}/iram", app.iram), 0),
+        ELFSection(b".dram0.data", dram, seeded_bytes(f"{app.seed}/dram", app.dram), 0),
+        ELFSection(b".flash.text", irom, seeded_bytes(f"{app.seed}/irom", app.irom), 0),
     ]
     return bytes(image.save(None))
 

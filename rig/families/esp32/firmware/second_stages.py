@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rig.families.esp32.formats.header import HEADER_SIZE, Header
 from rig.families.esp32.formats.image import DIGEST_SIZE
-from rig.firmware.identify import Catalogue
+from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Image
 
 #: Where a header has mode, and speed and size: esptool patches them, and mends the digest (its bin_image.py).

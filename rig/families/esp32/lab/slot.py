@@ -15,9 +15,9 @@ from rig.family.slot import (
     HOST,
     QUICK,
     RackServer,
+    ReadyLine,
     Site,
     Slot,
-    Told,
     chosen_tag,
     common_tags,
     control_service,
@@ -71,7 +71,7 @@ class Esp32Slot(Slot):
             *(["--bridge-fed-by-board"] if self.fed_by_board else []),
         ]
 
-    def exports(self, told: Told, coil: int, site: Site) -> dict[str, Any]:
+    def exports(self, told: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
         """Its place's resources for the exporter."""
         port = {"host": HOST, "port": told["serial"]["port"], "protocol": "rfc2217"}
         return {
@@ -81,12 +81,12 @@ class Esp32Slot(Slot):
             **stock_resources(told["mac"]),
         }
 
-    def by_hand(self, told: Told) -> list[str]:
+    def local_commands(self, told: ReadyLine) -> list[str]:
         """Commands that reach it without labgrid."""
         url = told["serial"]["url"]
         return [f"rig serial info --port {url}", f"esptool --port {url} flash-id"]
 
-    def over_servers(self, told: Told, servers: Mapping[str, Told]) -> list[str]:
+    def server_commands(self, told: ReadyLine, servers: Mapping[str, ReadyLine]) -> list[str]:
         """Commands of its update server."""
         return [
             f"export RIG_HTTPS_CONTROL={servers[UPDATES.name]['control']['address']}",
@@ -103,7 +103,7 @@ class Esp32Slot(Slot):
             "wifi": "joined",
         }
 
-    def tags(self, told: Told) -> dict[str, str]:
+    def tags(self, told: ReadyLine) -> dict[str, str]:
         """What its twin tells of itself."""
         return {"mac": told["mac"], "address": told["address"]}
 

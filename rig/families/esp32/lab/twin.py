@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rig.control.doors import door_of_twin
-from rig.control.serving import serve, warn_of_an_open_door
+from rig.control.serving import serve, warn_of_open_port
+from rig.control.socket_options import control_socket_of_twin
 from rig.errors import Misuse
 from rig.families.esp32.firmware.details import boots_of
 from rig.families.esp32.firmware.second_stages import SecondStages
@@ -23,9 +23,9 @@ from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.process import Esp32Process
 from rig.family.twin_settings import TwinSettings
 from rig.files import MOST_PEM, is_folder, read_given
-from rig.firmware.chosen import prepare_firmware, sound_firmware
-from rig.firmware.identify import Catalogue
+from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Image, Manifest
+from rig.firmware.run_firmware import checked_firmware, prepare_firmware
 from rig.twin.network import Routes
 
 
@@ -77,12 +77,12 @@ def prepare(manifest: Path | None) -> None:
 def serve_esp32(plan: Esp32TwinPlan) -> None:
     """Serve one ESP32 until a signal. Raises Misuse or LabFault before it is ready."""
     settings = plan.settings
-    known = sound_firmware(settings.manifest)
+    known = checked_firmware(settings.manifest)
     _check_place(plan.trust, plan.address)
     if not plan.blank:
         ship_esp32(settings.state, known.roles("esp32"), plan.flash_size)
-    door = door_of_twin(settings.state, settings.control, settings.token_file)
-    warn_of_an_open_door("--host", settings.host, "whoever does drives this board's serial port")
+    control_socket = control_socket_of_twin(settings.state, settings.control, settings.token_file)
+    warn_of_open_port("--host", settings.host, "whoever does drives this board's serial port")
     process: list[Esp32Process] = []
 
     async def start() -> Mapping[str, Any]:
@@ -92,7 +92,7 @@ def serve_esp32(plan: Esp32TwinPlan) -> None:
             host=settings.host,
             serial_port=plan.serial_port,
             raw_port=plan.raw_port,
-            control=door,
+            control=control_socket,
             powered=settings.powered,
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rig.control.door import Door
+from rig.control.control_socket import ControlSocket
 from rig.errors import Misuse
 from rig.families.esp32.twin.board import Esp32
 from rig.families.esp32.twin.chip import Chip
@@ -71,7 +71,7 @@ class Esp32Process:
         self.controls = Esp32Controls(self.board, self.time, self.press, self._power).server()
 
     async def start(
-        self, *, host: str, serial_port: int, raw_port: int, control: Door, powered: bool
+        self, *, host: str, serial_port: int, raw_port: int, control: ControlSocket, powered: bool
     ) -> dict[str, Any]:
         """Open the ports; returns the ready line. Raises LabFault when a port is taken."""
         raw, rfc2217 = self.serial.hold(host, raw_port, serial_port)

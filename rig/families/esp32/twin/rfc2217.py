@@ -10,7 +10,7 @@ from typing import Any
 from serial.rfc2217 import COM_PORT_OPTION, IAC, SE, PortManager
 
 from rig.formats.rfc2217 import SERVER_SIGNATURE, SIGNATURE, TWIN_SIGNATURE
-from rig.listener import Stranger
+from rig.listener import IdlePeerTimeout
 from rig.twin.listening_port import Client, ListeningPort
 
 _END_OF_ORDER = IAC + SE
@@ -106,14 +106,14 @@ class Rfc2217Client(Client):
         """Begin to negotiate."""
         super().connection_made(transport)
         assert self.transport is not None
-        self._stranger = Stranger(self.transport, self._port.limits.idle)
+        self._idle_timeout = IdlePeerTimeout(self.transport, self._port.limits.idle)
         self._lines.users += 1
         self._manager = _Server(self._lines, self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The last one lets the lines fall."""
         super().connection_lost(error)
-        self._stranger.is_known()
+        self._idle_timeout.is_known()
         self._lines.users -= 1
         if not self._lines.users:
             self._lines.drop()
@@ -131,7 +131,7 @@ class Rfc2217Client(Client):
             if rest:
                 self.received(rest)
         if IAC in data:
-            self._stranger.is_known()
+            self._idle_timeout.is_known()
         if len(self._manager.suboption or b"") > _LONGEST_ORDER:
             self.hang_up()
 

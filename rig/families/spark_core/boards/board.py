@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from rig.boards.assertions import BoardAssertions
 from rig.boards.board import Board, Contents, MissingServer, feed, power_cycle, verify_off
-from rig.boards.demands import Demands
 from rig.boards.history import History
 from rig.boards.wiring import Button, Buttons, Relay, UsbPort, button_of, relay_of, wired
 from rig.clock import Clock, look_for
@@ -69,7 +69,7 @@ class SparkCore:
         self.buttons = Buttons(mode, reset)
         self.console = console
         self._identity = CoreIdentity(self.tags, name)
-        self.history, self.must = History(), Demands(self)
+        self.history, self.must = History(), BoardAssertions(self)
         #: The Core in its cloud, where the place has one and a network that leads there.
         self.online: Online | None = None
         if cloud is not None and self.tags.get("wifi") == "joined" and "core_id" in self.tags:

@@ -56,10 +56,10 @@ class Online:
     def forget(self) -> None:
         """What is online now does not count: the board is about to lose its power."""
         with contextlib.suppress(LabFault):  # a cloud that is away keeps no board from being switched
-            told = self.told()
+            told = self.info()
             self._known = told["since"] if told is not None else None
 
-    def told(self) -> dict[str, Any] | None:
+    def info(self) -> dict[str, Any] | None:
         """What the cloud's list says of the Core; a Core that lost power stays on it for a while."""
         cores = self._asked("list")["cores"]
         return next((told for told in cores if told["core"] == self.core_id), None)
@@ -69,7 +69,7 @@ class Online:
 
         Before it answers it may still be writing its flags page: whoever took its power now would strand it (§3.5).
         """
-        told = self.told()
+        told = self.info()
         if told is None or told["since"] == self._known:
             return False
         try:
@@ -91,7 +91,7 @@ class Online:
         if not back:
             expected = f"online within {seconds:.1f} s"
             raise DeviceFault(f"is not {expected}", board=self._board, phase="online", expected=expected)
-        return self.told() or {}
+        return self.info() or {}
 
     def describe(self) -> dict[str, Any]:
         """Functions and variables."""
@@ -122,7 +122,7 @@ class Online:
 
     def hang_up(self) -> None:
         """Let the cloud forget a Core whose power is gone."""
-        if self.told() is not None:
+        if self.info() is not None:
             self._asked("disconnect", core=self.core_id)
 
     def update(self, image: Image, **how: Any) -> dict[str, Any]:

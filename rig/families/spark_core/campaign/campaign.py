@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.campaign.dfu_trial import DfuTrial
-from rig.families.spark_core.campaign.swap_stage import CoreStage
+from rig.families.spark_core.campaign.scenario_setup import CoreScenarioSetup
 from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
 
@@ -18,8 +18,8 @@ class CoreCampaign:
         """The golden image over itself, cut while it is written."""
         return DfuTrial(roles["old"], Aim("program", 0.5, 1))
 
-    def stage(
+    def scenario_setup(
         self, board: SparkCore, roles: Mapping[str, Image], _roles_of: Callable[[str], Mapping[str, Image]]
-    ) -> CoreStage:
+    ) -> CoreScenarioSetup:
         """Its cloud takes other keys."""
-        return CoreStage(board, roles)
+        return CoreScenarioSetup(board, roles)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rig.terminal.output import address_told, print_events, say, say_json, tell
+from rig.terminal.output import address_of_port, print_events, print_json, say, tell
 from rig.terminal.server_options import CONTROL_ADDRESS, FILES, HTTP_NAME, JSON, TOKEN_FILE, running, usual_control
 
 app = typer.Typer(
@@ -76,7 +76,7 @@ def _serve(
 
 
 def _say_ready(ready: Any) -> None:
-    say(f"A Spark cloud listens on {address_told(ready['listen'])}")
+    say(f"A Spark cloud listens on {address_of_port(ready['listen'])}")
     say(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
     if ready["public_key_file"]:
         say(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
@@ -84,7 +84,7 @@ def _say_ready(ready: Any) -> None:
     if "token_file" in ready["control"]:
         say(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
     if ready["api"]:
-        url = f"http://{address_told(ready['api'])}"
+        url = f"http://{address_of_port(ready['api'])}"
         say(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}")
 
 
@@ -93,7 +93,7 @@ def list_cores(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> Non
     """Show the Cores that are online."""
     cores = _client(control).ask("list")["cores"]
     if as_json:
-        say_json({"cores": cores})
+        print_json({"cores": cores})
         return
     import time
 
@@ -116,7 +116,7 @@ def describe(core: CORE, control: CONTROL = DEFAULT_CONTROL, as_json: JSON = Fal
     told = client.ask("describe", core=core)
     values = {name: client.ask("variable", core=core, name=name)["value"] for name in told["v"]}
     if as_json:
-        say_json({"functions": told["f"], "variables": told["v"], "values": values})
+        print_json({"functions": told["f"], "variables": told["v"], "values": values})
         return
     say(f"functions: {', '.join(told['f']) or 'none'}")
     for name, kind in told["v"].items():
@@ -176,7 +176,7 @@ def flash(
         with book:
             book.append("update", {"core": core.lower(), "applied": told["ok"], "reason": told["reason"]})
     if as_json:
-        say_json(told)
+        print_json(told)
     elif told["ok"]:
         say(f"{core} runs {file.name}: {told['chunks']} chunks in {told['transfer_seconds']:.2f} s, "
               f"back after {told['seconds']:.1f} s")  # fmt: skip
@@ -208,7 +208,7 @@ class _Progress:
     def tell(self, event: dict[str, Any]) -> None:
         """Show an event."""
         if self._as_json:
-            say_json(event)
+            print_json(event)
         elif event["event"] == "chunk":
             self._bar.update(self._task, total=event["of"], completed=event["index"] + 1, description="sending")
         else:

@@ -10,7 +10,7 @@ import typer
 
 from rig.errors import Misuse
 from rig.terminal.lab_options import COORDINATOR, RACK
-from rig.terminal.output import note, say, say_json
+from rig.terminal.output import note, print_json, say
 
 
 def deep_update(
@@ -56,7 +56,7 @@ def deep_update(
         note=note,
     )
     if as_json:
-        say_json({"place": place, "update": plan.name, **asdict(done)})
+        print_json({"place": place, "update": plan.name, **asdict(done)})
     else:
         answers = ", ".join(done.functions)
         say(f"{place}: radio {done.radio} over {done.path} after {done.seconds:.0f} s; answers {answers}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rig.terminal.memory import number, progress_bar, read_into
-from rig.terminal.output import note, say, say_json, tell
+from rig.terminal.output import note, print_json, say, tell
 
 if TYPE_CHECKING:
     from rig.drivers.dfu_devices import DfuDevice
@@ -34,7 +34,7 @@ def list_devices(usbip: USBIP = None, serial: SERIAL = None, as_json: JSON = Fal
 
     found = find_devices(Where(usbip, serial))
     if as_json:
-        say_json({"devices": [_told(entry) for entry in found]})
+        print_json({"devices": [_told(entry) for entry in found]})
         return
     for entry in found:
         say(f"{entry.identity}  " + (f"serial {entry.serial}" if entry.serial else "no serial number"))

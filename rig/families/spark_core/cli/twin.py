@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rig.family.twin_settings import TwinSettings
-from rig.terminal.output import say, say_json
+from rig.terminal.output import print_json, say
 from rig.terminal.twin_options import tcp_port, with_twin_options
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -109,7 +109,7 @@ def _boot(
         generation=generation.value,
     )
     if as_json:
-        say_json(told)
+        print_json(told)
     else:
         for name, value in told.items():
             say(f"{name:12} {' '.join(value) if isinstance(value, list) else value}")

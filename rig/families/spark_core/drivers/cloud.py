@@ -10,7 +10,7 @@ import attr
 from labgrid import target_factory
 from labgrid.driver.common import Driver
 
-from rig.drivers.control_client import ControlClient, Told
+from rig.drivers.control_client import ControlClient, JsonObject
 from rig.formats.json_shape import NUMBER, Shape
 
 
@@ -35,9 +35,9 @@ class SparkCloudClient(ControlClient):
         "published": {"name": str, "data": (str, None)},
     }
 
-    def flash(self, core: str, image: bytes, watch: Callable[[Told], None], **how: Any) -> Told:
+    def flash(self, core: str, image: bytes, watch: Callable[[JsonObject], None], **how: Any) -> JsonObject:
         """Update a Core over the air, telling `watch` each event; returns what came of it."""
-        told: Told = {}
+        told: JsonObject = {}
         for told in self.stream("flash", patience=900, core=core, image=base64.b64encode(image).decode(), **how):
             if not told.get("done"):
                 watch(told)

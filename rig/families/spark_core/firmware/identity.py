@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rig.families.spark_core.firmware.details import details_of
-from rig.firmware.identify import Catalogue
+from rig.firmware.catalogue import Catalogue
 
 ERASED, MIXED = "erased", "mixed"
 

@@ -10,8 +10,8 @@ from rig.families.spark_core.firmware.details import CoreDetails
 from rig.families.spark_core.firmware.image import PRODUCT, VENDOR, unwrap
 from rig.families.spark_core.formats.flash import APP_SIZE, BOOTLOADER_SIZE, GENERATIONS, plausible_first_word
 from rig.firmware.file_kinds import kind_of
+from rig.firmware.identification import APPLICATION, Identification
 from rig.firmware.image_rules import Bootloaders, Example, ImageRules
-from rig.firmware.told import APPLICATION, Told
 
 if TYPE_CHECKING:
     from rig.firmware.faults import Fault
@@ -29,17 +29,17 @@ class CoreImages(ImageRules[CoreDetails]):
     bootloaders = Bootloaders(GENERATIONS, BOOTLOADER_SIZE)
     example = Example("core", {"old": f'{_VERSION}version = "0.2.0"\n', "new": f'{_VERSION}version = "0.2.1"\n'})
 
-    def told_by(self, data: bytes) -> Told | None:
+    def identify(self, data: bytes) -> Identification | None:
         """By the stack pointer it begins with, which is little: what anybody else knows is none."""
         if not plausible_first_word(data) or kind_of(data) is not None:
             return None
-        return Told(APPLICATION, len(data), board=self.kind, chip="STM32")
+        return Identification(APPLICATION, len(data), board=self.kind, chip="STM32")
 
     def room(self, roles: Mapping[str, Image]) -> int:
         """The application area."""
         return APP_SIZE
 
-    def fault_of_file(self, image: Image, told: Told, roles: set[str]) -> Fault | None:
+    def fault_of_file(self, image: Image, told: Identification, roles: set[str]) -> Fault | None:
         """Its bootloader is asked."""
         from rig.firmware.faults import Fault
 

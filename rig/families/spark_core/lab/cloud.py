@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig import escape
-from rig.control.doors import door_at
-from rig.control.serving import listening, serve, warn_of_an_open_door
+from rig.control.serving import listening, serve, warn_of_open_port
+from rig.control.socket_options import control_socket_at
 from rig.errors import Misuse
 from rig.families.spark_core.servers.api.server import RestApi
 from rig.families.spark_core.servers.api.token import AccessToken
@@ -25,7 +25,7 @@ from rig.families.spark_core.servers.faults import Fault
 from rig.families.spark_core.trust.server_key import load_server_key, make_server_key, public_der, store_server_key
 from rig.files import is_there, make_folder, writing
 from rig.ports import read_address
-from rig.servers.given_files import GivenFiles
+from rig.servers.allowed_files import AllowedFiles
 from rig.state_folder import keep, kept
 
 #: The access token is beside the server's key.
@@ -60,7 +60,7 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
     The log names each Core once that has no key in `core_keys` and tries all the same.
     """
     listen = _address("--listen", plan.listen)
-    door, given = door_at(plan.control, plan.token_file), GivenFiles(plan.files)
+    control_socket, given = control_socket_at(plan.control, plan.token_file), AllowedFiles(plan.files)
     api = _address("--api", plan.api, "127.0.0.1:8080") if plan.api is not None else None
     faults = [Fault.parse(text) for text in plan.faults]
     if api is not None and plan.server_key.suffix == TOKEN_SUFFIX:
@@ -72,7 +72,7 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
     token = AccessToken(plan.server_key.with_suffix(TOKEN_SUFFIX)) if api is not None else None
     public = _keep_public_half(plan.server_key, key)
     if api is not None:
-        warn_of_an_open_door("--api", api[0], "who hears the network there can read the token, and flash your Cores")
+        warn_of_open_port("--api", api[0], "who hears the network there can read the token, and flash your Cores")
     started: list[Any] = []
 
     async def start() -> Mapping[str, Any]:
@@ -82,7 +82,7 @@ def serve_spark_cloud(plan: SparkCloudPlan, announce: Any) -> None:
             cloud.faults.add(fault)
         remote = CloudControl(cloud, given)
         started.extend((cloud, remote))
-        places = {"listen": await listening(cloud.start, listen), "control": await remote.start(door)}
+        places = {"listen": await listening(cloud.start, listen), "control": await remote.start(control_socket)}
         rest = None
         if api is not None and token is not None:
             server = RestApi(cloud, token, plan.names)

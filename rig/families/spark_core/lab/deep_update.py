@@ -11,7 +11,7 @@ from rig.families.spark_core.boards.board import the_core
 from rig.families.spark_core.campaign.deep_update import Done, choose_path, run_deep_update
 from rig.families.spark_core.firmware.deep_updates import DeepUpdate
 from rig.files import is_there
-from rig.firmware.chosen import roles_with, sound_firmware
+from rig.firmware.run_firmware import checked_firmware, roles_with
 from rig.lab.acquisition import Boards
 from rig.lab.lab import Lab
 
@@ -27,7 +27,7 @@ def update_place(
     note: Callable[[str], None],
 ) -> Done:
     """Acquire, choose the way by the ledger, update. Raises Misuse, LabFault, DeviceFault."""
-    known = sound_firmware(manifest)
+    known = checked_firmware(manifest)
     if plan.image not in known.roles("spark-core"):
         raise Misuse(f"{known.path} names no image for the role {plan.image}")
     lines = list(read_ledger(ledger)) if is_there(ledger) else []

@@ -16,9 +16,9 @@ from rig.family.slot import (
     HOST,
     QUICK,
     RackServer,
+    ReadyLine,
     Site,
     Slot,
-    Told,
     chosen_tag,
     common_tags,
     control_service,
@@ -97,7 +97,7 @@ class CoreSlot(Slot):
             *(["--locked"] if self.locked else []),
         ]
 
-    def exports(self, told: Told, coil: int, site: Site) -> dict[str, Any]:
+    def exports(self, told: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
         """Its place's resources for the exporter."""
         console = {"host": HOST, "port": told["console"]["port"], "protocol": "raw"}
         return {
@@ -108,12 +108,12 @@ class CoreSlot(Slot):
             **stock_resources(usb_serial(bytes.fromhex(told["core_id"]))),
         }
 
-    def by_hand(self, told: Told) -> list[str]:
+    def local_commands(self, told: ReadyLine) -> list[str]:
         """Commands that reach it without labgrid."""
         usb = format_address(told["usbip"]["host"], told["usbip"]["port"])
         return [f"rig dfu list --usbip {usb}      # in DFU: hold MODE, power cycle, let go after 4 s"]
 
-    def over_servers(self, told: Told, servers: Mapping[str, Told]) -> list[str]:
+    def server_commands(self, told: ReadyLine, servers: Mapping[str, ReadyLine]) -> list[str]:
         """Commands of its cloud, where it goes online."""
         if not self.joined:
             return []
@@ -136,7 +136,7 @@ class CoreSlot(Slot):
             "wifi": "joined" if self.joined else "none",
         }
 
-    def tags(self, told: Told) -> dict[str, str]:
+    def tags(self, told: ReadyLine) -> dict[str, str]:
         """What its twin tells of itself: a bootloader in its flash that is known wins over the one it was to have."""
         return {"generation": told["generation"], "busid": told["usbip"]["busid"], "core_id": told["core_id"]}
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rig.control.doors import door_of_twin
-from rig.control.serving import serve, warn_of_an_open_door
+from rig.control.serving import serve, warn_of_open_port
+from rig.control.socket_options import control_socket_of_twin
 from rig.errors import Misuse
 from rig.families.spark_core.firmware.identity import ERASED, MIXED, CoreCatalogue, Identity
 from rig.families.spark_core.firmware.image import read_core_image
@@ -27,8 +27,8 @@ from rig.families.spark_core.twin.memory import CoreMemory
 from rig.families.spark_core.twin.process import CoreProcess
 from rig.family.twin_settings import TwinSettings
 from rig.files import MOST_IMAGE, is_there, read_given
-from rig.firmware.chosen import load_firmware, prepare_firmware, sound_firmware
 from rig.firmware.manifest import Image, Manifest
+from rig.firmware.run_firmware import checked_firmware, load_firmware, prepare_firmware
 from rig.state_folder import keep, state_folder
 from rig.twin.network import Routes
 
@@ -102,19 +102,19 @@ def serve_core(plan: CoreTwinPlan) -> None:
     The public half of its key is kept in `state/ID.pub.pem`, as a cloud's folder of keys has it.
     """
     settings = plan.settings
-    known = sound_firmware(settings.manifest)
+    known = checked_firmware(settings.manifest)
     if plan.cloud and not is_there(settings.state / "internal.bin"):
         server = ServerRecord(read_server_key(plan.server_key), None).pack() if plan.server_key is not None else b""
         ship_core(settings.state, known, plan.generation, Belongings(make_core_key().private_der, server, ("rig",)))
     process = plan.process(known)
-    door = door_of_twin(settings.state, settings.control, settings.token_file)
-    warn_of_an_open_door("--host", settings.host, "whoever does drives this board's USB and console")
+    control_socket = control_socket_of_twin(settings.state, settings.control, settings.token_file)
+    warn_of_open_port("--host", settings.host, "whoever does drives this board's USB and console")
 
     async def start() -> Mapping[str, Any]:
         ready = await process.start(
             host=settings.host,
             usbip_port=plan.usbip_port,
-            control=door,
+            control=control_socket,
             console_port=plan.console_port,
             powered=settings.powered,
         )

@@ -17,8 +17,8 @@ from rig.families.spark_core.servers.disturbances import Disturbance
 from rig.families.spark_core.servers.faults import Fault
 from rig.families.spark_core.trust.server_key import make_server_key, parse_server_key, public_der
 from rig.files import MOST_PEM
-from rig.servers.control_port import ControlPort, Request, Told
-from rig.servers.given_files import GivenFiles
+from rig.servers.allowed_files import AllowedFiles
+from rig.servers.control_port import ControlPort, JsonObject, Request
 
 
 class _OfCore(Request):
@@ -85,8 +85,8 @@ class _AddCore(_OfCore):
 class CloudControl(ControlPort):
     """Drives `cloud` for who may ask; requests may name the files `given`."""
 
-    def __init__(self, cloud: SparkCloud, given: GivenFiles | None = None):
-        self._cloud, self._given = cloud, given or GivenFiles()
+    def __init__(self, cloud: SparkCloud, given: AllowedFiles | None = None):
+        self._cloud, self._given = cloud, given or AllowedFiles()
         super().__init__(
             {
                 "list": (Request, self._list),
@@ -112,29 +112,29 @@ class CloudControl(ControlPort):
 
     # -- what can be asked ---------------------------------------------------------------------------------------------
 
-    async def _list(self, _request: Request) -> AsyncIterator[Told]:
-        yield {"done": True, "cores": [session.told() for session in self._cloud.sessions.values()]}
+    async def _list(self, _request: Request) -> AsyncIterator[JsonObject]:
+        yield {"done": True, "cores": [session.to_dict() for session in self._cloud.sessions.values()]}
 
-    async def _describe(self, request: _OfCore) -> AsyncIterator[Told]:
+    async def _describe(self, request: _OfCore) -> AsyncIterator[JsonObject]:
         yield {"done": True, **await self._cloud.session(request.core).describe()}
 
-    async def _variable(self, request: _Named) -> AsyncIterator[Told]:
+    async def _variable(self, request: _Named) -> AsyncIterator[JsonObject]:
         yield {"done": True, "value": await self._cloud.session(request.core).variable(request.name)}
 
-    async def _call(self, request: _Call) -> AsyncIterator[Told]:
+    async def _call(self, request: _Call) -> AsyncIterator[JsonObject]:
         yield {"done": True, "returned": await self._cloud.session(request.core).call(request.name, request.argument)}
 
-    async def _signal(self, request: _Signal) -> AsyncIterator[Told]:
+    async def _signal(self, request: _Signal) -> AsyncIterator[JsonObject]:
         await self._cloud.session(request.core).signal(request.on)
         yield {"done": True}
 
-    async def _ping(self, request: _OfCore) -> AsyncIterator[Told]:
+    async def _ping(self, request: _OfCore) -> AsyncIterator[JsonObject]:
         yield {"done": True, "seconds": round(await self._cloud.session(request.core).ping(), 6)}
 
-    async def _send_event(self, request: _SendEvent) -> AsyncIterator[Told]:
+    async def _send_event(self, request: _SendEvent) -> AsyncIterator[JsonObject]:
         yield {"done": True, "wanted": self._cloud.session(request.core).send_event(request.name, request.data)}
 
-    async def _flash(self, request: _Flash) -> AsyncIterator[Told | list[Told]]:
+    async def _flash(self, request: _Flash) -> AsyncIterator[JsonObject | list[JsonObject]]:
         """Events of this Core while it is updated, then what came of it."""
         try:
             image = base64.b64decode(request.image, validate=True)
@@ -155,7 +155,7 @@ class CloudControl(ControlPort):
             unsubscribe()
             flashing.cancel()
 
-    async def _events(self, request: _Events) -> AsyncIterator[Told | list[Told]]:
+    async def _events(self, request: _Events) -> AsyncIterator[JsonObject | list[JsonObject]]:
         batches, unsubscribe = self._subscribed(request.core and request.core.lower(), ends=True)
         yield {"subscribed": True}
         try:
@@ -164,27 +164,27 @@ class CloudControl(ControlPort):
         finally:
             unsubscribe()
 
-    async def _fault(self, request: _Fault) -> AsyncIterator[Told]:
+    async def _fault(self, request: _Fault) -> AsyncIterator[JsonObject]:
         core = checked_core_id(request.core) if request.core else None
         self._cloud.faults.add(Fault(request.kind, core, request.chunk, request.seconds, request.times))
-        yield {"done": True, "faults": self._cloud.faults.told()}
+        yield {"done": True, "faults": self._cloud.faults.pending()}
 
-    async def _disturb(self, request: _Disturbance) -> AsyncIterator[Told]:
+    async def _disturb(self, request: _Disturbance) -> AsyncIterator[JsonObject]:
         """The network misbehaves from a Core's next connection on."""
         core = checked_core_id(request.core) if request.core else None
         self._cloud.disturbances.add(Disturbance(request.kind, request.message, request.number, request.seconds, core))
-        yield {"done": True, "disturbances": self._cloud.disturbances.told()}
+        yield {"done": True, "disturbances": self._cloud.disturbances.pending()}
 
-    async def _faults(self, _request: Request) -> AsyncIterator[Told]:
-        yield {"done": True, "faults": self._cloud.faults.told()}
+    async def _faults(self, _request: Request) -> AsyncIterator[JsonObject]:
+        yield {"done": True, "faults": self._cloud.faults.pending()}
 
-    async def _clear_faults(self, request: _Events) -> AsyncIterator[Told]:
+    async def _clear_faults(self, request: _Events) -> AsyncIterator[JsonObject]:
         core = checked_core_id(request.core) if request.core else None
         self._cloud.faults.clear(core)
         self._cloud.disturbances.clear(core)
         yield {"done": True}
 
-    async def _swap_key(self, request: _Key) -> AsyncIterator[Told]:
+    async def _swap_key(self, request: _Key) -> AsyncIterator[JsonObject]:
         key = await asyncio.to_thread(self._key, request)
         self._cloud.swap_key(key, request.core)
         yield {"done": True, "public_key": public_der(key).hex()}
@@ -197,15 +197,15 @@ class CloudControl(ControlPort):
             return parse_server_key(self._given.read(request.file, MOST_PEM), request.file)
         return parse_server_key(request.pem.encode(), "pem") if request.pem is not None else make_server_key()
 
-    async def _restore_key(self, request: _OfCore) -> AsyncIterator[Told]:
+    async def _restore_key(self, request: _OfCore) -> AsyncIterator[JsonObject]:
         self._cloud.restore_key(request.core)
         yield {"done": True}
 
-    async def _add_core(self, request: _AddCore) -> AsyncIterator[Told]:
+    async def _add_core(self, request: _AddCore) -> AsyncIterator[JsonObject]:
         self._cloud.core_keys.add(request.core, request.pem.encode())
         yield {"done": True}
 
-    async def _disconnect(self, request: _OfCore) -> AsyncIterator[Told]:
+    async def _disconnect(self, request: _OfCore) -> AsyncIterator[JsonObject]:
         self._cloud.session(request.core).connection.close("told to hang up")
         yield {"done": True}
 
@@ -213,7 +213,7 @@ class CloudControl(ControlPort):
         """Events of one Core, or of all, as they come; and how to end that."""
         batches = Batches(ends=ends)
 
-        def take(event: Told) -> None:
+        def take(event: JsonObject) -> None:
             if core is None or event["core"] in (core, None):
                 batches.put(event)
 

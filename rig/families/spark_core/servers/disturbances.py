@@ -73,6 +73,6 @@ class Disturbances:
             self._waiting.remove(due)
         return due
 
-    def told(self) -> list[dict[str, Any]]:
+    def pending(self) -> list[dict[str, Any]]:
         """What is still to happen."""
         return [asdict(each) for each in self._waiting]

@@ -181,7 +181,7 @@ class Session:
                 waiting.set_exception(LabFault(f"went offline: {reason}", board=self.core_id))
         self._waiting.clear()
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For a list."""
         return {
             "core": self.core_id,

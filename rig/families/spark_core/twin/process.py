@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rig.control.door import Door
+from rig.control.control_socket import ControlSocket
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.twin.controls import CoreControls
 from rig.families.spark_core.twin.core import Core, Identify
@@ -70,7 +70,7 @@ class CoreProcess:
         self.control_port = CoreControls(self.core, self.time).server()
 
     async def start(
-        self, *, host: str, usbip_port: int, console_port: int, control: Door, powered: bool
+        self, *, host: str, usbip_port: int, console_port: int, control: ControlSocket, powered: bool
     ) -> dict[str, Any]:
         """Open the ports; returns the ready line. Raises LabFault when a port is taken."""
         told = await self.control_port.start(control)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rig.control.doors import door_of_twin
 from rig.control.serving import listening, serve
+from rig.control.socket_options import control_socket_of_twin
 from rig.family.place import EVERY_PLACE, DriverLine, PlaceDescription, relay_drivers, relay_offers
-from rig.family.slot import HOST, Site, Slot, Told, chosen_tag, common_tags, relay_resources, service
+from rig.family.slot import HOST, ReadyLine, Site, Slot, chosen_tag, common_tags, relay_resources, service
 from rig.family.suites import Suites
 from rig.firmware.cases import KnownCases
 from rig.twin.control import ControlServer
@@ -38,7 +38,7 @@ class LampSlot(Slot):
         state.mkdir(exist_ok=True)
         return ["lamp", "--state", str(state)]
 
-    def exports(self, told: Told, coil: int, site: Site) -> dict[str, Any]:
+    def exports(self, told: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
         return {**relay_resources(self.lines, coil, site), "light": service(told["light"]["port"], "light")}
 
     @property
@@ -91,7 +91,7 @@ def main() -> None:
         return int(server.sockets[0].getsockname()[1])
 
     async def start() -> dict[str, Any]:
-        told = await control.start(door_of_twin(options.state, options.control, None))
+        told = await control.start(control_socket_of_twin(options.state, options.control, None))
         return {"ready": True, "control": told, "light": await listening(light, (HOST, options.light_port))}
 
     serve(start, control.close)

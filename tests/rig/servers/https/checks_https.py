@@ -17,7 +17,7 @@ from rig.formats.tls_records import ClientHello
 from rig.ports import format_address, read_address
 from rig.servers.https.faults import Fault
 from rig.servers.https.policy import Policy, Release
-from rig.servers.https.shelf import Published
+from rig.servers.https.published_files import Published
 from rig.trust.authority import make_root
 from rig.trust.tls.context import Beginnings, TlsSettings
 from rig.trust.tls.handshake import Handshake

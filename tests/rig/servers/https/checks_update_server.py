@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from rig.clock import Clock, look_for
 from rig.errors import Misuse
-from rig.servers.https import shelf
+from rig.servers.https import published_files
 from rig.servers.https.control import UpdateServerControl
 from tests.rig.control.control_ports import dial
 from tests.rig.servers.https.https_lab import DEVICE, HOST, https_lab
@@ -37,7 +37,7 @@ def a_page_uses_up_no_fault(folder):
 
 
 def a_release_without_room_is_offered_to_nobody(folder):
-    with https_lab(folder) as lab, patch.object(shelf, "MOST_BYTES_IN_ALL", 1000):
+    with https_lab(folder) as lab, patch.object(published_files, "MOST_BYTES_IN_ALL", 1000):
         lab.client.release("lamp", "1", bytes(900))
         assert "no room" in refusal(lambda: lab.client.release("lamp", "2", bytes(900)))
         assert [kept["version"] for kept in lab.client.ask("policy")["products"]["lamp"]] == ["1"]
@@ -48,7 +48,7 @@ def a_releases_image_stays_as_long_as_it_is_released(folder):
         lab.client.release("lamp", "1", b"image", devices=[DEVICE])
         assert "is a release's image" in refusal(lambda: lab.client.ask("withdraw", path="/releases/lamp/1"))
         lab.client.withdraw_release(device=DEVICE)
-        assert lab.server.shelf.files == {}
+        assert lab.server.files.files == {}
 
 
 def a_name_is_one_identitys(folder):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.drivers.https_cloud import HttpsCloudClient
-from rig.servers.given_files import GivenFiles
+from rig.servers.allowed_files import AllowedFiles
 from rig.servers.https.control import UpdateServerControl
 from rig.servers.https.server import UpdateServer
 from rig.trust.authority import Authority, make_root
@@ -56,7 +56,7 @@ class HttpsLab(LoopThread):
         self.server: UpdateServer = self.call(
             UpdateServer, {host: self.intermediate.issue(host) for host in (HOST, OTHER_HOST)}
         )
-        self.control = UpdateServerControl(self.server, given=GivenFiles([folder]))
+        self.control = UpdateServerControl(self.server, given=AllowedFiles([folder]))
         self.port = self.run(self.server.start("127.0.0.1", 0))
         self.plain_port = self.run(self.server.start_plain("127.0.0.1", 0))
         self.ready = self.run(self.control.start(door_in(folder)))
@@ -72,7 +72,7 @@ class HttpsLab(LoopThread):
         self.call(self.server.swap, host, authority.issue(host, **how))
 
     def publish(self, data: bytes, path: str = "/fw.bin") -> bytes:
-        self.call(self.server.shelf.publish, path, data)
+        self.call(self.server.files.publish, path, data)
         return data
 
     def curl(self, path: str = "/fw.bin", *words: str, host: str = HOST, ca: Path | None = None) -> Reply:

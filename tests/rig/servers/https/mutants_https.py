@@ -10,7 +10,7 @@ from rig.servers.https import answer, control, policy, server
 from rig.servers.https.connection import HttpConnection
 from rig.servers.https.faults import Faults
 from rig.servers.https.journal import Journal
-from rig.servers.https.shelf import Published
+from rig.servers.https.published_files import Published
 from rig.trust.tls import connection as endpoint_connection
 from rig.trust.tls import context as endpoint_context
 from rig.trust.tls import handshake as endpoint_handshake

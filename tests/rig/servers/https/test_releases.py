@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rig.servers.https.policy import Policy, Release, share
-from rig.servers.https.shelf import Published
+from rig.servers.https.published_files import Published
 from tests.rig.servers.https import checks_https
 from tests.rig.servers.https.checks_https import PROTOCOLS, check_in
 from tests.rig.servers.https.https_lab import DEVICE, HOST, IMAGE, publishing_lab

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from rig.errors import Misuse
-from rig.servers.https.shelf import Shelf
+from rig.servers.https.published_files import PublishedFiles
 from tests.rig.servers.https.https_lab import IMAGE, publishing_lab, read_all
 
 
@@ -105,4 +105,4 @@ def test_a_path_is_written_as_in_a_url(lab, path):
 @pytest.mark.parametrize("path", ["/fw lamp.bin", "/é.bin", "/a?b", "/a#b", "/a\nb"])
 def test_what_no_url_has_is_no_path(path):
     with pytest.raises(Misuse, match="no file can be at"):
-        Shelf().publish(path, b"")
+        PublishedFiles().publish(path, b"")

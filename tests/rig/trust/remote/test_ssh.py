@@ -144,7 +144,7 @@ def test_arguments_arrive_as_they_are(lab, words):
 def test_a_command_tells_its_status_and_both_outputs(lab):
     with lab.session() as session:
         done = session.run(["sh", "-c", "echo out; echo err >&2; exit 3"])
-    assert (done.status, done.out, done.err, done.last_words) == (3, "out\n", "err\n", "err")
+    assert (done.status, done.out, done.err, done.last_line) == (3, "out\n", "err\n", "err")
 
 
 def test_a_command_that_does_not_end_is_given_up(lab):

@@ -121,7 +121,7 @@ def test_files_are_beside_the_plan_and_their_leaf_says_since_when(tmp_path):
     (one,) = schedules([plan.endpoint[0].model_dump(by_alias=True)], "2025-05-01")
     assert [shown.begins for shown in one.shown] == [day(f"2025-{d}") for d in ("03-01", "03-21", "04-10", "04-30")]
     assert one.shown[0].chain == identity.chain
-    told = found(plan.model_dump(by_alias=True), today="2025-03-02").told()["firmware"][0]
+    told = found(plan.model_dump(by_alias=True), today="2025-03-02").to_dict()["firmware"][0]
     assert (told["now"], told["dark"]) == ("trusted", None)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from rig.trust.watch.channel import WebhookChannel
 from rig.trust.watch.config import WatchedEndpoint, read_watch_config
-from rig.trust.watch.eyes import Eyes
+from rig.trust.watch.scanner import Scanner
 from rig.trust.watch.watch import Watch
 from tests.rig.trust.tls_servers import talking
 from tests.rig.trust.watch.test_alerts import heard, writing_command
@@ -161,10 +161,10 @@ def a_slow_endpoint_blocks_no_other(lab):
 
     async def act():
         async with talking(silent) as port:
-            eyes, done = Eyes(20, 0.2, 0.01), []
+            scanner, done = Scanner(20, 0.2, 0.01), []
 
             async def look(host, address):
-                seen = await eyes.look(WatchedEndpoint(host=host, addresses=(address,)), TODAY)
+                seen = await scanner.look(WatchedEndpoint(host=host, addresses=(address,)), TODAY)
                 done.append(seen.is_answered)
 
             slow = [look(f"slow{n}.test", f"127.0.0.1:{port}") for n in range(3)]

@@ -5,30 +5,30 @@ from __future__ import annotations
 import asyncio
 import secrets
 
+from rig.trust.look import busy_aware_timeout as watch_patience
 from rig.trust.look import dialling
-from rig.trust.look import patience as watch_patience
+from rig.trust.look.busy_aware_timeout import BusyAwareTimeout
 from rig.trust.look.offer import Offer
-from rig.trust.look.patience import Patience
-from rig.trust.watch import eyes as watch_eyes
 from rig.trust.watch import judge as watch_judge
 from rig.trust.watch import memory as watch_memory
+from rig.trust.watch import scanner as watch_scanner
 from rig.trust.watch import watch
 from rig.trust.watch.channel import WebhookChannel
 from rig.trust.watch.delivery import Deliveries
-from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.firmware import Fleet
 from rig.trust.watch.judge import Judge
 from rig.trust.watch.look import Look
+from rig.trust.watch.scanner import Scanner
 from rig.trust.watch.state import Outbox, WatchState
 from tests.rig.trust.watch import checks_watch as check
 from tests.rig.trust.watch import test_load as of_load
 
 REAL_RECONCILE, REAL_ENDS = watch_memory.reconcile, Judge._ends
-REAL_COUNT = Patience._count
-REAL_LOOK, REAL_VERDICTS, REAL_SEND = Eyes.look, Fleet.verdicts, WebhookChannel.send
+REAL_COUNT = BusyAwareTimeout._count
+REAL_LOOK, REAL_VERDICTS, REAL_SEND = Scanner.look, Fleet.verdicts, WebhookChannel.send
 
 
-LOOKING: list[Eyes] = []
+LOOKING: list[Scanner] = []
 
 
 def _without_a_past(memory, *rest):
@@ -44,8 +44,8 @@ def _nothing_is_over(*words):
     return memory, [alert for alert in alerts if alert.status != "resolved"]
 
 
-async def _only_if_the_first_answers(eyes, endpoint, at):
-    look = await REAL_LOOK(eyes, endpoint, at)
+async def _only_if_the_first_answers(scanner, endpoint, at):
+    look = await REAL_LOOK(scanner, endpoint, at)
     first = next(iter(endpoint.addresses))
     return Look(at, {}, dict.fromkeys(endpoint.addresses, "down")) if first in look.unseen else look
 
@@ -77,14 +77,14 @@ async def _with_a_new_id(channel, alert):
     await REAL_SEND(channel, alert.model_copy(update={"alert": secrets.token_hex(12)}))
 
 
-async def _one_at_a_time(eyes, endpoint, at):
-    while eyes in LOOKING:
+async def _one_at_a_time(scanner, endpoint, at):
+    while scanner in LOOKING:
         await asyncio.sleep(0.01)
-    LOOKING.append(eyes)
+    LOOKING.append(scanner)
     try:
-        return await REAL_LOOK(eyes, endpoint, at)
+        return await REAL_LOOK(scanner, endpoint, at)
     finally:
-        LOOKING.remove(eyes)
+        LOOKING.remove(scanner)
 
 
 def _by_the_clock(patience):
@@ -122,7 +122,7 @@ MUTANTS = {
         check.what_an_address_showed_is_not_over_because_it_is_down,
     ),
     "watch: it is silent when the first address fails": (
-        lambda m: m.setattr(Eyes, "look", _only_if_the_first_answers),
+        lambda m: m.setattr(Scanner, "look", _only_if_the_first_answers),
         check.a_change_is_seen_although_the_first_address_is_down,
     ),
     "watch: it judges the first address only": (
@@ -150,27 +150,27 @@ MUTANTS = {
         check.the_end_of_the_intermediate_that_firmware_pins_is_told,
     ),
     "watch: it looks as a browser does": (
-        lambda m: m.setattr(watch_eyes, "ESP32", Offer()),
+        lambda m: m.setattr(watch_scanner, "ESP32", Offer()),
         check.what_an_esp32_cannot_speak_is_refused,
     ),
     "watch: it blocks on one slow endpoint": (
-        lambda m: m.setattr(Eyes, "look", _one_at_a_time),
+        lambda m: m.setattr(Scanner, "look", _one_at_a_time),
         check.a_slow_endpoint_blocks_no_other,
     ),
     "watch: the clock's time is the endpoint's": (
-        lambda m: m.setattr(Patience, "_count", _by_the_clock),
+        lambda m: m.setattr(BusyAwareTimeout, "_count", _by_the_clock),
         of_load.test_who_answers_while_this_machine_is_late_is_seen,
     ),
     "watch: a look that was too late is an answer": (
-        lambda m: m.setattr(Patience, "is_lost", False),
+        lambda m: m.setattr(BusyAwareTimeout, "is_lost", False),
         lambda _folder: of_load.test_a_look_that_was_too_late_is_no_answer(),
     ),
     "watch: load is told as an end": (
-        lambda m: m.setattr(Patience, "is_lost", False),
+        lambda m: m.setattr(BusyAwareTimeout, "is_lost", False),
         of_load.test_on_a_busy_machine_nothing_is_told,
     ),
     "watch: whoever hangs up is to blame": (
-        lambda m: m.setattr(Patience, "is_late", False),
+        lambda m: m.setattr(BusyAwareTimeout, "is_late", False),
         lambda _folder: of_load.test_who_hangs_up_on_a_late_look_is_not_to_blame(),
     ),
     "watch: its own want of files is the other's": (
@@ -178,11 +178,11 @@ MUTANTS = {
         lambda _folder: of_load.test_a_machine_out_of_files_cannot_look(),
     ),
     "watch: one silence is an end": (
-        lambda m: m.setattr(watch_eyes, "PATIENCE", (1.0,)),
+        lambda m: m.setattr(watch_scanner, "PATIENCE", (1.0,)),
         of_load.test_who_answers_at_the_third_look_is_not_gone,
     ),
     "watch: no silence is an end": (
-        lambda m: m.setattr(watch_eyes, "MOST_LOOKS", 2),
+        lambda m: m.setattr(watch_scanner, "MOST_LOOKS", 2),
         lambda _folder: of_load.test_who_answers_no_look_is_gone(),
     ),
     "watch: what was not looked at is refused": (

@@ -12,7 +12,7 @@ from rig.firmware.checkout import part
 from rig.trust.identity import Identity
 from rig.trust.keys import make_key
 from rig.trust.recipe import IdentityRecipe
-from rig.trust.watch.eyes import Eyes
+from rig.trust.watch.scanner import Scanner
 from tests.rig.trust.watch.watch_lab import BEGINS, CHANGED, DARK, FIRMWARE, HOST, day, fresh_lab, issued, line, pki
 
 lab = fresh_lab
@@ -127,14 +127,14 @@ def test_what_breaks_at_one_endpoint_does_not_silence_others(lab, monkeypatch):
     config = lab.write_config()
     config.write_text(config.read_text() + '\n[[endpoint]]\nhost = "odd.test"\naddresses = ["127.0.0.9:1"]\n')
     lab.write_config = lambda: config
-    real = Eyes.look
+    real = Scanner.look
 
-    async def breaks(eyes, endpoint, at):
+    async def breaks(scanner, endpoint, at):
         if endpoint.host == "odd.test":
             raise ZeroDivisionError("odd")
-        return await real(eyes, endpoint, at)
+        return await real(scanner, endpoint, at)
 
-    monkeypatch.setattr(Eyes, "look", breaks)
+    monkeypatch.setattr(Scanner, "look", breaks)
     done = lab.round()
     assert done.errors == ("ZeroDivisionError: odd",)
     assert sorted(line(told) for told in lab.receiver.take()) == DARK

@@ -14,13 +14,13 @@ from unittest.mock import patch
 
 import pytest
 
-from rig.trust.look import dialling, patience
+from rig.trust.look import busy_aware_timeout, dialling
 from rig.trust.look.refusal import Refusal
 from rig.trust.look.served import fetch
 from rig.trust.watch.config import WatchedEndpoint, read_watch_config
-from rig.trust.watch.eyes import Eyes
 from rig.trust.watch.fact import FactKind
 from rig.trust.watch.look import Look, Shown
+from rig.trust.watch.scanner import Scanner
 from rig.trust.watch.watch import Watch
 from tests.rig.trust.tls_servers import LOOPBACK, talking
 from tests.rig.trust.watch.watch_lab import HOST, TODAY, fresh_lab, issued, watch_lab
@@ -38,7 +38,7 @@ def late_by(seconds: float):
         now += seconds
         return now
 
-    with patch.object(patience, "_now", leap):
+    with patch.object(busy_aware_timeout, "_now", leap):
         yield
 
 
@@ -104,7 +104,7 @@ def test_a_machine_out_of_files_cannot_look():
         with patch.object(
             dialling.asyncio, "open_connection", side_effect=OSError(errno.EMFILE, "Too many open files")
         ):
-            return await Eyes(5, 0.3, 0.01).look(WatchedEndpoint(host=HOST, addresses=("192.0.2.1",)), TODAY)
+            return await Scanner(5, 0.3, 0.01).look(WatchedEndpoint(host=HOST, addresses=("192.0.2.1",)), TODAY)
 
     look = asyncio.run(act())
     assert (dict(look.unseen), set(look.lost)) == ({}, {"192.0.2.1:443"}), "its own want was taken for the other's"
@@ -121,7 +121,7 @@ def test_who_answers_at_the_third_look_is_not_gone(tmp_path):
         async def act():
             async with talking(wakes_up) as port:
                 where = (f"{LOOPBACK}:{port}",)
-                return await Eyes(5, 0.3, 0.01).look(WatchedEndpoint(host=HOST, addresses=where), TODAY)
+                return await Scanner(5, 0.3, 0.01).look(WatchedEndpoint(host=HOST, addresses=where), TODAY)
 
         look = asyncio.run(act())
         assert (look.is_answered, len(met)) == (True, 3), "one silence was taken for an end"
@@ -131,7 +131,7 @@ def test_who_answers_no_look_is_gone():
     async def act():
         async with talking(is_mute) as port:
             where = (f"{LOOPBACK}:{port}",)
-            return await Eyes(5, 0.2, 0.01).look(WatchedEndpoint(host=HOST, addresses=where), TODAY)
+            return await Scanner(5, 0.2, 0.01).look(WatchedEndpoint(host=HOST, addresses=where), TODAY)
 
     look = asyncio.run(act())
     assert (len(look.unseen), len(look.lost)) == (1, 0), "a real end was taken for load"

@@ -15,9 +15,9 @@ from itertools import pairwise
 
 import pytest
 
-from rig.trust.watch import eyes
+from rig.trust.watch import scanner
 from rig.trust.watch.config import WatchedEndpoint, read_watch_config
-from rig.trust.watch.eyes import Eyes
+from rig.trust.watch.scanner import Scanner
 from rig.trust.watch.watch import Watch
 from tests.rig.trust.tls_servers import talking
 from tests.rig.trust.watch.test_state import start
@@ -141,11 +141,11 @@ def looping(lab, story):
     async def act():
         with lab.state() as state:
             config = read_watch_config(lab.write_config())
-            eyes, looks = Eyes(10, 2, 0.01), []
+            scanner, looks = Scanner(10, 2, 0.01), []
 
             async def look(endpoint, at):
                 looks.append(at)
-                return await eyes.look(endpoint, at)
+                return await scanner.look(endpoint, at)
 
             watch = Watch(config, state, clock=lab.clock, look=look)
             over = asyncio.Event()
@@ -199,8 +199,8 @@ def test_who_does_not_answer_is_asked_less_often(lab):
 # -- looks -------------------------------------------------------------------------------------------------------------
 
 
-def seen_by(eyes, **endpoint):
-    return eyes.look(WatchedEndpoint(host=HOST, **endpoint), TODAY)
+def seen_by(scanner, **endpoint):
+    return scanner.look(WatchedEndpoint(host=HOST, **endpoint), TODAY)
 
 
 def test_an_endpoint_that_hangs_holds_up_no_other(lab):
@@ -212,10 +212,10 @@ def test_an_endpoint_that_hangs_holds_up_no_other(lab):
     async def act():
         async with talking(silent) as port:
             slow = [WatchedEndpoint(host=f"slow{n}.test", addresses=(f"127.0.0.1:{port}",)) for n in range(20)]
-            eyes, done = Eyes(30, 0.3, 0.01), []
+            scanner, done = Scanner(30, 0.3, 0.01), []
 
             async def look(endpoint):
-                seen = await eyes.look(endpoint, TODAY)
+                seen = await scanner.look(endpoint, TODAY)
                 done.append(seen)
 
             quick = WatchedEndpoint(host=HOST, addresses=(address,))
@@ -234,22 +234,22 @@ def test_every_address_of_a_name_is_looked_at_once(monkeypatch, lab):
     async def look_up(_name, _family):
         return names
 
-    monkeypatch.setattr(eyes, "look_up", look_up)
-    look = asyncio.run(seen_by(Eyes(10, 2, 0.01), port=port))
+    monkeypatch.setattr(scanner, "look_up", look_up)
+    look = asyncio.run(seen_by(Scanner(10, 2, 0.01), port=port))
     assert set(look.shown) == {f"127.0.0.1:{port}"}
     assert set(look.unseen) == {f"127.0.0.2:{port}"}
-    names = [f"127.0.1.{n}" for n in range(eyes.MOST_ADDRESSES + 3)]
-    assert asyncio.run(seen_by(Eyes(100, 0.5, 0.01), port=1)).left_out == 3
+    names = [f"127.0.1.{n}" for n in range(scanner.MOST_ADDRESSES + 3)]
+    assert asyncio.run(seen_by(Scanner(100, 0.5, 0.01), port=1)).left_out == 3
 
 
 def test_a_resolver_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr("rig.trust.watch.resolver.socket.getaddrinfo", lambda *_, **__: time.sleep(1.5) or [])
     began = time.monotonic()
-    look = asyncio.run(seen_by(Eyes(10, 0.2, 0.01)))
+    look = asyncio.run(seen_by(Scanner(10, 0.2, 0.01)))
     assert "no answer in 0.4 s" in look.unknown
     assert time.monotonic() - began < 1.5, "nobody waits for its thread"
 
 
 def test_localhost_is_resolved_for_real():
-    look = asyncio.run(Eyes(10, 2, 0.01).look(WatchedEndpoint(host="localhost", port=1, family="ipv4"), TODAY))
+    look = asyncio.run(Scanner(10, 2, 0.01).look(WatchedEndpoint(host="localhost", port=1, family="ipv4"), TODAY))
     assert set(look.unseen) == {"127.0.0.1:1"}

@@ -10,8 +10,6 @@ from collections.abc import Callable, Generator, Sequence
 
 from rig.families.esp32.firmware.update_attempts import attempts_1, attempts_2
 from rig.families.esp32.twin.app.arduino_update import Result, UpdateFailed, http_update
-from rig.families.esp32.twin.app.asked import Attempt as Outcome
-from rig.families.esp32.twin.app.asked import Request
 from rig.families.esp32.twin.app.connection import Security
 from rig.families.esp32.twin.app.esp_error import (
     FAIL,
@@ -27,6 +25,8 @@ from rig.families.esp32.twin.app.esp_error import (
 )
 from rig.families.esp32.twin.app.https_ota import https_ota
 from rig.families.esp32.twin.app.ota import Ota
+from rig.families.esp32.twin.app.update_request import Attempt as Outcome
+from rig.families.esp32.twin.app.update_request import Request
 from rig.firmware.server_trust import Attempt
 from rig.twin.steps import Step
 

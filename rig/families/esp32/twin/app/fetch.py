@@ -19,7 +19,6 @@ from rig.families.esp32.formats.idf_client import (
     REFUSES_ERRORS,
     RESUMES_BY_206_ALONE,
 )
-from rig.families.esp32.twin.app.asked import Attempt, Request
 from rig.families.esp32.twin.app.esp_error import (
     FAIL,
     HTTP_NOT_MODIFIED,
@@ -30,6 +29,7 @@ from rig.families.esp32.twin.app.esp_error import (
 from rig.families.esp32.twin.app.http import Response
 from rig.families.esp32.twin.app.http_client import HttpClient
 from rig.families.esp32.twin.app.http_head import Malformed
+from rig.families.esp32.twin.app.update_request import Attempt, Request
 from rig.families.esp32.twin.steps import Board
 from rig.twin.steps import Program, Step
 

@@ -18,7 +18,6 @@ from rig.families.esp32.formats.idf_client import (
     ONLY_TO_HTTPS,
     TELLS_SILENCE,
 )
-from rig.families.esp32.twin.app.asked import Attempt, Request
 from rig.families.esp32.twin.app.connection import Connection, ConnectionFailed, TimedOut
 from rig.families.esp32.twin.app.esp_error import (
     FAIL,
@@ -36,6 +35,7 @@ from rig.families.esp32.twin.app.esp_error import (
 )
 from rig.families.esp32.twin.app.http import Response, dial, exchange, write_head
 from rig.families.esp32.twin.app.http_head import Head, Malformed, Url
+from rig.families.esp32.twin.app.update_request import Attempt, Request
 from rig.families.esp32.twin.steps import Board
 from rig.twin.steps import Program, Step
 

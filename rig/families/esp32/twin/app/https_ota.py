@@ -27,7 +27,6 @@ from rig.families.esp32.formats.idf_client import (
 )
 from rig.families.esp32.formats.image import AppDescription
 from rig.families.esp32.formats.partition_table import Partition
-from rig.families.esp32.twin.app.asked import Attempt, Request
 from rig.families.esp32.twin.app.connection import TimedOut
 from rig.families.esp32.twin.app.esp_error import (
     FAIL,
@@ -44,6 +43,7 @@ from rig.families.esp32.twin.app.http_head import Malformed
 from rig.families.esp32.twin.app.https_ota_3_3 import https_ota_3_3
 from rig.families.esp32.twin.app.ota import SEQUENTIAL, Erase, Ota, Update
 from rig.families.esp32.twin.app.resume_counter import ResumeCounter
+from rig.families.esp32.twin.app.update_request import Attempt, Request
 from rig.twin.steps import Program, Step
 
 #: Read before anything is written: image header, first segment's header and application description lie in it.

@@ -6,13 +6,13 @@ server that is silent for a time-out has said everything. Nobody can look at the
 
 from __future__ import annotations
 
-from rig.families.esp32.twin.app.asked import Attempt, Request
 from rig.families.esp32.twin.app.connection import Ending, TimedOut
 from rig.families.esp32.twin.app.esp_error import FAIL, INVALID_ARG, EspError, name_of
 from rig.families.esp32.twin.app.http import Response
 from rig.families.esp32.twin.app.http_client import HttpClient
 from rig.families.esp32.twin.app.http_head import Malformed
 from rig.families.esp32.twin.app.ota import Erase, Ota, Update
+from rig.families.esp32.twin.app.update_request import Attempt, Request
 from rig.twin.steps import Program
 
 BUFFER = 256

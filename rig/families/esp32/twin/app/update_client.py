@@ -9,13 +9,13 @@ import enum
 from collections.abc import Generator, Sequence
 
 from rig.families.esp32.twin.app.arduino_update import Result, UpdateFailed, http_update
-from rig.families.esp32.twin.app.asked import Attempt, Request
 from rig.families.esp32.twin.app.connection import Security
 from rig.families.esp32.twin.app.deploy_the_fleet import FLASHED, NO_UPDATE, Library2, update_1
 from rig.families.esp32.twin.app.esp_error import HTTP_NOT_MODIFIED, OK, OTA_VALIDATE_FAILED, name_of
 from rig.families.esp32.twin.app.https_ota import https_ota
 from rig.families.esp32.twin.app.ota import Ota
 from rig.families.esp32.twin.app.pins import Clock, trusting
+from rig.families.esp32.twin.app.update_request import Attempt, Request
 from rig.families.esp32.twin.app.waiting import wait_until
 from rig.twin.steps import Program, Step
 

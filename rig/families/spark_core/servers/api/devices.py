@@ -95,7 +95,7 @@ class Devices:
 
     # -- what is told of them ------------------------------------------------------------------------------------------
 
-    def told(self, core_id: str) -> dict[str, Any]:
+    def summary(self, core_id: str) -> dict[str, Any]:
         """A device in the list of all."""
         session = self.session(core_id)
         product = session.hello.product if session is not None else UNKNOWN
@@ -110,9 +110,9 @@ class Devices:
             "product_id": 0 if product == UNKNOWN else product,
         }
 
-    async def described(self, core_id: str) -> dict[str, Any]:
+    async def details(self, core_id: str) -> dict[str, Any]:
         """A device with its functions and variables; one that does not answer is not connected."""
-        told = self.told(core_id)
+        told = self.summary(core_id)
         variables: dict[str, str] | None = None
         functions: list[str] | None = None
         session = self.session(core_id)

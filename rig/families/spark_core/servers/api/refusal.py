@@ -19,7 +19,7 @@ class Refused(Misuse):
         super().__init__(description or error)
         self.status, self.error, self.description, self.more = status, error, description, more
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The answer's JSON."""
         said = self.description or self.error
         return {"ok": False, "error": self.error, "error_description": said, "errors": [said], **self.more}
@@ -30,7 +30,7 @@ def answer_to(refused: Refused) -> web.Response:
     headers = {"Cache-Control": "no-store"}
     if refused.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="rig"'
-    return web.json_response(refused.told(), status=refused.status, headers=headers)
+    return web.json_response(refused.to_dict(), status=refused.status, headers=headers)
 
 
 def refused_for(error: RigError) -> Refused:

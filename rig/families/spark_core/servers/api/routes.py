@@ -67,10 +67,10 @@ class Routes:
     # -- devices -------------------------------------------------------------------------------------------------------
 
     async def _list(self, _request: web.Request, _fields: Fields) -> Answer:
-        return web.json_response([self._devices.told(core_id) for core_id in self._devices.claimed()])
+        return web.json_response([self._devices.summary(core_id) for core_id in self._devices.claimed()])
 
     async def _show(self, request: web.Request, _fields: Fields) -> Answer:
-        return web.json_response(await self._devices.described(self._device(request)))
+        return web.json_response(await self._devices.details(self._device(request)))
 
     async def _claim(self, _request: web.Request, fields: Fields) -> Answer:
         core_id = self._devices.claim(fields.get("id") or "")
@@ -136,7 +136,7 @@ class Routes:
         returned = await session.call(to_core(name), to_core(next(own, "")))
         if _wants_raw(request, fields):
             return web.Response(text=str(returned))
-        told = self._devices.told(core_id)
+        told = self._devices.summary(core_id)
         about = {"id": core_id, "name": told["name"], "last_app": None, "connected": True}
         return web.json_response({**about, "return_value": returned})
 

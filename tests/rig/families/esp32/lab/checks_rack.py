@@ -142,7 +142,7 @@ def the_application_of_a_golden_set_comes_last(_folder):
 class MemoryLoader:
     """A loader's flash, whoever has written to it."""
 
-    told_flash_size = None
+    reported_flash_size = None
 
     def __init__(self, content: bytes):
         self.flash = bytearray(content)

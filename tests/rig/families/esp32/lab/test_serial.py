@@ -94,25 +94,25 @@ def test_a_write_that_ends_between_its_last_byte_and_the_comparison_says_so():
 # -- hints -------------------------------------------------------------------------------------------------------------
 
 
-def told_by(address: SerialAddress, *, resets: bool) -> LabFault:
+def identify(address: SerialAddress, *, resets: bool) -> LabFault:
     with pytest.raises(LabFault) as caught, RomLoader(address, resets=resets):
         pass
     return caught.value
 
 
 def test_a_device_that_is_not_there_and_one_that_may_not_be_opened(tmp_path):
-    missing = told_by(SerialAddress.parse(str(tmp_path / "ttyUSB0")), resets=True)
+    missing = identify(SerialAddress.parse(str(tmp_path / "ttyUSB0")), resets=True)
     assert (missing.phase, missing.hint) == (NO_PORT, "is it plugged in?")
 
 
 def test_a_port_that_nobody_serves():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = SerialAddress("127.0.0.1", taken.getsockname()[1])
-    assert told_by(address, resets=True).phase == NO_PORT
-    assert "served there" in str(told_by(address, resets=True))
+    assert identify(address, resets=True).phase == NO_PORT
+    assert "served there" in str(identify(address, resets=True))
 
 
 def test_a_running_application_behind_a_plain_socket(esp32):
-    fault = told_by(SerialAddress("127.0.0.1", esp32.plain, "raw"), resets=True)
+    fault = identify(SerialAddress("127.0.0.1", esp32.plain, "raw"), resets=True)
     assert fault.phase == NO_ANSWER
     assert "no DTR and RTS" in (fault.hint or "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rig.families.esp32.formats.loader import LONGEST_PACKET, SYNC_DATA, Op, Request, block
 from rig.families.esp32.twin.line import GRAIN_SECONDS, Line
 from rig.families.esp32.twin.ram import Ram
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 from rig.formats import slip
 from tests.rig.families.esp32.twin.checks_loader import filled
 from tests.rig.families.esp32.twin.models import Host, downloading, kind, served_board, with_stub, words
@@ -216,7 +216,7 @@ def the_legacy_stub_believes_the_length_in_a_head(_folder):
 
 def what_is_inflated_is_written_together(_folder):
     for name in ("stub", "legacy"):
-        host, packed = kind(name), zlib.compress(stream("together", 0x6000))
+        host, packed = kind(name), zlib.compress(seeded_bytes("together", 0x6000))
         host.ask(Op.DEFL_BEGIN, 0x6000, 2, 0x4000, 0)
         host.block(Op.DEFL_DATA, packed[:0x4000])
         assert host.board.memory.flash.peek(0, 0x1000) == b"\xff" * 0x1000

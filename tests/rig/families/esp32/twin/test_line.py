@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rig.families.esp32.twin.line import FRAME_BITS, GRAIN_SECONDS, MOST_AHEAD
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 from tests.rig.families.esp32.twin.checks_serial import Wire, client_reads
 
-CONTENTS = stream("flash", 0x5000)
+CONTENTS = seeded_bytes("flash", 0x5000)
 #: How long pyserial waits for what its port is set to, and esptool for a byte.
 PATIENCE_SECONDS = 3.0
 PIECES = st.lists(st.tuples(st.binary(max_size=300), st.sampled_from([9600, 115200, 921600]), st.floats(0, 0.1)))

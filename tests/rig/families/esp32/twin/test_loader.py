@@ -15,7 +15,7 @@ from rig.families.esp32.formats.loader import (
     block,
 )
 from rig.families.esp32.twin.memory import FLASH_SIZE
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 from rig.formats import slip
 from rig.twin.flash import Tear
 from rig.twin.tears import named_tear
@@ -93,7 +93,7 @@ def test_a_block_without_a_download_is_refused(loader):
 @pytest.mark.parametrize("loader", KINDS)
 @pytest.mark.parametrize("size", [1, 0x400, 0x1234, 0x8001])
 def test_a_deflated_download_writes_what_was_deflated(loader, size):
-    host, data = kind(loader), stream("deflated", size)
+    host, data = kind(loader), seeded_bytes("deflated", size)
     packed = zlib.compress(data)
     host.ask(Op.DEFL_BEGIN, size, 1, 0x4000, 0x1000)
     for at in range(0, len(packed), 0x333):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from rig.families.esp32.twin.memory import FLASH_SIZE
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 from tests.rig.families.esp32.twin.models import served_board
 from tests.rig.families.esp32.twin.serial_clients import Esptool, EsptoolJs, busy
 
@@ -28,7 +28,7 @@ CLIENTS = {
 @pytest.mark.long
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_client_reads_all_of_flash_on_a_busy_machine(name, tmp_path):
-    file, flash = tmp_path / "read.bin", stream("flash", FLASH_SIZE)
+    file, flash = tmp_path / "read.bin", seeded_bytes("flash", FLASH_SIZE)
     with served_board(flash=flash) as served:
         command = CLIENTS[name].read(served, FLASH_SIZE, file)
         with busy(LOOPS, SECONDS):

@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from rig.families.esp32.formats.loader import SYNC_DATA, Op, Request, StubError
-from rig.firmware.noise import stream
+from rig.firmware.seeded_bytes import seeded_bytes
 from rig.formats import slip
 from tests.rig.families.esp32.twin.checks_loader import filled
 from tests.rig.families.esp32.twin.models import KINDS, Host, downloading, kind, refused, words
@@ -47,7 +47,7 @@ def test_the_stub_tells_of_a_bad_stream_once_whatever_is_asked_next():
 
 def test_a_stub_writes_a_deflated_stream_by_32_kibibytes():
     for name in ("stub", "legacy"):
-        host, data = kind(name), stream("chunks", 0xF000)
+        host, data = kind(name), seeded_bytes("chunks", 0xF000)
         packed = zlib.compress(data)
         host.ask(Op.DEFL_BEGIN, len(data), 4, 0x4000, 0)
         written = []

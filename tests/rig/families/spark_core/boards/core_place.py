@@ -9,7 +9,7 @@ from rig.clock import Clock
 from rig.errors import Misdescribed
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.formats import flash as layout
-from rig.firmware.identify import Catalogue
+from rig.firmware.catalogue import Catalogue
 from tests.rig.families.spark_core.twin.models import ModelUsb, core_in_memory
 
 

@@ -136,7 +136,7 @@ def test_a_cloud_that_dies_in_the_middle_of_an_answer_is_a_lab_fault(tmp_path):
     online = Online(client, "00" * 12, board="core-01", clock=Clock())
     server.close()
     with pytest.raises(LabFault) as fault:
-        online.told()
+        online.info()
     assert fault.value.board == "core-01"
 
 

@@ -100,7 +100,7 @@ def no_other_update_begins_until_one_is_decided(_folder):
         session.connection.send = lambda plain: None if Message.parse(plain).code == Code.PUT else send(plain)
         first = asyncio.ensure_future(world.cloud.flash(session.core_id, IMAGE))
         await asyncio.sleep(32)
-        assert not session.told()["updating"], "a Core that only answers pings is silent"
+        assert not session.to_dict()["updating"], "a Core that only answers pings is silent"
         with suppress(Misuse):
             await world.cloud.flash(session.core_id, IMAGE)
             return "another was begun", False

@@ -20,7 +20,7 @@ from rig.families.spark_core.trust.core_key import make_core_key
 from rig.families.spark_core.trust.server_key import make_server_key, public_der
 from rig.families.spark_core.twin.app.dialect import Dialect
 from rig.families.spark_core.twin.process import CoreProcess
-from rig.servers.given_files import GivenFiles
+from rig.servers.allowed_files import AllowedFiles
 from rig.twin.network import Routes
 from tests.rig.control.control_ports import door_in
 from tests.rig.families.spark_core.twin.models import CATALOGUE, MANIFEST
@@ -38,7 +38,7 @@ class SparkLab(LoopThread):
         super().__init__()
         self.cores: list[CoreProcess] = []
         self.cloud = SparkCloud(SERVER_KEY, CoreKeys(folder / "keys"))
-        self.control = CloudControl(self.cloud, GivenFiles([folder]))
+        self.control = CloudControl(self.cloud, AllowedFiles([folder]))
         self.port = self.run(self.cloud.start("127.0.0.1", 0))
         self.client = SparkCloudClient.at(self.run(self.control.start(door_in(folder)))["address"])
 

@@ -21,7 +21,7 @@ SERVER = """
 import asyncio, sys
 from pathlib import Path
 from rig import lock_file
-from rig.control import address, door
+from rig.control import address, control_socket
 from rig.errors import LabFault
 from rig.twin.control import ControlServer
 
@@ -43,7 +43,7 @@ if waits:
 async def serve():
     server = ControlServer({"who": lambda _request: {"waited": waits}})
     try:
-        await server.start(door.Door(address.UnixAddress(path)))
+        await server.start(control_socket.Door(address.UnixAddress(path)))
         print("listens", flush=True)
     except LabFault as fault:
         print(fault, flush=True)

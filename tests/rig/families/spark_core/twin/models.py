@@ -15,7 +15,7 @@ from typing import Any
 import usb.core
 
 from rig.control.address import ControlAddress
-from rig.control.door import Door
+from rig.control.control_socket import ControlSocket
 from rig.families.spark_core.firmware.identity import CoreCatalogue
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags, plausible_first_word
@@ -126,7 +126,7 @@ class Served:
 
 @contextmanager
 def served_core(
-    state: Path, *, time_scale: float = 0, powered: bool = True, door: Door | None = None
+    state: Path, *, time_scale: float = 0, powered: bool = True, control_socket: ControlSocket | None = None
 ) -> Iterator[Served]:
     """Serve a Core from a thread of this process, so that a test sees the model too."""
     state.mkdir(parents=True, exist_ok=True)
@@ -136,11 +136,11 @@ def served_core(
         (state / "external.bin").write_bytes(memory.external.dump())
     loop = LoopThread()
     process = CoreProcess(state=state, identify=CATALOGUE.identify, uid=DEFAULT_UID, time_scale=time_scale, seed=0)
-    door = door or door_in(state)
-    starting = process.start(host="127.0.0.1", usbip_port=0, console_port=0, control=door, powered=powered)
+    control_socket = control_socket or door_in(state)
+    starting = process.start(host="127.0.0.1", usbip_port=0, console_port=0, control=control_socket, powered=powered)
     ready = loop.run(starting)
     try:
-        yield Served(process, loop, "127.0.0.1", ready["usbip"]["port"], door.address)
+        yield Served(process, loop, "127.0.0.1", ready["usbip"]["port"], control_socket.address)
     finally:
         loop.call(process.close)
         loop.close()

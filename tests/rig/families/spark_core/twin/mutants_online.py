@@ -282,7 +282,7 @@ MUTANTS = {
         of_cloud.each_flags_window_is_told_apart,
     ),
     "bench: a Core is back before it answers": (
-        lambda m: m.setattr(online.Online, "is_back", lambda self: self.told() is not None),
+        lambda m: m.setattr(online.Online, "is_back", lambda self: self.info() is not None),
         of_cloud.a_core_counts_as_back_once_it_has_answered,
     ),
 }

@@ -137,7 +137,7 @@ class Peer:
                 self._tls.unwrap()
         return self._out.read(), ends
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Its handshake, as an endpoint tells of one."""
         shown = {"host": self.host, "identity": self._shown}
         if self._shaken:

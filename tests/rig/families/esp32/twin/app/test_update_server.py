@@ -31,15 +31,15 @@ class Lab:
     def __init__(self, behaviour: EspBehaviour):
         self.world = World(behaviour, new=behaviour, time_scale=0.0)
         self.board = self.world.board
-        self.world.shelf.update(
+        self.world.files.update(
             root=_pem(ROOT), a=_pem(A), stranger=_pem(STRANGER), bundle=_pem(ROOT), **{"isrg-root-x1": _pem(ROOT)},
             **{"cloudflare-origin-ca": _pem(STRANGER), "dtf-root-x1": _pem(OWN_ROOT), "lets-encrypt-r3": _pem(A)},
         )  # fmt: skip
         self.server = UpdateServer(
             {host: (OWN_ROOT if host[3] in "94" else A).issue(host) for host in HOSTS},
         )
-        self.server.shelf.publish("/image.bin", built(NEW))
-        release = Release(NEW.version, self.server.shelf.publish("/release", built(NEW)))
+        self.server.files.publish("/image.bin", built(NEW))
+        release = Release(NEW.version, self.server.files.publish("/release", built(NEW)))
         for product in ("image.bin", "prod-1"):
             self.server.policy.release(product, release)
         self._changed = asyncio.Event()
