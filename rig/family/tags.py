@@ -23,14 +23,14 @@ class Tag:
     name: str
     is_well_formed: Callable[[str], object]
     example: str
-    identify: str
+    source: str
     always: bool = False
     joined: bool = False
 
     @property
     def hint(self) -> str:
         """What it is to be, behind `set-tags NAME=`."""
-        return f"{self.example}` with its own, as {self.identify} tells it"
+        return f"{self.example}` with its own, as {self.source} tells it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rig.boards.board import Board
 
 COMMON: tuple[TagRule, ...] = (
-    Tag("seed", str.isdecimal, "1", identify="whoever wants a run again"),
+    Tag("seed", str.isdecimal, "1", source="whoever wants a run again"),
     Number("relay_ms", "10"),
     Number("timing_scale", "1"),
     Choice("timing", ("real", "scaled"), rare=("real",)),

@@ -20,7 +20,7 @@ ORDER = [
     {"__init__", "escape"},
     {"errors"},
     {"registry"},
-    {"clock", "ports", "files", "formats", "kept", "limits", "lock_file", "process"},
+    {"clock", "ports", "files", "formats", "bounded_log", "limits", "lock_file", "process"},
     {"http_settings", "listener", "lines", "state_folder"},
     {"control"},
     {"firmware", "evidence"},

@@ -7,13 +7,13 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from types import SimpleNamespace
 
-from rig.boards import server_log as seen_by
+from rig.boards import server_log
 from rig.clock import Clock
 from rig.errors import LabFault
 from rig.families.esp32.boards import servers
 from rig.families.esp32.boards.updates import Updates
-from rig.families.esp32.campaign import scenario_setup as swap_stage
-from rig.families.spark_core.campaign import scenario_setup as key_swap_stage
+from rig.families.esp32.campaign import scenario_setup as esp32_setup
+from rig.families.spark_core.campaign import scenario_setup as core_setup
 from rig.families.spark_core.trust.key_scenario import OTHER_KEY
 from rig.firmware.manifest import Image
 from tests.rig.campaign.world_setup import manifest
@@ -43,12 +43,12 @@ def a_look_lasts_until_the_board_has_looked(folder):
     image = Image("old", "esp32", "1.0.0", b"", "ok")
     with https_lab(folder) as lab:
         board = LateBoard(lab)
-        seen = swap_stage.Esp32ScenarioSetup(board, {"old": image}, image).look()
+        seen = esp32_setup.Esp32ScenarioSetup(board, {"old": image}, image).look()
         board.looking.join()
         assert len(seen.handshakes) == 1, "the look was over before the board had looked"
 
 
-class BootedFirst(swap_stage.Esp32ScenarioSetup):
+class BootedFirst(esp32_setup.Esp32ScenarioSetup):
     """A board whose console says that it runs an image, whatever its servers have said by then."""
 
     def __init__(self, image):
@@ -66,7 +66,7 @@ class BootedFirst(swap_stage.Esp32ScenarioSetup):
 
 
 def a_board_may_be_told_of_before_its_servers_tell(_folder):
-    image, seen = Image("new", "esp32", "2.0.0", b"four", "ok"), seen_by.ServerLog()
+    image, seen = Image("new", "esp32", "2.0.0", b"four", "ok"), server_log.ServerLog()
     telling = threading.Timer(0.3, seen.whole.add, (len(image),))
     telling.start()
     came = BootedFirst(image)._comes_to_run(image, seen)
@@ -80,11 +80,11 @@ def an_image_that_came_is_offered_no_longer(_folder):
     setup = BootedFirst(image)
     setup.offers.withdraw = lambda: done.append("withdrawn")
     setup._let_it_look = lambda: done.append("looked")
-    assert setup._comes_to_run(image, seen_by.ServerLog(whole={len(image)}))
+    assert setup._comes_to_run(image, server_log.ServerLog(whole={len(image)}))
     assert done == ["withdrawn", "looked"], "it looks for updates again, and fetches the same one for ever"
 
 
-class CutTooLate(swap_stage.Esp32ScenarioSetup):
+class CutTooLate(esp32_setup.Esp32ScenarioSetup):
     """A board that had all of an image when its supply went, the first time."""
 
     def __init__(self):
@@ -110,7 +110,7 @@ def a_cut_that_came_too_late_is_made_again(_folder):
     assert setup.done == ["off", "flash", "off", "off", "off"], "it runs the new image, which counts as cut"
 
 
-class GivesUpOnce(swap_stage.Esp32ScenarioSetup):
+class GivesUpOnce(esp32_setup.Esp32ScenarioSetup):
     """A board whose client gives its first download up before half of it has come."""
 
     def __init__(self, times):
@@ -126,7 +126,7 @@ class GivesUpOnce(swap_stage.Esp32ScenarioSetup):
 
     @contextmanager
     def watched(self):
-        self._seen = seen_by.ServerLog()
+        self._seen = server_log.ServerLog()
         yield self._seen
 
     def _start(self):
@@ -145,7 +145,7 @@ def a_download_that_was_given_up_is_begun_anew(_folder):
     assert setup.starts == 3
 
 
-class LateToTry(key_swap_stage.CoreScenarioSetup, Ticking):
+class LateToTry(core_setup.CoreScenarioSetup, Ticking):
     """A Core that is locked out, and tries for the first time when its start is long over; its clock is its own."""
 
     def __init__(self):
@@ -161,14 +161,14 @@ class LateToTry(key_swap_stage.CoreScenarioSetup, Ticking):
 
     @contextmanager
     def _watched(self):
-        yield seen_by.ServerLog(), self.told
+        yield server_log.ServerLog(), self.told
 
 
 def a_core_is_waited_for_until_it_has_tried(_folder):
     assert LateToTry().look().failures == (OTHER_KEY,), "a Core that was slow to try counts as one that does not"
 
 
-class SlowTransfer(key_swap_stage.CoreScenarioSetup):
+class SlowTransfer(core_setup.CoreScenarioSetup):
     """A Core to which the second half of an image takes a while."""
 
     def __init__(self):
@@ -192,7 +192,7 @@ def a_transfer_is_let_come_to_its_end(_folder):
     assert SlowTransfer().fetch(lambda: None), "the Core was restarted under its own transfer"
 
 
-class StillRuns(swap_stage.Esp32ScenarioSetup):
+class StillRuns(esp32_setup.Esp32ScenarioSetup):
     """A board that runs, and would take at once what it is offered."""
 
     def __init__(self):
@@ -219,7 +219,7 @@ class StillRuns(swap_stage.Esp32ScenarioSetup):
 
     @contextmanager
     def watched(self):
-        yield seen_by.ServerLog()
+        yield server_log.ServerLog()
 
 
 def what_is_for_the_next_start_is_not_offered_to_a_board_that_runs(_folder):

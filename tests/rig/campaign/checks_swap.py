@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 
-from rig.boards import server_log as seen_by
+from rig.boards import server_log
 from rig.campaign import swap
 from rig.errors import LabFault
 from rig.families.esp32.boards import servers
@@ -110,7 +110,7 @@ def another_boards_failures_are_not_its_own(folder):
 
 
 def what_an_updated_board_asks_next_hides_no_image_that_left(_folder):
-    seen = seen_by.ServerLog()
+    seen = server_log.ServerLog()
     for sent, of in ((40_000, 71_616), (71_616, 71_616), (14, 14)):
         seen.use({"event": "progress", "start": 0, "sent": sent, "of": of})
     assert 71_616 in seen.whole, "the image left, and counts as lost since the new firmware asked for something else"

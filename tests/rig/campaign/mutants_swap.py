@@ -7,14 +7,14 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rig.boards import server_log as seen_by
+from rig.boards import server_log
 from rig.campaign import swap
 from rig.drivers import control_client
 from rig.drivers.https_cloud import HttpsCloudClient
 from rig.families.esp32.boards import servers
-from rig.families.esp32.campaign import scenario_setup as swap_stage
+from rig.families.esp32.campaign import scenario_setup as esp32_setup
 from rig.families.esp32.twin.app import deploy_the_fleet, update_client
-from rig.families.spark_core.campaign import scenario_setup as key_swap_stage
+from rig.families.spark_core.campaign import scenario_setup as core_setup
 from rig.formats import sntp
 from rig.servers.https import control as https_control
 from rig.twin import network_time
@@ -114,35 +114,37 @@ PLAYER = {
         checks_stages.what_is_for_the_next_start_is_not_offered_to_a_board_that_runs,
     ),
     "swap: only the last body that left counts": (
-        lambda m: m.setattr(seen_by.ServerLog, "whole", property(lambda seen: {seen.sent}, lambda _seen, _value: None)),
+        lambda m: m.setattr(
+            server_log.ServerLog, "whole", property(lambda seen: {seen.sent}, lambda _seen, _value: None)
+        ),
         check.what_an_updated_board_asks_next_hides_no_image_that_left,
     ),
     "swap: a look ends before the board looks": (
-        lambda m: m.setattr(swap_stage.Esp32ScenarioSetup, "_is_over", _over_when_it_is_quiet),
+        lambda m: m.setattr(esp32_setup.Esp32ScenarioSetup, "_is_over", _over_when_it_is_quiet),
         checks_stages.a_look_lasts_until_the_board_has_looked,
     ),
     "swap: what servers tell later than the console counts as lost": (
-        lambda m: m.setattr(swap_stage.Esp32ScenarioSetup, "_comes_to_run", _looking_once),
+        lambda m: m.setattr(esp32_setup.Esp32ScenarioSetup, "_comes_to_run", _looking_once),
         checks_stages.a_board_may_be_told_of_before_its_servers_tell,
     ),
     "swap: an image that came is offered on": (
-        lambda m: m.setattr(swap_stage.Esp32ScenarioSetup, "_comes_to_run", _offering_on),
+        lambda m: m.setattr(esp32_setup.Esp32ScenarioSetup, "_comes_to_run", _offering_on),
         checks_stages.an_image_that_came_is_offered_no_longer,
     ),
     "swap: a download that was given up is none": (
-        lambda m: m.setattr(swap_stage, "STARTS", 1),
+        lambda m: m.setattr(esp32_setup, "STARTS", 1),
         checks_stages.a_download_that_was_given_up_is_begun_anew,
     ),
     "swap: a Core has a time to try in": (
-        lambda m: m.setattr(key_swap_stage, "TRIES_AT_ALL", 0.0),
+        lambda m: m.setattr(core_setup, "TRIES_AT_ALL", 0.0),
         checks_stages.a_core_is_waited_for_until_it_has_tried,
     ),
     "swap: where a cut of a download fell is not looked at": (
-        lambda m: m.setattr(swap_stage.Esp32ScenarioSetup, "cut_fetch", lambda setup: setup.power_off()),
+        lambda m: m.setattr(esp32_setup.Esp32ScenarioSetup, "cut_fetch", lambda setup: setup.power_off()),
         checks_stages.a_cut_that_came_too_late_is_made_again,
     ),
     "swap: a transfer has a fixed time": (
-        lambda m: m.setattr(key_swap_stage.CoreScenarioSetup, "_is_through", lambda _stage, _over: lambda: True),
+        lambda m: m.setattr(core_setup.CoreScenarioSetup, "_is_through", lambda _stage, _over: lambda: True),
         checks_stages.a_transfer_is_let_come_to_its_end,
     ),
     "swap: releases outlive their offer": (

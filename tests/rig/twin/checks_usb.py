@@ -158,16 +158,16 @@ def a_bootloader_in_a_container_is_no_application(_folder):
 
 
 def a_guessed_password_does_not_get_in(_folder):
-    control_socket = test_relay_password.guard()
-    nonce = test_relay_password.nonce_of(control_socket.challenge("POST", "/rpc", ""))
+    digest = test_relay_password.guard()
+    nonce = test_relay_password.nonce_of(digest.challenge("POST", "/rpc", ""))
     guessed = test_relay_password.answer(nonce, changed={"response": "0" * 64})
-    assert control_socket.challenge("POST", "/rpc", guessed) is not None
+    assert digest.challenge("POST", "/rpc", guessed) is not None
 
 
 def a_recorded_request_does_not_get_in_again(_folder):
-    control_socket = test_relay_password.guard()
-    said = test_relay_password.answer(test_relay_password.nonce_of(control_socket.challenge("POST", "/rpc", "")))
-    assert [control_socket.challenge("POST", "/rpc", said) is None for _ in range(2)] == [True, False]
+    digest = test_relay_password.guard()
+    said = test_relay_password.answer(test_relay_password.nonce_of(digest.challenge("POST", "/rpc", "")))
+    assert [digest.challenge("POST", "/rpc", said) is None for _ in range(2)] == [True, False]
 
 
 @contextlib.contextmanager

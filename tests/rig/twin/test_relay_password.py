@@ -204,28 +204,28 @@ def test_the_response_is_the_standards():
 
 
 def test_what_was_sent_once_is_refused_when_it_comes_again():
-    control_socket = guard()
-    nonce = nonce_of(control_socket.challenge("POST", "/rpc", ""))
-    assert control_socket.challenge("POST", "/rpc", answer(nonce, "00000002")) is None
+    digest = guard()
+    nonce = nonce_of(digest.challenge("POST", "/rpc", ""))
+    assert digest.challenge("POST", "/rpc", answer(nonce, "00000002")) is None
     for count in ("00000002", "00000001"):
-        assert "stale=true" in control_socket.challenge("POST", "/rpc", answer(nonce, count))
-    assert control_socket.challenge("POST", "/rpc", answer(nonce, "0000000a")) is None
+        assert "stale=true" in digest.challenge("POST", "/rpc", answer(nonce, count))
+    assert digest.challenge("POST", "/rpc", answer(nonce, "0000000a")) is None
 
 
 def test_a_nonce_ends_after_an_hour_and_those_of_others_are_none():
     hours = Hours()
-    control_socket = guard(hours)
-    nonce = nonce_of(control_socket.challenge("POST", "/rpc", ""))
+    digest = guard(hours)
+    nonce = nonce_of(digest.challenge("POST", "/rpc", ""))
     hours.time = NONCE_SECONDS
-    assert "stale=true" in control_socket.challenge("POST", "/rpc", answer(nonce))
-    assert "stale=true" in control_socket.challenge("POST", "/rpc", answer(""))
+    assert "stale=true" in digest.challenge("POST", "/rpc", answer(nonce))
+    assert "stale=true" in digest.challenge("POST", "/rpc", answer(""))
 
 
 def test_who_asks_for_ever_fills_no_memory():
-    control_socket = guard()
+    digest = guard()
     for _ in range(3 * MOST_NONCES):
-        control_socket.challenge("POST", "/rpc", "")
-    assert len(control_socket._nonces) == MOST_NONCES
+        digest.challenge("POST", "/rpc", "")
+    assert len(digest._nonces) == MOST_NONCES
 
 
 FORGED = {
@@ -237,10 +237,10 @@ FORGED = {
 
 @pytest.mark.parametrize("case", FORGED)
 def test_what_is_forged_is_asked_anew(case):
-    control_socket = guard()
-    nonce = nonce_of(control_socket.challenge("POST", "/rpc", ""))
-    assert "stale" not in control_socket.challenge("POST", "/rpc", answer(nonce, changed=FORGED[case]))
-    assert control_socket.challenge("GET", "/rpc", answer(nonce)) is not None, "another method"
+    digest = guard()
+    nonce = nonce_of(digest.challenge("POST", "/rpc", ""))
+    assert "stale" not in digest.challenge("POST", "/rpc", answer(nonce, changed=FORGED[case]))
+    assert digest.challenge("GET", "/rpc", answer(nonce)) is not None, "another method"
 
 
 def test_a_header_that_is_no_text_is_refused_and_no_more(relay):

@@ -19,11 +19,11 @@ def _is_ip(text: str) -> bool:
 TAGS: tuple[TagRule, ...] = (
     Tag(
         *("mac", re.compile(r"([0-9A-Fa-f]{2}:?){5}[0-9A-Fa-f]{2}").fullmatch, "240ac4000001"),
-        identify="`rig serial info`",
+        source="`rig serial info`",
         always=True,
     ),
-    Tag("address", _is_ip, "192.168.7.21", identify="the network's DHCP"),
-    Tag("revision", re.compile(r"v[0-9]+\.[0-9]+").fullmatch, "v3.0", identify="`rig serial info`"),
+    Tag("address", _is_ip, "192.168.7.21", source="the network's DHCP"),
+    Tag("revision", re.compile(r"v[0-9]+\.[0-9]+").fullmatch, "v3.0", source="`rig serial info`"),
     Choice("boot", WIRED),
     Choice("bridge", ("always", "board"), rare=("board",)),
 )

@@ -9,7 +9,7 @@ from rig.family.tags import WIRED, YES_OR_NO, Choice, Tag, TagRule
 TAGS: tuple[TagRule, ...] = (
     Tag(
         *("core_id", re.compile(r"[0-9a-f]{24}").fullmatch, "48ff6c065067555026311387"),
-        identify="a listening Core's console, where `i` is typed,",
+        source="a listening Core's console, where `i` is typed,",
         joined=True,
     ),
     Choice("generation", ("b", "a", "a2013", "c"), r"c[0-9]+", "c with its version, as c7"),
