@@ -35,10 +35,10 @@ class _Counted(socket.socket):
     on_close: Callable[[_Counted], None] | None = None
 
     def close(self) -> None:
-        tell, self.on_close = self.on_close, None
+        notify, self.on_close = self.on_close, None
         super().close()
-        if tell is not None:
-            tell(self)
+        if notify is not None:
+            notify(self)
 
 
 class Listener:

@@ -35,21 +35,21 @@ class BoardAssertions:
         """The board shows nothing at all, for the whole time."""
         shown = self._board.observe(seconds)
         if shown is not None:
-            raise self.unmet(f"board showed {shown}", f"nothing for {spoken(seconds)}", shown)
+            raise self.unmet(f"board showed {shown}", f"nothing for {format_seconds(seconds)}", shown)
 
     def not_be_alive(self, seconds: float) -> None:
         """No application shows itself, for the whole time."""
         if self._board.is_alive(seconds):
-            raise self.unmet("an application runs", f"none that runs for {spoken(seconds)}", "an application")
+            raise self.unmet("an application runs", f"none that runs for {format_seconds(seconds)}", "an application")
 
     def come_to(self, what: str, look: Callable[[], object], seconds: float) -> None:
         """`look` sees something; `what` says in words what that is: "its update is asked for"."""
         began = time.monotonic()
         if not look_for(lambda: look() or None, seconds=seconds, clock=self._board.clock):
             raise self.unmet(
-                f"board never came to this within {spoken(seconds)}: {what}",
-                f"{what}, within {spoken(seconds)}",
-                f"no such thing for {spoken(time.monotonic() - began)}",
+                f"board never came to this within {format_seconds(seconds)}: {what}",
+                f"{what}, within {format_seconds(seconds)}",
+                f"no such thing for {format_seconds(time.monotonic() - began)}",
             )
 
     def _looking(self) -> Callable[[str, float], DeviceFault]:
@@ -57,11 +57,11 @@ class BoardAssertions:
         began, at_ns = time.monotonic(), time.monotonic_ns()
 
         def fault(expected: str, seconds: float) -> DeviceFault:
-            board, within = self._board, f"within {spoken(seconds)}"
+            board, within = self._board, f"within {format_seconds(seconds)}"
             shown = ", ".join(board.history.shown_since(at_ns))
             where = board.shows_on
             message = f"showed only {shown} on {where} {within}" if shown else f"never appeared on {where} {within}"
-            seen = f"{shown or 'nothing'} on {where} for {spoken(time.monotonic() - began)}"
+            seen = f"{shown or 'nothing'} on {where} for {format_seconds(time.monotonic() - began)}"
             return self.unmet(f"board {message}", f"{expected} {within}", seen)
 
         return fault
@@ -72,6 +72,6 @@ class BoardAssertions:
         return DeviceFault(message, board=board.name, after=board.history.after, expected=expected, seen=seen)
 
 
-def spoken(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """`4 s`, `0.3 s`."""
     return f"{round(seconds, 1):g} s"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from rig.cli import cloud_https, cloud_https_watch
-from rig.cli import cloud_https_files as cloud_https_shelf
+from rig.cli import cloud_https, cloud_https_files, cloud_https_watch
 from rig.cli.family_verbs import VerbGroup
 
 app = typer.Typer(cls=VerbGroup, help="Serve what boards connect to.", no_args_is_help=True)
 app.add_typer(cloud_https.https, name="https")
 #: Each adds commands of its own to it.
-HTTPS_COMMANDS = (cloud_https_shelf, cloud_https_watch)
+HTTPS_COMMANDS = (cloud_https_files, cloud_https_watch)

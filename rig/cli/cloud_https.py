@@ -10,7 +10,7 @@ import typer
 
 from rig.errors import Misuse
 from rig.ports import format_address
-from rig.terminal.output import address_of_port, print_json, say, tell
+from rig.terminal.output import address_of_port, print_json, print_lines, print_result
 from rig.terminal.server_options import CONTROL_ADDRESS, FILES, JSON, TOKEN_FILE, running, usual_control
 
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ def serve(
 def _say_ready(ready: Any) -> None:
     port = ready["listen"]["port"]
     for host in ready["hosts"]:
-        say(f"An update server listens as https://{format_address(host, port)}/")
+        print_lines(f"An update server listens as https://{format_address(host, port)}/")
     if ready["plain"]:
-        say(f"  and without TLS on {address_of_port(ready['plain'])}")
-    say(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
-    say(f"  ask it:   rig cloud https list --control {ready['control']['address']}")
+        print_lines(f"  and without TLS on {address_of_port(ready['plain'])}")
+    print_lines(f"  who is to trust it needs {ready['ca']}; firmware's pins by name are in {ready['trust']}")
+    print_lines(f"  ask it:   rig cloud https list --control {ready['control']['address']}")
     if "token_file" in ready["control"]:
-        say(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
+        print_lines(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
 
 
 @https.command("list")
@@ -106,9 +106,9 @@ def list_hosts(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> Non
         return
     for host in told["hosts"]:
         shown = host["identity"]
-        say(f"{host['host']:24} {shown['issuer']}, until {shown['not_after']}, sha256 {shown['sha256'][:16]}…")
+        print_lines(f"{host['host']:24} {shown['issuer']}, until {shown['not_after']}, sha256 {shown['sha256'][:16]}…")
     for file in told["files"]:
-        say(f"{file['path']:24} {file['size']} bytes, sha256 {file['sha256'][:16]}…")
+        print_lines(f"{file['path']:24} {file['size']} bytes, sha256 {file['sha256'][:16]}…")
 
 
 @https.command()
@@ -128,7 +128,7 @@ def swap(
         raise Misuse("a chain and a key go together", hint="--chain FILE --key FILE")
     pem = pem_of(chain, key) if chain is not None and key is not None else {}
     told = client_at(control).ask("swap", host=host, identity=identity, client=client, **pem)["identity"]
-    tell(as_json, told, f"{host} shows {told['subject']} by {told['issuer']}")
+    print_result(as_json, told, f"{host} shows {told['subject']} by {told['issuer']}")
 
 
 @https.command()
@@ -139,7 +139,7 @@ def forget(
 ) -> None:
     """Show a client for whom something was swapped what everybody meets."""
     client_at(control).ask("forget", client=client)
-    tell(as_json, {"client": client}, f"{client} meets what everybody meets")
+    print_result(as_json, {"client": client}, f"{client} meets what everybody meets")
 
 
 @https.command()
@@ -154,7 +154,7 @@ def clock(
     """Let a client that asks for the time (SNTP) believe that it is another."""
     seconds = _read_time(now).timestamp() if now is not None else None
     client_at(control).set_clock(client, seconds)
-    tell(as_json, {"client": client, "now": seconds}, f"{client} is told {now or 'the truth'}")
+    print_result(as_json, {"client": client, "now": seconds}, f"{client} is told {now or 'the truth'}")
 
 
 @https.command()
@@ -167,7 +167,7 @@ def authorities(as_json: JSON = False) -> None:
         print_json(told)
         return
     for name, one in AUTHORITIES.items():
-        say(f"{name:26} {one.begins} to {one.ends}  {f'under {one.under}' if one.under else 'a root'}")
+        print_lines(f"{name:26} {one.begins} to {one.ends}  {f'under {one.under}' if one.under else 'a root'}")
 
 
 @https.command()
@@ -200,7 +200,7 @@ def issue(
     if behind:
         recipe["behind"] = [one for one in behind if one != "none"]
     told = client_at(control).ask("issue", host=host, name=name, recipe=recipe, client=client)["identity"]
-    tell(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
+    print_result(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
 
 
 def _read_time(text: str) -> datetime:
@@ -232,7 +232,7 @@ def add_identity(
     from rig.drivers.https_cloud import pem_of
 
     told = client_at(control).ask("add-identity", name=name, **pem_of(chain, key))["identity"]
-    tell(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
+    print_result(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
 
 
 @https.command()
@@ -251,7 +251,7 @@ def tls(
     changes = {name: value for name, value in wanted.items() if value is not None}
     told = client_at(control).ask("tls", host=host, client=client, **changes)
     del told["done"]
-    tell(as_json, told, f"TLS from {told['minimum']} to {told['maximum']}, {told['delay']:g} s late")
+    print_result(as_json, told, f"TLS from {told['minimum']} to {told['maximum']}, {told['delay']:g} s late")
 
 
 def client_at(control: str) -> HttpsCloudClient:

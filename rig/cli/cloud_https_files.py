@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from rig.cli.cloud_https import CONTROL, DEFAULT_CONTROL, client_at, https
-from rig.terminal.output import print_json, say, tell
+from rig.terminal.output import print_json, print_lines, print_result
 from rig.terminal.server_options import JSON
 
 PRODUCT = Annotated[str, typer.Argument(help="What devices ask for.")]
@@ -25,7 +25,7 @@ def publish(
 ) -> None:
     """Let everybody download a file."""
     told = client_at(control).publish(_content(file), path or f"/{quote(os.fsencode(file.name))}")["file"]
-    tell(as_json, told, f"{told['path']}: {told['size']} bytes, sha256 {told['sha256']}")
+    print_result(as_json, told, f"{told['path']}: {told['size']} bytes, sha256 {told['sha256']}")
 
 
 @https.command()
@@ -36,7 +36,7 @@ def withdraw(
 ) -> None:
     """Have a file no more."""
     client_at(control).ask("withdraw", path=path)
-    tell(as_json, {"path": path}, f"nothing is at {path} any more")
+    print_result(as_json, {"path": path}, f"nothing is at {path} any more")
 
 
 @https.command()
@@ -55,7 +55,7 @@ def release(
     answer = client_at(control).release(product, version, _content(file), **whom)
     told = {**answer["release"], "unknown_groups": answer.get("unknown_groups", [])}
     unknown = f"; nobody is in {', '.join(told['unknown_groups'])} yet" if told["unknown_groups"] else ""
-    tell(as_json, told, f"{product} {version}: {told['image']['size']} bytes{unknown}")
+    print_result(as_json, told, f"{product} {version}: {told['image']['size']} bytes{unknown}")
 
 
 @https.command("withdraw-release")
@@ -68,7 +68,7 @@ def withdraw_release(
 ) -> None:
     """Take releases of a product back."""
     told = client_at(control).withdraw_release(product=product, version=version, device=device)
-    tell(as_json, told, f"{len(told)} taken back")
+    print_result(as_json, told, f"{len(told)} taken back")
 
 
 @https.command()
@@ -80,7 +80,7 @@ def group(
 ) -> None:
     """Say who belongs to a group of devices, in place of who did before."""
     client_at(control).ask("group", name=name, devices=devices or [])
-    tell(as_json, {"group": name, "devices": devices or []}, f"{name}: {len(devices or [])} devices")
+    print_result(as_json, {"group": name, "devices": devices or []}, f"{name}: {len(devices or [])} devices")
 
 
 @https.command()
@@ -92,9 +92,9 @@ def policy(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
         return
     for product, releases in told["products"].items():
         for one in releases:
-            say(f"{product:24} {one['version']:12} {_whom(one)}")
+            print_lines(f"{product:24} {one['version']:12} {_whom(one)}")
     for name, members in told["groups"].items():
-        say(f"group {name}: {', '.join(members) or 'nobody'}")
+        print_lines(f"group {name}: {', '.join(members) or 'nobody'}")
 
 
 def _whom(release: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli.cloud_https import CONTROL, DEFAULT_CONTROL, FAULT, client_at, https
-from rig.terminal.output import print_events, print_json, say, tell
+from rig.terminal.output import print_events, print_json, print_lines, print_result
 from rig.terminal.server_options import JSON
 
 DEVICE = Annotated[str | None, typer.Option(help="Only of this device.")]
@@ -34,7 +34,7 @@ def fault(
     from rig.servers.https.faults import Fault
 
     told = client_at(control).ask("fault", **asdict(Fault.parse(what)))["faults"]
-    tell(as_json, told, f"{len(told)} to happen")
+    print_result(as_json, told, f"{len(told)} to happen")
 
 
 @https.command()
@@ -47,7 +47,7 @@ def faults(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     for one in told:
         times = "until cleared" if one["times"] == 0 else f"{one['times']} times"
         whom = f"{one['device'] or 'any device':14} {one['host'] or 'any host'}"
-        say(f"{one['kind']:14} at {one['at']:<8} {whom}, {times}")
+        print_lines(f"{one['kind']:14} at {one['at']:<8} {whom}, {times}")
 
 
 @https.command("clear-faults")
@@ -60,7 +60,7 @@ def clear_faults(
     client = client_at(control)
     client.ask("clear-faults", device=device)
     left = client.ask("faults")["faults"]
-    tell(as_json, left, f"{len(left)} still to happen")
+    print_result(as_json, left, f"{len(left)} still to happen")
 
 
 @https.command()
@@ -74,7 +74,7 @@ def log(
 ) -> None:
     """Show the last handshakes, requests or check-ins, oldest first."""
     for told in client_at(control).log(of.value, last, after=after, device=device):
-        tell(as_json, told, _told({"event": of.value, "device": None, **told}))
+        print_result(as_json, told, _told({"event": of.value, "device": None, **told}))
 
 
 @https.command()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rig.cli import firmware_check
-from rig.terminal.output import print_json, tell, update_progress
+from rig.terminal.output import print_json, print_result, update_progress
 
 app = typer.Typer(no_args_is_help=True, help="Your firmware: a manifest for it, what is in one, genuine releases.")
 app.command()(firmware_check.check)
@@ -36,7 +36,9 @@ def init(
         raise Misuse(f"{path} is there already", hint="name another file")
     text = first_manifest(path, registry.checked_kind(board) if board is not None else None, old, new)
     write_given(path, text.encode())
-    tell(as_json, {"manifest": str(path)}, f"{path} is written; `rig firmware check {path}` says what is missing")
+    print_result(
+        as_json, {"manifest": str(path)}, f"{path} is written; `rig firmware check {path}` says what is missing"
+    )
 
 
 @app.command("list")
@@ -91,7 +93,7 @@ def build(
     files = [str(folder / f"{image.name}.bin") for image in images]
     for image, file in zip(images, files, strict=True):
         write_given(Path(file), image.data)
-    tell(as_json, {"files": files}, *files)
+    print_result(as_json, {"files": files}, *files)
 
 
 @app.command()
@@ -117,7 +119,7 @@ def add(
     path = manifest_path(manifest)
     file = add_release(path, Release(name, kind, version, runs), content)
     told = {"added": name, "file": str(file), "bytes": file.stat().st_size}
-    tell(as_json, told, f"{name} is in {file}; every suite runs with it now")
+    print_result(as_json, told, f"{name} is in {file}; every suite runs with it now")
 
 
 @app.command()
@@ -131,7 +133,7 @@ def remove(
     from rig.firmware.releases import remove_release
 
     file = remove_release(manifest_path(manifest), name)
-    tell(as_json, {"removed": name, "file": str(file)}, f"{name} is removed, and {file} deleted")
+    print_result(as_json, {"removed": name, "file": str(file)}, f"{name} is removed, and {file} deleted")
 
 
 def _show(come: int, total: int | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.terminal.output import print_json, say
+from rig.terminal.output import print_json, print_lines
 
 if TYPE_CHECKING:
     from rig.firmware.image_info import ImageInfo
@@ -37,7 +37,7 @@ def check(
     _show_images(str(known.path), images)
     if suites:
         _show_suites(suites)
-    say(*(f"wrong: {fault}" for fault in faults), *([] if faults else ["nothing is wrong"]))
+    print_lines(*(f"wrong: {fault}" for fault in faults), *([] if faults else ["nothing is wrong"]))
     raise typer.Exit(2 if faults else 0)
 
 
@@ -68,4 +68,4 @@ def _say_why_not(where: str, fits: list[Fit]) -> None:
     """Each reason once, with the cases that it keeps from running."""
     lacks = sum((fit.lacks for fit in fits), start=type(fits[0].lacks)())
     if lacks:
-        say(f"cases that do not run {where}:", *(f"{count:5}  {why}" for why, count in lacks.most_common()))
+        print_lines(f"cases that do not run {where}:", *(f"{count:5}  {why}" for why, count in lacks.most_common()))

@@ -12,7 +12,7 @@ import typer
 
 from rig.errors import LabFault, Misuse, RigError
 from rig.terminal.lab_options import COORDINATOR, RACK
-from rig.terminal.output import note, print_error, print_json, say, tell
+from rig.terminal.output import print_error, print_json, print_lines, print_result, print_status
 
 if TYPE_CHECKING:
     from rig.firmware.manifest import Manifest
@@ -70,11 +70,11 @@ def bring_up(
         try:
             for result in brought:
                 results.append(result)
-                _tell_brought(result, keys, as_json=as_json)
+                _bring_up_and_print(result, keys, as_json=as_json)
         except KeyboardInterrupt:
             interrupted = True
     if not as_json:
-        _print_brought(results, columns_of(recipes))
+        _bring_up_and_print(results, columns_of(recipes))
     if interrupted:
         left = sorted(set(chosen) - {result.place for result in results})
         print_error(f"ended by a signal, and given back as they are: {', '.join(left) or 'none'}")
@@ -82,7 +82,7 @@ def bring_up(
     raise typer.Exit(next((status for status in (2, 1, 3) if status in statuses), 0))
 
 
-def _tell_brought(result: Any, keys: Path | None, *, as_json: bool) -> None:
+def _bring_up_and_print(result: Any, keys: Path | None, *, as_json: bool) -> None:
     """Keep the public key of a board that was brought up, and say what came of it."""
     from rig.files import write_given
 
@@ -91,7 +91,7 @@ def _tell_brought(result: Any, keys: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(result))
     else:
-        note(f"{result.place}: {'brought up' if result.board else result.fault}")
+        print_status(f"{result.place}: {'brought up' if result.board else result.fault}")
 
 
 @app.command()
@@ -137,7 +137,7 @@ def health(
     for fault in seen.faults:
         print_error(str(fault))
     if seen.strangers:
-        note(f"left alone, as their boards are of no kind that the rig knows: {', '.join(seen.strangers)}")
+        print_status(f"left alone, as their boards are of no kind that the rig knows: {', '.join(seen.strangers)}")
     if as_json:
         for row in seen.rows:
             print_json(asdict(row))
@@ -151,7 +151,7 @@ def _reap(boards: Boards) -> list[RigError]:
     """Bring back what killed runs left, and tell of it; returns the faults of what could not be brought back."""
     done = boards.bring_back()
     faults = [*done.faults, *done.unreachable]
-    note(str(done))
+    print_status(str(done))
     for text in (*done.unjudged, *map(str, faults)):
         print_error(text)
     return faults
@@ -164,7 +164,7 @@ def _clear(boards: Boards, places: list[str], known: Manifest) -> list[RigError]
     faults: list[RigError] = []
     for place in places:
         try:
-            clear(boards, place, known, note)
+            clear(boards, place, known, print_status)
         except RigError as error:
             faults.append(error)
             print_error(str(error))
@@ -192,7 +192,7 @@ def example(
 
     chosen = [family_of(kind) for kind in dict.fromkeys(board)] if board else families()
     written = write_example(folder, [family.place for family in chosen], setting or [])
-    tell(as_json, {"written": [str(path) for path in written]}, *map(str, written), f"Next: {written[0]}")
+    print_result(as_json, {"written": [str(path) for path in written]}, *map(str, written), f"Next: {written[0]}")
 
 
 def _print_health(rows: list[Any]) -> None:
@@ -205,7 +205,7 @@ def _print_health(rows: list[Any]) -> None:
     show(table)
     for row in rows:
         if row.reason:
-            say(f"{row.place}, {row.health}: {row.reason}")
+            print_lines(f"{row.place}, {row.health}: {row.reason}")
 
 
 def _print_brought(results: list[Any], columns: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.terminal.output import print_json, say
+from rig.terminal.output import print_json, print_lines
 
 if TYPE_CHECKING:
     from rig.evidence.verify import Verified
@@ -51,7 +51,7 @@ def verify(
         raise typer.Exit(status)
     for one in found:
         _show(one, is_pinned=bool(head))
-    say(*([f"changed: {one.where}: {one.what}" for one in findings] or ["nothing was changed"]))
+    print_lines(*([f"changed: {one.where}: {one.what}" for one in findings] or ["nothing was changed"]))
     raise typer.Exit(status)
 
 
@@ -61,8 +61,8 @@ _STATES = {"open": "still goes on", "finished": "is finished", "unfinished": "wa
 def _show(one: Verified, *, is_pinned: bool) -> None:
     lines = sum(segment.lines for segment in one.segments)
     if one.run is not None:
-        say(f"run {one.run} {_STATES[one.state]}: {len(one.segments)} segments, {lines} lines, head {one.head}")
+        print_lines(f"run {one.run} {_STATES[one.state]}: {len(one.segments)} segments, {lines} lines, head {one.head}")
     elif one.segments:
-        say(f"{one.path}: {lines} lines, head {one.head or one.segments[0].head}")
+        print_lines(f"{one.path}: {lines} lines, head {one.head or one.segments[0].head}")
         if not is_pinned:
-            say("  whether lines are missing at its end only a --head tells that was noted elsewhere")
+            print_lines("  whether lines are missing at its end only a --head tells that was noted elsewhere")

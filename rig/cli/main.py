@@ -17,7 +17,7 @@ from rig import __version__, escape
 from rig.cli import boards, cloud, firmware, lab, ledger, report, run, trust, twin, up
 from rig.cli.family_verbs import VerbGroup, add_family_verbs
 from rig.errors import LabFault, RigError
-from rig.terminal.output import print_error, say
+from rig.terminal.output import print_error, print_lines
 
 #: Columns of a help that no terminal shows: Typer takes 80, and cuts what does not fit.
 WIDTH_OF_HELP = "120"
@@ -46,7 +46,7 @@ add_family_verbs({"": app, "twin": twin.app, "cloud": cloud.app})
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        say(__version__)
+        print_lines(__version__)
         raise typer.Exit
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rig.terminal.output import print_json, say
+from rig.terminal.output import print_json, print_lines
 
 
 def report(
@@ -43,5 +43,5 @@ def report(
     else:
         from rig.cli.run_lines import end_lines
 
-        say(*end_lines(record, folder, head, verbose=verbose))
+        print_lines(*end_lines(record, folder, head, verbose=verbose))
     raise typer.Exit(record.verdict.status)

@@ -27,7 +27,7 @@ class PlainLines:
     def __enter__(self) -> PlainLines:
         self.out = TolerantOutput(os.dup(1))
         self._began = time.monotonic()
-        self._teller = threading.Thread(target=self._tell_progress, name="progress", daemon=True)
+        self._teller = threading.Thread(target=self._print_progress, name="progress", daemon=True)
         self._teller.start()
         return self
 
@@ -63,14 +63,14 @@ class PlainLines:
         self._running.remove(result.name)
         self._done += not is_second(result)
         self._unexpected += not is_as_expected(result)
-        self._say(plain(result), *(f"             {line}" for line in result.story.splitlines()))
+        self._say(plain(result), *(f"             {line}" for line in result.fault_report.splitlines()))
 
     def finish(self, done: Any) -> None:
         """Print what is not as expected, the verdict and where the report is."""
         for text in end_lines(done.record, done.report, done.head, verbose=self._verbose):
             self._say(text)
 
-    def _tell_progress(self) -> None:
+    def _print_progress(self) -> None:
         while not self._over.wait(self._every):
             self._say(self._progress())
 

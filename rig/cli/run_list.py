@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rig.terminal.output import print_json, say
+from rig.terminal.output import print_json, print_lines
 
 if TYPE_CHECKING:
     from rig.suites.request import RunRequest
@@ -21,9 +21,9 @@ def list_tests(request: RunRequest, as_json: bool) -> None:
         if as_json:
             print_json(asdict(test))
         else:
-            say(test.id, f"    {test.title}", f"    {_board(test)}")
+            print_lines(test.id, f"    {test.title}", f"    {_board(test)}")
     if not as_json:
-        say(f"{len(tests)} {'test' if len(tests) == 1 else 'tests'}")
+        print_lines(f"{len(tests)} {'test' if len(tests) == 1 else 'tests'}")
 
 
 def _board(test: Chosen) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rig.errors import Misuse, RigError
-from rig.terminal.output import print_json, say
+from rig.terminal.output import print_json, print_lines
 
 if TYPE_CHECKING:
     from rig.trust.remote.nginx import Step
@@ -120,9 +120,9 @@ def swap(
     wanted = _Wanted(_files(chain, key, restore), accept or [], dry_run)
     plan = _plan(server, entry, {field: value for field, value in told.items() if value})
     if as_json:
-        _tell_in_json(plan, wanted)
+        _swap_in_json(plan, wanted)
     else:
-        _tell_in_words(plan, wanted)
+        _swap_in_words(plan, wanted)
 
 
 def _undo_on_sigterm() -> None:
@@ -173,14 +173,14 @@ def _plan(server: str, entry: str | None, told: dict[str, Any]) -> NginxPlan:
     return make_plan(**{**plan.model_dump(), **told}) if told else plan
 
 
-def _tell_in_words(plan: NginxPlan, wanted: _Wanted) -> None:
+def _swap_in_words(plan: NginxPlan, wanted: _Wanted) -> None:
     """A line for each step, when it is done; an error is the caller's to tell."""
-    shown = _act(plan, wanted, lambda step: say(f"{step.what:14} {step.text}"))
+    shown = _act(plan, wanted, lambda step: print_lines(f"{step.what:14} {step.text}"))
     if shown:
-        say(f"{', '.join(plan.names)}: sha256 {shown['shown']} is shown, until now it was {shown['former']}")
+        print_lines(f"{', '.join(plan.names)}: sha256 {shown['shown']} is shown, until now it was {shown['former']}")
 
 
-def _tell_in_json(plan: NginxPlan, wanted: _Wanted) -> None:
+def _swap_in_json(plan: NginxPlan, wanted: _Wanted) -> None:
     """One object with all steps, of an error too."""
     steps: list[Step] = []
     try:
@@ -192,7 +192,7 @@ def _tell_in_json(plan: NginxPlan, wanted: _Wanted) -> None:
     _print(plan, steps, changed=not wanted.is_look_only, **shown)
 
 
-def _act(plan: NginxPlan, wanted: _Wanted, tell: Callable[[Step], None]) -> dict[str, str]:
+def _act(plan: NginxPlan, wanted: _Wanted, on_step: Callable[[Step], None]) -> dict[str, str]:
     """The fingerprints that were and are shown; nothing of a look. Raises RigError."""
     from rig.trust.identity import Identity
     from rig.trust.remote.judgement import judge
@@ -203,7 +203,7 @@ def _act(plan: NginxPlan, wanted: _Wanted, tell: Callable[[Step], None]) -> dict
     if identity is not None:
         judge(identity, plan, wanted.accepted)  # before anybody is called
     with SshSession.connect(plan.address) as session:
-        remote = RemoteNginx(session, plan, tell=tell)
+        remote = RemoteNginx(session, plan, on_step=on_step)
         if wanted.is_look_only:
             remote.look(identity, accepted=wanted.accepted)
             return {}

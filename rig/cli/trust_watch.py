@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rig.errors import Misuse
-from rig.terminal.output import TolerantOutput, print_error, print_json, print_lines_to, say
+from rig.terminal.output import TolerantOutput, print_error, print_json, print_lines, print_lines_to
 
 if TYPE_CHECKING:
     from rig.trust.watch.memory import Alert
-    from rig.trust.watch.service import Audience
+    from rig.trust.watch.service import WatchCallbacks
     from rig.trust.watch.watch import Round
 
 STYLES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
@@ -51,7 +51,7 @@ def watch(
     if example:
         from rig.trust.watch.example import EXAMPLE
 
-        say(*EXAMPLE.splitlines())
+        print_lines(*EXAMPLE.splitlines())
         return
     if config is None:
         raise Misuse("which config?", hint="rig trust watch --example > watch.toml")
@@ -60,16 +60,16 @@ def watch(
     if check_config:
         _print_check(watch_service.check(config), as_json)
     elif once:
-        done = watch_service.watch_once(config, state, watch_service.Audience(tell=print_error))
+        done = watch_service.watch_once(config, state, watch_service.WatchCallbacks(on_message=print_error))
         _print_round(done, as_json)
         raise typer.Exit(done.exit_status)
     else:
         watch_service.watch_on(config, state, _audience(as_json))
 
 
-def _audience(as_json: bool) -> Audience:
+def _audience(as_json: bool) -> WatchCallbacks:
     """Whoever reads our output; webhooks and commands are told whether or not anybody does."""
-    from rig.trust.watch.service import Audience
+    from rig.trust.watch.service import WatchCallbacks
 
     out, errors = TolerantOutput(os.dup(1)), TolerantOutput(os.dup(2))
 
@@ -80,10 +80,10 @@ def _audience(as_json: bool) -> Audience:
         port = f", figures at port {told['metrics']}" if told["metrics"] else ""
         print_lines_to(out, f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}")
 
-    def hear(alert: Alert) -> None:
+    def on_alert(alert: Alert) -> None:
         print_json(alert.model_dump(mode="json"), to=out) if as_json else print_lines_to(out, str(alert))
 
-    return Audience(hear, ready, lambda text: print_lines_to(errors, f"rig: {text}"))
+    return WatchCallbacks(on_alert, ready, lambda text: print_lines_to(errors, f"rig: {text}"))
 
 
 def _count(number: int, what: str) -> str:
@@ -101,13 +101,13 @@ def _print_check(told: dict[str, Any], as_json: bool) -> None:
     import textwrap
 
     endpoints, firmware = _count(len(told["endpoints"]), "endpoint"), _kinds(told["firmware"])
-    say(f"{told['config']} is right: {endpoints}, {firmware}, state in {told['state']}")
+    print_lines(f"{told['config']} is right: {endpoints}, {firmware}, state in {told['state']}")
     for line in textwrap.wrap(", ".join(told["firmware"]), 100, break_on_hyphens=False):
-        say(f"  {line}")
+        print_lines(f"  {line}")
     for server, names in told["unwatched"].items():
-        say(f"  not watched: {server}, which {', '.join(names)} asks")
+        print_lines(f"  not watched: {server}, which {', '.join(names)} asks")
     if not told["channels"]:
-        say("  nobody is told: there is no [[alert.webhook]] and no [[alert.command]]")
+        print_lines("  nobody is told: there is no [[alert.webhook]] and no [[alert.command]]")
 
 
 def _print_round(done: Round, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from rig.errors import LabFault, Misuse
 from rig.files import real
-from rig.terminal.output import print_error, tell
+from rig.terminal.output import print_error, print_result
 from rig.terminal.twin_options import TIME_SCALE
 
 #: How often it is seen whether a part has died.
@@ -62,7 +62,7 @@ def up(
     mourned: set[int] = set()
     with contextlib.suppress(KeyboardInterrupt), VirtualRack(plan, state=real(state) if state else None) as rack:
         _when_told_to_end(lambda number, _frame: signals.append(number))
-        tell(as_json, rack.ready_line(), *_welcome(rack))
+        print_result(as_json, rack.ready_line(), *_welcome(rack))
         while not signals:
             for child in rack.dead():
                 if child.process.pid not in mourned:

@@ -36,7 +36,7 @@ def warn_of_open_port(option: str, host: str, what: str) -> None:
 def serve(
     start_up: Callable[[], Awaitable[Mapping[str, Any]]],
     close: Callable[[], Awaitable[None] | None],
-    tell: Callable[[Mapping[str, Any]], None] = announce,
+    on_ready: Callable[[Mapping[str, Any]], None] = announce,
     *,
     fatal: type[Exception] = RigError,
 ) -> None:
@@ -67,7 +67,7 @@ def serve(
         try:
             ready = await start_up()
             if not over.done():
-                tell(ready)
+                on_ready(ready)
             await over
         finally:
             closing = close()

@@ -47,4 +47,4 @@ class RunIdentity(BaseModel):
                     places[name] = used
         testbed = self.testbed.model_copy(update={"places": tuple(places[name] for name in sorted(places))})
         firmware = tuple(image for image in self.firmware if short_identity(image.name, image.sha256) in images)
-        return self.model_copy(update={"ground": testbed, "firmware": firmware})
+        return self.model_copy(update={"testbed": testbed, "firmware": firmware})

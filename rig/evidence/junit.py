@@ -97,4 +97,4 @@ def _case(suite: ET.Element, result: TestResult) -> None:
     if result.result != PASSED:
         tag = {NOT_RUN: "skipped", DEVICE_FAULT: "failure"}.get(result.result, "error")
         element = ET.SubElement(case, tag, message=terminal(f"{result.result}: {result.message}"))
-        element.text = "\n".join(map(terminal, result.story.splitlines())) or None
+        element.text = "\n".join(map(terminal, result.fault_report.splitlines())) or None

@@ -67,7 +67,7 @@ def _repeated(found: Sequence[RepeatedTest]) -> list[str]:
     if not found:
         return []
     told = "Failed, and run once more on another board:"
-    rows = [_row(each.test, *map(_attempt, (each.first, each.second)), each.blame) for each in found]
+    rows = [_row(each.test, *map(_attempt, (each.first, each.second)), each.cause) for each in found]
     return ["", told, "", "| test | first | second | which says |", "|---|---|---|---|", *rows]
 
 
@@ -145,8 +145,11 @@ def _tests(results: Sequence[TestResult]) -> list[str]:
 
 def _fault(result: TestResult) -> list[str]:
     """What was wrong, and the story of it as it is told: lines of an item that are indented by six are text."""
-    story = [f"      {terminal(line)}" for line in result.story.splitlines()]
-    return [f"* **{markdown(result.name)}**: {markdown(result.message)}", *(["", *story, ""] if story else [])]
+    fault_report = [f"      {terminal(line)}" for line in result.fault_report.splitlines()]
+    return [
+        f"* **{markdown(result.name)}**: {markdown(result.message)}",
+        *(["", *fault_report, ""] if fault_report else []),
+    ]
 
 
 def _landed(line: dict[str, Any]) -> str:

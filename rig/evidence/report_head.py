@@ -23,11 +23,11 @@ def head(record: RunRecord) -> dict[str, str]:
     """The head's lines but for the firmware's, in their order."""
     tested, testbed = record.identity, record.identity.testbed
     tier = testbed.tier if testbed.nature != "none" else ""
-    blame = count_causes(record.repeated)
+    causes = count_causes(record.repeated)
     return {
         "run": tested.run,
         "result": record.verdict.word + (" (killed before its end)" if record.killed else ""),
-        **({"repeated": blame} if blame else {}),
+        **({"repeated": causes} if causes else {}),
         **_coverage(record),
         "boards": _NATURES[testbed.nature],
         **({"tier": tier} if tier else {}),

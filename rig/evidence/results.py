@@ -16,7 +16,7 @@ NOTHING, INTERRUPTED, COVERAGE_LOST = "nothing was run", "interrupted", "coverag
 class TestResult:
     """One test: `result` is one of the words above, `properties` what it recorded about itself.
 
-    `story` is, of a fault of a board, what was done, expected and seen, in lines.
+    `fault_report` is, of a fault of a board, what was done, expected and seen, in lines.
     """
 
     __test__ = False
@@ -26,7 +26,7 @@ class TestResult:
     seconds: float
     message: str = ""
     properties: dict[str, str] = field(default_factory=dict)
-    story: str = ""
+    fault_report: str = ""
 
 
 @dataclass(frozen=True, slots=True)

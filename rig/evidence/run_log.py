@@ -134,5 +134,7 @@ def _cases(told: dict[str, Any]) -> Cases:
 
 def _result(told: dict[str, Any]) -> TestResult:
     properties = {str(name): str(value) for name, value in told["properties"].items()}
-    name, result, message, story = (str(told.get(key, "")) for key in ("name", "result", "message", "story"))
-    return TestResult(name, result, float(told["seconds"]), message, properties, story)
+    name, result, message, fault_report = (
+        str(told.get(key, "")) for key in ("name", "result", "message", "fault_report")
+    )
+    return TestResult(name, result, float(told["seconds"]), message, properties, fault_report)

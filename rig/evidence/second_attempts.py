@@ -41,7 +41,7 @@ class RepeatedTest:
 
     first: TestResult
     second: TestResult
-    blame: str
+    cause: str
 
     @property
     def test(self) -> str:
@@ -51,11 +51,11 @@ class RepeatedTest:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         attempts = [{"place": place_of(each), "result": each.result} for each in (self.first, self.second)]
-        return {"test": self.test, "blame": self.blame, "attempts": attempts}
+        return {"test": self.test, "cause": self.cause, "attempts": attempts}
 
     def __str__(self) -> str:
         told = ", ".join(f"{each.result} on {place_of(each)}" for each in (self.first, self.second))
-        return f"{self.blame}: {self.test} ({told})"
+        return f"{self.cause}: {self.test} ({told})"
 
 
 def is_second(result: TestResult) -> bool:
@@ -76,14 +76,14 @@ def repeated(results: Iterable[TestResult]) -> list[RepeatedTest]:
     found = []
     for first, second in pairs:
         said = _said_by(first, second)
-        blame = BOARD if said == FLAKY and place_of(first) in suspects else said
-        found.append(RepeatedTest(first, second, blame))
+        cause = BOARD if said == FLAKY and place_of(first) in suspects else said
+        found.append(RepeatedTest(first, second, cause))
     return found
 
 
 def count_causes(found: Sequence[RepeatedTest]) -> str:
     """`1 firmware, 2 flaky`; empty without any."""
-    counts = Counter(each.blame for each in found)
+    counts = Counter(each.cause for each in found)
     return ", ".join(f"{counts[word]} {word}" for word in (FIRMWARE, FLAKY, BOARD, LAB, UNCLEAR) if counts[word])
 
 

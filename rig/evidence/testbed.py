@@ -1,4 +1,4 @@
-"""The ground of a run: which rack it was on, which boards it used, and whether any of them was a real one.
+"""What a run was on: which rack it was on, which boards it used, and whether any of them was a real one.
 
 A run counts as hardware only where every board's place says so, and no twin was seen there: whatever else is told as
 what it is, in every title.
@@ -6,7 +6,7 @@ what it is, in every title.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -35,6 +35,7 @@ class PlaceUsed(BaseModel):
 class Testbed(BaseModel):
     """`rack` is `virtual` or an environment file; `places` are those that were used, none before the first test."""
 
+    __test__: ClassVar[bool] = False
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rack: Text

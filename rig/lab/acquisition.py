@@ -18,7 +18,7 @@ from rig.lab.holder import is_abandoned
 from rig.lab.notifier import Notifier, StderrNotifier
 from rig.lab.place_tags import check_lacking, check_tags, pace_of
 from rig.lab.place_wait import PlaceWait
-from rig.lab.reaping import BroughtBack, bring_back, tell
+from rig.lab.reaping import BroughtBack, bring_back, report
 from rig.lab.reservation import Reservation
 from rig.lab.targets import forget_session, share_session
 from rig.lab.wanted import missing_tags, rare
@@ -70,7 +70,7 @@ class Boards:
         try:
             if self._reaps:
                 done = self.bring_back()
-                tell(done, self._notifier)
+                report(done, self._notifier)
                 self.lost = done.faults
         except BaseException:
             self.__exit__()
@@ -183,7 +183,7 @@ class Boards:
         """The way to the relay of each of these places, whoever holds them. Raises Misuse for a bad environment."""
         return cut_paths(self._coordinator, self._environment, names)
 
-    def tell(self, name: str, **tags: str) -> None:
+    def set_tags(self, name: str, **tags: str) -> None:
         """Set tags of a place that we hold."""
         self._coordinator.tag(name, **tags)
 

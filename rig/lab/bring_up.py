@@ -140,7 +140,7 @@ def _brought(lab: Lab, place: str, recipes: Mapping[str, Recipe], manifest: Path
                     boards.quarantine(place, f"bring-up {steps[-1]}: {error.message}")
                 raise
             if told.tags:
-                boards.tell(place, **told.tags)
+                boards.set_tags(place, **told.tags)
             boards.clear_quarantine(place)
             return Brought(place, told)
     except RigError as error:

@@ -79,10 +79,10 @@ class NoteNotifier:
 
 
 class WaitingWatch:
-    """Calls `tell` with what is waited for, each time that changes, until the context is left; `news` with the rest."""
+    """Calls `on_change` when what is waited for changes, until the context is left; `on_news` with the rest."""
 
-    def __init__(self, folder: Path, tell: Callable[[str], None], news: Callable[[str], None]):
-        self._folder, self._tell, self._news = folder, tell, news
+    def __init__(self, folder: Path, on_change: Callable[[str], None], on_news: Callable[[str], None]):
+        self._folder, self._on_change, self._on_news = folder, on_change, on_news
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="waiting", daemon=True)
 
@@ -100,11 +100,11 @@ class WaitingWatch:
             over = self._over.wait(EVERY_SECONDS)
             if (told := "; ".join(sorted(self._waiting()))) != shown:
                 shown = told
-                self._tell(told)
+                self._on_change(told)
             for note in sorted(set(self._folder.glob(f"*{_ONCE}")) - heard):
                 if text := _read(note):
                     heard.add(note)
-                    self._news(text)
+                    self._on_news(text)
 
     def _waiting(self) -> set[str]:
         """What workers wait for; one that was killed waits no more, whatever its note says."""

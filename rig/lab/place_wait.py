@@ -11,7 +11,7 @@ from rig.errors import LabFault, Unreachable
 from rig.lab.held_places import HeldPlaces
 from rig.lab.holder import holder_of, is_abandoned
 from rig.lab.notifier import Notifier
-from rig.lab.reaping import bring_back, tell
+from rig.lab.reaping import bring_back, report
 
 #: How long to wait for a place that somebody else has, and for one whose exporter or relay does not answer.
 PATIENCE_SECONDS, RETURN_SECONDS = 60.0, 12.0
@@ -72,7 +72,7 @@ class PlaceWait:
         """Bring back what a process has that died since the run began: a worker of it, say."""
         places = self._coordinator.places()
         if any(is_abandoned(places[name].allowed) for name in fitting if name in places):
-            tell(bring_back(self._hold), self._notifier)
+            report(bring_back(self._hold), self._notifier)
 
     def _ours_will_be_free(self, fitting: Mapping[str, Any]) -> bool:
         """Whether another worker of this run has one of these places: it will give it back, however long it takes.

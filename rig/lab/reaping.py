@@ -42,7 +42,7 @@ class BroughtBack:
         return f"given back: {given_back}; powered: {powered}{queue}"
 
 
-def tell(done: BroughtBack, notifier: Notifier) -> None:
+def report(done: BroughtBack, notifier: Notifier) -> None:
     """Say what was brought back, what was not, and what nobody can judge."""
     for place in (*done.given_back, *done.powered):
         notifier.once(f"{place} brought back", f"brought back: {place}")

@@ -125,18 +125,18 @@ class ForkServer:
         if module in self._loads:
             return
         self._loads.add(module)
-        self._tell({"load": module, "manifest": str(manifest) if manifest is not None else None})
+        self._write_request({"load": module, "manifest": str(manifest) if manifest is not None else None})
 
     def start(self, command: list[str], out: Path, log: Path) -> ForkedProcess:
         """Start a command `PYTHON -m …` with its output in two files, which are there. Raises LabFault."""
-        self._tell({"run": command, "out": str(out), "log": str(log)})
+        self._write_request({"run": command, "out": str(out), "log": str(log)})
         answer = self._answers.readline()
         told: dict[str, Any] = json.loads(answer) if answer else {"fault": self._last_words()}
         if "fault" in told:
             raise LabFault(f"no process can be forked: {told['fault']}")
         return ForkedProcess(told["pid"])
 
-    def _tell(self, request: dict[str, Any]) -> None:
+    def _write_request(self, request: dict[str, Any]) -> None:
         try:
             print(json.dumps(request), file=self._requests, flush=True)
         except BrokenPipeError:

@@ -100,7 +100,7 @@ class ControlPort:
 
     async def _answer(self, asked: JsonObject, lines: Lines, writer: asyncio.StreamWriter) -> None:
         """Answer one request; what goes on ends when the peer hangs up."""
-        work = asyncio.ensure_future(self._tell_all(asked, lines, writer))
+        work = asyncio.ensure_future(self._write_all(asked, lines, writer))
         gone = asyncio.ensure_future(_until_gone(lines, writer, half=asked.get("do") in self._goes_on))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -111,7 +111,7 @@ class ControlPort:
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _tell_all(self, asked: JsonObject, lines: Lines, writer: asyncio.StreamWriter) -> None:
+    async def _write_all(self, asked: JsonObject, lines: Lines, writer: asyncio.StreamWriter) -> None:
         try:
             model, handler = self._handlers[asked["do"]]
             request = model.model_validate(asked)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rig import escape
-from rig.boards.assertions import spoken
+from rig.boards.assertions import format_seconds
 from rig.errors import DeviceFault
 from rig.evidence.timeline import Moment
 from rig.suites.time_limit import TookTooLong
@@ -49,7 +49,7 @@ def fault_report_of(
     """
     at_ns = error.at_ns if isinstance(error, DeviceFault) else None
     history = board.history if at_ns is None else board.history.until(at_ns)
-    lasted = f"{spoken(history.seconds_since_deed())} after that"
+    lasted = f"{format_seconds(history.seconds_since_deed())} after that"
     if isinstance(error, DeviceFault):
         did = error.after or history.after
         line = str(error) if error.after is not None else _with_deed(str(error), did)

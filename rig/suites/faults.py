@@ -33,15 +33,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     bug = bug_of_test(item, call)
     fault = _whose_fault(error) if bug is None else MISUSE
     note_failure(item, fault, error)
-    story = _story(item, call, error) if fault == DEVICE_FAULT else None
+    fault_report = _fault_report(item, call, error) if fault == DEVICE_FAULT else None
     for properties in (report.user_properties, item.user_properties):
         properties.append(("fault", fault))
     if isinstance(error, RigError):
-        report.longrepr = f"{fault}: {error}" if story is None else f"{fault}: {story.line}\n{story}"
+        report.longrepr = (
+            f"{fault}: {error}" if fault_report is None else f"{fault}: {fault_report.line}\n{fault_report}"
+        )
     if bug is not None:
         report.rig_line = f"{fault}: {bug}"
-    if story is not None:
-        report.rig_line, report.rig_fault_report = f"{fault}: {story.line}", str(story)
+    if fault_report is not None:
+        report.rig_line, report.rig_fault_report = f"{fault}: {fault_report.line}", str(fault_report)
         attach_fault_report(report.rig_fault_report)
         if not isinstance(error, RigError):
             report.longrepr.addsection("what happened", report.rig_fault_report)
@@ -49,7 +51,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.when = "setup"  # pytest calls a failure outside of `call` an error, and so do its reports
 
 
-def _story(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> FaultReport | None:
+def _fault_report(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> FaultReport | None:
     """The story of a fault of the test's board; None without one."""
     told = getattr(item, "funcargs", None) or {}
     board, bench = told.get("board"), told.get("bench")

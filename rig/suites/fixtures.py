@@ -248,7 +248,7 @@ def swap(
     def other_cast(variant: str) -> Mapping[str, Image]:
         return roles_on(firmware, board.kind, board.tags, variant)
 
-    def stage_of_it() -> AbstractContextManager[Any]:
+    def setup_of_it() -> AbstractContextManager[Any]:
         try:
             return family_of(board.kind).campaign.scenario_setup(board, bench.roles, other_cast)
         except ScenarioUnavailable as lack:
@@ -261,7 +261,7 @@ def swap(
         told |= {"trial": f"{told['run']}-{board.name}-{scenario.name}-{time.monotonic_ns()}"}
         told |= {"firmware_name": bench.golden.name, "scenario": scenario.name, "when": scenario.when}
         bench.ledger.append("swap-intent", told)
-        with stage_of_it() as setup:
+        with setup_of_it() as setup:
             played = play(scenario, setup)
         bench.ledger.append("swap", {**told, "remark": scenario.remark, **played.to_dict()})
         return played

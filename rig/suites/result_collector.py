@@ -90,9 +90,9 @@ class ResultCollector:
         elif report.skipped:
             _take(result, NOT_RUN, _reason(report))
         elif report.failed:
-            line, story = getattr(report, "rig_line", None), getattr(report, "rig_fault_report", "")
+            line, fault_report = getattr(report, "rig_line", None), getattr(report, "rig_fault_report", "")
             fault = result.properties.get("fault", DEVICE_FAULT if report.when == "call" else LAB_FAULT)
-            _take(result, fault, line or _last_line(report), story)
+            _take(result, fault, line or _last_line(report), fault_report)
 
     def _title(self, nodeid: str) -> str:
         return self._titles.get(nodeid) or display_name(nodeid)
@@ -137,10 +137,10 @@ class ResultCollector:
         self._log.finished(result)
 
 
-def _take(result: TestResult, word: str, message: str, story: str = "") -> None:
+def _take(result: TestResult, word: str, message: str, fault_report: str = "") -> None:
     """Let a phase decide what a test came to, if none was graver before."""
     if _GRAVITY.index(word) > _GRAVITY.index(result.result):
-        result.result, result.message, result.story = word, message, story
+        result.result, result.message, result.fault_report = word, message, fault_report
 
 
 def _last_line(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from rig.errors import Misuse
 from rig.files import unwritable
-from rig.terminal.output import tell
+from rig.terminal.output import print_result
 
 if TYPE_CHECKING:
     from rig.drivers.dfu_host import Progress, Watcher
@@ -81,4 +81,6 @@ def read_into(file: Path, address: int, read: Callable[[Watcher], bytes], *, as_
         with progress_bar(as_json) as watch:
             content = read(watch)
         out.write(content)
-    tell(as_json, {"read": len(content), "address": address, "file": str(file)}, f"{len(content):,} bytes in {file}")
+    print_result(
+        as_json, {"read": len(content), "address": address, "file": str(file)}, f"{len(content):,} bytes in {file}"
+    )

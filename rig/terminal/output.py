@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rig.drivers.control_client import ControlClient
 
 
-def say(*lines: str) -> None:
+def print_lines(*lines: str) -> None:
     """Lines for people on the standard output."""
     for line in lines:
         print(escape.terminal(line), flush=True)
@@ -36,7 +36,7 @@ def print_error(text: str) -> None:
     print(escape.terminal(f"rig: {text}"), file=sys.stderr, flush=True)
 
 
-def note(*lines: str) -> None:
+def print_status(*lines: str) -> None:
     """The same without the command's name: what it is at."""
     for line in lines:
         print(escape.terminal(line), file=sys.stderr, flush=True)
@@ -60,12 +60,12 @@ def console_to(out: TextIO) -> Callable[[bytes], None]:
     return lambda data: (out.write(shown.feed(data)), out.flush())[1]
 
 
-def tell(as_json: bool, told: Any, *lines: str) -> None:
+def print_result(as_json: bool, told: Any, *lines: str) -> None:
     """The end of a command: for scripts or for people."""
     if as_json:
         print_json(told)
     else:
-        say(*lines)
+        print_lines(*lines)
 
 
 def print_events(
@@ -78,7 +78,7 @@ def print_events(
     with contextlib.suppress(KeyboardInterrupt), subscription as told:
         for event in told:
             try:
-                tell(as_json, event, spoken(event))
+                print_result(as_json, event, spoken(event))
             except BrokenPipeError:  # whoever read has enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return

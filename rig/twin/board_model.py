@@ -103,9 +103,9 @@ class BoardModel(ABC):
         self.events.append(Event(self.time, name))
         forget_oldest(self.events)
 
-    def when_broken(self, tell: Callable[[LabFault], None]) -> None:
+    def when_broken(self, notify: Callable[[LabFault], None]) -> None:
         """Tell somebody of a program that breaks, instead of raising it from whatever made the program go on."""
-        self._stepper.on_broken = tell
+        self._stepper.on_broken = notify
 
     # -- how it goes on ----------------------------------------------------------------------------------------------
 

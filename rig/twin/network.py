@@ -123,7 +123,7 @@ class Network:
     """
 
     def __init__(self, routes: Routes, happened: Happened, waiting: Callable[[], int], address: str | None = None):
-        self._routes, self._tell, self._waiting = routes, happened, waiting
+        self._routes, self._on_network_event, self._waiting = routes, happened, waiting
         self.address = address
         self._current: Connection | None = None
         self._ghosts: set[Connection] = set()
@@ -150,7 +150,7 @@ class Network:
     def happened(self, connection: Connection, what: str, data: bytes = b"") -> None:
         """Something came on a connection; only the board's own one concerns it."""
         if connection is self._current:
-            self._tell(what, data)
+            self._on_network_event(what, data)
             if connection.transport is not None and self._waiting() > MOST_WAITING and not self._paused:
                 self._paused = True
                 connection.transport.pause_reading()

@@ -88,10 +88,10 @@ class Relay:
         """Open or close a channel; the relay has answered before its board has noticed, as relays do."""
         self.closed[channel] = closed
         wire = self.wires[channel]
-        self._tell(wire, wire.request(closed))
+        self._send(wire, wire.request(closed))
 
-    def _tell(self, wire: Wire, request: dict[str, Any]) -> None:
-        self._boards[wire.address].tell(request)
+    def _send(self, wire: Wire, request: dict[str, Any]) -> None:
+        self._boards[wire.address].send(request)
 
     def close(self) -> None:
         """Let go of the wires; lines stay as they are."""
@@ -108,7 +108,7 @@ class _Board:
         self._dialling: asyncio.Task[None] | None = None
         self._untold: deque[dict[str, Any]] = deque(maxlen=_MOST_UNTOLD)
 
-    def tell(self, request: dict[str, Any]) -> None:
+    def send(self, request: dict[str, Any]) -> None:
         """Send a request; one that cannot be sent is logged."""
         if self._sock is not None and not _is_dead(self._sock):
             self._send(self._sock, request)

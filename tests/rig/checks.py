@@ -124,7 +124,7 @@ def a_block_lost_on_the_way_is_a_device_fault(tmp_path):
 def a_relay_channel_moves_its_own_line(tmp_path):
     told = []
     relay = Relay([Wire("power", TcpAddress(host, 1)) for host in "ab"])
-    relay._tell = lambda wire, request: told.append((wire.address.host, request["on"]))
+    relay._send = lambda wire, request: told.append((wire.address.host, request["on"]))
     relay.switch(1, False)
     assert told == [("b", False)]
     assert relay.closed == [True, False]

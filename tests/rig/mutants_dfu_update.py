@@ -50,7 +50,7 @@ REAL_LOCATE = DfuWrite.locate
 
 def _wrong_wire(self, channel, closed):
     self.closed[channel] = closed
-    self._tell(self.wires[0], self.wires[0].request(closed))
+    self._send(self.wires[0], self.wires[0].request(closed))
 
 
 def _let_go_first(mode):

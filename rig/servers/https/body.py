@@ -56,8 +56,8 @@ class Cut(Exception):
 class Sending:
     """One answer on its way; `sent` counts bytes of the body the system has taken."""
 
-    def __init__(self, request: web.BaseRequest, answer: Answer, faults: Mapping[str, Fault], tell: Progress):
-        self._request, self._answer, self._faults, self._tell = request, answer, faults, tell
+    def __init__(self, request: web.BaseRequest, answer: Answer, faults: Mapping[str, Fault], on_progress: Progress):
+        self._request, self._answer, self._faults, self._on_progress = request, answer, faults, on_progress
         self.sent = 0
         body = _spoilt(answer.body, faults)
         self.body = memoryview(b"") if request.method == "HEAD" else body
@@ -122,7 +122,7 @@ class Sending:
             raise Cut("the client takes no more") from None
         self.sent += len(piece)
         if self.sent % PIECE == 0 or self.sent == len(self.body):
-            self._tell(self.sent, _unacknowledged(self._request))
+            self._on_progress(self.sent, _unacknowledged(self._request))
         slow = self._faults.get("slow")
         if slow is not None and slow.at and not self.is_whole:
             await asyncio.sleep(len(piece) / slow.at)

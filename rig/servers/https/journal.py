@@ -39,7 +39,7 @@ class Journal:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
-    def tell(self, event: str, host: str | None, device: str | None, **content: Any) -> Event:
+    def emit(self, event: str, host: str | None, device: str | None, **content: Any) -> Event:
         """Something happened; returns what is told of it."""
         told = {"event": event, "host": host, "device": device, "at_ns": time.monotonic_ns(), **content}
         for subscriber in list(self._subscribers):

@@ -53,7 +53,7 @@ class UpdateServer:
             logger=silenced(__name__),
             **http_settings(self._limits),
         )
-        self.endpoint = Endpoint(hosts, self._web, settings=settings, tell=self._shook, limits=self._limits)
+        self.endpoint = Endpoint(hosts, self._web, settings=settings, on_handshake=self._shook, limits=self._limits)
         self._plain: Listener | None = None
         self._numbers = count(1)
 
@@ -77,7 +77,7 @@ class UpdateServer:
         """Show another identity as a host from the next handshake on, to everybody or one client. Raises Misuse."""
         former = self.endpoint.swap(identity, host, client)
         swapped = {"identity": identity.fingerprint, "former": former.fingerprint, "client": client}
-        self.journal.tell("identity-swapped", host.lower(), None, **swapped)
+        self.journal.emit("identity-swapped", host.lower(), None, **swapped)
 
     def set_tls(self, host: str | None, changes: Mapping[str, Any], client: str | None = None) -> TlsSettings:
         """Make handshakes of one host, or of all, differently from the next one on; returns the last one's settings.
@@ -126,7 +126,7 @@ class UpdateServer:
             self._check_in(asked, check_in, answer)
         sending = Sending(request, answer, faults, self._progress(asked, answer))
         for kind in faults:
-            self.journal.tell("fault", host, device, **_exchange_of(asked), kind=kind)
+            self.journal.emit("fault", host, device, **_exchange_of(asked), kind=kind)
         asked.update(status=answer.status, why=answer.why, ending="the client left", sent=0)
         try:
             await sending.run()
@@ -140,13 +140,13 @@ class UpdateServer:
             asked["seconds"] = round((time.monotonic_ns() - asked["at_ns"]) / 1e9, 6)
             ended = {key: asked[key] for key in ("status", "why", "sent", "ending", "seconds")}
             finished = asked["ending"] == "finished"
-            self.journal.tell("finished" if finished else "aborted", host, device, **_exchange_of(asked), **ended)
+            self.journal.emit("finished" if finished else "aborted", host, device, **_exchange_of(asked), **ended)
         return sending.response
 
     def _not_a_request(self, request: web.BaseRequest, status: int, why: str) -> None:
         """Note what could not be read as a request: it is evidence, too."""
         shook, peer = _who(request)
-        told = self.journal.tell(
+        told = self.journal.emit(
             "request-refused",
             shook.host if shook is not None else None,
             None,
@@ -168,7 +168,7 @@ class UpdateServer:
         shook, peer = _who(request)
         named = _host_named(headers.get("host", ""))
         host = named.lower() if named.lower() in self.endpoint.hosts else None
-        told = self.journal.tell(
+        told = self.journal.emit(
             "request",
             host or (shook.host if shook is not None else clipped(named.lower()) or None),
             check_in.device if check_in is not None else device_in(request.path),
@@ -225,11 +225,11 @@ class UpdateServer:
             "status": answer.status,
             "why": answer.why,
         }
-        self.journal.check_ins.append(self.journal.tell("check-in", asked["host"], asked["device"], **content))
+        self.journal.check_ins.append(self.journal.emit("check-in", asked["host"], asked["device"], **content))
 
     def _progress(self, asked: Event, answer: Answer) -> Any:
-        def tell(sent: int, unacknowledged: int) -> None:
-            self.journal.tell(
+        def emit(sent: int, unacknowledged: int) -> None:
+            self.journal.emit(
                 "progress",
                 asked["host"],
                 asked["device"],
@@ -240,12 +240,12 @@ class UpdateServer:
                 unacknowledged=unacknowledged,
             )
 
-        return tell
+        return emit
 
     def _shook(self, handshake: Handshake) -> None:
         event = "disconnected" if handshake.ending else "handshake"
         told = handshake.to_dict()
-        self.journal.tell(event, told.pop("host"), None, **told)
+        self.journal.emit(event, told.pop("host"), None, **told)
 
 
 def _exchange_of(asked: Event) -> Event:

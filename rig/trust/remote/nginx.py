@@ -47,7 +47,7 @@ class SwapFailed(LabFault):
 
 
 class RemoteNginx:
-    """An nginx as `plan` describes it, through a `session` on its machine; `tell` hears of each step when it is done.
+    """An nginx as `plan` describes it, through a `session` on its machine; `on_step` gets each step when it is done.
 
     Call it where no asyncio loop runs: looking at what is served needs one of its own.
     """
@@ -57,11 +57,11 @@ class RemoteNginx:
         session: Session,
         plan: NginxPlan,
         *,
-        tell: Callable[[Step], None] = lambda _step: None,
+        on_step: Callable[[Step], None] = lambda _step: None,
         clock: Clock | None = None,
     ):
         self._session, self._plan, self._clock = session, plan, clock or Clock()
-        self._listener = tell
+        self._listener = on_step
         self._releases = Releases(session, plan.live_chain)
         self._live = LiveFiles(session, self._releases, plan.live_chain, plan.live_key)
         self._workers = Workers(session, self._clock)
@@ -74,15 +74,15 @@ class RemoteNginx:
         """All that can be found out without changing anything. Raises what a swap would raise before it begins."""
         pending = self._releases.pending()
         if pending is not None:
-            self._tell("found", f"a swap from {pending[0]} to {pending[1]} that the next one would end first")
+            self._report("found", f"a swap from {pending[0]} to {pending[1]} that the next one would end first")
             return
         if self._live.is_half_way():
-            self._tell("found", "half a first swap, which the next one would undo first")
+            self._report("found", "half a first swap, which the next one would undo first")
         former = self._settled()
         if identity is not None:
             refuse_fewer_names(former[0], identity.leaf, accepted)
         if not self._live.is_adopted():
-            self._tell("plain files", f"the live files would become links into {self._releases.folder}")
+            self._report("plain files", f"the live files would become links into {self._releases.folder}")
 
     def swap(self, identity: Identity, *, accepted: Sequence[str] = ()) -> str:
         """Show another identity at every address; returns the fingerprint of the former one.
@@ -91,17 +91,17 @@ class RemoteNginx:
         this call dies at any point, the former one stays or comes back, by itself or by the next call.
         """
         judge(identity, self._plan, accepted)
-        self._tell("judged", f"{title(identity.chain)}: its key fits, and it has no flaw that is not accepted")
+        self._report("judged", f"{title(identity.chain)}: its key fits, and it has no flaw that is not accepted")
         with self._alone():
             self._recover()
             former = self._settled()
             if former == identity.chain:
-                self._tell("nothing to do", "this chain is live already")
+                self._report("nothing to do", "this chain is live already")
                 return fingerprint(former)
             refuse_fewer_names(former[0], identity.leaf, accepted)
             self._adopt()
             release = self._releases.add(identity, self._live.rights())
-            self._tell("uploaded", f"chain and key as {release}, beside the live ones, for the same readers")
+            self._report("uploaded", f"chain and key as {release}, beside the live ones, for the same readers")
             self._rehearse(release, "it")
             self._go_live(release, identity.chain)
         return fingerprint(former)
@@ -152,7 +152,7 @@ class RemoteNginx:
         except LabFault as error:
             hint = f"is {self._plan.live_chain} what this nginx serves, and was it reloaded?"
             raise LabFault(f"what is served is not what lies on the server: {error.message}", hint=hint) from error
-        self._tell("looked", f"live is {title(chain)}, and it is served at {self._where}")
+        self._report("looked", f"live is {title(chain)}, and it is served at {self._where}")
         return chain
 
     def _adopt(self) -> None:
@@ -168,7 +168,7 @@ class RemoteNginx:
             with suppress(LabFault):
                 self._live.put_back()
             raise
-        self._tell("adopted", f"the live files are links to {release}, a copy of them for the same readers")
+        self._report("adopted", f"the live files are links to {release}, a copy of them for the same readers")
 
     def _rehearse(self, release: str, what: str) -> None:
         """See that nginx loads a pair alone; the whole configuration is tested when the link has been renamed.
@@ -178,7 +178,7 @@ class RemoteNginx:
         wrong = rehearse(self._session, self._plan.nginx, self._releases.path(release))
         if wrong is not None:
             raise SwapFailed(f"the server's nginx does not take {what}: {wrong}", is_rolled_back=True)
-        self._tell("rehearsed", f"the server's own nginx loads chain and key of {release}")
+        self._report("rehearsed", f"the server's own nginx loads chain and key of {release}")
 
     def _go_live(self, release: str, chain: Chain) -> None:
         former = self._releases.linked("current")
@@ -187,7 +187,7 @@ class RemoteNginx:
         self._releases.begin(former, release)
         try:
             self._releases.point("current", release)
-            self._tell("renamed", f"current is {release}")
+            self._report("renamed", f"current is {release}")
             self._change_over(chain)
         except BaseException as error:
             self._roll_back(former, error)
@@ -201,17 +201,17 @@ class RemoteNginx:
         self._reload()
         self._await(chain, self._plan.seconds)
         self._await_relieved(before)
-        self._tell("verified", f"every handshake at {self._where} shows exactly this chain")
+        self._report("verified", f"every handshake at {self._where} shows exactly this chain")
 
     def _settle(self, former: str) -> None:
         """The new one is served: keep the former, and nothing older."""
         self._releases.point("former", former)
         self._releases.end()
         self._releases.prune()
-        self._tell("kept", f"{former}, to be restored")
+        self._report("kept", f"{former}, to be restored")
 
     def _roll_back(self, former: str, why: BaseException) -> None:
-        self._tell("failed", _told(why))
+        self._report("failed", _told(why))
         try:
             self._releases.point("current", former)
             before = self._workers.taking()
@@ -225,7 +225,7 @@ class RemoteNginx:
             text = f"{_told(why)}; and rolling back failed: {_told(error)}"
             hint = "the same command again ends this; the former identity is kept on the server"
             raise SwapFailed(text, is_rolled_back=False, hint=hint) from why
-        self._tell("rolled back", f"the identity of {former} is served at {self._where}")
+        self._report("rolled back", f"the identity of {former} is served at {self._where}")
 
     def _recover(self) -> None:
         """End what a call that died was at: forward when it is live already and holds, else back."""
@@ -234,7 +234,7 @@ class RemoteNginx:
             self._tidy()
             return
         former, release = pending
-        self._tell("found", f"a swap from {former} to {release} that nobody ended")
+        self._report("found", f"a swap from {former} to {release} that nobody ended")
         if self._releases.linked("current") == release:
             try:
                 self._change_over(self._releases.chain(release))
@@ -251,10 +251,10 @@ class RemoteNginx:
             return
         if self._live.is_half_way():
             self._live.put_back()
-            self._tell("put back", "the live files are plain ones again, as before the first swap")
+            self._report("put back", "the live files are plain ones again, as before the first swap")
         self._releases.prune()
 
-    def _tell(self, what: str, text: str) -> None:
+    def _report(self, what: str, text: str) -> None:
         with suppress(OSError):  # who listens may be gone; what is half done is still to be undone
             self._listener(Step(what, text))
 
@@ -266,13 +266,13 @@ class RemoteNginx:
             raise Misuse(f"the server finds no {self._plan.nginx[0]}", hint="--nginx /usr/sbin/nginx, or with sudo -n")
         if done.status:
             raise LabFault(f"{what}: {complaint(done.err)}")
-        self._tell("tested", "nginx takes the whole configuration")
+        self._report("tested", "nginx takes the whole configuration")
 
     def _reload(self) -> None:
         done = self._session.run(self._plan.reload or [*self._plan.nginx, "-s", "reload"])
         if done.status:
             raise LabFault(f"the reload failed: {complaint(done.err or done.out)}")
-        self._tell("reloaded", "downloads that run go on in the old workers")
+        self._report("reloaded", "downloads that run go on in the old workers")
 
     def _await(self, chain: Chain, seconds: float) -> None:
         await_chain(self._plan.endpoints, self._plan.names, chain, seconds=seconds, clock=self._clock)
@@ -280,7 +280,7 @@ class RemoteNginx:
     def _await_relieved(self, before: dict[int, int]) -> None:
         staying = self._workers.staying(before)
         if staying:
-            self._tell("waiting", f"{described(staying)} until the reload is heard of")
+            self._report("waiting", f"{described(staying)} until the reload is heard of")
             self._workers.await_relieved(before, self._plan.seconds)
 
     @property

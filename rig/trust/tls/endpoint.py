@@ -63,8 +63,8 @@ class Endpoint:
     """Serves `application()` to every client whose handshake completes.
 
     `hosts` are identities by the name a client dials (SNI); whoever dials no name or an unknown one meets the first.
-    `tell` hears of each handshake when it has ended, and of one that completed again when its connection is over: then
-    `ending` says how. Raises Misuse for an identity that cannot be served.
+    `on_handshake` gets each handshake when it has ended, and one that completed once more when its connection
+    is over: `ending` says how. Raises Misuse for an identity that cannot be served.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Endpoint:
         application: Callable[[], asyncio.Protocol],
         *,
         settings: TlsSettings | None = None,
-        tell: Callable[[Handshake], None] = lambda _handshake: None,
+        on_handshake: Callable[[Handshake], None] = lambda _handshake: None,
         limits: Limits = HTTPS,
     ):
         if not hosts:
@@ -82,7 +82,7 @@ class Endpoint:
         self.hosts = {name.lower(): EndpointHost(name.lower(), who, settings) for name, who in hosts.items()}
         self.handshakes = BoundedLog(MOST_REMEMBERED, MOST_REMEMBERED_BYTES, Handshake.size)
         self.application = application
-        self._tell = tell
+        self._on_handshake = on_handshake
         #: What one client alone meets, by its address and the host's name.
         self._alone: dict[tuple[str, str], EndpointHost] = {}
         self._numbers = count(1)
@@ -176,13 +176,13 @@ class Endpoint:
     def shook(self, handshake: Handshake) -> None:
         """A handshake ended, this way or that."""
         self.handshakes.append(handshake)
-        self._tell(handshake)
+        self._on_handshake(handshake)
 
     def gone(self, connection: TlsConnection) -> None:
         """A connection is over."""
         self._connections.discard(connection)
         if connection.handshake.ending:
-            self._tell(connection.handshake)
+            self._on_handshake(connection.handshake)
 
 
 def tune(transport: asyncio.Transport) -> None:

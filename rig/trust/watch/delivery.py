@@ -24,8 +24,10 @@ LAST_SECONDS = 5.0
 class Deliveries:
     """The channels of a watch at work on the queues of its state."""
 
-    def __init__(self, state: WatchState, channels: Sequence[Channel], clock: WatchClock, tell: Callable[[str], None]):
-        self._state, self._channels, self._clock, self._tell = state, tuple(channels), clock, tell
+    def __init__(
+        self, state: WatchState, channels: Sequence[Channel], clock: WatchClock, on_message: Callable[[str], None]
+    ):
+        self._state, self._channels, self._clock, self._on_message = state, tuple(channels), clock, on_message
         self._news = {channel.name: asyncio.Event() for channel in channels}
         self._over = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
@@ -92,7 +94,7 @@ class Deliveries:
                 error.message if isinstance(error, Undelivered) else f"{channel.name}: {type(error).__name__}: {error}"
             )
             pause = min(FIRST_PAUSE * 2.0 ** min(box.failures, 20), LONGEST_PAUSE)
-            self._tell(f"alert {alert.alert} waits for {channel.name}, {pause:.0f} s until the next try: {why}")
+            self._on_message(f"alert {alert.alert} waits for {channel.name}, {pause:.0f} s until the next try: {why}")
             self._write_down(lambda: self._state.failed(channel.name, alert.alert, self._in(pause)))
             return False
         self._write_down(lambda: self._state.delivered(channel.name, alert.alert))
@@ -117,4 +119,4 @@ class Deliveries:
         try:
             step()
         except LabFault as error:
-            self._tell(str(error))
+            self._on_message(str(error))

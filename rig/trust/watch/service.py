@@ -22,12 +22,12 @@ from rig.trust.watch.watch import Round, Watch
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class WatchCallbacks:
     """Who hears of what: alerts when they are on the disk, that it is ready, and what else goes on."""
 
-    hear: Callable[[Alert], None] = lambda _alert: None
-    ready: Callable[[Mapping[str, Any]], None] = lambda _ready: None
-    tell: Callable[[str], None] = lambda _text: None
+    on_alert: Callable[[Alert], None] = lambda _alert: None
+    on_ready: Callable[[Mapping[str, Any]], None] = lambda _ready: None
+    on_message: Callable[[str], None] = lambda _text: None
 
 
 def check(path: Path) -> dict[str, Any]:
@@ -46,18 +46,18 @@ def check(path: Path) -> dict[str, Any]:
     }
 
 
-def watch_once(path: Path, state: Path | None, audience: Audience) -> Round:
+def watch_once(path: Path, state: Path | None, audience: WatchCallbacks) -> Round:
     """One round. Raises Misuse, LabFault."""
     config = read_watch_config(path)
     kept = _open(config, state, audience)
     try:
-        watch = Watch(config, kept, hear=audience.hear, tell=audience.tell)
+        watch = Watch(config, kept, on_alert=audience.on_alert, on_message=audience.on_message)
         return asyncio.run(watch.once())
     finally:
         kept.close()
 
 
-def watch_on(path: Path, state: Path | None, audience: Audience) -> None:
+def watch_on(path: Path, state: Path | None, audience: WatchCallbacks) -> None:
     """Watch until a signal ends it. Raises Misuse, LabFault."""
     config = read_watch_config(path)
     kept = _open(config, state, audience)
@@ -70,7 +70,7 @@ def watch_on(path: Path, state: Path | None, audience: Audience) -> None:
 class _Service:
     """Runs a watch, and another one in its place when the config was read again."""
 
-    def __init__(self, path: Path, config: WatchConfig, state: WatchState, audience: Audience):
+    def __init__(self, path: Path, config: WatchConfig, state: WatchState, audience: WatchCallbacks):
         self._path, self._state, self._audience = path, state, audience
         self._next: Watch | None = self._watch(config)
         self._over = asyncio.Event()
@@ -86,19 +86,19 @@ class _Service:
             await watch.run(self._over, functools.partial(self._ready, watch))
 
     def _watch(self, config: WatchConfig) -> Watch:
-        return Watch(config, self._state, hear=self._audience.hear, tell=self._audience.tell)
+        return Watch(config, self._state, on_alert=self._audience.on_alert, on_message=self._audience.on_message)
 
     def _reload(self) -> None:
         try:
             self._next = self._watch(read_watch_config(self._path))
         except Misuse as error:
-            self._audience.tell(f"the config was not taken, the former one stays: {error}")
+            self._audience.on_message(f"the config was not taken, the former one stays: {error}")
             return
-        self._audience.tell("the config was read again")
+        self._audience.on_message("the config was read again")
         self._over.set()
 
     def _ready(self, watch: Watch, port: int | None) -> None:
-        self._audience.ready(
+        self._audience.on_ready(
             {
                 "ready": True,
                 "endpoints": len(watch.config.endpoint),
@@ -108,11 +108,11 @@ class _Service:
         )
 
 
-def _open(config: WatchConfig, state: Path | None, audience: Audience) -> WatchState:
+def _open(config: WatchConfig, state: Path | None, audience: WatchCallbacks) -> WatchState:
     folder = state or config.state
     if folder is None:
         raise Misuse("a watch needs a folder for its state", hint="--state FOLDER")
     kept = WatchState(folder)
     if kept.torn:
-        audience.tell(f"the last line of the state in {folder} was torn ({kept.torn} bytes): it is dropped")
+        audience.on_message(f"the last line of the state in {folder} was torn ({kept.torn} bytes): it is dropped")
     return kept

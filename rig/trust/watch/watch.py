@@ -51,7 +51,7 @@ class Round:
 class Watch:
     """Endpoints of one config over one state. Raises Misuse as `Equipment.of` does.
 
-    `hear` gets each alert when it is on the disk, `tell` what else people should know.
+    `on_alert` gets each alert when it is on the disk, `on_message` what else people should know.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class Watch:
         clock: WatchClock | None = None,
         equipment: Equipment | None = None,
         look: Looker | None = None,
-        hear: Callable[[Alert], None] = lambda _alert: None,
-        tell: Callable[[str], None] = lambda _text: None,
+        on_alert: Callable[[Alert], None] = lambda _alert: None,
+        on_message: Callable[[str], None] = lambda _text: None,
     ):
         self.config, self._state, self._clock = config, state, clock or WatchClock()
         equipment = equipment or Equipment.of(config)
         self.fleet, self._judge = equipment.fleet, equipment.judge
         self._look = look or Scanner(config.at_once, config.timeout, config.look_again).look
-        self._hear, self._tell = hear, tell
-        self._deliveries = Deliveries(state, equipment.channels, self._clock, tell)
+        self._on_alert, self._on_message = on_alert, on_message
+        self._deliveries = Deliveries(state, equipment.channels, self._clock, on_message)
         self._random = random.Random()
         self._looked: set[str] = set()
         #: Endpoints whose last look was lost, wholly or at some address, and why.
@@ -96,9 +96,9 @@ class Watch:
         if alerts:
             self._deliveries.wake()
         for alert in alerts:
-            self._hear(alert)
+            self._on_alert(alert)
         if alerts:
-            self._tell_of_lost()
+            self._report_lost()
         return alerts
 
     def _after(self, endpoint: WatchedEndpoint, look: Look) -> tuple[Memory, list[Alert]]:
@@ -126,7 +126,7 @@ class Watch:
             return
         why = f"{endpoint.name}: {', '.join(look.lost)}: {next(iter(look.lost.values()))}"
         if endpoint.name not in self._lost:
-            self._tell(why)
+            self._on_message(why)
         self._lost[endpoint.name] = why
 
     def _of_firmware(self, memory: Memory, at: datetime) -> tuple[list[Memory], list[Alert]]:
@@ -153,15 +153,17 @@ class Watch:
         ]
         self._state.forget([memory.subject for memory in gone], alerts, self.config.alert.channels)
         for alert in alerts:
-            self._hear(alert)
+            self._on_alert(alert)
         lost = self._state.keep_channels(plan.name for plan in self.config.alert.channels)
         if lost:
-            self._tell(f"{lost} alerts were queued for channels that are no longer in the config: they are dropped")
+            self._on_message(
+                f"{lost} alerts were queued for channels that are no longer in the config: they are dropped"
+            )
 
-    def _tell_of_lost(self) -> None:
+    def _report_lost(self) -> None:
         dropped = sum(box.dropped for box in self._state.outboxes.values())
         if dropped > self._dropped:
-            self._tell(f"{dropped} alerts were dropped since a channel takes none: too many are queued")
+            self._on_message(f"{dropped} alerts were dropped since a channel takes none: too many are queued")
         self._dropped = dropped
 
     # -- a round, or for ever ------------------------------------------------------------------------------------------
@@ -183,7 +185,7 @@ class Watch:
         await self._deliveries.close()
         errors += self._write_all()
         for text in dict.fromkeys(errors):
-            self._tell(text)
+            self._on_message(text)
         errors += self._lost.values()
         return Round(self._clock.date(), tuple(alerts), tuple(self.open_facts()), self.queued(), tuple(errors))
 
@@ -211,7 +213,7 @@ class Watch:
             if listener is not None:
                 await listener.close()
             for text in self._write_all():
-                self._tell(text)
+                self._on_message(text)
 
     async def _watch(self, endpoint: WatchedEndpoint) -> None:
         """One endpoint, for ever: neither a look that fails nor a disk that is full ends it."""
@@ -219,7 +221,7 @@ class Watch:
             try:
                 await self.look(endpoint)
             except Exception as error:
-                self._tell(f"{endpoint.name}: {_told(error)}")
+                self._on_message(f"{endpoint.name}: {_told(error)}")
             self._count(endpoint)
             await self._clock.pause(self._pause(self._state.memory(endpoint.name)))
 
@@ -261,7 +263,7 @@ class Watch:
                 told = ""
             except LabFault as error:
                 if told != str(error):
-                    self._tell(told := str(error))
+                    self._on_message(told := str(error))
 
     def _write_all(self) -> list[str]:
         """State and figures; returns what went wrong."""

@@ -18,7 +18,7 @@ from rig.families.spark_core.campaign import scenario_setup as core_setup
 from rig.formats import sntp
 from rig.servers.https import control as https_control
 from rig.twin import network_time
-from tests.rig.campaign import checks_scenario_setups as checks_stages
+from tests.rig.campaign import checks_scenario_setups
 from tests.rig.campaign import checks_swap as check
 from tests.rig.campaign.checks_swap import of_a_scenario
 from tests.rig.twin import test_network_time as of_time
@@ -110,8 +110,8 @@ PLAYER = {
         check.what_becomes_of_a_request_of_before_is_not_the_next_starts,
     ),
     "swap: a board that runs is offered what is for its next start": (
-        lambda m: m.setattr(checks_stages.StillRuns, "power_off", lambda _stage: None),
-        checks_stages.what_is_for_the_next_start_is_not_offered_to_a_board_that_runs,
+        lambda m: m.setattr(checks_scenario_setups.StillRuns, "power_off", lambda _stage: None),
+        checks_scenario_setups.what_is_for_the_next_start_is_not_offered_to_a_board_that_runs,
     ),
     "swap: only the last body that left counts": (
         lambda m: m.setattr(
@@ -121,31 +121,31 @@ PLAYER = {
     ),
     "swap: a look ends before the board looks": (
         lambda m: m.setattr(esp32_setup.Esp32ScenarioSetup, "_is_over", _over_when_it_is_quiet),
-        checks_stages.a_look_lasts_until_the_board_has_looked,
+        checks_scenario_setups.a_look_lasts_until_the_board_has_looked,
     ),
     "swap: what servers tell later than the console counts as lost": (
         lambda m: m.setattr(esp32_setup.Esp32ScenarioSetup, "_comes_to_run", _looking_once),
-        checks_stages.a_board_may_be_told_of_before_its_servers_tell,
+        checks_scenario_setups.a_board_may_be_told_of_before_its_servers_tell,
     ),
     "swap: an image that came is offered on": (
         lambda m: m.setattr(esp32_setup.Esp32ScenarioSetup, "_comes_to_run", _offering_on),
-        checks_stages.an_image_that_came_is_offered_no_longer,
+        checks_scenario_setups.an_image_that_came_is_offered_no_longer,
     ),
     "swap: a download that was given up is none": (
         lambda m: m.setattr(esp32_setup, "STARTS", 1),
-        checks_stages.a_download_that_was_given_up_is_begun_anew,
+        checks_scenario_setups.a_download_that_was_given_up_is_begun_anew,
     ),
     "swap: a Core has a time to try in": (
         lambda m: m.setattr(core_setup, "TRIES_AT_ALL", 0.0),
-        checks_stages.a_core_is_waited_for_until_it_has_tried,
+        checks_scenario_setups.a_core_is_waited_for_until_it_has_tried,
     ),
     "swap: where a cut of a download fell is not looked at": (
         lambda m: m.setattr(esp32_setup.Esp32ScenarioSetup, "cut_fetch", lambda setup: setup.power_off()),
-        checks_stages.a_cut_that_came_too_late_is_made_again,
+        checks_scenario_setups.a_cut_that_came_too_late_is_made_again,
     ),
     "swap: a transfer has a fixed time": (
         lambda m: m.setattr(core_setup.CoreScenarioSetup, "_is_through", lambda _stage, _over: lambda: True),
-        checks_stages.a_transfer_is_let_come_to_its_end,
+        checks_scenario_setups.a_transfer_is_let_come_to_its_end,
     ),
     "swap: releases outlive their offer": (
         lambda m: m.setattr(HttpsCloudClient, "withdraw_release", _withdrawing_nothing()),

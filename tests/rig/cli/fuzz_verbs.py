@@ -45,12 +45,12 @@ class TooSlow(BaseException):
     """An input did not end."""
 
 
-def _serve_for_a_moment(start_up: Any, close: Any, tell: Any = None, **_named: object) -> None:
+def _serve_for_a_moment(start_up: Any, close: Any, on_ready: Any = None, **_named: object) -> None:
     async def main() -> None:
         try:
             ready = await start_up()
-            if tell is not None:
-                tell(ready)
+            if on_ready is not None:
+                on_ready(ready)
         finally:
             closing = close()
             if closing is not None:

@@ -28,18 +28,18 @@ def own_runtime(tmp_path, monkeypatch):
 
 def spark(tmp_path, host):
     plan = {"listen": "127.0.0.1:0", "server_key": tmp_path / "s.pem", "core_keys": tmp_path / "keys"}
-    return lambda tell: serve_spark_cloud(SparkCloudPlan(control=f"{host}:0", **plan), tell)
+    return lambda on_ready: serve_spark_cloud(SparkCloudPlan(control=f"{host}:0", **plan), on_ready)
 
 
 def spark_api(tmp_path, host):
     plan = {"listen": "127.0.0.1:0", "server_key": tmp_path / "s.pem", "core_keys": tmp_path / "keys"}
     control = f"unix:{tmp_path}/c.sock"
-    return lambda tell: serve_spark_cloud(SparkCloudPlan(control=control, api=f"{host}:0", **plan), tell)
+    return lambda on_ready: serve_spark_cloud(SparkCloudPlan(control=control, api=f"{host}:0", **plan), on_ready)
 
 
 def https(tmp_path, host):
     plan = HttpsCloudPlan(listen="127.0.0.1:0", control=f"{host}:0", state=tmp_path / "state", hosts=["localhost"])
-    return lambda tell: serve_https_cloud(plan, tell)
+    return lambda on_ready: serve_https_cloud(plan, on_ready)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.recording import DROPPED, MOST_BYTES, MOST_ON_DISK, Entry, Recording, RecordingFile
-from tests.rig.servers import checks_bounded_log as checks_kept
+from tests.rig.servers import checks_bounded_log
 from tests.rig.waiting import until
 
 MIB = 1 << 20
 
 
 def test_the_newest_are_kept_behind_a_mark_that_counts_the_others(tmp_path):
-    checks_kept.a_recording_keeps_the_newest_behind_a_mark(tmp_path)
+    checks_bounded_log.a_recording_keeps_the_newest_behind_a_mark(tmp_path)
 
 
 def test_files_keep_the_newest_behind_a_mark_that_counts_the_others(tmp_path):
-    checks_kept.a_recording_on_disk_has_a_bound_and_a_mark(tmp_path)
+    checks_bounded_log.a_recording_on_disk_has_a_bound_and_a_mark(tmp_path)
 
 
 @given(st.lists(st.binary(max_size=40), max_size=60), st.integers(0, 200))

@@ -97,11 +97,11 @@ MUTANTS = {
         lambda m: m.setattr(testbed.Testbed, "titled", lambda _self, run: f"Run {run}"),
         check.every_title_says_virtual,
     ),
-    "ground: places are believed more than the rack": (
+    "testbed: places are believed more than the rack": (
         lambda m: m.setattr(testbed.Testbed, "tier", property(_as_places_say)),
         check.a_virtual_rack_is_virtual_whatever_its_places_say,
     ),
-    "ground: the first place stands for all": (
+    "testbed: the first place stands for all": (
         lambda m: m.setattr(testbed.Testbed, "tier", property(_as_places_say)),
         check.a_twin_among_real_boards_is_told,
     ),

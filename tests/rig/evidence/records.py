@@ -18,7 +18,7 @@ IMAGES = tuple(
 def an_identity(*, run: str = "r", rack: str = "virtual", **others: Any) -> RunIdentity:
     told: dict[str, Any] = {"run": run, "began": "2026-11-29T12:00:00+00:00", "rig": "0.1.0"}
     told |= {"manifest": "own.toml", "manifest_sha256": "f" * 64, "selection": "the quick selection"}
-    return RunIdentity(**told | {"ground": Testbed(rack=rack), "firmware": IMAGES} | others)
+    return RunIdentity(**told | {"testbed": Testbed(rack=rack), "firmware": IMAGES} | others)
 
 
 def a_test(

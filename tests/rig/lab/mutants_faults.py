@@ -9,7 +9,7 @@ from rig.boards import assertions
 from rig.boards.history import History
 from rig.drivers.console import ConsoleRecorder
 from rig.errors import DeviceFault, LabFault
-from rig.families.esp32.boards import assertions as console_demands
+from rig.families.esp32.boards import assertions as console_assertions
 from rig.families.esp32.boards import identity as chip_identity
 from rig.families.spark_core.boards import board as spark_core
 from rig.families.spark_core.boards import identity as core_identity
@@ -100,7 +100,7 @@ MUTANTS = {
         of_faults.what_a_board_does_not_do_is_a_fault_with_all_that_belongs_to_it,
     ),
     "demands: any version is the image's": (
-        lambda m: m.setattr(console_demands, "look_for", lambda *_look, **_how: True),
+        lambda m: m.setattr(console_assertions, "look_for", lambda *_look, **_how: True),
         of_faults.what_a_console_does_not_say_is_a_fault,
     ),
     "story: it has the beginning of the console": (
@@ -136,7 +136,7 @@ MUTANTS = {
         of_faults.what_is_wanted_and_found_alike_is_told_once,
     ),
     "demands: words for a console are taken as they come": (
-        lambda m: m.setattr(console_demands, "_pattern", lambda token: (token, "anything")),
+        lambda m: m.setattr(console_assertions, "_pattern", lambda token: (token, "anything")),
         of_faults.words_for_a_console_may_be_text,
     ),
     "story: a test over its time is told as an assertion": (

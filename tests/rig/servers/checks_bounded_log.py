@@ -24,7 +24,7 @@ def _a_journal_has_a_bound(letter):
     journal = Journal()
     headers = {f"x-{number}": letter * 8000 for number in range(100)}
     for number in range(2000):
-        journal.requests.append(journal.tell("request", None, None, request=number, headers=_told_of(headers)))
+        journal.requests.append(journal.emit("request", None, None, request=number, headers=_told_of(headers)))
     kept = sum(len(json.dumps(entry)) for entry in journal.requests)
     assert kept <= MOST_KEPT_BYTES
     assert journal.requests[-1]["request"] == 1999

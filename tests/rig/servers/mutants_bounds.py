@@ -16,7 +16,7 @@ from rig.servers.https import journal, published_files
 from rig.servers.https import server as update_server
 from rig.trust.tls.handshake import Handshake
 from rig.twin import control, modbus, shelly, usbip_server
-from tests.rig.servers import checks_bounded_log as checks_kept
+from tests.rig.servers import checks_bounded_log
 from tests.rig.servers import checks_bounds as checks
 from tests.rig.servers import test_bounded_log as of_the_past
 from tests.rig.twin import checks_lines
@@ -160,35 +160,35 @@ MUTANTS = {
     ),
     "update server: a log has no bound in bytes": (
         lambda m: m.setattr(BoundedLog, "append", lambda self, entry: self._entries.append((entry, 0))),
-        checks_kept.a_journal_has_a_bound_in_bytes,
+        checks_bounded_log.a_journal_has_a_bound_in_bytes,
     ),
     "update server: what is no text counts as its letters": (
         lambda m: m.setattr(journal, "size_of", _by_letters),
-        checks_kept.a_journal_has_a_bound_in_bytes,
+        checks_bounded_log.a_journal_has_a_bound_in_bytes,
     ),
     "update server: headers are kept whole": (
         lambda m: m.setattr(update_server, "clipped", lambda text: text),
-        checks_kept.long_headers_are_told_of_in_short,
+        checks_bounded_log.long_headers_are_told_of_in_short,
     ),
     "servers: faults are planned without end": (
         lambda m: m.setattr(fault_list, "refuse_more", lambda _kept, _what: None),
-        checks_kept.faults_are_not_planned_without_end,
+        checks_bounded_log.faults_are_not_planned_without_end,
     ),
     "update server: files have no bound in all": (
         lambda m: m.setattr(published_files, "MOST_BYTES_IN_ALL", 1 << 40),
-        checks_kept.files_have_a_bound_in_all,
+        checks_bounded_log.files_have_a_bound_in_all,
     ),
     "recorder: everything is kept in memory": (
         lambda m: m.setattr(recording.Recording, "_is_too_much", lambda self: False),
-        checks_kept.a_recording_keeps_the_newest_behind_a_mark,
+        checks_bounded_log.a_recording_keeps_the_newest_behind_a_mark,
     ),
     "recorder: what is dropped leaves no mark": (
         lambda m: m.setattr(recording.Recording, "_marked", lambda self: list(self._entries)),
-        checks_kept.a_recording_keeps_the_newest_behind_a_mark,
+        checks_bounded_log.a_recording_keeps_the_newest_behind_a_mark,
     ),
     "recorder: a file grows without end": (
         lambda m: m.setattr(recording.RecordingFile, "_turn", lambda self, _at_ns: None),
-        checks_kept.a_recording_on_disk_has_a_bound_and_a_mark,
+        checks_bounded_log.a_recording_on_disk_has_a_bound_and_a_mark,
     ),
 }
 

@@ -41,7 +41,7 @@ def a_pass_on_another_board_mends_nothing(_tmp_path):
 
 
 def one_test_that_failed_on_one_board_is_no_proof_against_the_board(_tmp_path):
-    assert [each.blame for each in second_attempts.repeated(two_attempts())] == [second_attempts.FLAKY]
+    assert [each.cause for each in second_attempts.repeated(two_attempts())] == [second_attempts.FLAKY]
 
 
 def both_attempts_are_in_the_summary(tmp_path):

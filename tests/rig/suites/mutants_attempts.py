@@ -40,11 +40,11 @@ MUTANTS = {
         lambda m: m.setattr(attempts, "is_of_its_board", lambda _fault, _error: True),
         check.a_bug_of_a_test_has_no_second_attempt,
     ),
-    "blame: one failure condemns a board": (
+    "second attempts: one failure condemns a board": (
         lambda m: m.setattr(second_attempts, "SUSPECT_AFTER", 1),
         check.one_test_that_failed_on_one_board_is_no_proof_against_the_board,
     ),
-    "blame: a pass is a pass": (
+    "second attempts: a pass is a pass": (
         lambda m: m.setitem(second_attempts._RULES, ("device fault", PASSED), PASSED),
         check.one_test_that_failed_on_one_board_is_no_proof_against_the_board,
     ),

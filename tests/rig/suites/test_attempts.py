@@ -126,7 +126,7 @@ def test_every_attempt_is_kept_and_only_a_fault_of_the_board_has_a_second(run, t
 
 
 def test_the_run_says_whose_fault_it_is(run):
-    told = {each["test"].removeprefix("mine: "): each["blame"] for each in run.shown["repeated"]}
+    told = {each["test"].removeprefix("mine: "): each["cause"] for each in run.shown["repeated"]}
     assert told == {"broken": "firmware", "now and then": "flaky", "its relay": "board"}
 
 
@@ -193,7 +193,7 @@ SAID = {
 @pytest.mark.parametrize("case", SAID)
 def test_what_two_results_say(case):
     results, said = SAID[case]
-    assert [each.blame for each in repeated(results)] == said
+    assert [each.cause for each in repeated(results)] == said
 
 
 def test_a_run_in_which_nothing_was_repeated_says_nothing_of_it():

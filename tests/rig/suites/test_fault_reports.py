@@ -65,7 +65,7 @@ PAGES = {
     "JUnit": lambda run: "\n".join(case.text for case in ET.parse(run.report / "junit.xml").iter("failure")),
     "Allure": lambda run: "\n".join(allure_says(run.report / "allure-results")),
     "the log": lambda run: "\n".join(
-        json.loads(line)["result"]["story"]
+        json.loads(line)["result"]["fault_report"]
         for line in (run.report / "results.jsonl").read_text().splitlines()
         if '"finished"' in line
     ),

@@ -92,7 +92,9 @@ def test_the_name_is_dialled_and_an_ip_address_is_not(case):
 
     async def act():
         told = asyncio.get_running_loop().create_future()
-        served = Endpoint({HOST: ECDSA}, asyncio.Protocol, tell=lambda shook: told.done() or told.set_result(shook))
+        served = Endpoint(
+            {HOST: ECDSA}, asyncio.Protocol, on_handshake=lambda shook: told.done() or told.set_result(shook)
+        )
         await fetch((LOOPBACK, await served.start(LOOPBACK, 0)), name)
         shook = await asyncio.wait_for(told, HANGS)
         served.close()

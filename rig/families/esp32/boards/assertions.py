@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from rig.boards.assertions import BoardAssertions, spoken
+from rig.boards.assertions import BoardAssertions, format_seconds
 from rig.clock import look_for
 from rig.errors import Misuse
 
@@ -25,21 +25,21 @@ class ConsoleAssertions(BoardAssertions):
         """`token`, a regular expression, comes on the console after the last start that we caused."""
         token, words = _pattern(token)
         if not self._log.wait_for(token, seconds):
-            within = f"{words!r} within {spoken(seconds)}"
+            within = f"{words!r} within {format_seconds(seconds)}"
             raise self.unmet(f"board never said {within}", f"on its console, {within}", self._said())
 
     def not_say(self, token: bytes | str, seconds: float) -> None:
         """It does not, for the whole time."""
         token, words = _pattern(token)
         if self._log.wait_for(token, seconds):
-            raise self.unmet(f"board said {words!r}", f"no {words!r} for {spoken(seconds)}", self._said())
+            raise self.unmet(f"board said {words!r}", f"no {words!r} for {format_seconds(seconds)}", self._said())
 
     def run(self, image: Image, seconds: float) -> None:
         """The running application says the image's version."""
         log = self._log
         if not look_for(lambda: log.version() == image.version, seconds=seconds, clock=self._board.clock):
             runs = f"version {log.version()} ran" if log.version() else "no application ran"
-            within = f"within {spoken(seconds)}"
+            within = f"within {format_seconds(seconds)}"
             raise self.unmet(f"{image.name} never ran {within}", f"{image.name} to run {within}", runs)
 
     def _said(self) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rig.terminal.memory import number, progress_bar, read_into
-from rig.terminal.output import print_error, print_json, say, tell
+from rig.terminal.output import print_error, print_json, print_lines, print_result
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,13 +42,15 @@ def info(port: PORT, waits: WAITS = False, as_json: JSON = False) -> None:
     if as_json:
         print_json(told)
         return
-    say(f"{told['chip']}, {told['mac']}, {told['flash'] >> 20} MB of flash")
+    print_lines(f"{told['chip']}, {told['mac']}, {told['flash'] >> 20} MB of flash")
     for row in told["partitions"]:
-        say(f"  {row['label']:16} {row['usage']:12} {row['offset']:#010x} {row['size']:>9,} bytes  {row['image']}")
+        print_lines(
+            f"  {row['label']:16} {row['usage']:12} {row['offset']:#010x} {row['size']:>9,} bytes  {row['image']}"
+        )
     for number_of, record in enumerate(told["otadata"]):
-        say(f"  record {number_of}: {record}")
+        print_lines(f"  record {number_of}: {record}")
     because = f", because {told['because']}" if told["because"] else ""
-    say(f"would start {told['boots'] or 'nothing'}{because}" + (f" ({told['note']})" if told["note"] else ""))
+    print_lines(f"would start {told['boots'] or 'nothing'}{because}" + (f" ({told['note']})" if told["note"] else ""))
 
 
 @app.command()
@@ -89,7 +91,7 @@ def write(
     with progress_bar(as_json) as watch:
         first, size, seconds = write_flash(port, wanted, file, watch, print_error, force=force, waits=waits)
     told = {"written": size, "address": first, "seconds": round(seconds, 3)}
-    tell(as_json, told, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
+    print_result(as_json, told, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
 
 
 @app.command()
@@ -106,7 +108,7 @@ def erase(
     first, wanted = number(address, "--address", EXAMPLE), number(length, "--length", EXAMPLE)
     with progress_bar(as_json) as watch:
         erase_flash(port, first, wanted, watch, print_error, waits=waits)
-    tell(as_json, {"erased": wanted, "address": first}, f"{wanted:,} bytes erased from {first:#x}")
+    print_result(as_json, {"erased": wanted, "address": first}, f"{wanted:,} bytes erased from {first:#x}")
 
 
 @app.command()

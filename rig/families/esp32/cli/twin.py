@@ -9,7 +9,7 @@ import typer
 
 from rig.errors import Misuse
 from rig.family.twin_settings import TwinSettings
-from rig.terminal.output import print_json, say
+from rig.terminal.output import print_json, print_lines
 from rig.terminal.twin_options import tcp_port, with_twin_options
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -107,5 +107,5 @@ def _boot(
         print_json(told)
         return
     for line in told["console"]:
-        say(line)
-    say(f"booted {told['booted'] or 'nothing: ' + _ENDS[told['end']]}")
+        print_lines(line)
+    print_lines(f"booted {told['booted'] or 'nothing: ' + _ENDS[told['end']]}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rig.terminal.output import address_of_port, print_events, print_json, say, tell
+from rig.terminal.output import address_of_port, print_events, print_json, print_lines, print_result
 from rig.terminal.server_options import CONTROL_ADDRESS, FILES, HTTP_NAME, JSON, TOKEN_FILE, running, usual_control
 
 app = typer.Typer(
@@ -76,16 +76,16 @@ def _serve(
 
 
 def _say_ready(ready: Any) -> None:
-    say(f"A Spark cloud listens on {address_of_port(ready['listen'])}")
-    say(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
+    print_lines(f"A Spark cloud listens on {address_of_port(ready['listen'])}")
+    print_lines(f"  its key is {ready['server_key']}, the Cores it knows are in {ready['core_keys']}")
     if ready["public_key_file"]:
-        say(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
-    say(f"  ask it:   rig cloud spark list --control {ready['control']['address']}")
+        print_lines(f"  the key's public half, for Cores to know, is {ready['public_key_file']}")
+    print_lines(f"  ask it:   rig cloud spark list --control {ready['control']['address']}")
     if "token_file" in ready["control"]:
-        say(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
+        print_lines(f"  others need a copy of {ready['control']['token_file']}, named by RIG_TOKEN_FILE")
     if ready["api"]:
         url = f"http://{address_of_port(ready['api'])}"
-        say(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}")
+        print_lines(f"  over HTTP: {url}/v1/devices, with the access token in {ready['api']['token_file']}")
 
 
 @app.command("list")
@@ -118,9 +118,9 @@ def describe(core: CORE, control: CONTROL = DEFAULT_CONTROL, as_json: JSON = Fal
     if as_json:
         print_json({"functions": told["f"], "variables": told["v"], "values": values})
         return
-    say(f"functions: {', '.join(told['f']) or 'none'}")
+    print_lines(f"functions: {', '.join(told['f']) or 'none'}")
     for name, kind in told["v"].items():
-        say(f"{name} ({kind}) = {values[name]}")
+        print_lines(f"{name} ({kind}) = {values[name]}")
 
 
 @app.command()
@@ -133,7 +133,7 @@ def call(
 ) -> None:
     """Call a function and print what it returns; -1 also stands for one that does not exist."""
     returned = _client(control).ask("call", core=core, name=function, argument=argument)["returned"]
-    tell(as_json, {"returned": returned}, str(returned))
+    print_result(as_json, {"returned": returned}, str(returned))
 
 
 @app.command()
@@ -171,14 +171,14 @@ def flash(
     image = image_for_core(file, force=force)
     book = Ledger(ledger) if ledger is not None else None
     with _Progress(as_json) as progress:
-        told = _client(control).flash(core, image, progress.tell, chunk_size=chunk_size, fast=fast, force=force)
+        told = _client(control).flash(core, image, progress.show, chunk_size=chunk_size, fast=fast, force=force)
     if book is not None:
         with book:
             book.append("update", {"core": core.lower(), "applied": told["ok"], "reason": told["reason"]})
     if as_json:
         print_json(told)
     elif told["ok"]:
-        say(f"{core} runs {file.name}: {told['chunks']} chunks in {told['transfer_seconds']:.2f} s, "
+        print_lines(f"{core} runs {file.name}: {told['chunks']} chunks in {told['transfer_seconds']:.2f} s, "
               f"back after {told['seconds']:.1f} s")  # fmt: skip
     if not told["ok"]:
         from rig.errors import DeviceFault
@@ -205,7 +205,7 @@ class _Progress:
     def __exit__(self, *_exc: object) -> None:
         self._bar.stop()
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def show(self, event: dict[str, Any]) -> None:
         """Show an event."""
         if self._as_json:
             print_json(event)

@@ -10,7 +10,7 @@ import typer
 
 from rig.errors import Misuse
 from rig.terminal.lab_options import COORDINATOR, RACK
-from rig.terminal.output import note, print_json, say
+from rig.terminal.output import print_json, print_lines, print_status
 
 
 def deep_update(
@@ -40,7 +40,7 @@ def deep_update(
     if name not in known:
         raise Misuse(f"no deep update is called {name!r}", hint=f"{path} knows {', '.join(known) or 'none'}")
     plan = known[name]
-    note(f"{plan.name} on {place}:", *plan.instructions.strip().splitlines(), "")
+    print_status(f"{plan.name} on {place}:", *plan.instructions.strip().splitlines(), "")
     if not consent.strip():
         raise Misuse("nobody consents: nothing was sent", hint="--consent NAME, by whoever answers for the board")
     from rig.families.spark_core.lab.deep_update import update_place
@@ -53,10 +53,10 @@ def deep_update(
         consent=consent,
         ledger=ledger,
         manifest=manifest,
-        note=note,
+        note=print_status,
     )
     if as_json:
         print_json({"place": place, "update": plan.name, **asdict(done)})
     else:
         answers = ", ".join(done.functions)
-        say(f"{place}: radio {done.radio} over {done.path} after {done.seconds:.0f} s; answers {answers}")
+        print_lines(f"{place}: radio {done.radio} over {done.path} after {done.seconds:.0f} s; answers {answers}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rig.terminal.memory import number, progress_bar, read_into
-from rig.terminal.output import note, print_json, say, tell
+from rig.terminal.output import print_json, print_lines, print_result, print_status
 
 if TYPE_CHECKING:
     from rig.drivers.dfu_devices import DfuDevice
@@ -37,14 +37,16 @@ def list_devices(usbip: USBIP = None, serial: SERIAL = None, as_json: JSON = Fal
         print_json({"devices": [_told(entry) for entry in found]})
         return
     for entry in found:
-        say(f"{entry.identity}  " + (f"serial {entry.serial}" if entry.serial else "no serial number"))
+        print_lines(f"{entry.identity}  " + (f"serial {entry.serial}" if entry.serial else "no serial number"))
         for s in entry.segments:
-            say(f"    {s.start:#010x} to {s.end:#010x}, pages of {s.page}, {'' if s.writable else 'not '}writable")
+            print_lines(
+                f"    {s.start:#010x} to {s.end:#010x}, pages of {s.page}, {'' if s.writable else 'not '}writable"
+            )
         if entry.fault is not None:
-            say(f"    cannot be driven: {entry.fault}")
-            say(*(f"    called {alternate.name}" for alternate in entry.alternates if alternate.name))
+            print_lines(f"    cannot be driven: {entry.fault}")
+            print_lines(*(f"    called {alternate.name}" for alternate in entry.alternates if alternate.name))
     if all(entry.fault is not None for entry in found):
-        note("no device is in DFU mode that could be driven")
+        print_status("no device is in DFU mode that could be driven")
 
 
 def _told(entry: DfuDevice) -> dict[str, object]:
@@ -106,4 +108,4 @@ def write(
     parts = [{"written": len(piece.image), "address": piece.address, "sha256": piece.image.sha256} for piece in pieces]
     told = {**parts[0], "left": leave, "seconds": round(seconds, 3), "parts": parts}
     text = ", ".join(f"{len(piece.image):,} bytes written to {piece.address:#010x}" for piece in pieces)
-    tell(as_json, told, f"{text} and read back in {seconds:.1f} s")
+    print_result(as_json, told, f"{text} and read back in {seconds:.1f} s")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rig.family.twin_settings import TwinSettings
-from rig.terminal.output import print_json, say
+from rig.terminal.output import print_json, print_lines
 from rig.terminal.twin_options import tcp_port, with_twin_options
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -112,4 +112,4 @@ def _boot(
         print_json(told)
     else:
         for name, value in told.items():
-            say(f"{name:12} {' '.join(value) if isinstance(value, list) else value}")
+            print_lines(f"{name:12} {' '.join(value) if isinstance(value, list) else value}")

@@ -75,13 +75,13 @@ class Chunks:
         if fault is None:
             return None
         self.sent.faults.append(f"{kind}@{at}")
-        self.tell("fault", kind=kind, index=at)
+        self.emit("fault", kind=kind, index=at)
         return fault.seconds
 
     def missed(self, message: Message, indices: list[int]) -> None:
         """The Core asks for chunks: its question is acknowledged and told."""
         self._session.connection.send(acknowledgement(message.mid))
-        self.tell("chunk-missed", indices=indices)
+        self.emit("chunk-missed", indices=indices)
 
     def lost(self, most: int) -> None:
         """What the Core asked for is lost. Raises DeviceFault when that happened too often."""
@@ -91,7 +91,7 @@ class Chunks:
 
     def stored(self, at: int) -> None:
         """The Core said that it stored a chunk."""
-        self.tell("chunk", index=at, of=len(self))
+        self.emit("chunk", index=at, of=len(self))
 
     def damaged(self, how: str) -> None:
         """The image in the Core is not the one that was sent. Raises DeviceFault, unless we were told to do that."""
@@ -103,9 +103,9 @@ class Chunks:
         """Ask whether the Core is there; returns the id of the question."""
         return self._session.send(Type.CON, Code.EMPTY)[0]
 
-    def tell(self, event: str, **content: Any) -> None:
+    def emit(self, event: str, **content: Any) -> None:
         """Something happened."""
-        self._bus.tell(event, self._session.core_id, **content)
+        self._bus.emit(event, self._session.core_id, **content)
 
     def fault(self, message: str) -> DeviceFault:
         """A failure of this update."""

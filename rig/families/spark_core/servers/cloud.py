@@ -92,12 +92,12 @@ class SparkCloud:
             if checked_core_id(core_id) not in self._own_keys:
                 refuse_more(self._own_keys, "keys of single Cores")
             self._own_keys[checked_core_id(core_id)] = key
-        self.bus.tell("key-swapped", core_id)
+        self.bus.emit("key-swapped", core_id)
 
     def restore_key(self, core_id: str) -> None:
         """Be for one Core again who one is for all."""
         self._own_keys.pop(checked_core_id(core_id), None)
-        self.bus.tell("key-restored", core_id)
+        self.bus.emit("key-restored", core_id)
 
     # -- what is asked of Cores ----------------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class SparkCloud:
         flasher = Flasher(session, image, self.bus, self.faults, chunk_size=chunk_size, fast=fast)
         flasher.sent.damage = refusal.message if refusal else ""
         began = time.monotonic()
-        self.bus.tell("update", session.core_id, size=len(image), chunk_size=chunk_size, fast=fast)
+        self.bus.emit("update", session.core_id, size=len(image), chunk_size=chunk_size, fast=fast)
         back = asyncio.ensure_future(self.arrival(session.core_id, AWAY_SECONDS + 600))
         self._undecided.add(session)
         try:
@@ -156,7 +156,7 @@ class SparkCloud:
             "transfer_seconds": round(transferred, 4),
             **asdict(flasher.sent),
         }
-        self.bus.tell("updated", session.core_id, **told)
+        self.bus.emit("updated", session.core_id, **told)
         return told
 
     async def _what_became(self, core_id: str, sent: Sent, back: asyncio.Future[Session]) -> str:
@@ -187,7 +187,7 @@ class SparkCloud:
             core_id = told.core_id.hex()
             meant = self._own_keys.get(core_id, self.key)
             if meant.public_key() != key.public_key():
-                self.bus.tell("other-key", core_id)
+                self.bus.emit("other-key", core_id)
                 continue
             return None if self._is_due("wrong-key", core_id) else told
         return None
@@ -196,7 +196,7 @@ class SparkCloud:
         """Whether a fault is to happen at this handshake; it is told."""
         if self.faults.take(kind, core_id) is None:
             return False
-        self.bus.tell("fault", core_id, kind=kind)
+        self.bus.emit("fault", core_id, kind=kind)
         return True
 
     def signing_key(self, core_id: str) -> rsa.RSAPrivateKey:
@@ -209,7 +209,7 @@ class SparkCloud:
         """The key of a Core, None for a stranger. Raises Misuse."""
         key = self.core_keys.find(core_id)
         if key is None:
-            self.bus.tell("unknown-core", core_id)
+            self.bus.emit("unknown-core", core_id)
         return key
 
     def says_nothing(self) -> bool:
@@ -219,25 +219,25 @@ class SparkCloud:
     def connected(self, connection: Connection) -> None:
         """Somebody connected."""
         self._connections.add(connection)
-        self.bus.tell("connected", None, peer=connection.peer)
+        self.bus.emit("connected", None, peer=connection.peer)
 
     def _too_many(self, peer: str) -> None:
         """Somebody connected for whom there is no room."""
-        self.bus.tell("handshake-failed", None, peer=peer, reason="too many connections")
+        self.bus.emit("handshake-failed", None, peer=peer, reason="too many connections")
 
     def introduced(self, connection: Connection, hello: Hello) -> Session | None:
         """A Core proved who it is: whatever session it had before is over."""
         assert connection.core_id is not None
         core_id = connection.core_id
         if self._is_due("close-after-handshake", core_id):
-            self.bus.tell("closed-after-handshake", core_id, updated=hello.updated)
+            self.bus.emit("closed-after-handshake", core_id, updated=hello.updated)
             return None
         mid = int.from_bytes(self.random(2), "big")
         session = Session(connection, core_id, hello, self.bus, mid)
         previous, self.sessions[core_id] = self.sessions.get(core_id), session
         if previous is not None:
             previous.connection.close("it connected anew")
-        self.bus.tell("online", core_id, updated=hello.updated, version=hello.version, peer=connection.peer)
+        self.bus.emit("online", core_id, updated=hello.updated, version=hello.version, peer=connection.peer)
         session.greet()
         for arrival in self._arrivals.get(core_id, []):
             if not arrival.done():
@@ -246,11 +246,11 @@ class SparkCloud:
 
     def answered(self, core_id: str) -> None:
         """A Core was sent its credentials."""
-        self.bus.tell("answered", core_id)
+        self.bus.emit("answered", core_id)
 
     def refused(self, connection: Connection, reason: str) -> None:
         """A handshake failed."""
-        self.bus.tell("handshake-failed", connection.core_id, peer=connection.peer, reason=reason)
+        self.bus.emit("handshake-failed", connection.core_id, peer=connection.peer, reason=reason)
 
     def gone(self, connection: Connection) -> None:
         """A connection is over."""
@@ -259,7 +259,7 @@ class SparkCloud:
         session = self.sessions.get(core_id) if core_id is not None else None
         if core_id is not None and session is not None and session.connection is connection:
             del self.sessions[core_id]
-            self.bus.tell("offline", core_id, reason=session.over.result() if session.over.done() else "")
+            self.bus.emit("offline", core_id, reason=session.over.result() if session.over.done() else "")
 
     @cached_property
     def _another(self) -> rsa.RSAPrivateKey:

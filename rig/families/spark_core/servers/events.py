@@ -21,7 +21,7 @@ class EventBus:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
-    def tell(self, event: str, core: str | None, **content: Any) -> None:
+    def emit(self, event: str, core: str | None, **content: Any) -> None:
         """Something happened."""
         if self._subscribers:
             told = {"event": event, "core": core, "at_ns": time.monotonic_ns(), **content}

@@ -89,7 +89,7 @@ class Flasher:
         for _ in range(BEGIN_TRIES):
             mid, token = self._chunks.begin()
             mids.add(mid)
-            self._chunks.tell("begin-sent")
+            self._chunks.emit("begin-sent")
             if acknowledged := await self._inbox.next(is_acknowledged, BEGIN_EVERY_SECONDS):
                 break
         else:
@@ -104,7 +104,7 @@ class Flasher:
         if ready is None:
             raise self._chunks.fault("acknowledged UpdateBegin, but is not ready")
         self.sent.fast = self._wants_fast and ready.payload == b"\1"  # others take slow ones only
-        self._chunks.tell("ready")
+        self._chunks.emit("ready")
 
     async def _send(self, transfer: Transfer) -> None:
         if transfer.start():
@@ -119,7 +119,7 @@ class Flasher:
         it does not reset first, as a Core does.
         """
         mid, _ = self._session.send(Type.CON, Code.PUT, path(b"u"))
-        self._chunks.tell("done-sent")
+        self._chunks.emit("done-sent")
 
         def ends(message: Message) -> bool:
             if message.type == Type.ACK and message.mid == mid:
@@ -133,7 +133,7 @@ class Flasher:
 
         if await self._inbox.each(ends, DONE_SECONDS, may_end=True):
             self.sent.acknowledged = True
-            self._chunks.tell("done-acknowledged")
+            self._chunks.emit("done-acknowledged")
 
 
 def too_large(image: bytes) -> Misuse | None:

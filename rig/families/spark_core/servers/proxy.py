@@ -68,7 +68,7 @@ class Proxy(asyncio.Protocol):
         for name, message in cutter.cut(data, self._connection.credentials):
             disturbance = self._disturbances.take(name, self._connection.core_id)
             if disturbance is not None:
-                self._bus.tell("disturbed", self._connection.core_id, kind=disturbance.kind, message=name)
+                self._bus.emit("disturbed", self._connection.core_id, kind=disturbance.kind, message=name)
                 if disturbance.kind == "cut":
                     self.hang_up()
                     return

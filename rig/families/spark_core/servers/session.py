@@ -63,7 +63,7 @@ class Session:
     def greet(self) -> None:
         """Hello: from here on the Core counts as online, and writes its flags page anew."""
         self.send(Type.NON, Code.POST, path(b"h"))
-        self._bus.tell("hello-sent", self.core_id)
+        self._bus.emit("hello-sent", self.core_id)
 
     def send(
         self, kind: Type, code: Code, options: tuple[tuple[int, bytes], ...] = (), payload: bytes | None = None
@@ -204,7 +204,7 @@ class Session:
         event = Published.unpack(message)
         code = Code.EMPTY if event.name.startswith("spark") else Code.BAD_REQUEST
         self.connection.send(acknowledgement(message.mid, code, NO_TOKEN))
-        self._bus.tell("published", self.core_id, name=event.name, data=event.data, public=event.public, ttl=event.ttl)
+        self._bus.emit("published", self.core_id, name=event.name, data=event.data, public=event.public, ttl=event.ttl)
 
     async def _ask(self, code: Code, options: tuple[tuple[int, bytes], ...], *, later: bool = False) -> Message:
         """Send a request and wait for its answer; one that comes `later` has an id of its own."""

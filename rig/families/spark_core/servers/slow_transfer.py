@@ -73,7 +73,7 @@ class SlowTransfer:
         is_new = self._on_its_way and token in self._copies.values()
         if code == Code.BAD_REQUEST and is_new:
             self._chunks.sent.bad_crc += 1
-            self._chunks.tell("chunk-bad", index=self._at)
+            self._chunks.emit("chunk-bad", index=self._at)
             self._next()
         elif code == Code.CHANGED and is_new:
             self._stored()

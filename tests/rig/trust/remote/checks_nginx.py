@@ -71,7 +71,7 @@ class WithChanges:
 def changed_remote(lab: NginxLab, change, **plan):
     """A remote nginx to which files come changed."""
     with lab.session() as session:
-        yield RemoteNginx(WithChanges(session, change), lab.plan(**plan), tell=lab.steps.append)
+        yield RemoteNginx(WithChanges(session, change), lab.plan(**plan), on_step=lab.steps.append)
 
 
 def leaf_only(path: str, content: bytes) -> bytes:
@@ -144,7 +144,7 @@ def a_worker_of_before_is_waited_for(lab):
 
     try:
         with lab.session() as session:
-            RemoteNginx(session, lab.plan(), tell=hear).swap(lab.issue())
+            RemoteNginx(session, lab.plan(), on_step=hear).swap(lab.issue())
         assert waited, "a swap was over while a worker of before took connections"
         assert str(standing) in re.findall(r"\d+", waited[0])  # others of before may be waited for as well
         assert standing not in lab.workers()

@@ -217,7 +217,7 @@ SetEnv HOME={folder}
         """A remote nginx over SSH; its steps are kept in `steps`."""
         plan = self.plan(host, **changes)
         with SshSession.connect(plan.address) as session:
-            yield RemoteNginx(session, plan, tell=self.steps.append)
+            yield RemoteNginx(session, plan, on_step=self.steps.append)
 
     def issue(self, host: str = HOST, *, authority: Authority | None = None, **how: object) -> Identity:
         return (authority or self.root.intermediate("Another Intermediate")).issue(host, **how)

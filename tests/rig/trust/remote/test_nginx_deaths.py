@@ -150,7 +150,7 @@ def test_who_listened_to_the_steps_may_be_gone(lab):
 
     with lab.session() as session:
         error = refused(
-            lambda: RemoteNginx(session, lab.plan(reload=["true"], seconds=0.5), tell=gone).swap(lab.issue())
+            lambda: RemoteNginx(session, lab.plan(reload=["true"], seconds=0.5), on_step=gone).swap(lab.issue())
         )
     assert isinstance(error, SwapFailed)
     assert error.is_rolled_back

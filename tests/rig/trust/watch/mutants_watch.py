@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from rig.trust.look import busy_aware_timeout as watch_patience
-from rig.trust.look import dialling
+from rig.trust.look import busy_aware_timeout, dialling
 from rig.trust.look.busy_aware_timeout import BusyAwareTimeout
 from rig.trust.look.offer import Offer
 from rig.trust.watch import judge as watch_judge
@@ -88,7 +87,7 @@ async def _one_at_a_time(scanner, endpoint, at):
 
 
 def _by_the_clock(patience):
-    patience._spent += max(watch_patience._now() - patience._due, 0)
+    patience._spent += max(busy_aware_timeout._now() - patience._due, 0)
     REAL_COUNT(patience)
 
 

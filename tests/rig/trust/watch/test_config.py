@@ -11,7 +11,7 @@ from rig.cli.trust_watch import watch
 from rig.errors import Misuse
 from rig.trust.watch.config import read_watch_config
 from rig.trust.watch.example import EXAMPLE
-from rig.trust.watch.service import Audience, check, watch_once
+from rig.trust.watch.service import WatchCallbacks, check, watch_once
 from tests.rig.trust.watch.watch_lab import FIRMWARE, pki
 
 ENDPOINT = '[[endpoint]]\nhost = "ota.rig.test"\n'
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_one_line_with_file_and_field(tmp_path, case):
 
 def test_a_config_that_is_not_there_is_misuse(tmp_path):
     with pytest.raises(Misuse, match=r"cannot read the watch's config .*none.toml"):
-        watch_once(tmp_path / "none.toml", None, Audience())
+        watch_once(tmp_path / "none.toml", None, WatchCallbacks())
 
 
 def test_a_check_tells_what_nobody_watches(tmp_path):

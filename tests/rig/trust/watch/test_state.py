@@ -50,9 +50,9 @@ def test_a_torn_line_is_told(lab):
     lab.round()
     with (lab.folder / "state" / FILE).open("ab") as file:
         file.write(b'{"kind": "se')
-    from rig.trust.watch.service import Audience, watch_once
+    from rig.trust.watch.service import WatchCallbacks, watch_once
 
-    watch_once(lab.write_config(), lab.folder / "state", Audience(tell=lab.told.append))
+    watch_once(lab.write_config(), lab.folder / "state", WatchCallbacks(on_message=lab.told.append))
     assert any("torn (12 bytes)" in text for text in lab.told)
 
 

@@ -177,7 +177,7 @@ class WatchLab(LoopThread):
     def round(self) -> Round:
         """One round of a watch that is started for it."""
         with self.state() as state:
-            watch = Watch(read_watch_config(self.write_config()), state, clock=self.clock, tell=self.told.append)
+            watch = Watch(read_watch_config(self.write_config()), state, clock=self.clock, on_message=self.told.append)
             return asyncio.run(watch.once())
 
     def told_in_a_round(self) -> list[str]:

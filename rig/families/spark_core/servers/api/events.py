@@ -110,7 +110,7 @@ class Streams:
             raise Refused(400, "Too much data", f"an event's data has {LONGEST_DATA} bytes at most")
         if not 0 <= ttl <= LONGEST_TTL:
             raise Refused(400, "Bad ttl", f"ttl is 0 to {LONGEST_TTL} seconds")
-        self._cloud.bus.tell("published", None, name=name, data=data, public=public, ttl=ttl)
+        self._cloud.bus.emit("published", None, name=name, data=data, public=public, ttl=ttl)
         wanted = 0
         for session in list(self._cloud.sessions.values()):
             try:

@@ -83,7 +83,7 @@ def a_stream_has_what_was_asked_for_and_no_more(folder):
 
 def publish(lab, core, name, data="x", public=True):
     """What the bus is told when a Core publishes."""
-    lab.cloud.bus.tell("published", core, name=name, data=data, public=public, ttl=60)
+    lab.cloud.bus.emit("published", core, name=name, data=data, public=public, ttl=60)
 
 
 def a_released_device_is_nobodys(folder):

@@ -50,7 +50,7 @@ def _by_looks(former, connections, now):
 
 
 def _publish_to_clients_alone(self, name, data, *, public, ttl):
-    self._cloud.bus.tell("published", None, name=name, data=data, public=public, ttl=ttl)
+    self._cloud.bus.emit("published", None, name=name, data=data, public=public, ttl=ttl)
     return 0
 
 
