@@ -70,11 +70,11 @@ def bring_up(
         try:
             for result in brought:
                 results.append(result)
-                _bring_up_and_print(result, keys, as_json=as_json)
+                _keep_and_report(result, keys, as_json=as_json)
         except KeyboardInterrupt:
             interrupted = True
     if not as_json:
-        _bring_up_and_print(results, columns_of(recipes))
+        _print_brought(results, columns_of(recipes))
     if interrupted:
         left = sorted(set(chosen) - {result.place for result in results})
         print_error(f"ended by a signal, and given back as they are: {', '.join(left) or 'none'}")
@@ -82,7 +82,7 @@ def bring_up(
     raise typer.Exit(next((status for status in (2, 1, 3) if status in statuses), 0))
 
 
-def _bring_up_and_print(result: Any, keys: Path | None, *, as_json: bool) -> None:
+def _keep_and_report(result: Any, keys: Path | None, *, as_json: bool) -> None:
     """Keep the public key of a board that was brought up, and say what came of it."""
     from rig.files import write_given
 
