@@ -21,7 +21,7 @@ class FetchFailed(LabFault):
 
 
 class Fetcher:
-    """One for a whole probe: `async with Courier() as courier`."""
+    """One for a whole probe: `async with Fetcher() as fetcher`."""
 
     def __init__(self, seconds: float = SECONDS):
         self._seconds = seconds

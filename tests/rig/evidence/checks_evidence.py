@@ -121,7 +121,7 @@ def a_full_disk_tears_no_line(tmp_path):
 def a_line_acts_on_no_terminal(tmp_path):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        output.say(*HOSTILE.values())
+        output.print_lines(*HOSTILE.values())
     assert not acts(out.getvalue())
     assert len(out.getvalue().splitlines()) == len(HOSTILE)
 

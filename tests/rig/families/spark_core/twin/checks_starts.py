@@ -43,7 +43,7 @@ if waits:
 async def serve():
     server = ControlServer({"who": lambda _request: {"waited": waits}})
     try:
-        await server.start(control_socket.Door(address.UnixAddress(path)))
+        await server.start(control_socket.ControlSocket(address.UnixAddress(path)))
         print("listens", flush=True)
     except LabFault as fault:
         print(fault, flush=True)
