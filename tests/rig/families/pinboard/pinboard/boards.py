@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from pinboard.drivers import Wire
 from pinboard.formats import APP, SECTOR, STAGE, sectors
+from rig.boards.assertions import BoardAssertions
 from rig.boards.board import Contents, MissingServer, feed, power_cycle, verify_off
-from rig.boards.demands import Demands
 from rig.boards.history import History
 from rig.boards.timing import MARGIN_SECONDS, number_of
 from rig.boards.wiring import Button, Buttons, Relay, button_of, relay_of, wired
@@ -47,7 +47,7 @@ class Pinboard:
         self.known = False
         self.cast: dict[str, str] = {}
         self.buttons = Buttons(button)
-        self.history, self.must = History(), Demands(self)
+        self.history, self.must = History(), BoardAssertions(self)
         self._button = button
         #: How slow it is, and how long one waits until it has started or copied a sector.
         self.scale = number_of(tags, "timing_scale", "1") or 1.0

@@ -10,7 +10,7 @@ from pinboard.boards import Pinboard
 from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, STAGE
 from pinboard.power import Update
 from rig.boards.board import Contents
-from rig.campaign.swap import CannotPlay
+from rig.campaign.swap import ScenarioUnavailable
 from rig.drivers.dfu_host import EraseOrder, Watcher
 from rig.evidence.update_path import IMAGE, Phase, Stretch, UpdatePath
 from rig.firmware.cases import KnownCases
@@ -54,9 +54,11 @@ class PinboardCampaign:
         """The golden image again, cut while it is downloaded: what runs is not touched."""
         return TcpUpdate(roles["old"], Aim("download", 0.5, 25))
 
-    def stage(self, board: Pinboard, roles: Mapping[str, Image], roles_of: Callable[[str], Any]) -> Any:
-        """A pinboard knows no servers. Raises CannotPlay."""
-        raise CannotPlay("names nothing that scenarios of servers' identities are played with: a pinboard asks nobody")
+    def scenario_setup(self, board: Pinboard, roles: Mapping[str, Image], roles_of: Callable[[str], Any]) -> Any:
+        """A pinboard knows no servers. Raises ScenarioUnavailable."""
+        raise ScenarioUnavailable(
+            "names nothing that scenarios of servers' identities are played with: a pinboard asks nobody"
+        )
 
 
 #: What cut maps are drawn on, and what something may be expected of.

@@ -10,11 +10,11 @@ from pydantic import Field
 from pinboard.formats import ROOM, image_in, pack, version_of
 from rig.errors import Misuse
 from rig.firmware.faults import Fault
+from rig.firmware.identification import APPLICATION, Identification
 from rig.firmware.image_rules import Details, ImageRules
 from rig.firmware.manifest import Image
-from rig.firmware.noise import stream
 from rig.firmware.recipe import AnyRecipe
-from rig.firmware.told import APPLICATION, Told
+from rig.firmware.seeded_bytes import seeded_bytes
 
 
 class PinboardRecipe(AnyRecipe):
@@ -26,7 +26,7 @@ class PinboardRecipe(AnyRecipe):
 
     def build(self) -> bytes:
         """The bytes."""
-        return pack(self.says, stream(self.says, self.length))
+        return pack(self.says, seeded_bytes(self.says, self.length))
 
 
 class PinboardImages(ImageRules[Details]):
@@ -36,17 +36,17 @@ class PinboardImages(ImageRules[Details]):
     details = Details
     recipes = (PinboardRecipe,)
 
-    def told_by(self, data: bytes) -> Told | None:
+    def identify(self, data: bytes) -> Identification | None:
         """By its header and its checksum."""
         if image_in(data) is None:
             return None
-        return Told(APPLICATION, len(data), board=self.kind, chip="pinboard", version=version_of(data))
+        return Identification(APPLICATION, len(data), board=self.kind, chip="pinboard", version=version_of(data))
 
     def room(self, roles: Mapping[str, Image]) -> int:
         """The application area."""
         return ROOM
 
-    def fault_of_file(self, image: Image, told: Told, roles: set[str]) -> Fault | None:
+    def fault_of_file(self, image: Image, told: Identification, roles: set[str]) -> Fault | None:
         """What the bootloader would not start, or has no room for."""
         if image_in(image.data) is None:
             return Fault(image.name, f"it is {told.with_article}, which no pinboard would start")

@@ -18,7 +18,7 @@ from rig.family.place import (  # fmt: skip
     relay_offers,
     service_offer,
 )
-from rig.family.slot import Site, Slot, Told, relay_resources, service
+from rig.family.slot import ReadyLine, Site, Slot, relay_resources, service
 from rig.family.tags import WIRED, Choice
 
 BUTTONS = {"button": "Its button."}
@@ -48,9 +48,9 @@ class PinboardSlot(Slot):
             *("--time-scale", str(self.time_scale), "--seed", str(site.seed + number)),
         ]
 
-    def exports(self, told: Told, coil: int, site: Site) -> dict[str, Any]:
+    def exports(self, ready_line: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
         """Its place's resources for the exporter."""
-        return {**relay_resources(self.lines, coil, site), "wire": service(told["wire"]["port"], "wire")}
+        return {**relay_resources(self.lines, coil, site), "wire": service(ready_line["wire"]["port"], "wire")}
 
 
 def _offers(values: Values) -> list[Offer]:

@@ -11,13 +11,13 @@ from typing import Any
 
 from pinboard.formats import APP, FLASH_SIZE
 from pinboard.twin import Pinboard, PinboardMemory
-from rig.control.door import Door
-from rig.control.doors import door_of_twin
-from rig.control.serving import serve, warn_of_an_open_door
+from rig.control.control_socket import ControlSocket
+from rig.control.serving import serve, warn_of_open_port
+from rig.control.socket_options import control_socket_of_twin
 from rig.family.twin_settings import TwinSettings
-from rig.firmware.chosen import prepare_firmware, sound_firmware
-from rig.firmware.identify import Catalogue
+from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Manifest
+from rig.firmware.run_firmware import checked_firmware, prepare_firmware
 from rig.ports import taking
 from rig.state_folder import FolderLock, state_folder
 from rig.twin.control import ControlServer, records
@@ -42,7 +42,7 @@ class PinboardProcess:
         own = {"status": self._status, "power": self._power, "button": self._button}
         self.controls = ControlServer({**records(self.board, self.time), **own})
 
-    async def start(self, host: str, port: int, control: Door, *, powered: bool) -> Mapping[str, Any]:
+    async def start(self, host: str, port: int, control: ControlSocket, *, powered: bool) -> Mapping[str, Any]:
         """Open the ports; returns the ready line. Raises LabFault when one is taken."""
         with taking(host, port):
             port = self.port.hold(host, port)
@@ -89,17 +89,17 @@ def shipped(known: Manifest) -> bytes:
 
 def prepare(manifest: Path | None) -> None:
     """Load what every twin asks for, before some are forked from this process. Raises Misuse."""
-    if sound_firmware(manifest).has_roles("pinboard"):
+    if checked_firmware(manifest).has_roles("pinboard"):
         prepare_firmware(manifest, "pinboard")
 
 
 def serve_pinboard(settings: TwinSettings, port: int) -> None:
     """Serve one pinboard until a signal. Raises Misuse or LabFault before it is ready."""
-    process = PinboardProcess(settings, sound_firmware(settings.manifest))
-    door = door_of_twin(settings.state, settings.control, settings.token_file)
-    warn_of_an_open_door("--host", settings.host, "whoever does drives this board's port")
+    process = PinboardProcess(settings, checked_firmware(settings.manifest))
+    control_socket = control_socket_of_twin(settings.state, settings.control, settings.token_file)
+    warn_of_open_port("--host", settings.host, "whoever does drives this board's port")
 
     async def start() -> Mapping[str, Any]:
-        return await process.start(settings.host, port, door, powered=settings.powered)
+        return await process.start(settings.host, port, control_socket, powered=settings.powered)
 
     serve(start, process.close, fatal=Exception)
