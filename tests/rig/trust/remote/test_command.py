@@ -55,6 +55,11 @@ def rig_process(*words) -> subprocess.Popen[str]:
     return subprocess.Popen(rig_command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
+def steps_of(told):
+    """What was done, in order; whether a worker of before is still there, and is waited for, is nginx's own."""
+    return [step["what"] for step in told["steps"] if step["what"] != "waiting"]
+
+
 def test_the_command_swaps_tells_and_restores(lab):
     chain, key = lab.store(new := lab.issue())
     plan = lab.plan()
@@ -64,7 +69,7 @@ def test_the_command_swaps_tells_and_restores(lab):
     done = rig(plan.ssh, *words, "--chain", chain, "--key", key)
     told = json.loads(done.stdout)
     assert (told["shown"], told["former"]) == (new.fingerprint, lab.first[HOST].fingerprint)
-    assert [step["what"] for step in told["steps"]][-3:] == ["reloaded", "verified", "kept"]
+    assert steps_of(told)[-3:] == ["reloaded", "verified", "kept"]
     assert rig(plan.ssh, *words, "--restore").returncode == 0
     assert lab.leaf() == der(lab.first[HOST])
 
@@ -85,8 +90,7 @@ def test_a_failure_is_one_line_or_one_object_with_its_steps(lab):
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
     told = json.loads(rig(config, "ota", "--chain", chain, "--key", key, "--json").stdout)
     assert told["rolled_back"] is True
-    steps = [step["what"] for step in told["steps"] if step["what"] != "waiting"]  # a worker of before may be there
-    assert steps[-3:] == ["failed", "put back", "rolled back"]
+    assert steps_of(told)[-3:] == ["failed", "put back", "rolled back"]
     assert is_as_before(lab)
 
 
