@@ -10,6 +10,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,25 @@ def test_who_knows_what_it_should_not_is_found(own, other):
 )
 def test_a_family_s_room_knows_what_the_rig_s_own_of_its_name_may(own, other):
     assert not is_wrong(own, other)
+
+
+def circle(modules: dict[str, set[str]]) -> list[str]:
+    """Modules that know each other in a circle; none where there is no circle."""
+    try:
+        TopologicalSorter(modules).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_a_twin_s_programs_and_the_board_they_run_on_know_each_other_in_no_circle():
+    """Not even for their types: a program is given a narrow protocol of what it may do to its board."""
+    twins = {module(path): imports(path) for path in MODULES if place(module(path))[1] == "twin"}
+    assert circle(twins) == []
+
+
+def test_a_circle_is_found():
+    assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
 
 
 def naming_rooms() -> set[str]:

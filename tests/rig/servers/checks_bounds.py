@@ -14,7 +14,7 @@ from rig import listener
 from rig.clock import Clock, look_for
 from rig.drivers.usbip_link import list_devices
 from rig.families.spark_core.servers.connection import Connection
-from rig.families.spark_core.twin.app.console import MOST_TYPED
+from rig.families.spark_core.twin.console import MOST_TYPED
 from rig.formats import usbip
 from rig.formats.usb import Setup
 from rig.limits import MODBUS, TWIN_CONTROL

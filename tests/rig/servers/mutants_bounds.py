@@ -9,7 +9,7 @@ from rig.bounded_log import BoundedLog
 from rig.drivers import recording
 from rig.families.spark_core.servers.connection import Connection
 from rig.families.spark_core.twin import core
-from rig.families.spark_core.twin.app.console import Console
+from rig.families.spark_core.twin.console import Console
 from rig.formats import json_object
 from rig.servers import fault_list
 from rig.servers.https import journal, published_files

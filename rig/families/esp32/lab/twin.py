@@ -18,9 +18,9 @@ from rig.families.esp32.formats.boot_config import BootConfig, SecureVersion
 from rig.families.esp32.formats.flash_parameters import FlashParameters
 from rig.families.esp32.formats.header import Header
 from rig.families.esp32.lab.factory import ship_esp32
-from rig.families.esp32.twin.boot import Bootloaders
 from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.process import Esp32Process
+from rig.families.esp32.twin.steps import Bootloaders
 from rig.family.twin_settings import TwinSettings
 from rig.files import MOST_PEM, is_folder, read_given
 from rig.firmware.catalogue import Catalogue

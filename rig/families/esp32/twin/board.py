@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rig.families.esp32.twin.boot import Bootloaders, start
+from rig.families.esp32.twin.boot import start
 from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.memory import Esp32Memory
-from rig.families.esp32.twin.steps import POWERON, RTCWDT_RTC, SW_CPU_RESET, Reboot
+from rig.families.esp32.twin.steps import POWERON, RTCWDT_RTC, SW_CPU_RESET, Bootloaders, Reboot
 from rig.families.esp32.twin.uart import Uart
 from rig.firmware.manifest import Image
 from rig.twin.board_model import BoardModel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 from rig.families.esp32.firmware.details import behaviour_of, with_behaviour
@@ -15,7 +15,6 @@ from rig.families.esp32.formats.partition_table import TABLE_OFFSET
 from rig.families.esp32.formats.second_stage import BOOTLOADER_OFFSET
 from rig.families.esp32.twin.app.application import application
 from rig.families.esp32.twin.app.waiting import wait_until
-from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.memory import SECTOR
 from rig.families.esp32.twin.rom_loader import rom_loader
 from rig.families.esp32.twin.steps import POWERON, RTCWDT_RTC, SW_RESET, Board, Reboot
@@ -47,9 +46,6 @@ REASONS = {
     0xF: "RTCWDT_BROWN_OUT_RESET",
     0x10: "RTCWDT_RTC_RESET",
 }
-
-#: How the second stage that an area of flash begins with was built; None for one that nobody has listed.
-Bootloaders = Callable[[bytes, Chip], BootConfig | None]
 
 
 def start(board: Board) -> Steps:

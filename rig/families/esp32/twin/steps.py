@@ -6,18 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from rig.families.esp32.formats.boot_config import BootConfig
+from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.memory import Esp32Memory
 from rig.families.esp32.twin.uart import Uart
 from rig.twin.steps import Step
 from rig.twin.tcp import TcpClient
 
 if TYPE_CHECKING:
-    from rig.families.esp32.twin.boot import Bootloaders
-    from rig.families.esp32.twin.chip import Chip
     from rig.firmware.manifest import Image
 
 #: Why a chip started, by the ROM's number (ESP-IDF's esp32/rom/rtc.h).
 POWERON, SW_RESET, TG0_WDT, RTCWDT_SYS, SW_CPU_RESET, RTCWDT_RTC = 0x1, 0x3, 0x7, 0x9, 0xC, 0x10
+
+#: How the second stage that an area of flash begins with was built; None for one that nobody has listed.
+Bootloaders = Callable[[bytes, Chip], BootConfig | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from rig.errors import Misuse
 from rig.families.spark_core.firmware.identity import Identity
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.twin.app.application import application
-from rig.families.spark_core.twin.app.console import Console
 from rig.families.spark_core.twin.app.dialect import Dialect
 from rig.families.spark_core.twin.app.user_code import UserCode
 from rig.families.spark_core.twin.boot_code import BootCode, IdentifyBootloader
 from rig.families.spark_core.twin.bootloader import BOOTLOADERS
 from rig.families.spark_core.twin.button import RunningButton
+from rig.families.spark_core.twin.console import Console
 from rig.families.spark_core.twin.memory import CoreMemory
 from rig.families.spark_core.twin.radio import Radio
 from rig.families.spark_core.twin.steps import Jump, WhileModeHeld

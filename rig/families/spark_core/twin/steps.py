@@ -9,9 +9,9 @@ from rig.families.spark_core.twin.memory import CoreMemory
 from rig.twin.steps import Step, Timer
 
 if TYPE_CHECKING:
-    from rig.families.spark_core.twin.app.console import Console
     from rig.families.spark_core.twin.app.dialect import Dialect
     from rig.families.spark_core.twin.app.user_code import UserCode
+    from rig.families.spark_core.twin.console import Console
     from rig.families.spark_core.twin.radio import Radio
     from rig.families.spark_core.twin.usb_function import UsbFunction
 

@@ -6,52 +6,18 @@ It is looked at four times a second, and a dialogue that was begun blocks until 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from rig.families.spark_core.twin.steps import Board
 from rig.twin.steps import Listen, Program, Step, Timer
 
 POLL_SECONDS = 0.25
-#: What waits for a console that is looked at four times a second: more stays with whoever types.
-MOST_TYPED = 4096
 LONGEST_SSID, LONGEST_PASSWORD = 32, 64
 SAVING_SECONDS = 7.0
 UNSECURED = b"0"
 _ENDS, _ERASES = b"\r\n", b"\b\x7f"
 
 Typed = Generator[Step, bool, bytes]
-
-
-class Console:
-    """Bytes both ways; it exists only while a program has it open."""
-
-    def __init__(self) -> None:
-        self.open = False
-        self.received = bytearray()
-        self.on_output: Callable[[bytes], None] = lambda _data: None
-        self.on_change: Callable[[], None] = lambda: None
-
-    @property
-    def full(self) -> bool:
-        """Whether whoever carries the bytes must wait."""
-        return len(self.received) >= MOST_TYPED
-
-    def show(self, opened: bool) -> None:
-        """Let it appear, or vanish."""
-        if opened != self.open:
-            self.open = opened
-            self.received.clear()
-            self.on_change()
-
-    def say(self, data: bytes) -> None:
-        """Write; nobody may be listening."""
-        if self.open:
-            self.on_output(data)
-
-    def happened(self, data: bytes) -> None:
-        """Something was typed."""
-        if self.open:
-            self.received += data
 
 
 def listen_for_credentials(board: Board) -> Program:
