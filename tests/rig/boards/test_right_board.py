@@ -12,6 +12,7 @@ import pytest
 from rig.families.esp32.lab.factory import ship_esp32
 from rig.families.spark_core.lab.factory import ship_core
 from rig.firmware.checkout import part
+from tests.boards.any.long_cases import some_always
 from tests.rig.families.spark_core.twin.models import MANIFEST
 from tests.rig.lab.test_lab import rig_lab
 from tests.rig.rack.test_rack import Up
@@ -66,7 +67,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("case", some_always(WRONG, "a chip's revision"))
 def test_a_board_that_is_not_what_its_place_says_is_a_lab_fault_with_the_line_that_mends_it(up, tmp_path, case):
     place, tag, which, said = WRONG[case]
     right = re.search(rf"\b{tag.partition('=')[0]}=[^,\s]+", up.client("-p", place, "show"))[0]
@@ -90,6 +91,7 @@ def test_a_bring_up_tells_the_generation_of_a_build_that_nobody_lists(up):
     assert "generation=c7" in up.client("-p", "core-01", "show")
 
 
+@pytest.mark.long
 def test_where_nothing_tells_it_that_is_said_and_the_test_is_run(tmp_path):
     ship_unlisted(tmp_path / "state" / "core-01", "b")
     with rack(tmp_path / "state", "b", "--cores", "1") as running:

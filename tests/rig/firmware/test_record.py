@@ -57,6 +57,7 @@ def test_known_defects_are_kept_and_shown_as_such_everywhere(recorded):
     assert {"known defect", "critical"} <= set(labels[0])
 
 
+@pytest.mark.long
 def test_a_later_run_says_what_is_better_the_same_worse_and_moved(recorded, tmp_path):
     folder, _ = recorded
     text = (folder / "mine.toml").read_text()

@@ -16,6 +16,7 @@ from rig.drivers.relay import ModbusContact
 from rig.errors import LabFault
 from rig.firmware.checkout import part
 from rig.lab.acquisition import Boards
+from tests.boards.any.long_cases import some_always
 from tests.rig.families.spark_core.twin.models import ROLES
 from tests.rig.rack.test_deaths import health, in_flight, rig_run
 from tests.rig.rack.test_rack import SCRIPTS, Up, gone
@@ -133,7 +134,7 @@ def test_mode_that_a_killed_run_held_does_not_reset_the_next_start_to_the_factor
         assert boards.take("core-01").read_application(len(ROLES["old"])) == ROLES["old"].data
 
 
-@pytest.mark.parametrize("part_of_rack", ["relay", "core-01"])
+@pytest.mark.parametrize("part_of_rack", some_always(["relay", "core-01"], "core-01"))
 def test_a_part_that_hangs_is_a_lab_fault_and_no_board_goes_into_quarantine_for_it(tmp_path, up, part_of_rack):
     run = rig_run(up, tmp_path / "r", "-n", "1", "-k", "programming and page")
     in_flight(tmp_path / "r", 1)

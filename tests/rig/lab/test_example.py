@@ -131,6 +131,7 @@ CASES = {
 }
 
 
+@pytest.mark.long
 def test_a_case_of_each_kind_passes_there_without_a_cloud_and_without_an_edit(running, tmp_path):
     rack, coordinator = running
     asked = " or ".join(f"({words})" for words in CASES.values())

@@ -83,6 +83,7 @@ def test_a_board_that_fails_is_named_and_put_aside_and_the_others_go_on(up):
     up.client("-p", "core-03", "release")
 
 
+@pytest.mark.long
 def test_an_image_that_crashes_is_not_brought_up(up):
     status, told = rig_lab(up, "bring-up", "core-01", "--release", "core-crashing")
     assert status == 1

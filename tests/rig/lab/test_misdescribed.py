@@ -12,6 +12,7 @@ from rig.cli import lab as lab_command
 from rig.errors import Misdescribed
 from rig.firmware.checkout import part
 from rig.lab.acquisition import Boards, NotHere
+from tests.boards.any.long_cases import some_always
 from tests.rig.rack.test_rack import Up
 from tests.rig.suites.test_run import rig_run
 
@@ -167,7 +168,7 @@ BOARDS = {
 }
 
 
-@pytest.mark.parametrize("case", BOARDS)
+@pytest.mark.parametrize("case", some_always(BOARDS, "another Core's id"))
 def test_a_run_on_another_board_than_the_tags_name_is_a_lab_fault_before_anything_is_written(
     up, tagged, tmp_path, case
 ):

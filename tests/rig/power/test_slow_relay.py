@@ -122,6 +122,7 @@ def slow_bench(tmp_path):
             yield Bench(core, port)
 
 
+@pytest.mark.long
 def test_landings_follow_a_relay_that_is_late_and_uneven(slow_bench):
     rng = random.Random(2)
     wrong, landed = [], 0

@@ -156,6 +156,7 @@ def test_an_exporter_that_is_killed_harms_no_board_in_use_and_is_started_again(u
         assert boards.get("spark-core", {}).is_alive(5)
 
 
+@pytest.mark.long
 def test_a_place_whose_exporter_is_stuck_is_a_lab_fault_that_names_it(up):
     exporter = up.children()["exporter"]
     exporter.suspend()

@@ -49,6 +49,7 @@ def test_a_run_leaves_its_evidence(tmp_path):
     assert list((tmp_path / "r" / "timelines").glob("*.txt"))
 
 
+@pytest.mark.long
 def test_a_manifest_for_one_family_is_run_and_the_rest_is_the_rigs(tmp_path):
     """Two files of a build and nothing else; what they cannot be asked is not run, and says why."""
     mine = written(tmp_path, lamp())

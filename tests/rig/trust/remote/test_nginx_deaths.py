@@ -72,6 +72,7 @@ def test_what_a_call_that_died_was_at_is_ended_by_the_next(lab, case):
     assert store(lab) == {"lock", "current", "former", *links(lab).values()}
 
 
+@pytest.mark.long
 def test_wherever_calls_die_one_after_another_the_live_pair_is_whole(lab, monkeypatch):
     """Each call is cut off one step later than the one before it, and has first to end what that one was at."""
     monkeypatch.setattr(shown_chain, "IN_A_ROW", 1)

@@ -133,6 +133,7 @@ def test_the_state_is_its_owner_s(lab):
     assert {path.stat().st_mode & 0o777 for path in (lab.folder / "state").iterdir()} == {0o600}
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_it_loses_nothing_and_repeats_only_what_was_in_flight(lab):
     lab.serve()
     lab.serve(at="127.0.0.2")
