@@ -6,12 +6,17 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from unittest.mock import patch
 
+from rig import registry
 from tests.rig.waiting import HANGS
 
 PROJECT = Path(__file__).parent / "pinboard"
+sys.path.append(str(PROJECT))  # for tests that import what is in it; commands have a process with a path of its own
 MANIFEST, SUITE = PROJECT / "firmware" / "manifest.toml", PROJECT / "suite"
 
 
@@ -33,3 +38,12 @@ def rig(*words: object, env: Mapping[str, str]) -> subprocess.CompletedProcess[s
     """The `rig` command, where pinboards are installed."""
     command = [sys.executable, "-m", "rig", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env={**os.environ, **env})
+
+
+@contextmanager
+def known() -> Iterator[None]:
+    """Let pinboards be installed in this process, beside the rig's own families."""
+    found = {**registry._found(), "pinboard": EntryPoint("pinboard", "pinboard.family:FAMILY", registry.GROUP)}
+    with patch.object(registry, "_found", lambda: dict(sorted(found.items()))):
+        yield
+    registry.family.cache_clear()

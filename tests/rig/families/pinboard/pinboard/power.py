@@ -26,9 +26,9 @@ class Update:
         word = flag[: len(REQUEST)]
         if word == BLANK:
             return self._requested_nothing(flag, stage)
-        if word == REQUEST:
+        if word == REQUEST and app == self.before:
             return Landing(OUTSIDE, None, "read-back", "asked to copy, and nothing else was done")
-        if word != FORGOTTEN:
+        if word not in (REQUEST, FORGOTTEN):
             asking = all(now & bits == bits for now, bits in zip(word, REQUEST, strict=True))
             phase = "commit" if asking else "forget"
             return Landing(phase, FLAG, "read-back", f"the request reads {word.hex()}")
