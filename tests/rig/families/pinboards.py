@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from unittest.mock import patch
 
 from rig import registry
-from tests.rig.waiting import HANGS
 
 PROJECT = Path(__file__).parent / "pinboard"
 sys.path.append(str(PROJECT))  # for tests that import what is in it; commands have a process with a path of its own
-MANIFEST, SUITE = PROJECT / "firmware" / "manifest.toml", PROJECT / "suite"
+MANIFEST = PROJECT / "firmware" / "manifest.toml"
 
 
 def install(project: Path, site: Path) -> dict[str, str]:
@@ -32,12 +30,6 @@ def install(project: Path, site: Path) -> dict[str, str]:
     ]
     (info / "entry_points.txt").write_text("\n".join(line for group in groups for line in group) + "\n")
     return {"PYTHONPATH": os.pathsep.join([str(site), str(project), os.environ.get("PYTHONPATH", "")])}
-
-
-def rig(*words: object, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """The `rig` command, where pinboards are installed."""
-    command = [sys.executable, "-m", "rig", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env={**os.environ, **env})
 
 
 @contextmanager

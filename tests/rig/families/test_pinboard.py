@@ -1,72 +1,144 @@
-"""A family from outside: what `rig` and stock labgrid do with its boards, and nothing of that is written in the rig."""
+"""A family from outside, by the guide "Add your board": its every command works, and nothing of it is in the rig."""
 
 from __future__ import annotations
 
 import json
-import socket
+import re
+import tomllib
 from pathlib import Path
 
+import psutil
 import pytest
 
 import rig as package
-from tests.rig.families.pinboards import MANIFEST, PROJECT, SUITE, install, rig
-from tests.rig.rack.test_rack import Up
-from tests.rig.waiting import HANGS
+from rig.errors import LabFault
+from rig.evidence.ledger import read_ledger
+from rig.family.contract import BoardFamily
+from tests.rig.families.guide import GUIDE, Reader, blocks, commands
+from tests.rig.families.pinboards import PROJECT
+from tests.rig.waiting import HANGS, until
+
+from pinboard.drivers import Wire  # isort: skip
+
+#: One worker runs them all: they share a rack.
+pytestmark = pytest.mark.xdist_group("pinboard")
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    return install(PROJECT, tmp_path_factory.mktemp("site"))
+def reader(tmp_path_factory):
+    follows = Reader(tmp_path_factory.mktemp("reader"))
+    try:
+        follows.follow()
+        yield follows
+    finally:
+        follows.end()
 
 
-@pytest.fixture(scope="module")
-def up(installed):
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in installed.items():
-            environment.setenv(name, value)
-        rack = Up("--boards", "pinboard=2", "--manifest", str(MANIFEST))
-        yield rack
-        rack.end()
+def says(reader: Reader, *words: str) -> str:
+    """What the guide's command with these words said."""
+    (command,) = (command for command in reader.said if all(word in command for word in words))
+    return reader.said[command]
 
 
-@pytest.fixture(scope="module")
-def run(up, installed, tmp_path_factory):
-    """The suite, run on that rack: its events by name, and the report folder."""
-    report = tmp_path_factory.mktemp("run") / "report"
-    words = ("--rack", up.ready["environment"], "--coordinator", up.coordinator, "--manifest", MANIFEST)
-    done = rig("run", "--json", "--report", report, *words, SUITE, env=installed)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()], report
+def test_every_command_of_the_guide_works(reader):
+    assert [command for command in commands() if command.startswith(("rig", "labgrid"))] == [
+        command for command in reader.said if not command.startswith("cp")
+    ]
 
 
-def said(up: Up, place: str, line: str) -> str:
-    """What the board in a place answers."""
-    port = up.ready["boards"][place]["wire"]
-    with socket.create_connection((port["host"], port["port"]), timeout=HANGS) as wire:
-        wire.sendall(f"{line}\n".encode())
-        with wire.makefile() as lines:
-            return next(text.strip() for text in lines if text.startswith("app"))
+def test_stock_labgrid_knows_its_boards(reader):
+    assert says(reader, "places").split() == ["pinboard-01", "pinboard-02"]
+    assert "acquired place pinboard-01" in says(reader, "acquire")
 
 
-def test_the_stock_client_lists_acquires_switches_and_releases(up):
-    assert up.client("places").split() == ["pinboard-01", "pinboard-02"]
-    shown = up.client("-p", "pinboard-01", "show")
-    assert all(tag in shown for tag in ("board=pinboard", "button=wired", "timing=real"))
-    assert "reset=wired" not in shown, "it has no such line"
-    up.client("-p", "pinboard-01", "acquire")
-    up.client("-p", "pinboard-01", "io", "high", "button")
-    assert "is high" in up.client("-p", "pinboard-01", "io", "get", "button")
-    up.client("-p", "pinboard-01", "io", "low", "button")
-    up.client("-p", "pinboard-01", "power", "cycle")
-    assert said(up, "pinboard-01", "hello") == "app 1.0"
-    up.client("-p", "pinboard-01", "release")
+def test_its_twin_alone_tells_where_its_ports_are(reader):
+    ready = json.loads(says(reader, "rig twin"))
+    assert {"ready", "wire", "control"} <= ready.keys()
 
 
-def test_its_suite_passes(run):
-    events, _ = run
-    finished = {event["name"]: event["result"] for event in events if event["event"] == "finished"}
-    assert set(finished.values()) == {"passed"}
-    assert len(finished) == 5
+def test_its_images_are_known_by_what_their_files_tell(reader):
+    told = says(reader, "firmware check")
+    assert "application for pinboard" in told
+    assert "nothing is wrong" in told
+    assert "crashes" in says(reader, "firmware list")
+
+
+def test_its_suite_passes_with_its_cuts_where_they_were_aimed(reader):
+    told = says(reader, "rig run")
+    results = re.findall(r"^(\w+) +updates: (.*?)  ", told, re.M)
+    assert [result for result, _ in results] == ["passed"] * 5, told
+    assert "[while it is copied]  pinboard-" in told
+    assert "copy → stranded" in told
+    assert "download → old" in told
+    assert "cut-in-copy-strands" in told
+
+
+def test_what_the_run_leaves_is_evidence(reader):
+    report = reader.folder / "report"
+    lines = [line for path in (report / "ledger").glob("*.jsonl") for line in read_ledger(path)]
+    cuts = [line for line in lines if line["kind"] == "cut"]
+    assert {(cut["board"], cut["path"], cut["landing"]["phase"], cut["outcome"]["rung"]) for cut in cuts} >= {
+        ("pinboard", "tcp", "download", "self"),
+        ("pinboard", "tcp", "copy", "reflash"),
+    }
+    assert list(report.glob("cut-map-pinboard-tcp-*.svg"))
+    assert "cut-map-pinboard-tcp" in (report / "summary.md").read_text()
+    assert says(reader, "ledger verify")
+
+
+def test_a_board_comes_through_its_control_cut(reader):
+    assert re.search(r"pinboard-01 .*ok", says(reader, "control-cut"))
+
+
+def test_a_rack_of_it_has_no_server_of_other_boards(reader):
+    assert [part for part in parts(reader) if "cloud" in part] == []
+    assert len(parts(reader)) == 5, "two boards, relay, exporter, coordinator"
+
+
+def test_its_twin_that_dies_is_started_again_on_the_port_it_had(reader):
+    shown = reader.run("labgrid-client -p pinboard-02 show")
+    (port,) = re.findall(r"'port': (\d+)", shown)
+    reader.ends_in = LabFault.exit_status
+    next(process for part, process in parts(reader).items() if "/pinboard-02" in part).kill()
+    (rack,) = reader.serving
+    assert rack.stderr.readline().startswith("rig: pinboard-02 died")
+    wire = Wire("127.0.0.1", int(port), board="pinboard-02")
+    until(lambda: answers(wire), "it to answer again", seconds=HANGS)
+
+
+def parts(reader: Reader) -> dict[str, psutil.Process]:
+    """The processes of the reader's rack by their commands."""
+    (rack,) = reader.serving
+    return {" ".join(child.cmdline()): child for child in psutil.Process(rack.pid).children()}
+
+
+def answers(wire: Wire) -> bool:
+    """Whether the board at a port says what it is."""
+    try:
+        return wire.ask("hello", "app") == "1.0"
+    except LabFault:
+        return False
+
+
+def test_its_lab_names_its_port(reader):
+    exporter = (reader.folder / "lab" / "exporter.yaml").read_text()
+    assert "pinboard-01:" in exporter
+    assert "port: 4001" in exporter
+
+
+def test_the_guide_names_each_member_of_the_contract_and_each_file():
+    members = [name for name in (*BoardFamily.__annotations__, *vars(BoardFamily)) if not name.startswith("_")]
+    rows = re.findall(r"^\| (`.*?) \|.*\| `(\w+\.py)` \|$", GUIDE, re.M)
+    assert re.findall(r"`(\w+)`", "".join(names for names, _ in rows)) == members
+    named = set(re.findall(r"`(\w+\.py)`", GUIDE))
+    assert named == {path.name for path in (PROJECT / "pinboard").glob("*.py")} - {"__init__.py"}
+    assert all((PROJECT / name).is_file() for name in re.findall(r"`((?:suite|firmware)/[\w.]+)`", GUIDE))
+
+
+def test_the_entry_point_is_as_the_guide_prints_it():
+    (printed,) = blocks("toml")
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert tomllib.loads(printed)["project"]["entry-points"] == project["entry-points"]
 
 
 def test_nothing_of_it_is_in_the_rig():
