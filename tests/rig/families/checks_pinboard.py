@@ -13,15 +13,15 @@ from pinboard.power import Update  # isort: skip
 
 from rig.firmware.expectations import Expectations, Situation
 from rig.firmware.manifest import Image
-from rig.firmware.noise import stream
 from rig.firmware.outcomes import Became, compare
+from rig.firmware.seeded_bytes import seeded_bytes
 from rig.power.landing import Landing
 from rig.twin.flash import Run
 from rig.twin.tears import ERASE_TEARS, PROGRAM_TEARS, named_tear
 
 #: An image that ends within its second sector.
 OLD, NEW, CRASHING = (
-    Image(f"pinboard-{name}", "pinboard", version, pack(version, stream(version, 1500)), runs)
+    Image(f"pinboard-{name}", "pinboard", version, pack(version, seeded_bytes(version, 1500)), runs)
     for name, version, runs in (("old", "1.0", "ok"), ("new", "1.1", "ok"), ("crashing", "1.2", "crashes"))
 )
 BY_DATA = {image.data: image for image in (OLD, NEW, CRASHING)}
