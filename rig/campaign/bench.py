@@ -13,6 +13,7 @@ from rig.campaign.trial import Trial
 from rig.drivers.dfu_host import Progress
 from rig.errors import DeviceFault, LabFault, Spoiled
 from rig.evidence.ledger import Ledger
+from rig.evidence.time_spent import KNOWN, LANDING, OUTCOME, UPDATE, TimeSpent
 from rig.evidence.timeline import Timeline
 from rig.firmware.manifest import Image
 from rig.firmware.outcomes import Became
@@ -49,6 +50,7 @@ class Bench(Generic[B]):
 
     `roles` must name `old`, the golden image every trial starts from, and may name new, previous and factory;
     `variant` is the manifest's name for this cast, empty for the one it has no name for.
+    `spent` is told what takes time.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Bench(Generic[B]):
         *,
         run_id: str,
         variant: str = "",
+        spent: TimeSpent | None = None,
     ):
         self.board = board
         self.roles = dict(roles)
@@ -67,6 +70,7 @@ class Bench(Generic[B]):
         self.timeline = timeline
         self.ledger = ledger
         self._run_id, self._variant = run_id, variant
+        self.spent = spent or TimeSpent()
         self._seed = int(board.tags.get("seed", "0"))
         self._segment = ledger.path.stem
         #: Why this board must not be used any more; None while it may.
@@ -91,20 +95,24 @@ class Bench(Generic[B]):
         changed what tells landing or outcome.
         """
         self.timeline.note("rig", f"aim: {trial.aim}")
-        self.make_known()
-        trial.prepare(self.board)
-        before = self.board.read_flash(trial.shown_by)
+        with self.spent.on(KNOWN):
+            self.make_known()
+            trial.prepare(self.board)
+            before = self.board.read_flash(trial.shown_by)
         number = f"{self._run_id}-{self._segment}-{next(_numbers)}"
         content = self._content(trial, number)
         self.ledger.append("intent", content)
-        fired = self._cut(trial, lead_ms)
-        self.board.verify_off()
-        landing, left = self._landing(trial, before)
+        with self.spent.on(UPDATE):
+            fired = self._cut(trial, lead_ms)
+            self.board.verify_off()
+        with self.spent.on(LANDING):
+            landing, left = self._landing(trial, before)
         self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
         self.board.power_off()
         free_ns = time.monotonic_ns()
         ladder = RescueLadder(self.board, {**self.roles, **trial.roles}, self.golden)
-        outcome = ladder.climb(lambda text: self.timeline.note("usb", text))
+        with self.spent.on(OUTCOME):
+            outcome = ladder.climb(lambda text: self.timeline.note("usb", text))
         line = self.ledger.append(
             "cut",
             {

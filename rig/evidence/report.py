@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from rig.evidence.run_life import head_of
 from rig.evidence.run_manifest import FOLDER, NAME, segments_in
 from rig.evidence.run_record import RunRecord
 from rig.evidence.second_attempts import RepeatedTest, is_second, place_of
+from rig.evidence.time_spent import REST, WORDS, longest_first, spent_of, total
 from rig.files import is_there, make_folder, writing
 
 SUMMARY = "summary.md"
@@ -40,7 +41,7 @@ def write_summary(folder: Path, record: RunRecord) -> Path:
     lost = [intent for path in segments for intent in unfinished(path)]
     maps = draw_maps(folder, lines)
     told = [*as_markdown(record), *_results(record), *firmware_as_markdown(record), *_unfinished(lost)]
-    told += [*_coverage(record), *_tests(record.results), *_cuts(lines, maps), *_swaps(lines)]
+    told += [*_coverage(record), *_tests(record.results), *_cuts(lines, maps), *_swaps(lines), *_time(record)]
     if is_there(ledger / NAME) and (head := head_of(ledger)):
         told += ["", f"The ledger's head is `{head}`: `rig ledger verify --head` sees any change by it."]
     path = folder / SUMMARY
@@ -141,6 +142,25 @@ def _tests(results: Sequence[TestResult]) -> list[str]:
     faults = [line for r in results if r.message for line in _fault(r)]
     table = ["", "## Tests", "", "| test | place | landed → became | result | s |", "|---|---|---|---|---:|", *rows]
     return [*table, "", *faults] if faults else table
+
+
+def _time(record: RunRecord) -> list[str]:
+    """What the time was spent on, of all tests together and of each, in seconds."""
+    tests = longest_first(record.results)
+    if not tests:
+        return []
+    told = f"The run took {record.seconds:.0f} s; its tests, of which several run at once, took {{:.0f}} s together:"
+    words = [*WORDS, REST]
+    meant = [f"* {word}: {text}" for word, text in WORDS.items()] + [f"* {REST}: the test's own steps"]
+    rows = [_seconds("all", total(tests)), *(_seconds(test.name, spent_of(test)) for test in tests)]
+    head = [_row("test", *words, "s"), f"|---|{'---:|' * (len(words) + 1)}"]
+    together = sum(test.seconds for test in tests)
+    return ["", "## Time", "", told.format(together), "", *head, *rows, "", *meant]
+
+
+def _seconds(name: str, spent: Mapping[str, float]) -> str:
+    cells = [f"{seconds:.1f}" if seconds else "" for seconds in spent.values()]
+    return _row(name, *cells, f"{sum(spent.values()):.1f}")
 
 
 def _fault(result: TestResult) -> list[str]:

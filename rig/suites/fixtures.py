@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rig.errors import Misdescribed, Misuse, RigError
+from rig.evidence.time_spent import AFTER, BOARD, KNOWN
 from rig.suites.attempts import NOT_IN
 from rig.suites.board_tests import wanted_by
 from rig.suites.own_board import own_board
@@ -22,7 +23,9 @@ from rig.suites.report_properties import (
     note_missing,
     note_place,
     note_roles,
+    note_time_spent,
     property_recorder,
+    time_spent_of,
 )
 from rig.suites.run_settings import (
     BOARDS,
@@ -114,13 +117,16 @@ def board(request: pytest.FixtureRequest) -> Iterator[Board]:
         raise Misuse(f"{request.node.name} has no marker board(kind)", hint='@pytest.mark.board("KIND")')
     notifier = notifier_of_run(request.config)
     own = is_engineers_own(request.config)
-    found = (own_board if own else _acquired_board)(request, *wanted)
+    spent = time_spent_of(request.node)
+    with spent.on(BOARD):
+        found = (own_board if own else _acquired_board)(request, *wanted)
     found.compare_with(chosen_firmware(request.config), lambda text: notifier.once(text, text))
     note_place(request.node, found)
     try:
         yield found
     finally:
         note_place(request.node, found)
+        note_time_spent(request.node, spent)
         if false := false_tier(found):
             notifier.once(false, false)
 
@@ -175,8 +181,9 @@ def bench(
     variant: str | None = marker.args[0] if marker is not None else None
     roles = roles_on(firmware, board.kind, board.tags, variant)
     note_roles(request.node, roles)
-    bench = Bench(board, roles, ledger, timeline, run_id=request.config.stash[RUN_ID], variant=variant or "")
-    with _quarantined_on_failure(request, bench):
+    spent, run_id = time_spent_of(request.node), request.config.stash[RUN_ID]
+    bench = Bench(board, roles, ledger, timeline, run_id=run_id, variant=variant or "", spent=spent)
+    with spent.on(KNOWN), _quarantined_on_failure(request, bench):
         bench.make_known()
     note_place(request.node, board)
     report_place(board.name, {**board.tags, "tier": tier_of(board)})
@@ -185,7 +192,7 @@ def bench(
         board.clear_servers()  # first: what is offered still would be taken by the start that makes the board known
     finally:
         keep_timeline(timeline, report_folder, request.node.nodeid)
-        with _quarantined_on_failure(request, bench):
+        with spent.on(AFTER), _quarantined_on_failure(request, bench):
             if bench.condemned is None:
                 bench.make_known()
 

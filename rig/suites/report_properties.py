@@ -10,6 +10,7 @@ import pytest
 
 from rig.evidence.coverage import MISSING
 from rig.evidence.results import short_identity
+from rig.evidence.time_spent import PROPERTY, TimeSpent
 
 if TYPE_CHECKING:
     from rig.boards.board import Board
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rig.firmware.manifest import Image
 
 FIRMWARE = "firmware"
+_SPENT = pytest.StashKey[TimeSpent]()
 #: Roles of the images that are on a board whatever a test does with it.
 LAID = ("old", "previous", "factory", "bootloader", "table")
 
@@ -44,6 +46,16 @@ def false_tier(board: Board) -> str:
         return ""
     mends = f"`labgrid-client -p {board.name} set-tags tier={seen}`"
     return f"{board.name}: its place says tier={told}, and a twin answers there: reports say {seen} (hint: {mends})"
+
+
+def time_spent_of(node: pytest.Item) -> TimeSpent:
+    """What a test's time was spent on until now."""
+    return node.stash.setdefault(_SPENT, TimeSpent())
+
+
+def note_time_spent(node: pytest.Item, spent: TimeSpent) -> None:
+    """Note what a test's time was spent on."""
+    node.user_properties.append((PROPERTY, str(spent)))
 
 
 def note_missing(node: pytest.Item, tags: Iterable[str]) -> None:

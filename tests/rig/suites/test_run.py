@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from rig.evidence.ledger import read_ledger
 from rig.evidence.results import TestResult, judge
+from rig.evidence.time_spent import AFTER, BOARD, KNOWN, LANDING, OUTCOME, UPDATE, spent_of
 from rig.firmware.checkout import part
 from tests.rig.firmware.checks_expectations import ENTRY
 from tests.rig.firmware.own_firmware import lamp, written
@@ -45,7 +47,11 @@ def test_a_run_leaves_its_evidence(tmp_path):
     assert list((tmp_path / "r" / "allure-results").glob("*-result.json"))
     (cut_map,) = (tmp_path / "r").glob("cut-map-spark-core-b-dfu-*.svg")
     assert "VIRTUAL (model): spark-core generation B, cuts over dfu" in cut_map.read_text()
-    assert "erase → stranded" in (tmp_path / "r" / "summary.md").read_text()
+    summary = (tmp_path / "r" / "summary.md").read_text()
+    assert "erase → stranded" in summary
+    spent = spent_of(TestResult(**{key: value for key, value in events[3].items() if key != "event"}))
+    assert all(spent[word] > 0 for word in (BOARD, KNOWN, UPDATE, LANDING, OUTCOME, AFTER))
+    assert re.search(r"## Time(.|\n)*\| all \|", summary)
     assert list((tmp_path / "r" / "timelines").glob("*.txt"))
 
 
