@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -41,6 +41,9 @@ from rig.suites.run_settings import (
 from rig.suites.titles import id_of_case, named_by_slugs, title_of
 
 pytest_plugins = ["rig.suites.fixtures", "rig.suites.expecting", "rig.suites.faults"]
+
+if TYPE_CHECKING:
+    from rig.suites.handover import Found
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -160,6 +163,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
         die_with(config.workerinput["rig_controller"])
         handover_of(config).report_collected(found)
+        _load_ahead(found)
+
+
+def _load_ahead(found: Found) -> None:
+    """While the controller starts the rack: no test waits for an import of what takes boards and drives them."""
+    import rig.lab.acquisition  # noqa: F401
+
+    for kind in {kind for kind, _tags in found.wanted}:
+        with contextlib.suppress(RigError):
+            _ = registry.family(kind).board
 
 
 # -- workers and their controller --------------------------------------------------------------------------------------
