@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rig.families.esp32.firmware.image_rules import EspImages
     from rig.families.esp32.lab.slot import Esp32Slot
     from rig.families.esp32.recovery.recovery import Esp32Recovery
+    from rig.family.contract import BoardFamily
     from rig.family.place import PlaceDescription
     from rig.family.suites import Suites
     from rig.family.verb import Verb
@@ -99,4 +100,4 @@ def _authorities() -> Collection[str]:
     return AUTHORITIES
 
 
-FAMILY = Esp32Family()
+FAMILY: BoardFamily = Esp32Family()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rig.families.spark_core.lab.bring_up import CoreBringUp
     from rig.families.spark_core.lab.slot import CoreSlot
     from rig.families.spark_core.recovery.recovery import CoreRecovery
+    from rig.family.contract import BoardFamily
     from rig.family.place import PlaceDescription
     from rig.family.suites import Suites
     from rig.family.verb import Verb
@@ -96,4 +97,4 @@ class SparkCoreFamily:
         return VERBS
 
 
-FAMILY = SparkCoreFamily()
+FAMILY: BoardFamily = SparkCoreFamily()

@@ -9,6 +9,7 @@ from tests.rig.families import pinboards  # first: it puts the package on the pa
 
 from pinboard import campaign, programs, twin  # isort: skip
 from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, SECTOR, STAGE, pack  # isort: skip
+from pinboard.memory import PinboardMemory  # isort: skip
 from pinboard.power import Update  # isort: skip
 
 from rig.firmware.expectations import Expectations, Situation
@@ -38,7 +39,7 @@ class Board(twin.Pinboard):
     """A pinboard in its known state that notes what it says."""
 
     def __init__(self):
-        memory = twin.PinboardMemory()
+        memory = PinboardMemory()
         super().__init__(memory, BY_DATA.get, time_scale=0)
         before, behind = b"\xff" * APP, b"\xff" * (memory.flash.size - APP - len(OLD))
         memory.flash.load(before + OLD.data + behind)

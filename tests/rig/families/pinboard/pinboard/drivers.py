@@ -98,12 +98,12 @@ class Wire:
 
 @target_factory.reg_driver
 @attr.s(eq=False)
-class PinboardDriver(Driver):
+class PinboardDriver(Driver):  # type: ignore[misc]
     """The port of the board in a place."""
 
     bindings = {"port": "NetworkService"}  # noqa: RUF012 (labgrid's convention)
 
-    @Driver.check_active
+    @Driver.check_active  # type: ignore[untyped-decorator]
     def wire(self, board: str) -> Wire:
         """A connection of its own."""
         return Wire(self.port.address, self.port.port, board=board)

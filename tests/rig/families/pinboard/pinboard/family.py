@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pinboard.lab import PinboardSlot
     from pinboard.recovery import PinboardRecovery
     from rig.evidence.update_path import UpdatePath
+    from rig.family.contract import BoardFamily
     from rig.family.place import PlaceDescription
     from rig.family.suites import Suites
     from rig.family.verb import Verb
@@ -92,4 +93,4 @@ class PinboardFamily:
         return VERBS
 
 
-FAMILY = PinboardFamily()
+FAMILY: BoardFamily = PinboardFamily()

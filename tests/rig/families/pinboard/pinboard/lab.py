@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rig.family.place import (  # fmt: skip
+from rig.family.place import (
     EVERY_PLACE,
     DriverLine,
     Offer,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pinboard.formats import APP, FLASH_SIZE
-from pinboard.twin import Pinboard, PinboardMemory
+from pinboard.memory import PinboardMemory
+from pinboard.twin import Pinboard
 from rig.control.control_socket import ControlSocket
 from rig.control.serving import serve, warn_of_open_port
 from rig.control.socket_options import control_socket_of_twin

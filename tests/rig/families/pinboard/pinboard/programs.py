@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from pinboard.formats import (  # fmt: skip
+from pinboard.formats import (
     APP,
     FLAG,
     FLASH_SIZE,
@@ -20,22 +20,18 @@ from pinboard.formats import (  # fmt: skip
     sectors,
     version_of,
 )
+from pinboard.memory import PinboardMemory
 from rig.firmware.manifest import Image
-from rig.twin.flash import Nor
 from rig.twin.steps import Delay, Idle, Listen, Program, Reset, Timer, Work
 
 #: From power-on until the bootloader looks around, and until an application crashes that does.
 START_SECONDS, CRASH_SECONDS = 0.1, 0.1
 
 
-class _Memory(Protocol):
-    flash: Nor
-
-
 class Board(Protocol):
     """What a program sees of the board it runs on."""
 
-    memory: _Memory
+    memory: PinboardMemory
     button: bool
     running: str | None
     find: Callable[[bytes], Image | None]

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pinboard.formats import FLASH_SIZE, SECTOR
+from pinboard.formats import SECTOR
+from pinboard.memory import PinboardMemory
 from pinboard.programs import bootloader
 from rig.firmware.manifest import Image
 from rig.twin.board_model import BoardModel
-from rig.twin.flash import Nor
-from rig.twin.memory import Memory
 from rig.twin.steps import Reset, Step
 
-#: Seconds that one operation takes: to erase a sector, to program four bytes, or one.
-SECONDS = {"erase": 0.04, "prog": 0.0002, "byte": 0.0002}
 #: So much may wait for a board that is busy.
 MOST_WAITING = 4 * SECTOR
-
-
-class PinboardMemory(Memory):
-    """One flash."""
-
-    def __init__(self) -> None:
-        kinds = ("erase", "prog", "byte")
-        self.flash = Nor(base=0, size=FLASH_SIZE, page=SECTOR, unit=4, kinds=kinds, strict=False)
-        super().__init__([self.flash], SECONDS)
 
 
 class Pinboard(BoardModel):
