@@ -4,6 +4,7 @@
 
     RigError
     ├── LabFault      the rig, a relay or the network broke      -> test error, board suspect
+    │   ├── NoAnswer      a board is silent at a port that works -> test error, on the rescue ladder the board's
     │   ├── Unreachable   what a board hangs on does not answer  -> test error, says nothing about the board
     │   ├── Spoiled       the rig was late at the board          -> what it looked at says nothing: made anew
     │   └── Misdescribed  what a place says of itself is not so  -> test error, says nothing about the board
@@ -43,6 +44,10 @@ class LabFault(RigError):
     """The rig, a relay or the network broke; says nothing about the firmware."""
 
     exit_status = 3
+
+
+class NoAnswer(LabFault):
+    """A board does not answer, at a port that does. Where a rung of the rescue ladder meets it, it is the board's."""
 
 
 class Unreachable(LabFault):

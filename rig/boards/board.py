@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rig.boards.history import History
 from rig.boards.wiring import Buttons, Relay
 from rig.clock import Clock, wait_for
-from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.progress import Progress, Watcher
 from rig.errors import LabFault
 from rig.evidence.testbed import UNKNOWN, VIRTUAL_TIERS
 from rig.firmware.manifest import BoardKind, Manifest

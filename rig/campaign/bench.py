@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from rig.boards.board import Board, Contents, tier_of
 from rig.campaign.trial import Trial
-from rig.drivers.dfu_host import Progress
+from rig.drivers.progress import Progress
 from rig.errors import DeviceFault, LabFault, Spoiled
 from rig.evidence.ledger import Ledger
 from rig.evidence.time_spent import KNOWN, LANDING, OUTCOME, UPDATE, TimeSpent

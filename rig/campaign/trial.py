@@ -6,10 +6,11 @@ A trial says what to prepare, what to start, which flash shows how far it came, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import ClassVar, Protocol, TypeVar
 
 from rig.boards.board import Board, Contents
-from rig.drivers.dfu_host import EraseOrder, Watcher
+from rig.drivers.progress import Watcher
 from rig.firmware.manifest import Image
 from rig.power.landing import Landing
 from rig.power.trigger import Aim
@@ -22,8 +23,10 @@ class Trial(Protocol[B_contra]):
 
     #: How the image gets in, for the ledger.
     path: ClassVar[str]
-    #: Stretches of flash that tell the landing.
-    shown_by: ClassVar[tuple[tuple[int, int], ...]]
+
+    @property
+    def shown_by(self) -> tuple[tuple[int, int], ...]:
+        """Stretches of flash that tell the landing, by address and length; the first begins where the image goes."""
 
     @property
     def target(self) -> Image:
@@ -34,15 +37,15 @@ class Trial(Protocol[B_contra]):
         """Where it is cut."""
 
     @property
-    def order(self) -> EraseOrder:
-        """When pages are erased."""
+    def order(self) -> Enum:
+        """When pages are erased: the ledger has its value."""
 
     @property
     def roles(self) -> Mapping[str, Image]:
         """Images the board may come back with beyond those of the bench."""
 
     def prepare(self, board: B_contra) -> None:
-        """Make ready a board that is in its known state; it stays in DFU."""
+        """Make ready a board that is in its known state; it stays in its reader."""
 
     def start(self, board: B_contra, watch: Watcher) -> None:
         """Do what is cut, telling `watch`. Raises LabFault when the board is gone."""

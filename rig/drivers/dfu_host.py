@@ -9,7 +9,6 @@ import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -17,6 +16,7 @@ import usb.core
 import usb.util
 
 from rig.drivers.dfu_devices import Alternate, dfu_settings, read_alternates
+from rig.drivers.progress import Progress, Watcher, nobody
 from rig.drivers.usb_device import read_language, read_string, usb_fault
 from rig.errors import DeviceFault
 from rig.formats import dfuse
@@ -34,25 +34,7 @@ class EraseOrder(Enum):
     INTERLEAVED = "interleaved"
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One thing the device has just begun (or, in `read`, given): `phase` is erase, program, commit or read.
-
-    `done` of `total` counts it in: pages in erase, bytes in program and read, 1 of 1 in commit.
-    """
-
-    phase: str
-    address: int
-    done: int
-    total: int
-
-
-Watcher = Callable[[Progress], None]
 Sleep = Callable[[float], None]
-
-
-def nobody(_progress: Progress) -> None:
-    """Watches nothing."""
 
 
 class DfuHost:

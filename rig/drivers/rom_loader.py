@@ -17,8 +17,8 @@ from labgrid import target_factory
 from labgrid.driver.common import Driver
 from labgrid.util.proxy import proxymanager
 
-from rig.drivers.dfu_host import Progress, Watcher, nobody
-from rig.errors import DeviceFault, LabFault, Misuse
+from rig.drivers.progress import Progress, Watcher, nobody
+from rig.errors import DeviceFault, LabFault, Misuse, NoAnswer
 from rig.ports import format_address, read_address
 
 ROM_BAUD = 115200
@@ -230,7 +230,8 @@ class RomLoader:
                 raise  # pyserial's own way to say that a port was closed while somebody reads
             told = " ".join(str(error).split()).partition(" For troubleshooting")[0].rstrip(".")
             lost = phase == NO_ANSWER and not isinstance(error, FatalError)  # the port went, not the board
-            raise LabFault(
+            fault = NoAnswer if phase == NO_ANSWER and not lost else LabFault
+            raise fault(
                 f"the loader at {self._address.url.partition('?')[0]}: {told}",
                 phase=NO_PORT if lost else phase,
                 hint=self._hint(error, NO_PORT if lost else phase),

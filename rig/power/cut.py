@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from rig.drivers.contact import Contact
-from rig.drivers.dfu_host import Progress
+from rig.drivers.progress import Progress
 from rig.errors import RigError
 from rig.power.trigger import Aim
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rig.drivers.dfu_host import Progress
+from rig.drivers.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from typing import Any
 
 from rig.boards.board import Board
 from rig.boards.history import KNOWN
-from rig.drivers.rom_loader import NO_ANSWER
-from rig.errors import DeviceFault, LabFault
+from rig.errors import DeviceFault, NoAnswer
 from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Image
 from rig.firmware.outcomes import BY_HAND, Became
@@ -110,11 +109,7 @@ class RescueLadder:
             try:
                 rung.act()
                 sign = self._rescue.settle(rung.seconds, started)
-            except DeviceFault as error:
-                sign = error.message
-            except LabFault as error:
-                if error.phase != NO_ANSWER:
-                    raise
+            except (DeviceFault, NoAnswer) as error:
                 sign = error.message
             seen.append(f"{rung.name}: {sign or 'silence'}")
             note(seen[-1])

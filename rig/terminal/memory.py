@@ -14,7 +14,7 @@ from rig.files import unwritable
 from rig.terminal.output import print_result
 
 if TYPE_CHECKING:
-    from rig.drivers.dfu_host import Progress, Watcher
+    from rig.drivers.progress import Progress, Watcher
 
 
 def number(text: str, option: str, example: str = "0x08005000") -> int:

@@ -14,7 +14,8 @@ import sys
 import pytest
 import usb.core
 
-from rig.drivers.dfu_host import DfuHost, EraseOrder, Progress
+from rig.drivers.dfu_host import DfuHost, EraseOrder
+from rig.drivers.progress import Progress
 from rig.drivers.relay import ModbusContact
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import UsbipLink

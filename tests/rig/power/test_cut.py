@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rig.drivers.dfu_host import Progress
+from rig.drivers.progress import Progress
 from rig.errors import LabFault
 from rig.power.cut import Cut
 from rig.power.trigger import Aim

@@ -19,8 +19,8 @@ from labgrid.step import steps
 
 from rig.boards.wiring import relay_of
 from rig.clock import Clock, look_for
-from rig.drivers.dfu_host import Progress
 from rig.drivers.labgrid_contact import LabgridContact
+from rig.drivers.progress import Progress
 from rig.drivers.relay import RelayDriver
 from rig.drivers.shelly import ShellyPowerDriver
 from rig.errors import LabFault, Misuse

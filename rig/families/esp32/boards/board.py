@@ -12,10 +12,10 @@ from rig.boards.timing import MARGIN_SECONDS
 from rig.boards.wiring import Button, Buttons, Relay, button_of, relay_of, wired
 from rig.clock import Clock, look_for, wait_for
 from rig.drivers.console import ConsoleRecorder
-from rig.drivers.dfu_host import Watcher, nobody
 from rig.drivers.place import driver_of, place_tags
+from rig.drivers.progress import Watcher, nobody
 from rig.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
-from rig.errors import DeviceFault, LabFault, Misdescribed, RigError, Unreachable
+from rig.errors import DeviceFault, Misdescribed, NoAnswer, RigError, Unreachable
 from rig.families.esp32.boards.assertions import ConsoleAssertions
 from rig.families.esp32.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.families.esp32.boards.golden import GoldenSet
@@ -234,7 +234,7 @@ class Esp32:
                 return
             seen = self.observe(self.timing.banner)
         if seen is None and not self.log.starts():
-            raise LabFault(
+            raise NoAnswer(
                 "nothing was said after power came back with GPIO0 held: a dead board, or a supply that never went",
                 board=self.name,
                 phase=NO_ANSWER,
@@ -280,7 +280,7 @@ class Esp32:
             self.hang_up()
             if isinstance(error, RigError):
                 error.board = error.board or self.name
-                if error.phase == NO_ANSWER:
+                if isinstance(error, NoAnswer):
                     self._check_port()
             raise
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rig.drivers.console import ConsoleRecorder
-from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.progress import Progress, Watcher
 from rig.drivers.recording import Entry
 
 #: Signs that a board's console gives of itself.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from rig.drivers.dfu_host import Watcher
+from rig.drivers.progress import Watcher
 from rig.drivers.rom_loader import RomLoader
 from rig.errors import LabFault
 from rig.families.esp32.boards.board import Esp32

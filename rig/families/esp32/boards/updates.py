@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rig.boards.cloud_events import heard, named
-from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.progress import Progress, Watcher
 from rig.errors import Misuse
 from rig.firmware.manifest import Image
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from rig.boards.board import Contents
 from rig.clock import look_for
-from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.progress import Progress, Watcher
 from rig.drivers.rom_loader import RomLoader
 from rig.errors import DeviceFault, LabFault
 from rig.families.esp32.boards.board import Esp32

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.drivers.console_link import POLL_SECONDS, Link, RawLink, Rfc2217Link
-from rig.drivers.dfu_host import Progress, Watcher, nobody
+from rig.drivers.progress import Progress, Watcher, nobody
 from rig.drivers.rom_loader import ROM_BAUD, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse
 from rig.families.esp32.firmware.file_kinds import APPLICATION

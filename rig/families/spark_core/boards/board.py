@@ -13,8 +13,9 @@ from rig.boards.history import History
 from rig.boards.wiring import Button, Buttons, Relay, UsbPort, button_of, relay_of, wired
 from rig.clock import Clock, look_for
 from rig.drivers.console import ConsoleRecorder
-from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher, nobody
+from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.drivers.place import driver_of, place_tags
+from rig.drivers.progress import Watcher, nobody
 from rig.drivers.usb_port import DFU, LISTENING, NAMED
 from rig.errors import DeviceFault, LabFault, Misdescribed, Misuse
 from rig.families.spark_core.boards.identity import CoreIdentity

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rig.boards.wiring import Button, wired
 from rig.clock import look_for
-from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.progress import Progress, Watcher
 from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, LabFault, Spoiled
 from rig.families.spark_core.formats import flash as layout

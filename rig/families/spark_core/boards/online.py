@@ -10,7 +10,7 @@ from typing import Any
 
 from rig.boards.cloud_events import heard, named
 from rig.clock import Clock, look_for
-from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.progress import Progress, Watcher
 from rig.errors import DeviceFault, LabFault
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
 from rig.families.spark_core.formats import flash as layout

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rig.boards.board import Contents
-from rig.drivers.dfu_host import EraseOrder, Watcher
+from rig.drivers.dfu_host import EraseOrder
+from rig.drivers.progress import Watcher
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.boards.timing import SAVE_SECONDS
 from rig.families.spark_core.formats import flash as layout

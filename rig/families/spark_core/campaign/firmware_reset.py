@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rig.drivers.dfu_host import Progress, Watcher
+from rig.drivers.progress import Progress, Watcher
 from rig.errors import DeviceFault, LabFault
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.campaign.dfu_trial import FactoryReset

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from rig.boards.board import Contents
-from rig.drivers.dfu_host import EraseOrder, Watcher
+from rig.drivers.dfu_host import EraseOrder
+from rig.drivers.progress import Watcher
 from rig.errors import LabFault
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.boards.online import UpdateUnderWay

@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from rig.boards.board import Contents
 from rig.clock import look_for
-from rig.drivers.dfu_host import EraseOrder, Progress, Watcher
+from rig.drivers.dfu_host import EraseOrder
+from rig.drivers.progress import Progress, Watcher
 from rig.errors import DeviceFault, LabFault
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.campaign.dfu_trial import APP

@@ -11,7 +11,7 @@ from typing import Any
 from rig.boards.cloud_events import heard, named
 from rig.boards.server_log import ServerLog
 from rig.clock import let_happen, look_for
-from rig.drivers.dfu_host import Progress
+from rig.drivers.progress import Progress
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.boards.keys import read_core_key, read_server_record, write_server_record

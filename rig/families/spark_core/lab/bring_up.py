@@ -14,7 +14,7 @@ from rig.firmware.manifest import Manifest
 class CoreBringUp:
     """Bootloader read, keys and server, factory and application images, a first start."""
 
-    columns = ("serial", "bootloader", "application", "factory", "server", "key")
+    columns: tuple[str, ...] = ("serial", "bootloader", "application", "factory", "server", "key")
 
     def recipe(self, known: Manifest, options: BringUpOptions) -> Recipe:
         """Images of the manifest, and the server that was named. Raises Misuse."""

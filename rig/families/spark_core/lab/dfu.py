@@ -9,7 +9,8 @@ from typing import Any
 
 from rig.clock import Clock, look_for
 from rig.drivers.dfu_devices import DfuDevice, find_dfu
-from rig.drivers.dfu_host import DfuHost, EraseOrder, Watcher
+from rig.drivers.dfu_host import DfuHost, EraseOrder
+from rig.drivers.progress import Watcher
 from rig.drivers.usb_device import every_device, identity_of, port_of
 from rig.drivers.usb_port import DFU
 from rig.drivers.usbip_backend import UsbipBackend

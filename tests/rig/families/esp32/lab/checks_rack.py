@@ -9,8 +9,8 @@ from hashlib import md5
 from types import SimpleNamespace
 
 from rig.drivers.console import ConsoleRecorder, Entry
-from rig.drivers.rom_loader import NO_ANSWER, NO_PORT, RomLoader, SerialAddress
-from rig.errors import DeviceFault, LabFault, RigError
+from rig.drivers.rom_loader import RomLoader, SerialAddress
+from rig.errors import DeviceFault, LabFault, NoAnswer, RigError
 from rig.families.esp32.boards.board import Esp32 as DrivenEsp32
 from rig.families.esp32.boards.golden import GoldenSet
 from rig.families.esp32.formats.loader import SYNC_DATA, Op, Request
@@ -262,24 +262,25 @@ def an_application_that_crashed_first_and_stays_then_has_healed_itself(_folder):
 GPIO0 = SimpleNamespace(set=lambda _held: None)
 
 
-def reflashed(phase: str) -> Outcome:
-    """What the ladder makes of a silent board whose loader fails in this phase."""
+def reflashed(fault: RigError) -> Outcome:
+    """What the ladder makes of a silent board whose loader fails so."""
     board = board_that_says(boot=GPIO0)
 
     def fail() -> None:
-        raise LabFault("as it was to", phase=phase)
+        raise fault
 
     board.enter_reader = fail
     return climbed(board)
 
 
 def a_board_that_no_longer_answers_its_loader_is_dead(_folder):
-    assert not raises(LabFault, lambda: reflashed(NO_ANSWER))
-    assert reflashed(NO_ANSWER).dead
+    silent = NoAnswer("as it was to")
+    assert not raises(LabFault, lambda: reflashed(silent))
+    assert reflashed(silent).dead
 
 
 def a_serial_port_that_is_gone_makes_no_board_dead(_folder):
-    assert raises(LabFault, lambda: reflashed(NO_PORT))
+    assert raises(LabFault, lambda: reflashed(LabFault("as it was to")))
 
 
 def silence_after_power_came_back_is_no_fault_of_the_firmware(_folder):
@@ -289,4 +290,4 @@ def silence_after_power_came_back_is_no_fault_of_the_firmware(_folder):
             board_that_says(*says, boot=GPIO0).enter_reader()
         except RigError as error:
             faults.append(type(error))
-    assert faults == [LabFault, DeviceFault]
+    assert faults == [NoAnswer, DeviceFault]

@@ -9,7 +9,8 @@ import serial.rfc2217
 
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.console_link import Rfc2217Link
-from rig.drivers.rom_loader import NO_PORT, RomLoader
+from rig.drivers.rom_loader import RomLoader
+from rig.errors import DeviceFault, LabFault
 from rig.families.esp32.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.families.esp32.boards.golden import GoldenSet
 from rig.families.esp32.boards.timing import Esp32Timing
@@ -99,11 +100,11 @@ MUTANTS = {
         of_rack.an_application_that_restarts_for_ever_is_not_alive,
     ),
     "ladder: a loader that does not answer is the lab's": (
-        lambda m: m.setattr(ladder, "NO_ANSWER", None),
+        lambda m: m.setattr(ladder, "NoAnswer", DeviceFault),
         of_rack.a_board_that_no_longer_answers_its_loader_is_dead,
     ),
     "ladder: a port that is gone is the board's": (
-        lambda m: m.setattr(ladder, "NO_ANSWER", NO_PORT),
+        lambda m: m.setattr(ladder, "NoAnswer", LabFault),
         of_rack.a_serial_port_that_is_gone_makes_no_board_dead,
     ),
     "esp32: silence after power-on is the firmware's": (

@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from rig.drivers.dfu_host import Progress
+from rig.drivers.progress import Progress
 from rig.drivers.rom_loader import NO_ANSWER, NO_PORT, RomLoader, SerialAddress
-from rig.errors import LabFault, Misuse
+from rig.errors import LabFault, Misuse, NoAnswer
 from rig.families.esp32.lab import serial as serial_by_hand
 from rig.terminal.memory import read_into
 from tests.rig.waiting import HANGS, until
@@ -114,5 +114,5 @@ def test_a_port_that_nobody_serves():
 
 def test_a_running_application_behind_a_plain_socket(esp32):
     fault = identify(SerialAddress("127.0.0.1", esp32.plain, "raw"), resets=True)
-    assert fault.phase == NO_ANSWER
+    assert (type(fault), fault.phase) == (NoAnswer, NO_ANSWER)
     assert "no DTR and RTS" in (fault.hint or "")

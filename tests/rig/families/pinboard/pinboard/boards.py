@@ -13,9 +13,9 @@ from rig.boards.history import History
 from rig.boards.timing import MARGIN_SECONDS, number_of
 from rig.boards.wiring import Button, Buttons, Relay, button_of, relay_of, wired
 from rig.clock import Clock, look_for
-from rig.drivers.dfu_host import Progress, Watcher, nobody
 from rig.drivers.place import place_tags
-from rig.errors import DeviceFault
+from rig.drivers.progress import Progress, Watcher, nobody
+from rig.errors import NoAnswer
 from rig.firmware.manifest import Image, Manifest
 
 #: What it shows of itself: its application, the reader, a bootloader that has nothing to start.
@@ -137,7 +137,7 @@ class Pinboard:
     # -- its flash ---------------------------------------------------------------------------------------------------
 
     def enter_reader(self) -> None:
-        """Power-cycle with the button held: nothing in flash runs. Raises LabFault, DeviceFault, Misuse."""
+        """Power-cycle with the button held: nothing in flash runs. Raises LabFault, Misuse."""
         button = wired(self._button, "its button", "button", board=self.name)
         self.history.did("held its button from power-on")
         self.power_off()
@@ -145,7 +145,7 @@ class Pinboard:
             self.power_on()
             shown = look_for(lambda: self.observe(0) == READER, seconds=self.start_seconds, clock=self.clock)
         if not shown:
-            raise DeviceFault("no reader answers with the button held", board=self.name, expected="the reader")
+            raise NoAnswer("no reader answers with the button held", board=self.name)
         self.wire.forget()
 
     def read_flash(self, stretches: Sequence[tuple[int, int]]) -> Contents:

@@ -11,7 +11,8 @@ from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, STAGE
 from pinboard.power import Update
 from rig.boards.board import Contents
 from rig.campaign.swap import ScenarioUnavailable
-from rig.drivers.dfu_host import EraseOrder, Watcher
+from rig.drivers.dfu_host import EraseOrder
+from rig.drivers.progress import Watcher
 from rig.evidence.update_path import IMAGE, Phase, Stretch, UpdatePath
 from rig.firmware.cases import KnownCases
 from rig.firmware.manifest import Image

@@ -12,8 +12,7 @@ from labgrid import target_factory
 from labgrid.driver.common import Driver
 
 from pinboard.formats import SECTOR
-from rig.drivers.rom_loader import NO_ANSWER
-from rig.errors import DeviceFault, LabFault, Unreachable
+from rig.errors import DeviceFault, NoAnswer, Unreachable
 
 #: How long a board takes for an answer with the flash work before it, and its terminal server for a connection.
 ANSWER_SECONDS, CONNECT_SECONDS = 2.0, 5.0
@@ -68,14 +67,14 @@ class Wire:
     def expect(self, answer: str, seconds: float = ANSWER_SECONDS) -> str:
         """What comes behind these words; what else the board says is not heard.
 
-        Raises LabFault where nothing comes within `seconds`, DeviceFault where the board refuses.
+        Raises NoAnswer where nothing comes within `seconds`, DeviceFault where the board refuses.
         """
         for said in self.lines(seconds):
             if said == "error":
                 raise DeviceFault(f"it refuses, and does not say {answer!r}", board=self._board)
             if said.startswith(answer):
                 return said.removeprefix(answer).strip()
-        raise LabFault(f"its port never says {answer!r}", board=self._board, phase=NO_ANSWER)
+        raise NoAnswer(f"its port never says {answer!r}", board=self._board)
 
     def forget(self) -> None:
         """Throw away what has come and was not read."""
