@@ -29,13 +29,24 @@ class MissingServer:
     hint: str
 
 
-class Board(Protocol):
+class Switched(Protocol):
+    """What has a supply that is switched, and buttons."""
+
+    relay: Relay
+    buttons: Buttons
+
+    def power_on(self) -> None:
+        """Give the supply back. Whether the board starts is for the caller to see."""
+
+    def power_off(self) -> None:
+        """Take the supply away, and see that the board is gone. Raises LabFault when it is not."""
+
+
+class Board(Switched, Protocol):
     """A board under test."""
 
     name: str
     tags: dict[str, str]
-    relay: Relay
-    buttons: Buttons
     clock: Clock
     #: What was done to it, and what it showed.
     history: History
@@ -82,12 +93,6 @@ class Board(Protocol):
     def is_alive(self, seconds: float) -> bool:
         """Whether an application shows itself within `seconds`."""
 
-    def power_on(self) -> None:
-        """Give the supply back. Whether the board starts is for the caller to see."""
-
-    def power_off(self) -> None:
-        """Take the supply away, and see that the board is gone. Raises LabFault when it is not."""
-
     def verify_off(self) -> None:
         """See by two signs that know nothing of each other that the board is without power. Raises LabFault."""
 
@@ -117,7 +122,7 @@ def verify_off(board: Board, is_silent: Callable[[], bool], *, seconds: float, r
     wait_for(is_silent, seconds=seconds, reason=reason, clock=board.clock, board=board.name)
 
 
-def feed(board: Board) -> None:
+def feed(board: Switched) -> None:
     """Give a board its supply. Nobody does it otherwise: every button is let go of first that nobody here holds.
 
     One that was left pressed makes something else of a start: a Core's MODE a factory reset, an ESP32's BOOT nothing.
@@ -147,7 +152,7 @@ def let_go(board: Board) -> None:
     board.buttons.let_go()
 
 
-def power_cycle(board: Board, watch: Watcher) -> None:
+def power_cycle(board: Switched, watch: Watcher) -> None:
     """Take the supply away and give it back; tells `watch` of the power-on."""
     board.power_off()
     board.power_on()

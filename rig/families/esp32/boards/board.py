@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from rig.boards.board import Contents, MissingServer, feed, power_cycle, verify_off
-from rig.boards.history import History
+from rig.boards.board import Contents, MissingServer, verify_off
+from rig.boards.switched_board import SwitchedBoard
 from rig.boards.timing import MARGIN_SECONDS
-from rig.boards.wiring import Button, Buttons, Relay, button_of, relay_of, wired
+from rig.boards.wiring import Button, Relay, button_of, relay_of, wired
 from rig.clock import Clock, look_for, wait_for
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.place import driver_of, place_tags
@@ -36,10 +36,11 @@ ANSWER_SECONDS = 3.0
 NO_UPDATES = "export the control port of `rig cloud https` as a NetworkService, and bind a HttpsCloudDriver to it"
 
 
-class Esp32:
+class Esp32(SwitchedBoard):
     """One ESP32, and what one does with it. Nothing here knows which tier it is on."""
 
     kind: ClassVar[BoardKind] = "esp32"
+    alive: ClassVar[tuple[str, ...]] = ALIVE
 
     def __init__(
         self,
@@ -55,18 +56,12 @@ class Esp32:
         clock: Clock | None = None,
     ):
         """`boot` holds GPIO0 low, `reset` EN."""
-        self.name = name
-        self.relay = relay
+        super().__init__(name, relay=relay, buttons=[boot], reset=reset, tags=tags, clock=clock)
         self.console = console
-        self.tags = tags or {}
         self.timing = Esp32Timing.from_tags(self.tags)
-        self.clock = clock or Clock()
-        self.known = False
-        self.cast: dict[str, str] = {}
-        self._serial, self._boot, self._reset = serial, boot, reset
-        self.buttons = Buttons(boot, reset)
+        self._serial, self._boot = serial, boot
         self.log = BootLog(console)
-        self.history, self.must = History(), ConsoleAssertions(self)
+        self.must = ConsoleAssertions(self)
         self._session = ExitStack()
         self._rom: RomLoader | None = None
         self._cloud = cloud
@@ -126,12 +121,9 @@ class Esp32:
 
     # -- power and signs of life -------------------------------------------------------------------------------------
 
-    def power_off(self) -> None:
-        """Take the supply away, and see that the board is silent. Raises LabFault when it is not."""
-        self.known = False
+    def part(self) -> None:
+        """End the conversation with the loader."""
         self.hang_up()
-        self.relay.off()
-        self.verify_off()
 
     def verify_off(self) -> None:
         """See by the relay and by the console, which know nothing of each other, that the board is without power."""
@@ -150,21 +142,11 @@ class Esp32:
             raise Unreachable("nobody serves its serial port", board=self.name, hint="is its exporter alive?")
         self.log.begin()
         self.history.showed("console", None)
-        feed(self)
+        super().power_on()
 
     def hung_since(self, since_ns: int) -> bool:
         """Whether its serial port was seen to hang after a moment (monotonic)."""
         return self.console.hung_since(since_ns)
-
-    def start(self, watch: Watcher = nobody) -> None:
-        """Power-cycle; tells `watch` of the power-on."""
-        self.history.did("power-cycled")
-        power_cycle(self, watch)
-
-    @property
-    def has_reset(self) -> bool:
-        """Whether EN can be pulled low here."""
-        return self._reset is not None
 
     @property
     def has_boot(self) -> bool:
@@ -181,20 +163,13 @@ class Esp32:
             self.clock.sleep(self.timing.reset_pulse)
             self.log.begin()
 
-    def observe(self, seconds: float) -> str | None:
-        """The first sign within `seconds`; None for silence. Raises Unreachable for a serial port that hangs."""
-        return self._heard(self._sign, seconds)
-
-    def is_alive(self, seconds: float) -> bool:
-        """Whether an application shows itself within `seconds`. Raises Unreachable for a serial port that hangs."""
-        return bool(self._heard(lambda: self._sign() in ALIVE, seconds))
-
     @property
     def shows_on(self) -> str:
         """Where its signs are seen, in words."""
         return "its console"
 
-    def _sign(self) -> str | None:
+    def sign(self) -> str | None:
+        """What the console tells of the last start; None for silence."""
         sign = self.log.sign()
         self.history.showed("console", sign)
         return sign
@@ -205,9 +180,9 @@ class Esp32:
             self._check_port()
         return bool(more)
 
-    def _heard(self, look: Callable[[], T | None], seconds: float) -> T | None:
-        """What is heard on the console within `seconds`."""
-        heard = look_for(look, seconds=seconds, clock=self.clock)
+    def _look(self, look: Callable[[], T | None], seconds: float) -> T | None:
+        """What is heard on the console within `seconds`. Raises Unreachable for a serial port that hangs."""
+        heard = super()._look(look, seconds)
         if not heard:
             self._check_port()
         return heard

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from rig.boards.assertions import BoardAssertions
-from rig.boards.board import Board, Contents, MissingServer, feed, power_cycle, verify_off
-from rig.boards.history import History
-from rig.boards.wiring import Button, Buttons, Relay, UsbPort, button_of, relay_of, wired
+from rig.boards.board import Board, Contents, MissingServer, verify_off
+from rig.boards.switched_board import SwitchedBoard
+from rig.boards.wiring import Button, Relay, UsbPort, button_of, relay_of, wired
 from rig.clock import Clock, look_for
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import DfuHost, EraseOrder
@@ -38,10 +38,11 @@ PASSWORD_VARIABLE = "RIG_WIFI_PASSWORD"
 NO_CLOUD = "export the control port of `rig cloud spark` as a NetworkService, and bind a SparkCloudDriver to it"
 
 
-class SparkCore:
+class SparkCore(SwitchedBoard):
     """One Core, and what one does with it. Nothing here knows which tier it is on."""
 
     kind: ClassVar[BoardKind] = "spark-core"
+    alive: ClassVar[tuple[str, ...]] = ALIVE
 
     def __init__(
         self,
@@ -56,21 +57,13 @@ class SparkCore:
         tags: dict[str, str] | None = None,
         clock: Clock | None = None,
     ):
-        self.name = name
-        self.relay = relay
-        self.tags = tags or {}
+        super().__init__(name, relay=relay, buttons=[mode], reset=reset, tags=tags, clock=clock)
         self.timing = Timing.from_tags(self.tags)
-        self.clock = clock or Clock()
-        #: Whether flash holds the known state and the board waits in DFU; whoever brings that about says so.
-        self.known = False
-        self.cast: dict[str, str] = {}
         self._mode = ModeButton(self, mode)
         self._usb = usb
-        self._reset = reset
-        self.buttons = Buttons(mode, reset)
         self.console = console
         self._identity = CoreIdentity(self.tags, name)
-        self.history, self.must = History(), BoardAssertions(self)
+        self.must = BoardAssertions(self)
         #: The Core in its cloud, where the place has one and a network that leads there.
         self.online: Online | None = None
         if cloud is not None and self.tags.get("wifi") == "joined" and "core_id" in self.tags:
@@ -119,13 +112,10 @@ class SparkCore:
         """Where its signs are seen, in words."""
         return "USB" if self.online is None else "USB or in its cloud"
 
-    def power_off(self) -> None:
-        """Take the supply away, and see that the board is gone. Raises LabFault when it is not."""
-        self.known = False
+    def part(self) -> None:
+        """It is no longer in its cloud, whatever that has not noticed yet."""
         if self.online is not None:
             self.online.forget()
-        self.relay.off()
-        self.verify_off()
 
     def verify_off(self) -> None:
         """See by the relay and by USB, which know nothing of each other, that the board is without power."""
@@ -136,29 +126,13 @@ class SparkCore:
             reason="USB to vanish: the board is still powered, another feed or the wrong relay channel?",
         )
 
-    def hung_since(self, since_ns: int) -> bool:
-        """Never: USB is asked for every sign, and one that hangs is a fault at once."""
-        return False
-
-    def power_on(self) -> None:
-        """Give the supply back. Whether the board starts is for the caller to see."""
-        feed(self)
-
     def sign(self) -> str | None:
-        """A sign of life: what the board shows on USB, or `online` when it is in its cloud; None for silence."""
+        """What the board shows on USB, `1d50:607f` or `1d50:607d`, or `online` when it is in its cloud; None."""
         seen = self.identity()
         if seen is None and self.online is not None:
             seen = ONLINE if self.online.is_back() else None
             self.history.showed("cloud", seen)
         return seen
-
-    def observe(self, seconds: float) -> str | None:
-        """The first thing the board shows within `seconds`: `1d50:607f`, `1d50:607d`, `online` or None."""
-        return look_for(self.sign, seconds=seconds, clock=self.clock)
-
-    def is_alive(self, seconds: float) -> bool:
-        """Whether an application shows itself within `seconds`; DFU on the way there does not matter."""
-        return bool(look_for(lambda: self.sign() in ALIVE, seconds=seconds, clock=self.clock))
 
     def go_online(self, given_up: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """Wait until a Core that was just started is online, giving it a network where it has none.
@@ -172,11 +146,6 @@ class SparkCore:
             ssid, password = self.tags.get("ssid", "rig"), os.environ.get(PASSWORD_VARIABLE, "")
             give_network(self.console, ssid, password, board=self.name, seconds=self.timing.start)
         return self.online.wait(self.timing.start, given_up)
-
-    def start(self, watch: Watcher = nobody) -> None:
-        """Power-cycle; tells `watch` of the power-on."""
-        self.history.did("power-cycled")
-        power_cycle(self, watch)
 
     def missing_server(self) -> MissingServer | None:
         """A cloud, where its place has none."""
@@ -193,11 +162,6 @@ class SparkCore:
     def has_mode(self) -> bool:
         """Whether MODE can be pressed here."""
         return self._mode.is_wired
-
-    @property
-    def has_reset(self) -> bool:
-        """Whether RST can be pressed here."""
-        return self._reset is not None
 
     def press_reset(self) -> None:
         """Press RST and let go: backup registers survive it. Raises Misuse where it is not wired."""
