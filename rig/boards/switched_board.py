@@ -10,7 +10,7 @@ from rig.boards.board import feed, power_cycle
 from rig.boards.history import History
 from rig.boards.wiring import Button, Buttons, Relay
 from rig.clock import Clock, look_for
-from rig.drivers.dfu_host import Watcher, nobody
+from rig.drivers.progress import Watcher, nobody
 from rig.firmware.manifest import BoardKind
 
 T = TypeVar("T")
