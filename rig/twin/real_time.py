@@ -52,6 +52,8 @@ class RealTime:
         #: The look that comes as soon as what goes on now is over.
         self._soon: asyncio.Handle | None = None
         self._looking = False
+        #: What was due at the last look.
+        self._due = math.inf
         board.most_steps = MOST_STEPS
         board.when_broken(self._broken)
 
@@ -63,7 +65,16 @@ class RealTime:
         """
         if self._soon is None and not self._looking:
             self._soon = asyncio.get_running_loop().call_soon(self._look)
-        return self._seconds()
+        return self.seconds()
+
+    def seconds(self) -> float:
+        """The model's time, for whoever calls `told` when it has told the board what it has to tell."""
+        return time.monotonic() - self._began
+
+    def told(self) -> None:
+        """The board was told something: the clock looks again if that changed what is due, and else is left alone."""
+        if self._board.due() != self._due:
+            self.now()
 
     async def looked(self) -> None:
         """Wait for the look that was asked for: what breaks at once has broken then."""
@@ -72,10 +83,7 @@ class RealTime:
     def stop(self) -> None:
         """Look no more; the board is brought up to now."""
         self._cancel()
-        self._board.catch_up(self._seconds())
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self._began
+        self._board.catch_up(self.seconds())
 
     def _look(self) -> None:
         """Let what is due happen, and come back when the next thing is."""
@@ -83,14 +91,15 @@ class RealTime:
         self._looking = True  # what happens now asks for the time, too
         try:
             for part in (*self._beside, self._board):
-                part.advance(self._seconds())
+                part.advance(self.seconds())
             for tell in self._settled:
                 tell()
         finally:
             self._looking = False
-        wait = min(part.due() for part in (*self._beside, self._board)) - self._seconds()
+        self._due = self._board.due()
+        wait = min([self._due, *(part.due() for part in self._beside)]) - self.seconds()
         if wait > FILE_LAG_SECONDS:
-            self._board.catch_up(self._seconds())
+            self._board.catch_up(self.seconds())
         if self._board.writing:
             wait = min(wait, FILE_LAG_SECONDS)
         if wait != math.inf:

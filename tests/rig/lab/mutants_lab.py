@@ -49,7 +49,7 @@ def _asked_once(self):
 
 MUTANTS = {
     "twin: its clock does not look again after a request": (
-        lambda m: m.setattr(RealTime, "now", RealTime._seconds),
+        lambda m: m.setattr(RealTime, "now", RealTime.seconds),
         of_lab.a_core_comes_back_from_dfu_without_being_looked_at,
     ),
     "lab: a place that tells no kind has the first one": (

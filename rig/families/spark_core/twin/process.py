@@ -121,12 +121,13 @@ class CoreProcess:
 
     def control(self, setup: Setup, data: bytes) -> bytes | None:
         """Answer a control transfer; None stalls, as does a device that goes just now: a watchdog waits for nobody."""
-        self.core.advance(self.time.now())
+        self.core.advance(self.time.seconds())
         return self.core.control(setup, data, self.core.time) if self.core.usb is not None else None
 
     def acknowledged(self) -> None:
         """The answer is on its way: begin the status stage."""
-        self.core.acknowledge(self.time.now())
+        self.core.acknowledge(self.time.seconds())
+        self.time.told()
 
     def _usb_changed(self) -> None:
         self.usbip.detached()
