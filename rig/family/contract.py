@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rig.evidence.update_path import UpdatePath
     from rig.family.bring_up import BringUp
     from rig.family.place import PlaceDescription
-    from rig.family.slot import Slot
+    from rig.family.rack_slot import Slot
     from rig.family.suites import Suites
     from rig.family.verb import Verb
     from rig.firmware.image_rules import ImageRules
-    from rig.recovery.recovery import Recovery
+    from rig.recovery.rescue import Recovery
 
 
 class BoardFamily(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rig.family.slot import HOST, Site
+from rig.family.rack_slot import HOST, Site
 
 #: Names that it answers to, each with an identity of its own, and under which authority that is.
 UPDATE_HOSTS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rig.errors import LabFault
 from rig.family.contract import family_of
-from rig.family.slot import Slot
+from rig.family.rack_slot import Slot
 from rig.lab.wanted import Wanted, rare_tags
 from rig.registry import kinds
 

@@ -18,7 +18,7 @@ from rig.control.address import socket_in
 from rig.drivers.stock_verbs import RESOURCES
 from rig.errors import LabFault, Misuse
 from rig.family.contract import family_of
-from rig.family.slot import HOST, RackServer, ReadyLine, Site, Slot
+from rig.family.rack_slot import HOST, RackServer, ReadyLine, Site, Slot
 from rig.firmware.checkout import DEFAULT_COORDINATOR
 from rig.firmware.run_firmware import checked_firmware
 from rig.lab.example import write_environments

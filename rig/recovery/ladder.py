@@ -18,8 +18,7 @@ from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Image
 from rig.firmware.outcomes import BY_HAND, Became
 from rig.firmware.roles import OUTCOME_ROLES
-from rig.recovery.recovery import recovery_of
-from rig.recovery.rung import Rung
+from rig.recovery.rescue import Rung, recovery_of
 
 NO_IMAGE = "none"
 NO_RUNG = "none"

@@ -102,7 +102,7 @@ def test_a_room_knows_only_rooms_before_it(path):
     ("own", "other"),
     [
         ("lab.health", "families.esp32.boards.board"),
-        ("families.esp32.lab.slot", "families.spark_core.lab.slot"),
+        ("families.esp32.lab.rack_slot", "families.spark_core.lab.rack_slot"),
         ("families.esp32.boards.board", "families.esp32.power.landing"),
         ("families.esp32.boards.board", "power.cut"),
         ("families.esp32.lab.serial", "terminal.output"),
@@ -118,9 +118,9 @@ def test_who_knows_what_it_should_not_is_found(own, other):
 @pytest.mark.parametrize(
     ("own", "other"),
     [
-        ("families.esp32.family", "families.esp32.lab.slot"),
+        ("families.esp32.family", "families.esp32.lab.rack_slot"),
         ("families.esp32.boards.board", "boards.board"),
-        ("families.esp32.lab.slot", "lab.acquisition"),
+        ("families.esp32.lab.rack_slot", "lab.acquisition"),
         ("families.esp32.cli.serial", "terminal.output"),
         ("families.esp32.campaign.sweep", "twin.flash"),
     ],

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rig.families.esp32.boards.board import Esp32
     from rig.families.esp32.campaign.campaign import Esp32Campaign
     from rig.families.esp32.firmware.image_rules import EspImages
-    from rig.families.esp32.lab.slot import Esp32Slot
-    from rig.families.esp32.recovery.recovery import Esp32Recovery
+    from rig.families.esp32.lab.rack_slot import Esp32Slot
+    from rig.families.esp32.recovery.rescue import Esp32Recovery
     from rig.family.contract import BoardFamily
     from rig.family.place import PlaceDescription
     from rig.family.suites import Suites
@@ -49,7 +49,7 @@ class Esp32Family:
     @property
     def recovery(self) -> Esp32Recovery:
         """Its rungs and its known state."""
-        from rig.families.esp32.recovery.recovery import Esp32Recovery
+        from rig.families.esp32.recovery.rescue import Esp32Recovery
 
         return Esp32Recovery()
 
@@ -70,7 +70,7 @@ class Esp32Family:
     @property
     def slot(self) -> type[Esp32Slot]:
         """Its board on a virtual rack."""
-        from rig.families.esp32.lab.slot import Esp32Slot
+        from rig.families.esp32.lab.rack_slot import Esp32Slot
 
         return Esp32Slot
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rig.families.spark_core.campaign.campaign import CoreCampaign
     from rig.families.spark_core.firmware.image_rules import CoreImages
     from rig.families.spark_core.lab.bring_up import CoreBringUp
-    from rig.families.spark_core.lab.slot import CoreSlot
-    from rig.families.spark_core.recovery.recovery import CoreRecovery
+    from rig.families.spark_core.lab.rack_slot import CoreSlot
+    from rig.families.spark_core.recovery.rescue import CoreRecovery
     from rig.family.contract import BoardFamily
     from rig.family.place import PlaceDescription
     from rig.family.suites import Suites
@@ -49,7 +49,7 @@ class SparkCoreFamily:
     @property
     def recovery(self) -> CoreRecovery:
         """Its rungs and its known state."""
-        from rig.families.spark_core.recovery.recovery import CoreRecovery
+        from rig.families.spark_core.recovery.rescue import CoreRecovery
 
         return CoreRecovery()
 
@@ -70,7 +70,7 @@ class SparkCoreFamily:
     @property
     def slot(self) -> type[CoreSlot]:
         """Its board on a virtual rack."""
-        from rig.families.spark_core.lab.slot import CoreSlot
+        from rig.families.spark_core.lab.rack_slot import CoreSlot
 
         return CoreSlot
 

@@ -20,7 +20,7 @@ from rig.drivers.relay import ModbusContact
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import UsbipLink
 from rig.families.spark_core.formats import flash as layout
-from rig.families.spark_core.lab.slot import CoreSlot
+from rig.families.spark_core.lab.rack_slot import CoreSlot
 from rig.formats.usb import Setup
 from rig.power.cut import Cut
 from rig.power.trigger import Aim

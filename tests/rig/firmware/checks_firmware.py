@@ -11,7 +11,7 @@ import pytest
 from rig.errors import Misuse
 from rig.families.esp32.firmware.boots import EspBoots
 from rig.families.esp32.firmware.details import behaviour_of, boots_of
-from rig.families.esp32.lab.slot import Esp32Slot
+from rig.families.esp32.lab.rack_slot import Esp32Slot
 from rig.firmware.expectations import DEFAULT_VARIANT, Situation
 from rig.firmware.run_firmware import all_faults, refuse_faults, roles_on, roles_with
 from rig.suites import with_firmware

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from rig.errors import LabFault
-from rig.families.spark_core.lab.slot import CoreSlot
+from rig.families.spark_core.lab.rack_slot import CoreSlot
 from rig.rack import rack
 from rig.rack.children import Child, Children
 from rig.rack.fork_server import PYTHON_MODULE

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from rig.cli import boards as command
 from rig.errors import LabFault, Misuse
 from rig.family.contract import family_of
-from rig.family.slot import Slot, common_tags
+from rig.family.rack_slot import Slot, common_tags
 from rig.rack import boards, plan, rack
 from rig.rack.plan import RackPlan
 from tests.rig.lab.lab_in_memory import raises

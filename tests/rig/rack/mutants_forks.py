@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from rig.families.esp32.lab.slot import Esp32Slot
-from rig.families.spark_core.lab.slot import CoreSlot
+from rig.families.esp32.lab.rack_slot import Esp32Slot
+from rig.families.spark_core.lab.rack_slot import CoreSlot
 from rig.rack import fork_server, rack
 from rig.rack.plan import RackPlan
 from rig.rack.title import ROOM

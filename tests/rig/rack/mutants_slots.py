@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from rig.cli import boards as command
-from rig.families.spark_core.lab.slot import CoreSlot
-from rig.family import slot
-from rig.family.slot import Slot
+from rig.families.spark_core.lab.rack_slot import CoreSlot
+from rig.family import rack_slot
+from rig.family.rack_slot import Slot
 from rig.rack import boards, plan, rack
 from rig.rack.plan import RackPlan
 from tests.rig.rack import checks_slots as check
 
-REAL_USUAL_FIRST, REAL_TAGS = plan.usual_first, slot.common_tags
+REAL_USUAL_FIRST, REAL_TAGS = plan.usual_first, rack_slot.common_tags
 
 
 def _usual_in_any_case(self, ctx):
@@ -90,7 +90,7 @@ MUTANTS = {
         check.a_family_without_words_on_suites_has_boards_for_them,
     ),
     "slots: whatever a board has, its reset is wired": (
-        lambda m: m.setattr(slot, "common_tags", _reset_is_wired),
+        lambda m: m.setattr(rack_slot, "common_tags", _reset_is_wired),
         check.a_place_says_of_each_line_that_it_is_wired_and_of_no_other,
     ),
     "boards: one family that does not load is the end of all": (

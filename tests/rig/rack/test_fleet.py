@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rig.clock import Clock, look_for
-from rig.families.esp32.lab.slot import Esp32Slot
-from rig.families.spark_core.lab.slot import CoreSlot
+from rig.families.esp32.lab.rack_slot import Esp32Slot
+from rig.families.spark_core.lab.rack_slot import CoreSlot
 from rig.firmware.checkout import part
 from rig.lab.acquisition import Boards
 from rig.rack.plan import RackPlan

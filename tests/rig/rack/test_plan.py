@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rig.errors import Misuse
-from rig.families.esp32.lab.slot import Esp32Slot
-from rig.families.spark_core.lab.slot import CoreSlot
+from rig.families.esp32.lab.rack_slot import Esp32Slot
+from rig.families.spark_core.lab.rack_slot import CoreSlot
 from rig.firmware.checkout import ROOT, part
 from rig.rack.plan import RackPlan
 from rig.suites.selection import choose

@@ -11,8 +11,8 @@ import pytest
 
 from rig.clock import Clock, wait_for
 from rig.errors import LabFault
-from rig.families.esp32.lab.slot import Esp32Slot
-from rig.families.spark_core.lab.slot import CoreSlot
+from rig.families.esp32.lab.rack_slot import Esp32Slot
+from rig.families.spark_core.lab.rack_slot import CoreSlot
 from rig.families.spark_core.twin import core as core_module
 from rig.families.spark_core.twin.core import DEFAULT_UID
 from rig.families.spark_core.twin.process import CoreProcess

@@ -14,7 +14,7 @@ from rig.families.esp32.boards.golden import GoldenSet, golden_set
 from rig.families.esp32.formats.otadata import Record, State, read_records
 from rig.families.esp32.formats.partition_table import PartitionTable
 from rig.firmware.manifest import Image
-from rig.recovery.rung import Rung
+from rig.recovery.rescue import Rung
 
 
 class Esp32Rescue:
@@ -128,3 +128,15 @@ def is_settled(otadata: bytes, table: PartitionTable) -> bool:
     if table.factory is not None:
         return first.initial and second.initial
     return first == Record.of(1, State.VALID) and second.initial
+
+
+class Esp32Recovery:
+    """As rig.recovery.rescue asks for."""
+
+    def rescue(self, board: Esp32, roles: Mapping[str, Image], _golden: Image) -> Esp32Rescue:
+        """Its rungs."""
+        return Esp32Rescue(board, golden_set(roles))
+
+    def make_known(self, board: Esp32, roles: Mapping[str, Image]) -> None:
+        """The golden set, started once, in download mode. Raises DeviceFault."""
+        make_esp32_known(board, roles)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rig.families.spark_core.formats.keys import ServerRecord
 from rig.families.spark_core.trust.core_key import CoreKey, make_core_key
-from rig.family.slot import HOST, Site
+from rig.family.rack_slot import HOST, Site
 
 
 class RackCloud:

@@ -13,7 +13,7 @@ from rig.families.spark_core.boards.board import ALIVE, SparkCore
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
 from rig.firmware.manifest import Image
-from rig.recovery.rung import Rung
+from rig.recovery.rescue import Rung
 
 APP, FLAGS = (layout.APP_ADDRESS, layout.APP_SIZE), (layout.FLAGS_ADDRESS, SystemFlags.SIZE)
 
@@ -105,3 +105,15 @@ def _make_known(board: SparkCore, roles: Mapping[str, Image]) -> None:
         board.must.be_alive(board.timing.start)
         board.enter_dfu()
     board.known = True
+
+
+class CoreRecovery:
+    """As rig.recovery.rescue asks for."""
+
+    def rescue(self, board: SparkCore, _roles: Mapping[str, Image], golden: Image) -> CoreRescue:
+        """Its rungs."""
+        return CoreRescue(board, golden)
+
+    def make_known(self, board: SparkCore, roles: Mapping[str, Image]) -> None:
+        """Golden application, previous and factory images in their slots, DFU. Raises DeviceFault, LabFault."""
+        make_core_known(board, roles)

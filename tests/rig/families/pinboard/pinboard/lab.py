@@ -18,7 +18,7 @@ from rig.family.place import (
     relay_offers,
     service_offer,
 )
-from rig.family.slot import ReadyLine, Site, Slot, relay_resources, service
+from rig.family.rack_slot import ReadyLine, Site, Slot, relay_resources, service
 from rig.family.tags import WIRED, Choice
 
 BUTTONS = {"button": "Its button."}

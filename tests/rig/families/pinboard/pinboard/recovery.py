@@ -9,7 +9,7 @@ from pinboard.boards import EMPTY, RUNS, Pinboard
 from pinboard.formats import APP, FLAG, ROOM, SECTOR, STAGE
 from rig.errors import DeviceFault
 from rig.firmware.manifest import Image
-from rig.recovery.rung import Rung
+from rig.recovery.rescue import Rung
 
 BLANK = b"\xff" * ROOM
 
@@ -54,7 +54,7 @@ class PinboardRescue:
 
 
 class PinboardRecovery:
-    """As rig.recovery.recovery asks for."""
+    """As rig.recovery.rescue asks for."""
 
     def rescue(self, board: Pinboard, _roles: Mapping[str, Image], golden: Image) -> PinboardRescue:
         """Its rungs."""

@@ -12,7 +12,7 @@ from rig.families.spark_core.formats.core_id import usb_serial
 from rig.families.spark_core.formats.flash import GENERATIONS
 from rig.families.spark_core.lab.factory import Belongings, ship_core, shipped_public_key
 from rig.families.spark_core.lab.rack_cloud import CLOUD, core_keys, server_record, shipped_key
-from rig.family.slot import (
+from rig.family.rack_slot import (
     HOST,
     QUICK,
     RackServer,

@@ -1,10 +1,16 @@
-"""One rung of the rescue ladder, and what a kind of board brings to it."""
+"""What a kind of board brings to the rescue ladder: its rungs, and the state that every trial starts from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from rig import registry
+
+if TYPE_CHECKING:
+    from rig.boards.board import Board
+    from rig.firmware.manifest import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +47,18 @@ class Rescue(Protocol):
 
         None where nobody can tell.
         """
+
+
+class Recovery(Protocol):
+    """Of one kind of board."""
+
+    def rescue(self, board: Any, roles: Mapping[str, Image], golden: Image) -> Rescue:
+        """How a board is brought back: its rungs; `golden` is what reflashing writes."""
+
+    def make_known(self, board: Any, roles: Mapping[str, Image]) -> None:
+        """Bring a board to the state that every trial starts from. Raises DeviceFault where it cannot be."""
+
+
+def recovery_of(board: Board) -> Recovery:
+    """How this board is brought back, as its family knows."""
+    return cast(Recovery, registry.family(board.kind).recovery)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from rig.drivers.stock_verbs import stock_resources
 from rig.errors import Misuse
 from rig.families.esp32.lab.factory import ship_esp32
-from rig.family.slot import (
+from rig.family.rack_slot import (
     HOST,
     QUICK,
     RackServer,
