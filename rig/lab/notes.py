@@ -58,7 +58,7 @@ class Notes:
 
 def put_note(note: Path, text: str) -> None:
     """Write a note, whole or not at all. Raises LabFault on a full disk, Misuse where its folder is gone."""
-    fresh = note.with_suffix(".new")
+    fresh = note.with_name(f"{note.name}.new")  # processes that note the same have a note each
     with writing(note):
         try:
             fresh.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What every driver of an ESP32 must keep to: power switch, buttons, serial path, console.
+"""What every driver of an ESP32 must keep to: buttons, serial path, console.
 
 On hardware these need an environment file and nothing else; they write to the end of flash, which no layout uses.
 """
@@ -23,14 +23,6 @@ def handled_directly(bench):
 def test_power_comes_back_with_the_roms_banner(bench):
     bench.board.start()
     bench.board.must.say(rb"rst:0x1 \(POWERON_RESET\)", bench.board.timing.banner)
-
-
-def test_without_power_the_console_is_silent(bench):
-    bench.board.start()
-    bench.board.must.be_alive(bench.board.timing.start)
-    bench.board.power_off()
-    said = bench.board.console.size
-    assert bench.board.console.wait_for_more(said, 0.5) == b""
 
 
 @pytest.mark.long

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from rig.errors import LabFault, Misuse
-from rig.lab.notes import Notes, folder_of_a_run, notes_folder, one_at_a_time
+from rig.lab.notes import Notes, folder_of_a_run, notes_folder, one_at_a_time, put_note
 from rig.lab.notifier import NoteNotifier, StderrNotifier, WaitingWatch
 from tests.rig.waiting import HANGS
 
@@ -22,7 +23,7 @@ WAITS = """
 import sys, time
 from pathlib import Path
 from rig.lab.notes import Notes, folder_of_a_run, one_at_a_time
-from rig.lab.notifier import InNotes
+from rig.lab.notifier import NoteNotifier
 {body}
     print("there", flush=True)
     time.sleep(100)
@@ -108,7 +109,7 @@ def test_notes_of_a_killed_run_go_with_the_next(process):
 def test_a_worker_that_was_killed_waits_no_more(process):
     with folder_of_a_run() as notes:
         watch = WaitingWatch(notes, print, print)
-        worker = process("if not InNotes(Path(sys.argv[1])).waiting('core-01 by me'):", notes)
+        worker = process("if not NoteNotifier(Path(sys.argv[1])).waiting('core-01 by me'):", notes)
         assert watch._waiting() == {"core-01 by me"}
         end(worker)
         assert watch._waiting() == set()
@@ -153,3 +154,16 @@ def test_a_run_tells_nothing_to_runs_below_it_and_leaves_nothing(pytester, tmp_p
     left = {path.name for path in set(tmp_path.iterdir()) - before}
     assert not {name for name in left if name.startswith("rig-report")}
     assert not list(tmp_path.glob("rig-notes-*/runs/*"))
+
+
+def test_two_processes_may_note_the_same_at_once(tmp_path, monkeypatch):
+    notes, replace = [tmp_path / "place.1", tmp_path / "place.2"], Path.replace
+
+    def with_another_in_between(fresh, note):
+        if note == notes[0]:
+            put_note(notes[1], "2")
+        return replace(fresh, note)
+
+    monkeypatch.setattr(Path, "replace", with_another_in_between)
+    put_note(notes[0], "1")
+    assert [note.read_text() for note in notes] == ["1", "2"]

@@ -125,6 +125,11 @@ class Esp32(SwitchedBoard):
         """End the conversation with the loader."""
         self.hang_up()
 
+    def power_off(self) -> None:
+        """Take the supply away, and see that the board is silent; what it said before does not count any more."""
+        super().power_off()
+        self.log.begin()
+
     def verify_off(self) -> None:
         """See by the relay and by the console, which know nothing of each other, that the board is without power."""
         verify_off(

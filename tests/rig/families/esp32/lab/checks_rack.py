@@ -224,6 +224,14 @@ def a_silent_esp32_is_dead(_folder):
     assert rescued().dead
 
 
+def an_esp32_without_power_shows_nothing_of_what_it_said_before(_folder):
+    board = board_that_says((0.1, BANNER), (0.4, RUNS))
+    board.power_on()
+    assert board.is_alive(1.0)
+    board.power_off()
+    assert board.observe(0.5) is None
+
+
 def an_esp32_that_waits_for_a_download_is_not_alive(_folder):
     assert rescued((0.1, DOWNLOADS)).dead
 

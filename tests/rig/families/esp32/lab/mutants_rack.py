@@ -11,6 +11,7 @@ from rig.drivers.console import ConsoleRecorder
 from rig.drivers.console_link import Rfc2217Link
 from rig.drivers.rom_loader import RomLoader
 from rig.errors import DeviceFault, LabFault
+from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.families.esp32.boards.golden import GoldenSet
 from rig.families.esp32.boards.timing import Esp32Timing
@@ -78,6 +79,10 @@ MUTANTS = {
     "esp32 ladder: a silent board is alive": (
         lambda m: m.setattr(Esp32Rescue, "alive", (*ALIVE, None)),
         of_rack.a_silent_esp32_is_dead,
+    ),
+    "esp32: what it said counts without power": (
+        lambda m: m.delattr(Esp32, "power_off"),
+        of_rack.an_esp32_without_power_shows_nothing_of_what_it_said_before,
     ),
     "esp32 ladder: a board in download mode is alive": (
         lambda m: m.setattr(Esp32Rescue, "alive", (*ALIVE, DOWNLOAD)),
