@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from pinboard.drivers import Wire
 from pinboard.formats import APP, SECTOR, STAGE, sectors
 from rig.boards.assertions import BoardAssertions
-from rig.boards.board import Contents, MissingServer, feed, power_cycle, verify_off
-from rig.boards.history import History
+from rig.boards.board import Contents, MissingServer, verify_off
+from rig.boards.switched_board import SwitchedBoard
 from rig.boards.timing import MARGIN_SECONDS, number_of
-from rig.boards.wiring import Button, Buttons, Relay, button_of, relay_of, wired
+from rig.boards.wiring import Button, Relay, button_of, relay_of, wired
 from rig.clock import Clock, look_for
 from rig.drivers.place import place_tags
 from rig.drivers.progress import Progress, Watcher, nobody
@@ -24,13 +24,14 @@ RUNS, READER, EMPTY = SIGNS = "app", "reader", "empty"
 SILENCE_SECONDS, LISTEN_SECONDS, START_SECONDS = 0.3, 0.05, 0.5
 
 
-class Pinboard:
+class Pinboard(SwitchedBoard):
     """One pinboard, and what one does with it. Nothing here knows which tier it is on."""
 
     kind: ClassVar[str] = "pinboard"
     console: ClassVar[None] = None
     is_seen_as_twin: ClassVar[bool] = False
     shows_on: ClassVar[str] = "its port"
+    alive: ClassVar[tuple[str, ...]] = (RUNS,)
 
     def __init__(
         self,
@@ -42,13 +43,9 @@ class Pinboard:
         tags: dict[str, str],
         clock: Clock | None = None,
     ):
-        self.name, self.relay, self.wire, self.tags = name, relay, wire, tags
-        self.clock = clock or Clock()
-        self.known = False
-        self.cast: dict[str, str] = {}
-        self.buttons = Buttons(button)
-        self.history, self.must = History(), BoardAssertions(self)
-        self._button = button
+        super().__init__(name, relay=relay, buttons=[button], reset=None, tags=tags, clock=clock)
+        self.wire, self._button = wire, button
+        self.must = BoardAssertions(self)
         #: How slow it is, and how long one waits until it has started or copied a sector.
         self.scale = number_of(tags, "timing_scale", "1") or 1.0
         self.start_seconds = START_SECONDS * self.scale + MARGIN_SECONDS
@@ -74,11 +71,8 @@ class Pinboard:
 
     # -- power and signs of life -------------------------------------------------------------------------------------
 
-    def power_off(self) -> None:
-        """Take the supply away, and see that the board is silent. Raises LabFault when it is not."""
-        self.known = False
-        self.relay.off()
-        self.verify_off()
+    def part(self) -> None:
+        """Its port is a terminal server's, and stays."""
 
     def verify_off(self) -> None:
         """See by the relay and by its port, which know nothing of each other, that the board is without power."""
@@ -91,39 +85,22 @@ class Pinboard:
         )
 
     def power_on(self) -> None:
-        """Give the supply back. Whether the board starts is for the caller to see."""
+        """Give the supply back; what was said before does not count. Whether the board starts is for the caller."""
         self.wire.forget()
         self.history.showed("port", None)
-        feed(self)
-
-    def start(self, watch: Watcher = nobody) -> None:
-        """Power-cycle; tells `watch` of the power-on."""
-        self.history.did("power-cycled")
-        power_cycle(self, watch)
-
-    def observe(self, seconds: float) -> str | None:
-        """The first sign within `seconds`; None for silence."""
-        sign = look_for(self._sign, seconds=seconds, clock=self.clock)
-        self.history.showed("port", sign)
-        return sign
-
-    def is_alive(self, seconds: float) -> bool:
-        """Whether an application shows itself within `seconds`."""
-        return look_for(lambda: self.observe(0) == RUNS, seconds=seconds, clock=self.clock) is not None
-
-    def hung_since(self, _since_ns: int) -> bool:
-        """A port that hangs is told of when it is used."""
-        return False
+        super().power_on()
 
     def version(self) -> str:
         """What its application says that it is. Raises LabFault where none answers."""
         return self.wire.ask("hello", RUNS)
 
-    def _sign(self) -> str | None:
+    def sign(self) -> str | None:
         """What it answers when it is asked who it is; what it says while it is busy is no sign."""
         self.wire.send("hello")
         said = (line.partition(" ")[0] for line in self.wire.lines(LISTEN_SECONDS))
-        return next((word for word in said if word in SIGNS), None)
+        sign = next((word for word in said if word in SIGNS), None)
+        self.history.showed("port", sign)
+        return sign
 
     def _says_something(self) -> bool:
         self.wire.send("hello")
@@ -143,7 +120,7 @@ class Pinboard:
         self.power_off()
         with self.buttons.held(button):
             self.power_on()
-            shown = look_for(lambda: self.observe(0) == READER, seconds=self.start_seconds, clock=self.clock)
+            shown = look_for(lambda: self.sign() == READER, seconds=self.start_seconds, clock=self.clock)
         if not shown:
             raise NoAnswer("no reader answers with the button held", board=self.name)
         self.wire.forget()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from pinboard.boards import EMPTY, RUNS, Pinboard
+from pinboard.boards import EMPTY, Pinboard
 from pinboard.formats import APP, FLAG, ROOM, SECTOR, STAGE
 from rig.errors import DeviceFault
 from rig.firmware.manifest import Image
@@ -17,7 +17,7 @@ BLANK = b"\xff" * ROOM
 class PinboardRescue:
     """self → wait → power-cycle → reflash."""
 
-    alive: ClassVar[tuple[str, ...]] = (RUNS,)
+    alive: ClassVar[tuple[str, ...]] = Pinboard.alive
     stays: ClassVar[tuple[str, ...]] = (EMPTY,)
 
     def __init__(self, board: Pinboard, golden: Image):
