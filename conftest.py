@@ -13,7 +13,7 @@ def pytest_collection_modifyitems(config, items):
     if not config.option.rig_long:
         items[:] = [item for item in items if not item.get_closest_marker("long")]
     if hasattr(config, "workerinput") and not any(map(wanted_by, items)):  # else the plugin tells of all
-        from rig.suites.handover import Found
+        from rig.suites.handover import CollectedTests
         from rig.suites.run_settings import handover_of
 
-        handover_of(config).report_collected(Found.of(items))
+        handover_of(config).report_collected(CollectedTests.of(items))

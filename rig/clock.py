@@ -64,13 +64,13 @@ def wait_for(
 
     Raises LabFault that says what was waited for.
     """
-    seen = look_for(look, seconds=seconds, clock=clock, every=every)
+    seen = poll(look, seconds=seconds, clock=clock, every=every)
     if seen is None:
         raise LabFault(f"waited {seconds:.1f} s for {reason}", board=board)
     return seen
 
 
-def look_for(look: Callable[[], T | None], *, seconds: float, clock: Clock, every: float = 0.02) -> T | None:
+def poll(look: Callable[[], T | None], *, seconds: float, clock: Clock, every: float = 0.02) -> T | None:
     """Like `wait_for`, but None when there was nothing in time."""
     deadline = Deadline(seconds, clock)
     while True:
@@ -82,6 +82,6 @@ def look_for(look: Callable[[], T | None], *, seconds: float, clock: Clock, ever
         clock.sleep(every)
 
 
-def let_happen(seconds: float, clock: Clock) -> None:
+def wait_fixed(seconds: float, clock: Clock) -> None:
     """Give something its time that nothing tells the end of: `seconds`, more on a busy machine."""
-    look_for(lambda: None, seconds=seconds, clock=clock)
+    poll(lambda: None, seconds=seconds, clock=clock)

@@ -6,7 +6,7 @@
     ├── LabFault      the rig, a relay or the network broke      -> test error, board suspect
     │   ├── NoAnswer      a board is silent at a port that works -> test error, on the rescue ladder the board's
     │   ├── Unreachable   what a board hangs on does not answer  -> test error, says nothing about the board
-    │   ├── Spoiled       the rig was late at the board          -> what it looked at says nothing: made anew
+    │   ├── RigInterference       the rig was late at the board          -> what it looked at says nothing: made anew
     │   └── Misdescribed  what a place says of itself is not so  -> test error, says nothing about the board
     ├── DeviceFault   the firmware broke                         -> test failure
     └── Misuse        the caller broke a contract                -> exit status 2
@@ -54,7 +54,7 @@ class Unreachable(LabFault):
     """A relay, an exporter or a server that a board hangs on does not answer. It says nothing about the board."""
 
 
-class Spoiled(LabFault):
+class RigInterference(LabFault):
     """The rig was late, and may itself have changed what it was to look at: that is to be made anew."""
 
 

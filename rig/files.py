@@ -41,7 +41,7 @@ _ROOM = "make room, or name a place on another disk"
 _DISK_HINTS = {errno.ENOSPC: _ROOM, errno.EDQUOT: _ROOM, errno.EFBIG: _ROOM, errno.EIO: "the disk is broken"}
 
 
-def open_given(path: Path) -> BinaryIO:
+def open_user_file(path: Path) -> BinaryIO:
     """A file to read from its beginning. Raises Misuse for what is not there or no regular file."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -55,9 +55,9 @@ def open_given(path: Path) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
-def read_given(path: Path, most: int) -> bytes:
+def read_user_file(path: Path, most: int) -> bytes:
     """A file's content, `most` bytes at the longest; a pipe or a device is never waited for. Raises Misuse."""
-    with open_given(path) as file:
+    with open_user_file(path) as file:
         try:
             data = file.read(most + 1)
         except OSError as error:
@@ -70,7 +70,7 @@ def read_given(path: Path, most: int) -> bytes:
 def read_text(path: Path, most: int = MOST_TEXT) -> str:
     """A file's text, UTF-8. Raises Misuse."""
     try:
-        return read_given(path, most).decode()
+        return read_user_file(path, most).decode()
     except UnicodeDecodeError as error:
         raise Misuse(f"cannot read {path}: it is no text in UTF-8 (byte {error.start})") from error
 
@@ -78,7 +78,7 @@ def read_text(path: Path, most: int = MOST_TEXT) -> str:
 def read_secret(path: Path) -> str:
     """A password on the one line of a file that only its owner can read. Raises Misuse."""
     text = read_text(path, MOST_OF_A_SECRET).strip("\r\n")
-    with open_given(path) as file:
+    with open_user_file(path) as file:
         is_open = os.fstat(file.fileno()).st_mode & 0o077
     if is_open:
         raise Misuse(f"others can read the password in {path}", hint=f"chmod 600 {path}")
@@ -129,7 +129,7 @@ def own_folder(path: Path) -> Path:
     return path
 
 
-def write_given(path: Path, content: bytes) -> None:
+def write_user_file(path: Path, content: bytes) -> None:
     """Put a content into a file, a device or a pipe somebody reads; nobody is waited for. Raises Misuse, LabFault."""
     with writing(path):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
@@ -153,17 +153,17 @@ def writing(path: Path) -> Iterator[None]:
 
 def unreadable(path: object, error: OSError) -> RigError:
     """What is said of a file that cannot be read."""
-    return _told("read", path, error, _READ_HINTS)
+    return _file_fault("read", path, error, _READ_HINTS)
 
 
 def unwritable(path: object, error: OSError) -> RigError:
     """What is said of a file that cannot be written: the lab's fault where the disk is full or broken."""
-    return _told("write", path, error, _WRITE_HINTS)
+    return _file_fault("write", path, error, _WRITE_HINTS)
 
 
 def unusable(path: object, error: OSError) -> RigError:
     """What is said where nobody knows what was meant to be done."""
-    return _told("use", path, error, _READ_HINTS)
+    return _file_fault("use", path, error, _READ_HINTS)
 
 
 def is_of_the_disk(error: OSError) -> bool:
@@ -171,7 +171,7 @@ def is_of_the_disk(error: OSError) -> bool:
     return error.filename is not None or error.errno in _DISK_HINTS
 
 
-def _told(doing: str, path: object, error: OSError, hints: dict[int, str]) -> RigError:
+def _file_fault(doing: str, path: object, error: OSError, hints: dict[int, str]) -> RigError:
     number = error.errno or 0
     reason = f"cannot {doing} {path}: {error.strerror or str(error) or type(error).__name__}"
     if number in _DISK_HINTS:

@@ -62,7 +62,7 @@ HTTPS = Limits(1024, 64 * KIB, 64 * MIB, 64 * KIB, 60.0)
 MOST_ENTRIES = 4096
 
 
-def in_force(limits: Limits) -> Limits:
+def effective_limits(limits: Limits) -> Limits:
     """Limits as the environment has them: smaller for tests, larger for a larger rack. Raises Misuse."""
     text = os.environ.get(VARIABLE, "")
     changes: dict[str, float] = {}

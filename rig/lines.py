@@ -15,7 +15,7 @@ PIECE = 64 * 1024
 BEGINNING = 4096
 
 
-class Shared:
+class ByteBudget:
     """Bytes that all peers of a server may have under way together."""
 
     def __init__(self, most: int):
@@ -54,7 +54,7 @@ class Lines:
     """
 
     def __init__(
-        self, reader: Reader, limits: Limits, shared: Shared, admits: Callable[[bytes], bool] = lambda _begin: True
+        self, reader: Reader, limits: Limits, shared: ByteBudget, admits: Callable[[bytes], bool] = lambda _begin: True
     ):
         self._admits = admits
         self._reader, self._limits, self._shared = reader, limits, shared

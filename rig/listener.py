@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
-from rig.limits import Limits, in_force
+from rig.limits import Limits, effective_limits
 from rig.ports import make_room
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Listener:
         refused: Callable[[str], None] = lambda peer: log.warning("%s is one connection too many", peer),
     ):
         self._make, self._refusal, self._refused = make, refusal, refused
-        limits = in_force(limits)
+        limits = effective_limits(limits)
         self.limits = replace(limits, connections=make_room(limits.connections))
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []

@@ -43,7 +43,7 @@ from rig.suites.titles import id_of_case, named_by_slugs, title_of
 pytest_plugins = ["rig.suites.fixtures", "rig.suites.expecting", "rig.suites.faults"]
 
 if TYPE_CHECKING:
-    from rig.suites.handover import Found
+    from rig.suites.handover import CollectedTests
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,15 +55,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and give the run its id; a wrong option is told before anybody stumbles over it."""
     config.addinivalue_line("markers", "board(kind, **tags): run on a board of this kind whose place has these tags")
-    config.addinivalue_line("markers", "firmware(variant): start from another cast of the manifest's, by its name")
+    config.addinivalue_line("markers", "firmware(variant): start from a variant of the manifest's roles, by its name")
     config.addinivalue_line("markers", "long: a board test that takes its time; run with --rig-long only")
     _register_fixtures_of_families(config)
-    told = getattr(config, "workerinput", {})
-    config.option.rig_report = told.get("rig_report") or config.option.rig_report
-    config.stash[RUN_ID] = told.get("rig_run_id") or time.strftime("%Y%m%d-%H%M%S")
+    from_controller = getattr(config, "workerinput", {})
+    config.option.rig_report = from_controller.get("rig_report") or config.option.rig_report
+    config.stash[RUN_ID] = from_controller.get("rig_run_id") or time.strftime("%Y%m%d-%H%M%S")
     if config.option.rig_report is None:
         config.option.rig_report = str(kept_folder(config.stash[RUN_ID]))
-    if told:
+    if from_controller:
         read_numbers(config.option)
     else:
         look_at_options(config)
@@ -95,10 +95,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     from rig.suites.pytest_end import end_lines
 
-    told = list(end_lines(terminalreporter.stats))
+    lines = list(end_lines(terminalreporter.stats))
     if (report := config.stash.get(OWN_REPORT, None)) is not None and report.results:
-        told = [report.title, *told, report.where]
-    for line in told:
+        lines = [report.title, *lines, report.where]
+    for line in lines:
         terminalreporter.write_line(f"rig: {escape.one_line(line)}")
 
 
@@ -152,21 +152,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """What tests ask for is known before a rack is started for them, and before pytest-xdist tells the controller."""
     if not any(map(wanted_by, session.items)):
         return
-    from rig.suites.handover import Found
+    from rig.suites.handover import CollectedTests
 
     config = session.config
-    found = config.stash[FOUND] = Found.of(session.items, *config.stash[THERE_ARE])
+    found = config.stash[FOUND] = CollectedTests.of(session.items, *config.stash[THERE_ARE])
     if not hasattr(config, "workerinput"):
         begin_report(config)
     else:
-        from rig.process import die_with
+        from rig.process import exit_with_parent
 
-        die_with(config.workerinput["rig_controller"])
+        exit_with_parent(config.workerinput["rig_controller"])
         handover_of(config).report_collected(found)
         _load_ahead(found)
 
 
-def _load_ahead(found: Found) -> None:
+def _load_ahead(found: CollectedTests) -> None:
     """While the controller starts the rack: no test waits for an import of what takes boards and drives them."""
     import rig.lab.acquisition  # noqa: F401
 
@@ -195,7 +195,7 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
     config: pytest.Config = node.config
     if FOUND in config.stash:
         return
-    found = handover_of(config).found()
+    found = handover_of(config).collected()
     if found is not None:
         config.stash[FOUND] = found
         notes_of_run(config)
@@ -228,12 +228,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """A test whose board failed has a second attempt on another board."""
-    told = list(item.user_properties)
+    properties = list(item.user_properties)
     done = yield
     if wanted_by(item):
         from rig.suites.attempts import begin_second
 
-        if begin_second(item, told):
+        if begin_second(item, properties):
             item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
     return done
 

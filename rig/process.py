@@ -11,15 +11,15 @@ import sys
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
-# As `die_with`, and then it becomes the command. A `preexec_fn` would do this in a forked copy of a parent whose gRPC
-# threads are running, which now and then is a segmentation fault.
+# As `exit_with_parent`, and then it becomes the command. A `preexec_fn` would do this in a forked copy of a parent
+# whose gRPC threads are running, which now and then is a segmentation fault.
 _DIES_WITH_PARENT = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
     "os.getppid() == int(sys.argv[1]) or os._exit(0); os.execvp(sys.argv[2], sys.argv[2:])"
 )
 
 
-def die_with(parent: int, number: int = signal.SIGKILL) -> None:
+def exit_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
     """Let the kernel end this process by signal `number` when `parent`, which started it, is gone (Linux)."""
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)

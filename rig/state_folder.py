@@ -11,7 +11,7 @@ import weakref
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.files import MOST_IMAGE, is_there, read_given, writing
+from rig.files import MOST_IMAGE, is_there, read_user_file, writing
 
 #: Files that only a folder of state has.
 KEPT = ("internal.bin", "flash.bin", "authorities")
@@ -35,7 +35,7 @@ def _is_for_state(path: Path) -> bool:
 
 def kept(path: Path) -> bytes | None:
     """What a file holds; None where there is none. Raises Misuse."""
-    return read_given(path, MOST_IMAGE) if is_there(path) else None
+    return read_user_file(path, MOST_IMAGE) if is_there(path) else None
 
 
 def keep(path: Path, content: bytes, mode: int = 0o600) -> None:

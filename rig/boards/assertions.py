@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rig.clock import look_for
+from rig.clock import poll
 from rig.errors import DeviceFault
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class BoardAssertions:
         if self._board.is_alive(seconds):
             raise self.unmet("an application runs", f"none that runs for {format_seconds(seconds)}", "an application")
 
-    def come_to(self, what: str, look: Callable[[], object], seconds: float) -> None:
+    def satisfy(self, what: str, look: Callable[[], object], seconds: float) -> None:
         """`look` sees something; `what` says in words what that is: "its update is asked for"."""
         began = time.monotonic()
-        if not look_for(lambda: look() or None, seconds=seconds, clock=self._board.clock):
+        if not poll(lambda: look() or None, seconds=seconds, clock=self._board.clock):
             raise self.unmet(
                 f"board never came to this within {format_seconds(seconds)}: {what}",
                 f"{what}, within {format_seconds(seconds)}",
@@ -58,8 +58,8 @@ class BoardAssertions:
 
         def fault(expected: str, seconds: float) -> DeviceFault:
             board, within = self._board, f"within {format_seconds(seconds)}"
-            shown = ", ".join(board.history.shown_since(at_ns))
-            where = board.shows_on
+            shown = ", ".join(board.history.signs_since(at_ns))
+            where = board.sign_source
             message = f"showed only {shown} on {where} {within}" if shown else f"never appeared on {where} {within}"
             seen = f"{shown or 'nothing'} on {where} for {format_seconds(time.monotonic() - began)}"
             return self.unmet(f"board {message}", f"{expected} {within}", seen)
@@ -69,7 +69,7 @@ class BoardAssertions:
     def unmet(self, message: str, expected: str, seen: str) -> DeviceFault:
         """The fault of a demand that is not met."""
         board = self._board
-        return DeviceFault(message, board=board.name, after=board.history.after, expected=expected, seen=seen)
+        return DeviceFault(message, board=board.name, after=board.history.last_actions, expected=expected, seen=seen)
 
 
 def format_seconds(seconds: float) -> str:

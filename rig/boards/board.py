@@ -52,8 +52,8 @@ class Board(Switched, Protocol):
     history: History
     #: Whether flash holds the known state and the board waits in its reader.
     known: bool
-    #: Images of the known state by role: another cast makes another one.
-    cast: dict[str, str]
+    #: Sha256 of the images of its known state, by role: other images make another state.
+    known_images: dict[str, str]
 
     @property
     def kind(self) -> BoardKind:
@@ -64,10 +64,10 @@ class Board(Switched, Protocol):
         """What it says; None where its place exports no console."""
 
     @property
-    def shows_on(self) -> str:
+    def sign_source(self) -> str:
         """Where its signs are seen, in words."""
 
-    def compare_with(self, known: Manifest, say: Callable[[str], object]) -> None:
+    def compare_with_manifest(self, known: Manifest, say: Callable[[str], object]) -> None:
         """From now on compare with the place's tags what only a manifest tells, too; `say` hears what nothing tells.
 
         A board is asked when it is first talked to, and raises Misdescribed then.
@@ -99,7 +99,7 @@ class Board(Switched, Protocol):
     def hung_since(self, since_ns: int) -> bool:
         """Whether what shows its signs was seen to hang after a moment (monotonic), and so its silence says nothing."""
 
-    def enter_reader(self) -> None:
+    def enter_readback_mode(self) -> None:
         """Power-cycle into the reader that changes nothing. Raises LabFault, DeviceFault, Misuse."""
 
     def read_flash(self, stretches: Sequence[tuple[int, int]]) -> Contents:
@@ -108,8 +108,8 @@ class Board(Switched, Protocol):
 
 def tier_of(board: Board) -> str:
     """What reports call a board's tier: as its place says, but no twin that was seen is more than one."""
-    told = board.tags.get("tier", UNKNOWN)
-    return VIRTUAL_TIERS[0] if board.is_seen_as_twin and told not in VIRTUAL_TIERS else told
+    tier = board.tags.get("tier", UNKNOWN)
+    return VIRTUAL_TIERS[0] if board.is_seen_as_twin and tier not in VIRTUAL_TIERS else tier
 
 
 def verify_off(board: Board, is_silent: Callable[[], bool], *, seconds: float, reason: str) -> None:
@@ -122,12 +122,12 @@ def verify_off(board: Board, is_silent: Callable[[], bool], *, seconds: float, r
     wait_for(is_silent, seconds=seconds, reason=reason, clock=board.clock, board=board.name)
 
 
-def feed(board: Switched) -> None:
+def supply_power(board: Switched) -> None:
     """Give a board its supply. Nobody does it otherwise: every button is let go of first that nobody here holds.
 
     One that was left pressed makes something else of a start: a Core's MODE a factory reset, an ESP32's BOOT nothing.
     """
-    board.buttons.let_go()
+    board.buttons.release()
     board.relay.on()
 
 
@@ -139,17 +139,17 @@ def restart(board: Board) -> None:
     try:
         board.power_off()
     finally:
-        feed(board)
+        supply_power(board)
 
 
-def let_go(board: Board) -> None:
+def release_buttons(board: Board) -> None:
     """Let go of every button. A board that stands with one pressed loses its supply first: it must not go on from it.
 
     Raises LabFault.
     """
     if board.buttons.left_pressed():
         board.power_off()
-    board.buttons.let_go()
+    board.buttons.release()
 
 
 def power_cycle(board: Switched, watch: Watcher) -> None:

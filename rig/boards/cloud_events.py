@@ -11,7 +11,7 @@ from rig.errors import RigError
 
 
 @contextmanager
-def named(board: str) -> Iterator[None]:
+def with_board_name(board: str) -> Iterator[None]:
     """What is raised inside carries the board's name, whatever the cloud calls the board."""
     try:
         yield
@@ -21,7 +21,9 @@ def named(board: str) -> Iterator[None]:
 
 
 @contextmanager
-def heard(client: ControlClient, use: Callable[[JsonObject], None], *, board: str, **of: str) -> Iterator[None]:
+def forwarding_events(
+    client: ControlClient, use: Callable[[JsonObject], None], *, board: str, **of: str
+) -> Iterator[None]:
     """Hand every event of a board to `use`, on a thread of its own, from before this is entered.
 
     What becomes of an exchange that began earlier is left out: a cloud sees late that a board has lost its power, often
@@ -33,14 +35,14 @@ def heard(client: ControlClient, use: Callable[[JsonObject], None], *, board: st
 
     def listen() -> None:
         try:
-            for event in told:
-                if event.get("began_ns", told.since_ns) >= told.since_ns:
+            for event in events:
+                if event.get("began_ns", events.since_ns) >= events.since_ns:
                     use(event)
         except RigError as error:
             if not is_over.is_set():  # else it is we who hung up
                 lost.append(error)
 
-    with named(board), client.events(patience=None, **of) as told:
+    with with_board_name(board), client.events(timeout=None, **of) as events:
         thread = threading.Thread(target=listen, name=f"events of {board}", daemon=True)
         thread.start()
         try:

@@ -7,27 +7,27 @@ from collections import deque
 
 from rig.evidence.timeline import Moment
 
-#: The deed after which nothing before it matters.
+#: The action after which nothing before it matters.
 KNOWN = "brought to its known state"
-#: Who sees deeds; every other source sees signs.
+#: Who sees actions; every other source sees signs.
 RIG = "rig"
 NOTHING = "nothing"
-#: The newest moments are kept, and the newest deeds told.
+#: The newest moments are kept, and the newest actions told.
 MOST, MOST_TOLD = 500, 3
 
 
 class History:
-    """Deeds and signs of one board, oldest first. A sign is noted when it changes, by `source`: usb, cloud, console."""
+    """Actions and signs of a board, oldest first. A sign is added when it changes, by `source`: usb, cloud, console."""
 
     def __init__(self) -> None:
         self.moments: deque[Moment] = deque(maxlen=MOST)
         self._shown: dict[str, str] = {}
 
-    def did(self, deed: str) -> None:
+    def add_action(self, action: str) -> None:
         """Something was done to the board."""
-        self._note(RIG, deed)
+        self._note(RIG, action)
 
-    def showed(self, source: str, sign: str | None) -> None:
+    def add_sign(self, source: str, sign: str | None) -> None:
         """The board shows a sign now, None for nothing."""
         shown = sign or NOTHING
         if self._shown.get(source, NOTHING) != shown:
@@ -35,27 +35,27 @@ class History:
             self._note(source, shown)
 
     @property
-    def after(self) -> str:
-        """What was done last, in words: the deeds since the known state, no more than three."""
-        deeds = [moment.text for moment in self._since_known() if moment.source == RIG and moment.text != KNOWN]
-        return ", ".join(deeds[-MOST_TOLD:]) or f"was {KNOWN}"
+    def last_actions(self) -> str:
+        """What was done last, in words: the actions since the known state, no more than three."""
+        actions = [moment.text for moment in self._since_known() if moment.source == RIG and moment.text != KNOWN]
+        return ", ".join(actions[-MOST_TOLD:]) or f"was {KNOWN}"
 
-    def shown_since(self, at_ns: int) -> list[str]:
+    def signs_since(self, at_ns: int) -> list[str]:
         """The signs that the board has shown since a moment (monotonic), what stood then among them; each once."""
         stood = {moment.source: moment.text for moment in self.moments if moment.source != RIG and moment.ns < at_ns}
         later = [moment.text for moment in self.moments if moment.source != RIG and moment.ns >= at_ns]
         return [sign for sign in dict.fromkeys([*stood.values(), *later]) if sign != NOTHING]
 
-    def until(self, at_ns: int) -> History:
+    def up_to(self, at_ns: int) -> History:
         """The history as it was at a moment (monotonic)."""
         before = History()
         before.moments.extend(moment for moment in self.moments if moment.ns <= at_ns)
         return before
 
-    def seconds_since_deed(self) -> float:
+    def seconds_since_action(self) -> float:
         """For how long nothing has been done to the board; 0 where nothing ever was."""
-        deeds = [moment.ns for moment in self.moments if moment.source == RIG]
-        return (time.monotonic_ns() - deeds[-1]) / 1e9 if deeds else 0.0
+        actions = [moment.ns for moment in self.moments if moment.source == RIG]
+        return (time.monotonic_ns() - actions[-1]) / 1e9 if actions else 0.0
 
     def _since_known(self) -> list[Moment]:
         moments = list(self.moments)

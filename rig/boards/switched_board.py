@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeVar
 
-from rig.boards.board import feed, power_cycle
+from rig.boards.board import power_cycle, supply_power
 from rig.boards.history import History
 from rig.boards.wiring import Button, Buttons, Relay
-from rig.clock import Clock, look_for
-from rig.drivers.progress import Watcher, nobody
+from rig.clock import Clock, poll
+from rig.drivers.progress import Watcher, ignore_progress
 from rig.firmware.manifest import BoardKind
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class SwitchedBoard(ABC):
         self.history = History()
         #: Whether flash holds the known state and the board waits in its reader; whoever brings that about says so.
         self.known = False
-        self.cast: dict[str, str] = {}
+        self.known_images: dict[str, str] = {}
         self._reset = reset
         self.buttons = Buttons(*buttons, reset)
 
@@ -66,11 +66,11 @@ class SwitchedBoard(ABC):
 
     def power_on(self) -> None:
         """Give the supply back. Whether the board starts is for the caller to see."""
-        feed(self)
+        supply_power(self)
 
-    def start(self, watch: Watcher = nobody) -> None:
+    def start(self, watch: Watcher = ignore_progress) -> None:
         """Power-cycle; tells `watch` of the power-on."""
-        self.history.did("power-cycled")
+        self.history.add_action("power-cycled")
         power_cycle(self, watch)
 
     def observe(self, seconds: float) -> str | None:
@@ -92,4 +92,4 @@ class SwitchedBoard(ABC):
 
     def _look(self, look: Callable[[], T | None], seconds: float) -> T | None:
         """What comes of a look within `seconds`."""
-        return look_for(look, seconds=seconds, clock=self.clock)
+        return poll(look, seconds=seconds, clock=self.clock)

@@ -53,7 +53,7 @@ class UsbPort(Protocol):
     def device(self) -> Any:
         """The pyusb device."""
 
-    def elsewhere(self) -> dict[str, Misdescribed]:
+    def other_dfu_devices(self) -> dict[str, Misdescribed]:
         """Cores in DFU under other bus ids of the same server, each with what is wrong if it is the one meant."""
 
 
@@ -119,7 +119,7 @@ class Buttons:
         """Whether one reads back as pressed that nobody here holds."""
         return any(button.get() for button in self._others())
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let go of all that nobody here holds. Raises LabFault where one does not move."""
         for button in self._others():
             button.set(False)

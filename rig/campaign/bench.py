@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from rig.boards.board import Board, Contents, tier_of
 from rig.campaign.trial import Trial
 from rig.drivers.progress import Progress
-from rig.errors import DeviceFault, LabFault, Spoiled
+from rig.errors import DeviceFault, LabFault, RigInterference
 from rig.evidence.ledger import Ledger
 from rig.evidence.time_spent import KNOWN, LANDING, OUTCOME, UPDATE, TimeSpent
 from rig.evidence.timeline import Timeline
@@ -19,7 +19,7 @@ from rig.firmware.manifest import Image
 from rig.firmware.outcomes import Became
 from rig.power.cut import Cut, Fired
 from rig.power.landing import Landing
-from rig.recovery.ladder import Outcome, RescueLadder, make_known
+from rig.recovery.ladder import Outcome, RescueLadder, restore_known_state
 
 B = TypeVar("B", bound=Board)
 _numbers = itertools.count(1)
@@ -80,25 +80,25 @@ class Bench(Generic[B]):
         """Give the board up: it is not brought back to its known state, and goes into quarantine."""
         self.condemned = reason
 
-    def make_known(self) -> None:
+    def restore_known_state(self) -> None:
         """Bring the board to its known state. Raises DeviceFault when it cannot be brought back."""
-        make_known(self.board, self.roles)
+        restore_known_state(self.board, self.roles)
 
-    def left_alone(self, seconds: float, **roles: Image) -> Became:
+    def outcome_unattended(self, seconds: float, **roles: Image) -> Became:
         """What the board becomes within `seconds` while nobody does anything; `roles` are images beyond the bench's."""
-        return RescueLadder(self.board, {**self.roles, **roles}, self.golden).left_alone(seconds)
+        return RescueLadder(self.board, {**self.roles, **roles}, self.golden).outcome_unattended(seconds)
 
     def run(self, trial: Trial[B], *, lead_ms: float = 0.0) -> Verdict:
         """Make one trial; the relay's command leaves `lead_ms` before what it aims at.
 
-        Raises LabFault when power, relay or USB did not do what the cut needs, and Spoiled when the rig may have
-        changed what tells landing or outcome.
+        Raises LabFault when power, relay or USB did not do what the cut needs, and RigInterference when the rig may
+        have changed what tells landing or outcome.
         """
         self.timeline.note("rig", f"aim: {trial.aim}")
         with self.spent.on(KNOWN):
-            self.make_known()
+            self.restore_known_state()
             trial.prepare(self.board)
-            before = self.board.read_flash(trial.shown_by)
+            before = self.board.read_flash(trial.landing_stretches)
         number = f"{self._run_id}-{self._segment}-{next(_numbers)}"
         content = self._content(trial, number)
         self.ledger.append("intent", content)
@@ -130,12 +130,12 @@ class Bench(Generic[B]):
     def _landing(self, trial: Trial[B], before: Contents) -> tuple[Landing, Contents]:
         """Where the cut fell, and the flash that tells it: unknown when nothing answers any more that could read it.
 
-        Raises Spoiled.
+        Raises RigInterference.
         """
         try:
-            self.board.enter_reader()
-            left = self.board.read_flash(trial.shown_by)
-        except Spoiled:
+            self.board.enter_readback_mode()
+            left = self.board.read_flash(trial.landing_stretches)
+        except RigInterference:
             raise
         except (DeviceFault, LabFault) as error:
             return Landing(UNKNOWN, None, "inferred", error.message), {}
@@ -159,7 +159,7 @@ class Bench(Generic[B]):
             "to": trial.target.sha256,
             "to_name": trial.target.name,
             "to_size": len(trial.target),
-            "to_address": trial.shown_by[0][0],
+            "to_address": trial.landing_stretches[0][0],
             "aim": trial.aim.to_dict(),
             "seed": self._seed,
         }
@@ -188,7 +188,7 @@ class Bench(Generic[B]):
                 phase=trial.aim.phase,
             )
         self.timeline.note("relay", "opened", ns=cut.fired.command_ns)
-        self.board.history.did(f"cut its power, aimed at {trial.aim.phase} over {trial.path}")
+        self.board.history.add_action(f"cut its power, aimed at {trial.aim.phase} over {trial.path}")
         return cut.fired
 
     def _capsule(self, trial: Trial[B], landing: Landing) -> str:

@@ -1,4 +1,4 @@
-"""What a family knows of campaigns with its boards: the trial that shows a board to be healthy, and its stage."""
+"""What a family knows of campaigns with its boards: the trial that shows one to be healthy, setups for scenarios."""
 
 from __future__ import annotations
 

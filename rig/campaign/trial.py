@@ -25,7 +25,7 @@ class Trial(Protocol[B_contra]):
     path: ClassVar[str]
 
     @property
-    def shown_by(self) -> tuple[tuple[int, int], ...]:
+    def landing_stretches(self) -> tuple[tuple[int, int], ...]:
         """Stretches of flash that tell the landing, by address and length; the first begins where the image goes."""
 
     @property

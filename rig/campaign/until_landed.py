@@ -8,7 +8,7 @@ from typing import Any
 from rig.boards.timing import number_of
 from rig.campaign.bench import Bench, Verdict
 from rig.campaign.trial import Trial
-from rig.errors import DeviceFault, LabFault, Spoiled
+from rig.errors import DeviceFault, LabFault, RigInterference
 from rig.evidence.allure_bridge import attach_cut
 
 DEFAULT_TRIES = 5
@@ -39,7 +39,7 @@ class CutUntilLanded:
         while len(missed) - late < tries and len(missed) < tries * CUTS_A_TRY:
             try:
                 verdict = self._bench.run(trial, lead_ms=lead_ms)
-            except Spoiled as error:
+            except RigInterference as error:
                 missed.append(f"nobody knows what: {error.message}")
                 late += 1
                 continue

@@ -32,14 +32,14 @@ class TakesBoards(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Short forms are told as `KIND=N`, before what is told so."""
-        told = ctx.params[BOARDS] or []
+        counts = ctx.params[BOARDS] or []
         short = []
         for slot in _with_short_forms():
             count = ctx.params.pop(_name(slot), None)
-            if count is None and self.has_usual and not told:
+            if count is None and self.has_usual and not counts:
                 count = slot.usual
             short += [f"{slot.kind}={count}"] if count else []
-        ctx.params[BOARDS] = [*short, *told]
+        ctx.params[BOARDS] = [*short, *counts]
         return super().invoke(ctx)
 
 
@@ -68,8 +68,8 @@ def _short_forms(least: int, has_usual: bool) -> list[Any]:
     parameters = []
     for slot in _with_short_forms():
         usual = f"; {slot.usual} where no --boards is told" if has_usual else ""
-        told = f"Short for --boards {slot.kind}=N{usual}."
-        option = typer.Option(f"--{slot.short_form}", min=least, max=MOST_BOARDS, metavar="N", help=told)
+        text = f"Short for --boards {slot.kind}=N{usual}."
+        option = typer.Option(f"--{slot.short_form}", min=least, max=MOST_BOARDS, metavar="N", help=text)
         parameter = inspect.Parameter(_name(slot), inspect.Parameter.KEYWORD_ONLY, default=None)
         parameters.append(parameter.replace(annotation=Annotated[int | None, option]))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

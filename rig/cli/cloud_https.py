@@ -100,14 +100,14 @@ def _say_ready(ready: Any) -> None:
 @https.command("list")
 def list_hosts(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     """Show hosts and the identities they show now, and the files that can be downloaded."""
-    told = client_at(control).ask("list")
+    answer = client_at(control).ask("list")
     if as_json:
-        print_json({key: value for key, value in told.items() if key != "done"})
+        print_json({key: value for key, value in answer.items() if key != "done"})
         return
-    for host in told["hosts"]:
+    for host in answer["hosts"]:
         shown = host["identity"]
         print_lines(f"{host['host']:24} {shown['issuer']}, until {shown['not_after']}, sha256 {shown['sha256'][:16]}…")
-    for file in told["files"]:
+    for file in answer["files"]:
         print_lines(f"{file['path']:24} {file['size']} bytes, sha256 {file['sha256'][:16]}…")
 
 
@@ -127,8 +127,8 @@ def swap(
     if (chain is None) != (key is None):
         raise Misuse("a chain and a key go together", hint="--chain FILE --key FILE")
     pem = pem_of(chain, key) if chain is not None and key is not None else {}
-    told = client_at(control).ask("swap", host=host, identity=identity, client=client, **pem)["identity"]
-    print_result(as_json, told, f"{host} shows {told['subject']} by {told['issuer']}")
+    shown = client_at(control).ask("swap", host=host, identity=identity, client=client, **pem)["identity"]
+    print_result(as_json, shown, f"{host} shows {shown['subject']} by {shown['issuer']}")
 
 
 @https.command()
@@ -163,8 +163,10 @@ def authorities(as_json: JSON = False) -> None:
     from rig.trust.web_pki import AUTHORITIES
 
     if as_json:
-        told = {name: {"under": one.under, "begins": one.begins, "ends": one.ends} for name, one in AUTHORITIES.items()}
-        print_json(told)
+        dates = {
+            name: {"under": one.under, "begins": one.begins, "ends": one.ends} for name, one in AUTHORITIES.items()
+        }
+        print_json(dates)
         return
     for name, one in AUTHORITIES.items():
         print_lines(f"{name:26} {one.begins} to {one.ends}  {f'under {one.under}' if one.under else 'a root'}")
@@ -199,17 +201,17 @@ def issue(
     recipe |= {"begins": _begins(begins), "must_staple": must_staple, "padding": padding}
     if behind:
         recipe["behind"] = [one for one in behind if one != "none"]
-    told = client_at(control).ask("issue", host=host, name=name, recipe=recipe, client=client)["identity"]
-    print_result(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
+    issued = client_at(control).ask("issue", host=host, name=name, recipe=recipe, client=client)["identity"]
+    print_result(as_json, issued, f"{name}: by {issued['issuer']}, until {issued['not_after']}")
 
 
 def _read_time(text: str) -> datetime:
     """A time as people write it, e.g. 2034-01-01 or 2034-01-01T12:00Z; without a zone it is UTC. Raises Misuse."""
     try:
-        told = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise Misuse(f"{text} is no time", hint="as 2034-01-01 or 2034-01-01T12:00Z") from None
-    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _begins(text: str | None) -> str | None:
@@ -231,8 +233,8 @@ def add_identity(
     """Let the server know an identity, to be swapped to by its name."""
     from rig.drivers.https_cloud import pem_of
 
-    told = client_at(control).ask("add-identity", name=name, **pem_of(chain, key))["identity"]
-    print_result(as_json, told, f"{name}: by {told['issuer']}, until {told['not_after']}")
+    added = client_at(control).ask("add-identity", name=name, **pem_of(chain, key))["identity"]
+    print_result(as_json, added, f"{name}: by {added['issuer']}, until {added['not_after']}")
 
 
 @https.command()
@@ -249,9 +251,11 @@ def tls(
     """Make handshakes differently from the next one on; what is not named stays as it is."""
     wanted = {"minimum": minimum, "maximum": maximum, "ciphers": ciphers, "delay": delay}
     changes = {name: value for name, value in wanted.items() if value is not None}
-    told = client_at(control).ask("tls", host=host, client=client, **changes)
-    del told["done"]
-    print_result(as_json, told, f"TLS from {told['minimum']} to {told['maximum']}, {told['delay']:g} s late")
+    settings = client_at(control).ask("tls", host=host, client=client, **changes)
+    del settings["done"]
+    print_result(
+        as_json, settings, f"TLS from {settings['minimum']} to {settings['maximum']}, {settings['delay']:g} s late"
+    )
 
 
 def client_at(control: str) -> HttpsCloudClient:

@@ -24,8 +24,8 @@ def publish(
     as_json: JSON = False,
 ) -> None:
     """Let everybody download a file."""
-    told = client_at(control).publish(_content(file), path or f"/{quote(os.fsencode(file.name))}")["file"]
-    print_result(as_json, told, f"{told['path']}: {told['size']} bytes, sha256 {told['sha256']}")
+    published = client_at(control).publish(_content(file), path or f"/{quote(os.fsencode(file.name))}")["file"]
+    print_result(as_json, published, f"{published['path']}: {published['size']} bytes, sha256 {published['sha256']}")
 
 
 @https.command()
@@ -53,9 +53,9 @@ def release(
     """Make an image the newest release of a product."""
     whom = {"percentage": percentage, "groups": group or [], "devices": device or []}
     answer = client_at(control).release(product, version, _content(file), **whom)
-    told = {**answer["release"], "unknown_groups": answer.get("unknown_groups", [])}
-    unknown = f"; nobody is in {', '.join(told['unknown_groups'])} yet" if told["unknown_groups"] else ""
-    print_result(as_json, told, f"{product} {version}: {told['image']['size']} bytes{unknown}")
+    released = {**answer["release"], "unknown_groups": answer.get("unknown_groups", [])}
+    unknown = f"; nobody is in {', '.join(released['unknown_groups'])} yet" if released["unknown_groups"] else ""
+    print_result(as_json, released, f"{product} {version}: {released['image']['size']} bytes{unknown}")
 
 
 @https.command("withdraw-release")
@@ -67,8 +67,8 @@ def withdraw_release(
     as_json: JSON = False,
 ) -> None:
     """Take releases of a product back."""
-    told = client_at(control).withdraw_release(product=product, version=version, device=device)
-    print_result(as_json, told, f"{len(told)} taken back")
+    withdrawn = client_at(control).withdraw_release(product=product, version=version, device=device)
+    print_result(as_json, withdrawn, f"{len(withdrawn)} taken back")
 
 
 @https.command()
@@ -86,14 +86,14 @@ def group(
 @https.command()
 def policy(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     """Show the releases of each product, newest first, whom they are for, and the groups."""
-    told = client_at(control).ask("policy")
+    answer = client_at(control).ask("policy")
     if as_json:
-        print_json({key: told[key] for key in ("products", "groups")})
+        print_json({key: answer[key] for key in ("products", "groups")})
         return
-    for product, releases in told["products"].items():
+    for product, releases in answer["products"].items():
         for one in releases:
             print_lines(f"{product:24} {one['version']:12} {_whom(one)}")
-    for name, members in told["groups"].items():
+    for name, members in answer["groups"].items():
         print_lines(f"group {name}: {', '.join(members) or 'nobody'}")
 
 
@@ -105,6 +105,6 @@ def _whom(release: dict[str, Any]) -> str:
 
 def _content(file: Path) -> bytes:
     from rig.drivers.https_cloud import MOST_SENT
-    from rig.files import read_given
+    from rig.files import read_user_file
 
-    return read_given(file, MOST_SENT)
+    return read_user_file(file, MOST_SENT)

@@ -33,18 +33,18 @@ def fault(
 
     from rig.servers.https.faults import Fault
 
-    told = client_at(control).ask("fault", **asdict(Fault.parse(what)))["faults"]
-    print_result(as_json, told, f"{len(told)} to happen")
+    pending = client_at(control).ask("fault", **asdict(Fault.parse(what)))["faults"]
+    print_result(as_json, pending, f"{len(pending)} to happen")
 
 
 @https.command()
 def faults(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     """Show what is still to go wrong."""
-    told = client_at(control).ask("faults")["faults"]
+    pending = client_at(control).ask("faults")["faults"]
     if as_json:
-        print_json(told)
+        print_json(pending)
         return
-    for one in told:
+    for one in pending:
         times = "until cleared" if one["times"] == 0 else f"{one['times']} times"
         whom = f"{one['device'] or 'any device':14} {one['host'] or 'any host'}"
         print_lines(f"{one['kind']:14} at {one['at']:<8} {whom}, {times}")
@@ -73,8 +73,8 @@ def log(
     as_json: JSON = False,
 ) -> None:
     """Show the last handshakes, requests or check-ins, oldest first."""
-    for told in client_at(control).log(of.value, last, after=after, device=device):
-        print_result(as_json, told, _told({"event": of.value, "device": None, **told}))
+    for entry in client_at(control).log(of.value, last, after=after, device=device):
+        print_result(as_json, entry, _event_line({"event": of.value, "device": None, **entry}))
 
 
 @https.command()
@@ -85,10 +85,10 @@ def events(
     as_json: JSON = False,
 ) -> None:
     """Print what happens until Ctrl-C."""
-    print_events(client_at(control), _told, as_json=as_json, host=host, device=device)
+    print_events(client_at(control), _event_line, as_json=as_json, host=host, device=device)
 
 
-def _told(event: dict[str, Any]) -> str:
+def _event_line(event: dict[str, Any]) -> str:
     left_out = ("event", "host", "device", "at_ns", "headers", "ciphers", "versions")
     rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in left_out and value not in (None, ""))
     return f"{event['host'] or '-':20} {event['device'] or '-':12} {event['event']:12} {rest}"

@@ -29,13 +29,13 @@ def init(
     """Write a small commented manifest for your own firmware."""
     from rig import registry
     from rig.errors import Misuse
-    from rig.files import is_there, write_given
+    from rig.files import is_there, write_user_file
     from rig.firmware.template import first_manifest
 
     if is_there(path):
         raise Misuse(f"{path} is there already", hint="name another file")
     text = first_manifest(path, registry.checked_kind(board) if board is not None else None, old, new)
-    write_given(path, text.encode())
+    write_user_file(path, text.encode())
     print_result(
         as_json, {"manifest": str(path)}, f"{path} is written; `rig firmware check {path}` says what is missing"
     )
@@ -47,10 +47,10 @@ def list_images(manifest: MANIFEST = None, as_json: JSON = False) -> None:
     from rig.firmware.run_firmware import load_firmware
 
     known = load_firmware(manifest)
-    told: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for entry in known.entries.values():
         image = known.image(entry.name)
-        told.append(
+        rows.append(
             {
                 "name": entry.name,
                 "board": entry.board,
@@ -63,12 +63,12 @@ def list_images(manifest: MANIFEST = None, as_json: JSON = False) -> None:
             }
         )
     if as_json:
-        print_json({"manifest": str(known.path), "images": told})
+        print_json({"manifest": str(known.path), "images": rows})
         return
     from rig.terminal.tables import grid, show_whole
 
     table = grid("name", "board", "version", "runs", "roles", "bytes", "sha256", title=str(known.path))
-    for row in told:
+    for row in rows:
         table.add_row(
             row["name"], row["board"], row["version"], row["runs"], ", ".join(row["roles"]), f"{row['size']:,}",
             row["sha256"][:12],
@@ -84,7 +84,7 @@ def build(
     as_json: JSON = False,
 ) -> None:
     """Write images as files, for example to flash them with other tools."""
-    from rig.files import make_folder, write_given
+    from rig.files import make_folder, write_user_file
     from rig.firmware.run_firmware import load_firmware
 
     known = load_firmware(manifest)
@@ -92,7 +92,7 @@ def build(
     make_folder(folder)
     files = [str(folder / f"{image.name}.bin") for image in images]
     for image, file in zip(images, files, strict=True):
-        write_given(Path(file), image.data)
+        write_user_file(Path(file), image.data)
     print_result(as_json, {"files": files}, *files)
 
 
@@ -118,8 +118,8 @@ def add(
     content = fetch(source, sha256, _show if sys.stderr.isatty() and not as_json else lambda _come, _total: None)
     path = manifest_path(manifest)
     file = add_release(path, Release(name, kind, version, runs), content)
-    told = {"added": name, "file": str(file), "bytes": file.stat().st_size}
-    print_result(as_json, told, f"{name} is in {file}; every suite runs with it now")
+    result = {"added": name, "file": str(file), "bytes": file.stat().st_size}
+    print_result(as_json, result, f"{name} is in {file}; every suite runs with it now")
 
 
 @app.command()

@@ -31,8 +31,10 @@ def check(
     faults, images = all_faults(known) or wrong_expectations(known), image_infos(known)
     suites = suites_with(known) if len(images) == len(known.entries) else []
     if as_json:
-        told = {"images": [one.to_dict() for one in images], "suites": [one.to_dict() for one in suites]}
-        print_json({"manifest": str(known.path), "ok": not faults, "faults": [one.to_dict() for one in faults], **told})
+        result = {"images": [one.to_dict() for one in images], "suites": [one.to_dict() for one in suites]}
+        print_json(
+            {"manifest": str(known.path), "ok": not faults, "faults": [one.to_dict() for one in faults], **result}
+        )
         raise typer.Exit(2 if faults else 0)
     _show_images(str(known.path), images)
     if suites:

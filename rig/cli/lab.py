@@ -84,10 +84,10 @@ def bring_up(
 
 def _keep_and_report(result: Any, keys: Path | None, *, as_json: bool) -> None:
     """Keep the public key of a board that was brought up, and say what came of it."""
-    from rig.files import write_given
+    from rig.files import write_user_file
 
     if keys is not None and result.board is not None and result.board.public_key:
-        write_given(keys / f"{result.board.serial}.pub.pem", result.board.public_key.encode())
+        write_user_file(keys / f"{result.board.serial}.pub.pem", result.board.public_key.encode())
     if as_json:
         print_json(asdict(result))
     else:
@@ -136,8 +136,8 @@ def health(
     seen = check_up(lab, places or (), {fault.board for fault in faults})
     for fault in seen.faults:
         print_error(str(fault))
-    if seen.strangers:
-        print_status(f"left alone, as their boards are of no kind that the rig knows: {', '.join(seen.strangers)}")
+    if seen.foreign_places:
+        print_status(f"left alone, as their boards are of no kind that the rig knows: {', '.join(seen.foreign_places)}")
     if as_json:
         for row in seen.rows:
             print_json(asdict(row))
@@ -159,12 +159,12 @@ def _reap(boards: Boards) -> list[RigError]:
 
 def _clear(boards: Boards, places: list[str], known: Manifest) -> list[RigError]:
     """Make a control cut on the board of each place; returns the faults of those that did not pass."""
-    from rig.lab.control_cut import clear
+    from rig.lab.control_cut import clear_after_control_cut
 
     faults: list[RigError] = []
     for place in places:
         try:
-            clear(boards, place, known, print_status)
+            clear_after_control_cut(boards, place, known, print_status)
         except RigError as error:
             faults.append(error)
             print_error(str(error))

@@ -116,6 +116,6 @@ def _end_of(error: Exception) -> int:
             fault = unusable(error.filename or "the output", error)
             print_error(str(fault))
             return fault.exit_status
-        told = escape.one_line(f"{type(error).__name__}: {error}")
-        print_error(f"the rig itself broke: {told} (hint: --debug shows where)")
+        text = escape.one_line(f"{type(error).__name__}: {error}")
+        print_error(f"the rig itself broke: {text} (hint: --debug shows where)")
     return LabFault.exit_status

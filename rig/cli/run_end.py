@@ -30,12 +30,12 @@ def plain(result: TestResult) -> str:
     from rig.evidence.compared import beside_expected
     from rig.evidence.second_attempts import is_second
 
-    told = [f"{result.result:12} {result.name}"]
-    told += ["(second attempt)"] if is_second(result) else []
-    told += [value for name in ("place", "became") if (value := result.properties.get(name))]
-    told += [value] if (value := beside_expected(result)) else []
-    told += [f"{result.seconds:.1f} s", *([escape.one_line(result.message)] if result.message else [])]
-    return "  ".join(told)
+    parts = [f"{result.result:12} {result.name}"]
+    parts += ["(second attempt)"] if is_second(result) else []
+    parts += [value for name in ("place", "became") if (value := result.properties.get(name))]
+    parts += [value] if (value := beside_expected(result)) else []
+    parts += [f"{result.seconds:.1f} s", *([escape.one_line(result.message)] if result.message else [])]
+    return "  ".join(parts)
 
 
 def closing(record: RunRecord, report: Path, head: str | None) -> Iterator[str]:
@@ -72,9 +72,9 @@ def closing(record: RunRecord, report: Path, head: str | None) -> Iterator[str]:
 
 def _reasons(coverage: Coverage) -> Iterator[str]:
     """Why cases were not run, the commonest reasons."""
-    told = list(coverage.reasons().items())
-    yield from (f"  {count} not run: {reason}" for reason, count in told[:MOST_REASONS])
-    if rest := sum(count for _, count in told[MOST_REASONS:]):
+    reasons = list(coverage.reasons().items())
+    yield from (f"  {count} not run: {reason}" for reason, count in reasons[:MOST_REASONS])
+    if rest := sum(count for _, count in reasons[MOST_REASONS:]):
         yield f"  {rest} more for other reasons, which the summary tells"
 
 

@@ -78,8 +78,8 @@ class PlainLines:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
         of = f" of {self._total}" if self._total else ""
         doing = ", ".join(list(self._running)) or "nothing"
-        told = f"{self._done}{of} tests are over after {minutes}:{seconds:02}, {self._unexpected} not as expected"
-        return f"progress     {told}; running: {doing}"
+        text = f"{self._done}{of} tests are over after {minutes}:{seconds:02}, {self._unexpected} not as expected"
+        return f"progress     {text}; running: {doing}"
 
     def _say(self, *lines: str) -> None:
         print_lines_to(self.out, *lines)

@@ -58,14 +58,14 @@ class JsonLines:
 
     def listen(self, event: str, content: Any) -> None:
         """Print an event."""
-        print_json({"event": event, **self._told(event, content)}, to=self.out)
+        print_json({"event": event, **self._content(event, content)}, to=self.out)
 
-    def _told(self, event: str, content: Any) -> dict[str, Any]:
+    def _content(self, event: str, content: Any) -> dict[str, Any]:
         from dataclasses import asdict
 
         if event == "begun":
-            told: dict[str, Any] = content.to_dict()["tested"]
-            return {name: value for name, value in told.items() if name != "firmware"}
+            tested: dict[str, Any] = content.to_dict()["tested"]
+            return {name: value for name, value in tested.items() if name != "firmware"}
         if event == "collected":
             collected: dict[str, Any] = content.to_dict()
             return collected
@@ -76,7 +76,7 @@ class JsonLines:
     def finish(self, done: Any) -> None:
         """Print the verdict."""
         record = done.record
-        told = {
+        result = {
             "event": "verdict",
             "run": record.identity.run,
             "tests": len(record.results),
@@ -84,7 +84,7 @@ class JsonLines:
             "report": str(done.report),
             "head": done.head,
         }
-        print_json(told, to=self.out)
+        print_json(result, to=self.out)
 
 
 def end_status(done: Any, out: TolerantOutput) -> int:

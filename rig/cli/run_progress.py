@@ -72,8 +72,8 @@ class Progress:
         colour, became = COLOURS.get(result.result, "dim"), result.properties.get("became", "")
         show(line((f"{result.result:12}", colour), (f" {result.name}", ""), (f"  {became}", "dim")), to=self._console)
         if result.message:
-            told = [result.message, *result.fault_report.splitlines()]
-            show(*(styled(f"             {line}", "dim") for line in told), to=self._console)
+            lines = [result.message, *result.fault_report.splitlines()]
+            show(*(styled(f"             {line}", "dim") for line in lines), to=self._console)
 
     def finish(self, done: Any) -> None:
         """Print the table, the verdict and where the report is."""

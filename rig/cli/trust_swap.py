@@ -103,7 +103,7 @@ def swap(
     nginx, reload, roots, manifest, pins, seconds.
     """
     _undo_on_sigterm()
-    told = {
+    options = {
         "names": name,
         "live_chain": live_chain,
         "live_key": live_key,
@@ -118,7 +118,7 @@ def swap(
         "pins": pins,
     }
     wanted = _Wanted(_files(chain, key, restore), accept or [], dry_run)
-    plan = _plan(server, entry, {field: value for field, value in told.items() if value})
+    plan = _plan(server, entry, {field: value for field, value in options.items() if value})
     if as_json:
         _swap_in_json(plan, wanted)
     else:
@@ -158,19 +158,19 @@ def _words(command: str | None, option: str) -> list[str] | None:
     return words
 
 
-def _plan(server: str, entry: str | None, told: dict[str, Any]) -> NginxPlan:
+def _plan(server: str, entry: str | None, options: dict[str, Any]) -> NginxPlan:
     """From a line of options, or a file and what is to differ from it. Raises Misuse."""
     from rig.trust.remote.plan import make_plan, read_plan
 
     if "@" in server and entry is None:
         for field, option in (("names", "--name"), ("live_chain", "--live-chain"), ("live_key", "--live-key")):
-            if field not in told:
+            if field not in options:
                 raise Misuse(f"{server} needs {option}", hint="or keep it in a file: rig trust swap servers.toml NAME")
-        return make_plan(ssh=server, **told)
+        return make_plan(ssh=server, **options)
     if entry is None:
         raise Misuse(f"{server!r} is not USER@HOST, and of a file of servers one is to be named", hint=EXAMPLE)
     plan = read_plan(Path(server), entry)
-    return make_plan(**{**plan.model_dump(), **told}) if told else plan
+    return make_plan(**{**plan.model_dump(), **options}) if options else plan
 
 
 def _swap_in_words(plan: NginxPlan, wanted: _Wanted) -> None:
@@ -211,6 +211,6 @@ def _act(plan: NginxPlan, wanted: _Wanted, on_step: Callable[[Step], None]) -> d
         return {"former": former, "shown": remote.shown()}
 
 
-def _print(plan: NginxPlan, steps: list[Step], **told: object) -> None:
+def _print(plan: NginxPlan, steps: list[Step], **more: object) -> None:
     done = [{"what": step.what, "text": step.text} for step in steps]
-    print_json({"server": plan.ssh, "names": list(plan.names), "steps": done, **told})
+    print_json({"server": plan.ssh, "names": list(plan.names), "steps": done, **more})

@@ -67,11 +67,11 @@ def timeline(
         draw_timeline(found, picture)
     for reason in found.unseen.values():
         print_error(f"not seen: {reason}")
-    told = {"plan": str(path), **found.to_dict(), "exit_status": status}
+    result = {"plan": str(path), **found.to_dict(), "exit_status": status}
     if as_json:
-        print_json(told)
+        print_json(result)
     else:
-        _show(told)
+        _show(result)
     raise typer.Exit(status)
 
 
@@ -96,31 +96,31 @@ def _ten_years_after(now: Any) -> Any:
         return now.replace(year=year, day=28)
 
 
-def _show(told: dict[str, Any]) -> None:
+def _show(result: dict[str, Any]) -> None:
     from rig.terminal.tables import show
 
-    show(_dates(told), *(f"* {line}" for line in _reasons(told)))
-    if told["renewals"]:
-        show(_renewals(told))
-        for one in told["renewals"]:
+    show(_dates(result), *(f"* {line}" for line in _reasons(result)))
+    if result["renewals"]:
+        show(_renewals(result))
+        for one in result["renewals"]:
             if one["at_risk"]:
                 show(f"* at risk at each renewal of {one['host']}: {', '.join(one['at_risk'])}")
-    if told["left_out"]:
-        show(f"The plan has none of the servers of {', '.join(told['left_out'])}.")
+    if result["left_out"]:
+        show(f"The plan has none of the servers of {', '.join(result['left_out'])}.")
 
 
-def _dates(told: dict[str, Any]) -> Any:
+def _dates(result: dict[str, Any]) -> Any:
     """Dates are never cut short, however narrow the terminal is: reasons stand below."""
     from rich import box
 
     from rig.terminal.tables import grid, styled
 
-    table = grid(title=f"Dark dates, {told['today']}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = grid(title=f"Dark dates, {result['today']}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("firmware, its servers", overflow="fold")
     for name in ("today", "dark from", "last day"):
         table.add_column(name, no_wrap=True)
     table.add_column("days left", justify="right")
-    for one in told["firmware"]:
+    for one in result["firmware"]:
         images = len(one["images"])
         name = one["name"] + (f" (+{images - 1})" if images > 1 else "") + (" (written off)" * one["written_off"])
         table.add_row(styled(name, "bold"))
@@ -140,10 +140,10 @@ def _row(course: dict[str, Any]) -> list[Any]:
     return [styled(course["now"], colours[course["now"]]), dark, course["last_day"] or "-", left]
 
 
-def _reasons(told: dict[str, Any]) -> list[str]:
+def _reasons(result: dict[str, Any]) -> list[str]:
     """Why each firmware loses each server, and where it is at risk or has gaps."""
     lines = []
-    for one in told["firmware"]:
+    for one in result["firmware"]:
         for server in one["servers"]:
             risks, gaps = server["at_risk"], server["gaps"]
             said = [server["why"]] if server["why"] else []
@@ -154,19 +154,19 @@ def _reasons(told: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _renewals(told: dict[str, Any]) -> Any:
+def _renewals(result: dict[str, Any]) -> Any:
     """Each renewal is a chance to lose firmware that pins less than a root."""
     from rich import box
 
     from rig.terminal.tables import grid
 
-    title = f"Renewals until {told['until']}, as planned and with lifetimes to come"
+    title = f"Renewals until {result['until']}, as planned and with lifetimes to come"
     table = grid(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("endpoint", overflow="fold")
     table.add_column("next", no_wrap=True)
     for name in ("as planned", "200 days", "100 days", "47 days"):
         table.add_column(name, justify="right")
-    for one in told["renewals"]:
+    for one in result["renewals"]:
         counts = [f"{one[key]:,}" for key in ("planned", "200", "100", "47")]
         table.add_row(one["host"], one["next"][:10], *counts)
     return table

@@ -73,12 +73,14 @@ def _audience(as_json: bool) -> WatchCallbacks:
 
     out, errors = TolerantOutput(os.dup(1)), TolerantOutput(os.dup(2))
 
-    def ready(told: Any) -> None:
+    def ready(ready_line: Any) -> None:
         if as_json:
-            print_json(told, to=out)
+            print_json(ready_line, to=out)
             return
-        port = f", figures at port {told['metrics']}" if told["metrics"] else ""
-        print_lines_to(out, f"Watching {_count(told['endpoints'], 'endpoint')} for {_kinds(told['firmware'])}{port}")
+        port = f", figures at port {ready_line['metrics']}" if ready_line["metrics"] else ""
+        print_lines_to(
+            out, f"Watching {_count(ready_line['endpoints'], 'endpoint')} for {_kinds(ready_line['firmware'])}{port}"
+        )
 
     def on_alert(alert: Alert) -> None:
         print_json(alert.model_dump(mode="json"), to=out) if as_json else print_lines_to(out, str(alert))
@@ -94,26 +96,26 @@ def _kinds(firmware: list[str]) -> str:
     return f"{_count(len(firmware), 'kind')} of firmware" if firmware else "no firmware"
 
 
-def _print_check(told: dict[str, Any], as_json: bool) -> None:
+def _print_check(checked: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(told)
+        print_json(checked)
         return
     import textwrap
 
-    endpoints, firmware = _count(len(told["endpoints"]), "endpoint"), _kinds(told["firmware"])
-    print_lines(f"{told['config']} is right: {endpoints}, {firmware}, state in {told['state']}")
-    for line in textwrap.wrap(", ".join(told["firmware"]), 100, break_on_hyphens=False):
+    endpoints, firmware = _count(len(checked["endpoints"]), "endpoint"), _kinds(checked["firmware"])
+    print_lines(f"{checked['config']} is right: {endpoints}, {firmware}, state in {checked['state']}")
+    for line in textwrap.wrap(", ".join(checked["firmware"]), 100, break_on_hyphens=False):
         print_lines(f"  {line}")
-    for server, names in told["unwatched"].items():
+    for server, names in checked["unwatched"].items():
         print_lines(f"  not watched: {server}, which {', '.join(names)} asks")
-    if not told["channels"]:
+    if not checked["channels"]:
         print_lines("  nobody is told: there is no [[alert.webhook]] and no [[alert.command]]")
 
 
 def _print_round(done: Round, as_json: bool) -> None:
     facts = [(subject, fact) for subject, fact in done.facts]
     if as_json:
-        told = {
+        result = {
             "at": done.at.isoformat(),
             "status": done.exit_status,
             "alerts": [alert.model_dump(mode="json") for alert in done.alerts],
@@ -121,7 +123,7 @@ def _print_round(done: Round, as_json: bool) -> None:
             "queued": done.queued,
             "errors": list(done.errors),
         }
-        print_json(told)
+        print_json(result)
         return
     from rig.terminal.tables import grid, show, styled
 

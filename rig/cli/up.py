@@ -112,9 +112,9 @@ def _welcome(rack: Any) -> list[str]:
         "",
         "Without labgrid:",
         "",
-        *(f"  {line}" for slot, told in shown for line in slot.local_commands(told)),
+        *(f"  {line}" for slot, ready_line in shown for line in slot.local_commands(ready_line)),
     ]
-    for slot, told in shown:
-        if over := slot.server_commands(told, rack.servers):
+    for slot, ready_line in shown:
+        if over := slot.server_commands(ready_line, rack.servers):
             lines += ["", *(f"  {line}" for line in over)]
     return lines

@@ -91,9 +91,9 @@ def socket_in(folder: Path, name: str) -> UnixAddress:
 
 def runtime_folder() -> Path:
     """Where sockets and tokens of this user are, until the machine starts again."""
-    told = os.environ.get("XDG_RUNTIME_DIR", "")
-    if os.path.isabs(told) and os.path.isdir(told) and os.stat(told).st_uid == os.getuid():
-        return Path(told) / "rig"
+    named = os.environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(named) and os.path.isdir(named) and os.stat(named).st_uid == os.getuid():
+        return Path(named) / "rig"
     return Path(tempfile.gettempdir()) / f"rig-{os.getuid()}"
 
 

@@ -1,4 +1,4 @@
-"""The door of a control port: it listens, and lets in who may ask and speaks JSON. What is asked is not here."""
+"""The socket of a control port: it listens, and lets in who may ask and speaks JSON. What is asked is not here."""
 
 from __future__ import annotations
 
@@ -99,13 +99,13 @@ class ControlSocket:
         return request
 
 
-async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, told: bytes = b"") -> None:
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes = b"") -> None:
     """Say a last line to a peer, or nothing, and hang up.
 
     What it still sends is read and thrown away: hanging up with bytes unread is a reset, and it would not see the line.
     """
     with contextlib.suppress(OSError, TimeoutError):
-        writer.write(told)
+        writer.write(message)
         if writer.can_write_eof():
             writer.write_eof()
         async with asyncio.timeout(DRAIN_SECONDS):

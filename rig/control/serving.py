@@ -29,8 +29,8 @@ async def listening(start: Callable[[str, int], Awaitable[int]], address: tuple[
 def warn_of_open_port(option: str, host: str, what: str) -> None:
     """Say in one line on standard error that others than this machine reach what is served, and what they can do."""
     if not is_loopback(host):
-        told = f"rig: warning: {option} {host}: others reach it: {what}"
-        print(escape.terminal(told), file=sys.stderr, flush=True)
+        text = f"rig: warning: {option} {host}: others reach it: {what}"
+        print(escape.terminal(text), file=sys.stderr, flush=True)
 
 
 def serve(

@@ -1,4 +1,4 @@
-"""Doors of control ports as people name them: by `--control` and `--token-file`."""
+"""Sockets of control ports as people name them: by `--control` and `--token-file`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rig.ports import is_port
 
 
 def control_socket_at(text: str, token_file: Path | None = None) -> ControlSocket:
-    """The door at `unix:PATH` or `HOST:PORT`, port 0 takes a free one. Raises Misuse.
+    """The socket at `unix:PATH` or `HOST:PORT`, port 0 takes a free one. Raises Misuse.
 
     On TCP it takes the token in `token_file`, and is warned of where others reach it. This user's folder of sockets is
     made where the path is in it.
@@ -26,7 +26,7 @@ def control_socket_at(text: str, token_file: Path | None = None) -> ControlSocke
 
 
 def control_socket_of_twin(state: Path, text: str | None, token_file: Path | None) -> ControlSocket:
-    """The door of a twin; a socket in its folder where no other was named, and a number is a port of loopback.
+    """The socket of a twin; one in its folder where no other was named, and a number is a port of loopback.
 
     Raises Misuse.
     """

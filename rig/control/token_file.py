@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.files import open_given
+from rig.files import open_user_file
 
 #: As the Spark Cloud's look: 160 bits.
 TOKEN_BYTES = 20
@@ -26,7 +26,7 @@ def make_token(path: Path) -> str:
 
 def read_token(path: Path) -> str:
     """The token in a file. Raises Misuse for a file that is none, or that others can read."""
-    with open_given(path) as file:
+    with open_user_file(path) as file:
         is_others = os.fstat(file.fileno()).st_mode & 0o077
         text = file.read(256).decode("ascii", "replace").strip()
     if is_others:

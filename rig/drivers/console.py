@@ -64,7 +64,7 @@ class ConsoleRecorder:
         self._thread.join()
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def released(self) -> Iterator[None]:
         """While inside, the other end is somebody else's: serial ports have one client at a time."""
         self._lent.set()
         self._idle.wait(CONNECT_SECONDS)
@@ -75,7 +75,7 @@ class ConsoleRecorder:
             self._lent.clear()
 
     @contextmanager
-    def heard_by(self, listener: Callable[[Entry], None]) -> Iterator[None]:
+    def notifying(self, listener: Callable[[Entry], None]) -> Iterator[None]:
         """While inside, `listener` is told each entry as it comes, on the recorder's own thread."""
         self._listeners.append(listener)
         try:

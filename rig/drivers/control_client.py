@@ -34,12 +34,12 @@ class ControlClient:
     #: What people call the server, what serves it, and where that listens for us unless it is told otherwise.
     server: ClassVar[str]
     served_by: ClassVar[str]
-    usual: ClassVar[str]
+    default_address: ClassVar[str]
     #: What must be in the answer to a request, by its name: the last line, where it tells more.
-    answers: ClassVar[Mapping[str, Shape]] = {}
+    answer_shapes: ClassVar[Mapping[str, Shape]] = {}
     #: What must be in every event, and in those of a name.
-    every_event: ClassVar[Shape] = {"event": str}
-    told_of: ClassVar[Mapping[str, Shape]] = {}
+    event_shape: ClassVar[Shape] = {"event": str}
+    event_shapes: ClassVar[Mapping[str, Shape]] = {}
 
     def __init__(self, address: ControlAddress, token_file: Path | None = None):
         self._address, self._token_file = address, token_file
@@ -47,7 +47,7 @@ class ControlClient:
     @classmethod
     def at(cls, address: str, token_file: Path | None = None) -> Self:
         """From `unix:PATH` or `HOST:PORT`. Raises Misuse."""
-        example = f"{cls.usual}, as `{cls.served_by}` tells it"
+        example = f"{cls.default_address}, as `{cls.served_by}` tells it"
         return cls(read_control_address(address, "the control port", example), token_file)
 
     @classmethod
@@ -58,24 +58,24 @@ class ControlClient:
         return cls.at(address, Path(token_file) if token_file is not None else None)
 
     def ask(self, do: str, **content: Any) -> JsonObject:
-        """Ask, and return the answer, which is as `answers` says.
+        """Ask, and return the answer, which is as `answer_shapes` says.
 
         Raises what the server says, and LabFault when it cannot be reached or is another one.
         """
         *_, answer = self.stream(do, **content)
         return answer
 
-    def stream(self, do: str, *, patience: float | None = ANSWER_SECONDS, **content: Any) -> Iterator[JsonObject]:
-        """Ask, and yield all that is told until it is done; `patience` is how long to wait for each, in seconds."""
-        with self.subscription(do, patience=patience, **content) as told:
-            for entry in told:
-                if entry.get("done") and (wrong := misfit(entry, self.answers.get(do, {}))):
+    def stream(self, do: str, *, timeout: float | None = ANSWER_SECONDS, **content: Any) -> Iterator[JsonObject]:
+        """Ask, and yield all that is told until it is done; `timeout` is how long to wait for each, in seconds."""
+        with self.subscription(do, timeout=timeout, **content) as answers:
+            for entry in answers:
+                if entry.get("done") and (wrong := misfit(entry, self.answer_shapes.get(do, {}))):
                     raise self._fault(f"is no {self.server.removeprefix('the ')}: in its answer {wrong}")
                 yield entry
                 if entry.get("done"):
                     return
 
-    def subscription(self, do: str, *, patience: float | None = None, **content: Any) -> Subscription:
+    def subscription(self, do: str, *, timeout: float | None = None, **content: Any) -> Subscription:
         """Ask for something that goes on; close it to end that."""
         token = token_for(self._address, self._token_file) if isinstance(self._address, TcpAddress) else None
         shown = {"token": token} if token is not None else {}
@@ -83,7 +83,7 @@ class ControlClient:
             sock = self._address.dial(CONNECT_SECONDS)
         except OSError as error:
             raise self._fault(f"cannot be reached: {error.strerror or error}") from error
-        sock.settimeout(patience)
+        sock.settimeout(timeout)
         try:
             sock.sendall(json.dumps({**shown, "do": do, **content}).encode() + b"\n")
         except OSError as error:
@@ -91,9 +91,9 @@ class ControlClient:
             raise self._fault(f"broke: {error}") from error
         return Subscription(sock, self._fault, self._check_event)
 
-    def events(self, *, patience: float | None = ANSWER_SECONDS, **of: str | None) -> Subscription:
+    def events(self, *, timeout: float | None = ANSWER_SECONDS, **of: str | None) -> Subscription:
         """What happens from now on; returns when nothing can be missed any more. Close it to end that."""
-        subscription = self.subscription("events", patience=patience, **of)
+        subscription = self.subscription("events", timeout=timeout, **of)
         try:
             first = next(iter(subscription))
             if not first.get("subscribed"):
@@ -109,9 +109,9 @@ class ControlClient:
         """Let something go wrong."""
         return self.ask("fault", kind=kind, **how)
 
-    def _check_event(self, told: JsonObject) -> None:
+    def _check_event(self, event: JsonObject) -> None:
         """Raises LabFault for an event that is none of such a server's."""
-        wrong = misfit(told, self.every_event) or misfit(told, self.told_of.get(told["event"], {}))
+        wrong = misfit(event, self.event_shape) or misfit(event, self.event_shapes.get(event["event"], {}))
         if wrong:
             raise self._fault(f"tells what no such server tells: of an event, {wrong}")
 
@@ -158,10 +158,10 @@ class Subscription:
                 return
             if not line:
                 raise self._fault("hung up")
-            told = self._read(line)
-            if "error" in told:
-                raise _their_fault(told)
-            yield told
+            answer = self._read(line)
+            if "error" in answer:
+                raise _their_fault(answer)
+            yield answer
 
     def _read(self, line: bytes) -> JsonObject:
         """What a line tells. Raises LabFault for one of another kind of server's."""
@@ -169,18 +169,18 @@ class Subscription:
             long = len(line) >= LONGEST_ANSWER
             raise self._fault("answers without end" if long else "was cut off in an answer")
         try:
-            told = json.loads(line)
+            answer = json.loads(line)
         except (RecursionError, ValueError):
             raise self._fault("says what no such server says") from None
-        if not isinstance(told, dict):
+        if not isinstance(answer, dict):
             raise self._fault("says what no such server says")
-        if not {"done", "error", "subscribed"} & set(told):
-            self._check(told)
-        return told
+        if not {"done", "error", "subscribed"} & set(answer):
+            self._check(answer)
+        return answer
 
 
-def _their_fault(told: JsonObject) -> RigError:
+def _their_fault(answer: JsonObject) -> RigError:
     """The error that a server tells."""
-    fault = next((kind for status, kind in _FAULTS.items() if told.get("status") == status), LabFault)
-    board, hint = (str(told[name]) if told.get(name) is not None else None for name in ("board", "hint"))
-    return fault(str(told["error"]), board=board, hint=hint)
+    fault = next((kind for status, kind in _FAULTS.items() if answer.get("status") == status), LabFault)
+    board, hint = (str(answer[name]) if answer.get(name) is not None else None for name in ("board", "hint"))
+    return fault(str(answer["error"]), board=board, hint=hint)

@@ -16,7 +16,7 @@ import usb.core
 import usb.util
 
 from rig.drivers.dfu_devices import Alternate, dfu_settings, read_alternates
-from rig.drivers.progress import Progress, Watcher, nobody
+from rig.drivers.progress import Progress, Watcher, ignore_progress
 from rig.drivers.usb_device import read_language, read_string, usb_fault
 from rig.errors import DeviceFault
 from rig.formats import dfuse
@@ -40,7 +40,7 @@ Sleep = Callable[[float], None]
 class DfuHost:
     """A device in DFU mode. Use as a context manager; nothing is sent before it is entered."""
 
-    def __init__(self, device: Any, *, sleep: Sleep = time.sleep, watch: Watcher = nobody):
+    def __init__(self, device: Any, *, sleep: Sleep = time.sleep, watch: Watcher = ignore_progress):
         self.device = device
         self._sleep = sleep
         self.watch = watch

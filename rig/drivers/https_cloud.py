@@ -13,7 +13,7 @@ from labgrid.driver.common import Driver
 
 from rig.drivers.control_client import ControlClient, JsonObject
 from rig.errors import Misuse
-from rig.files import MOST_PEM, read_given
+from rig.files import MOST_PEM, read_user_file
 from rig.formats.json_shape import NUMBER, Shape
 
 #: A request is 12 MiB long at most; base64 takes a third more.
@@ -32,8 +32,8 @@ class HttpsCloudClient(ControlClient):
 
     server = "the update server"
     served_by = "rig cloud https"
-    usual = "127.0.0.1:8444"
-    answers: ClassVar[Mapping[str, Shape]] = {
+    default_address = "127.0.0.1:8444"
+    answer_shapes: ClassVar[Mapping[str, Shape]] = {
         "list": {"hosts": [{"host": str, "identity": IDENTITY}], "identities": {...: IDENTITY}, "files": [FILE]},
         **{do: {"identity": IDENTITY} for do in ("swap", "issue", "add-identity")},
         "tls": {"minimum": str, "maximum": str, "delay": NUMBER},
@@ -44,8 +44,8 @@ class HttpsCloudClient(ControlClient):
         **{do: {"faults": [FAULT]} for do in ("fault", "faults")},
         "log": {"log": [{"host": (str, None)}]},
     }
-    every_event: ClassVar[Shape] = {"event": str, "host": (str, None), "device": (str, None)}
-    told_of: ClassVar[Mapping[str, Shape]] = {
+    event_shape: ClassVar[Shape] = {"event": str, "host": (str, None), "device": (str, None)}
+    event_shapes: ClassVar[Mapping[str, Shape]] = {
         "handshake": {"peer": str, "began_ns": int, "outcome": str, "identity": (str, None), "alert": (str, None)},
         "disconnected": {"peer": str},
         "request": {"request": int, "peer": str},
@@ -56,8 +56,8 @@ class HttpsCloudClient(ControlClient):
 
     def issue(self, host: str, name: str, recipe: Mapping[str, Any], client: str | None = None) -> JsonObject:
         """Make an identity by its recipe (rig.trust.recipe), to be swapped to by its name."""
-        told = self.ask("issue", host=host, name=name, recipe=dict(recipe), client=client)
-        return dict(told["identity"])
+        answer = self.ask("issue", host=host, name=name, recipe=dict(recipe), client=client)
+        return dict(answer["identity"])
 
     def swap(self, host: str, identity: str, client: str | None = None) -> JsonObject:
         """Show an identity the server knows by name from the next handshake of this host on, or of this client."""
@@ -101,7 +101,7 @@ class HttpsCloudClient(ControlClient):
 def pem_of(chain: Path, key: Path) -> dict[str, str]:
     """An identity as requests carry it, from PEM files. Raises Misuse."""
     files = {"chain_pem": chain, "key_pem": key}
-    return {name: read_given(file, MOST_PEM).decode("ascii", "replace") for name, file in files.items()}
+    return {name: read_user_file(file, MOST_PEM).decode("ascii", "replace") for name, file in files.items()}
 
 
 def _given(content: bytes | Path) -> dict[str, str]:

@@ -36,7 +36,7 @@ class LabgridContact:
         self._reads_back = hasattr(self._driver, "get")
         if not self._reads_back:
             self.route += ", which cannot read back"
-        self._told = True
+        self._is_closed = True
         self._lock = _lock_of(self._driver)
 
     def connect(self) -> None:
@@ -49,11 +49,11 @@ class LabgridContact:
             self._ask("switch", lambda: self._plain("set")(closed))
         else:
             self._ask("switch", self._plain("on" if closed else "off"))
-        self._told = closed
+        self._is_closed = closed
 
     def is_closed(self) -> bool:
         """Read it back. Raises LabFault."""
-        return bool(self._ask("read back", self._plain("get"))) if self._reads_back else self._told
+        return bool(self._ask("read back", self._plain("get"))) if self._reads_back else self._is_closed
 
     def close(self) -> None:
         """Nothing stays open."""

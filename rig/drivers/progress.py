@@ -22,5 +22,5 @@ class Progress:
 Watcher = Callable[[Progress], None]
 
 
-def nobody(_progress: Progress) -> None:
+def ignore_progress(_progress: Progress) -> None:
     """Watches nothing."""

@@ -42,8 +42,8 @@ class Entry:
 
     def to_dict(self) -> dict[str, object]:
         """As JSON; bytes as Latin-1."""
-        told: dict[str, object] = {"at_ns": self.at_ns, "kind": self.kind, "data": self.data.decode("latin-1")}
-        return {**told, "count": self.count} if self.kind == DROPPED else told
+        fields: dict[str, object] = {"at_ns": self.at_ns, "kind": self.kind, "data": self.data.decode("latin-1")}
+        return {**fields, "count": self.count} if self.kind == DROPPED else fields
 
 
 class Recording:

@@ -17,7 +17,7 @@ from labgrid import target_factory
 from labgrid.driver.common import Driver
 from labgrid.util.proxy import proxymanager
 
-from rig.drivers.progress import Progress, Watcher, nobody
+from rig.drivers.progress import Progress, Watcher, ignore_progress
 from rig.errors import DeviceFault, LabFault, Misuse, NoAnswer
 from rig.ports import format_address, read_address
 
@@ -77,7 +77,7 @@ class RomLoader:
     told of phases: connect, erase, program, read.
     """
 
-    def __init__(self, address: SerialAddress, *, resets: bool, stub: bool = True, watch: Watcher = nobody):
+    def __init__(self, address: SerialAddress, *, resets: bool, stub: bool = True, watch: Watcher = ignore_progress):
         self._address, self._resets, self._stub = address, resets, stub
         self.watch = watch
         self._port: Any = None
@@ -139,8 +139,8 @@ class RomLoader:
         from esptool.cmds import detect_flash_size
 
         with self._spoken("read"):
-            told = str(detect_flash_size(self._esp))
-        megabytes = told.removesuffix("MB")
+            reported = str(detect_flash_size(self._esp))
+        megabytes = reported.removesuffix("MB")
         return int(megabytes) << 20 if megabytes.isdigit() else None
 
     @property
@@ -151,7 +151,7 @@ class RomLoader:
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes of flash. Raises LabFault when the board stops answering."""
         with self._spoken("read"):
-            data: bytes = self._esp.read_flash(address, length, self._told_while_reading(address, length))
+            data: bytes = self._esp.read_flash(address, length, self._read_progress(address, length))
         return data
 
     def digest(self, address: int, length: int) -> str:
@@ -211,11 +211,11 @@ class RomLoader:
             block = data[number * size : (number + 1) * size].ljust(size, b"\xff")
             yield min((number + 1) * size, len(data)), _sends(esp.flash_block, block, number, TIMEOUT_SECONDS)
 
-    def _told_while_reading(self, address: int, length: int) -> Callable[..., None]:
-        def told(done: int, *_rest: int) -> None:
+    def _read_progress(self, address: int, length: int) -> Callable[..., None]:
+        def report(done: int, *_rest: int) -> None:
             self.watch(Progress("read", address + done, done, length))
 
-        return told
+        return report
 
     @contextmanager
     def _spoken(self, phase: str) -> Iterator[None]:
@@ -228,11 +228,11 @@ class RomLoader:
         except (FatalError, serial.SerialException, OSError, AttributeError, TypeError) as error:
             if isinstance(error, (AttributeError, TypeError)) and getattr(self._port, "is_open", False):
                 raise  # pyserial's own way to say that a port was closed while somebody reads
-            told = " ".join(str(error).split()).partition(" For troubleshooting")[0].rstrip(".")
+            text = " ".join(str(error).split()).partition(" For troubleshooting")[0].rstrip(".")
             lost = phase == NO_ANSWER and not isinstance(error, FatalError)  # the port went, not the board
             fault = NoAnswer if phase == NO_ANSWER and not lost else LabFault
             raise fault(
-                f"the loader at {self._address.url.partition('?')[0]}: {told}",
+                f"the loader at {self._address.url.partition('?')[0]}: {text}",
                 phase=NO_PORT if lost else phase,
                 hint=self._hint(error, NO_PORT if lost else phase),
             ) from error

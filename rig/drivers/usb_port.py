@@ -11,7 +11,7 @@ import usb.util
 from labgrid import target_factory
 from labgrid.driver.common import Driver
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.drivers.place import place_name, place_tags
 from rig.drivers.usb_device import SPARK_VENDOR, every_device, identity_of, read_language, read_string, usb_fault
 from rig.drivers.usbip_backend import UsbipBackend
@@ -50,15 +50,15 @@ class UsbipPortDriver(Driver):  # type: ignore[misc]
         return self._offered().get(self._busid)
 
     @Driver.check_active  # type: ignore[untyped-decorator]
-    def elsewhere(self) -> dict[str, Misdescribed]:
+    def other_dfu_devices(self) -> dict[str, Misdescribed]:
         """Cores in DFU under other bus ids, each with what is wrong if it is the one meant. Raises LabFault."""
         offered, place = self._offered(), place_name(self.target)
-        told = f"{'its environment' if self.busid else 'the tag'} says busid={self._busid}, which "
-        told += f"{format_address(self.service.address, self.service.port)} does not offer while the board is in DFU"
-        told += f": it offers {', '.join(f'{busid} ({seen})' for busid, seen in sorted(offered.items()))}"
+        text = f"{'its environment' if self.busid else 'the tag'} says busid={self._busid}, which "
+        text += f"{format_address(self.service.address, self.service.port)} does not offer while the board is in DFU"
+        text += f": it offers {', '.join(f'{busid} ({seen})' for busid, seen in sorted(offered.items()))}"
         mends = "write busid: {} into it" if self.busid else f"`labgrid-client -p {place} set-tags busid={{}}`"
         return {
-            busid: Misdescribed(f"{told}; its own is {busid}", board=place, hint=mends.format(busid))
+            busid: Misdescribed(f"{text}; its own is {busid}", board=place, hint=mends.format(busid))
             for busid, seen in offered.items()
             if seen == DFU and busid != self._busid
         }
@@ -114,7 +114,7 @@ class LibusbPortDriver(Driver):  # type: ignore[misc]
             raise LabFault(f"no Spark Core with serial {self.serial} on USB", board=place_name(self.target))
         return device
 
-    def elsewhere(self) -> dict[str, Misdescribed]:
+    def other_dfu_devices(self) -> dict[str, Misdescribed]:
         """None: it is found by its serial number, wherever it hangs."""
         return {}
 
@@ -122,7 +122,7 @@ class LibusbPortDriver(Driver):  # type: ignore[misc]
         """The board, None while it is not there. Raises LabFault where a device that may be it is not ours to open."""
         device, denied = self._look()
         if denied is not None:
-            look_for(lambda: self._look()[1] is None, seconds=UDEV_SECONDS, clock=Clock())
+            poll(lambda: self._look()[1] is None, seconds=UDEV_SECONDS, clock=Clock())
             device, denied = self._look()
         if denied is not None:
             raise denied

@@ -30,13 +30,13 @@ _ENDPOINT = "bLength bDescriptorType bEndpointAddress bmAttributes wMaxPacketSiz
 
 def _parse(fields: str, raw: bytes) -> SimpleNamespace:
     """Read a descriptor's little-endian fields under the names pyusb expects."""
-    told, at = SimpleNamespace(extra_descriptors=array("B"), bRefresh=0, bSynchAddress=0), 0
+    descriptor, at = SimpleNamespace(extra_descriptors=array("B"), bRefresh=0, bSynchAddress=0), 0
     for entry in fields.split():
         name, _, size = entry.partition(":")
         width = int(size or 1)
-        setattr(told, name, int.from_bytes(raw[at : at + width], "little"))
+        setattr(descriptor, name, int.from_bytes(raw[at : at + width], "little"))
         at += width
-    return told
+    return descriptor
 
 
 @dataclass(slots=True)
@@ -73,11 +73,11 @@ class UsbipBackend(IBackend):  # type: ignore[misc]
     def get_device_descriptor(self, dev: _Remote) -> SimpleNamespace:
         """The device descriptor, with what only the bus knows. One that cannot be imported is told as it is listed."""
         self._read_descriptors(dev)
-        told = _parse(_DEVICE, dev.device)
-        told.address, told.bus, told.speed = dev.exported.device, dev.exported.bus, dev.exported.speed
-        told.port_numbers = _ports(dev.exported.busid)
-        told.port_number = told.port_numbers[-1]
-        return told
+        descriptor = _parse(_DEVICE, dev.device)
+        descriptor.address, descriptor.bus, descriptor.speed = dev.exported.device, dev.exported.bus, dev.exported.speed
+        descriptor.port_numbers = _ports(dev.exported.busid)
+        descriptor.port_number = descriptor.port_numbers[-1]
+        return descriptor
 
     def get_configuration_descriptor(self, dev: _Remote, config: int) -> SimpleNamespace:
         """Configuration number `config`; IndexError ends the count."""

@@ -60,9 +60,9 @@ def _is_ours(path: Path) -> bool:
 
 
 def _environment(record: RunRecord, title: str) -> str:
-    told = {"title": title, **report_head.head(record)}
-    told |= {f"firmware.{name}": value for name, value in report_head.firmware(record).items()}
-    return "".join(f"{_key(name)}={_value(value)}\n" for name, value in told.items())
+    values = {"title": title, **report_head.head(record)}
+    values |= {f"firmware.{name}": value for name, value in report_head.firmware(record).items()}
+    return "".join(f"{_key(name)}={_value(value)}\n" for name, value in values.items())
 
 
 def _key(name: str) -> str:

@@ -34,8 +34,8 @@ class SeenDefect:
         return cls(name, properties.get("known_defect_title", name), text, severity, reference)
 
     def __str__(self) -> str:
-        told = ", ".join(part for part in (self.name, self.severity, self.reference) if part)
-        return f"{self.title} ({told}): {self.count}"
+        text = ", ".join(part for part in (self.name, self.severity, self.reference) if part)
+        return f"{self.title} ({text}): {self.count}"
 
 
 def seen_defects(results: Iterable[TestResult]) -> list[SeenDefect]:
@@ -66,10 +66,10 @@ def counted_words(results: Iterable[TestResult]) -> dict[str, int]:
 
 def beside_expected(result: TestResult) -> str:
     """`better than expected: stranded (reflash)`; empty for what is the same, and where nothing was compared."""
-    told = {
+    texts = {
         "better": "better than expected: {}",
         "worse": "worse than expected: {}",
         "moved": "moved from what was expected: {}",
         "unlisted": "nothing is expected of it",
     }.get(result.properties.get("compared", ""), "")
-    return told.format(result.properties.get("expected", ""))
+    return texts.format(result.properties.get("expected", ""))

@@ -99,6 +99,6 @@ class Coverage:
 def _not_run(case: str, result: TestResult | None) -> NotRun:
     if result is None:
         return NotRun(case, _NO_RESULT)
-    told = result.message.removeprefix(f"{NOT_RUN}: ").removeprefix(f"{result.result}: ")
-    why = told if result.result == NOT_RUN else f"{result.result}: {told}"
+    text = result.message.removeprefix(f"{NOT_RUN}: ").removeprefix(f"{result.result}: ")
+    why = text if result.result == NOT_RUN else f"{result.result}: {text}"
     return NotRun(case, why, result.properties.get(MISSING, ""))

@@ -109,14 +109,14 @@ def _marker(place: float, line: Mapping[str, Any], row: int) -> str:
     x, y = _x(place) + wrap * RADIUS, TOP + 14 + level * (BAND_HEIGHT - 20) // ROWS
     colour = COLOURS[outcome_name(line)]
     paint = f'fill="{colour}" stroke="#fff"' if _known(line) else f'fill="#fff" stroke="{colour}" stroke-width="2"'
-    told = f"{line['trial']}: {line['landing']['phase']}, {line['landing']['detail']} → {outcome_name(line)}"
+    text = f"{line['trial']}: {line['landing']['phase']}, {line['landing']['detail']} → {outcome_name(line)}"
     shape = (
         f'<rect x="{x - RADIUS:.1f}" y="{y - RADIUS}" width="{2 * RADIUS}" height="{2 * RADIUS}" {paint}'
         if _is_square(line)
         else f'<circle cx="{x:.1f}" cy="{y}" r="{RADIUS}" {paint}'
     )
     tag = shape.split(" ", 1)[0][1:]
-    return f"{shape}><title>{escape.xml(told)}</title></{tag}>"
+    return f"{shape}><title>{escape.xml(text)}</title></{tag}>"
 
 
 def _legend(present: list[str], placed: list[tuple[float, Mapping[str, Any]]]) -> list[str]:

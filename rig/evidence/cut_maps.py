@@ -40,7 +40,7 @@ class Subject(NamedTuple):
     #: Empty for boards that have none.
     generation: str
     path: str
-    #: The cast of the manifest that the board was laid with; empty for its roles.
+    #: The variant of the manifest that the board was laid with; empty for its roles.
     variant: str
     old: Image
     new: Image

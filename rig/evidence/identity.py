@@ -39,10 +39,12 @@ class RunIdentity(BaseModel):
         """The same run with the firmware and places that tests say they used: those that were run."""
         images: set[str] = set()
         places: dict[str, PlaceUsed] = {}
-        for told in (result.properties for result in results if result.result != NOT_RUN):
-            images.update(told.get("firmware", "").split())
-            if name := told.get("place"):
-                used = PlaceUsed(name=name, board=told.get("board", UNKNOWN), tier=told.get("tier", UNKNOWN))
+        for properties in (result.properties for result in results if result.result != NOT_RUN):
+            images.update(properties.get("firmware", "").split())
+            if name := properties.get("place"):
+                used = PlaceUsed(
+                    name=name, board=properties.get("board", UNKNOWN), tier=properties.get("tier", UNKNOWN)
+                )
                 if name not in places or places[name].tier not in VIRTUAL_TIERS:  # once seen as a twin, it is one
                     places[name] = used
         testbed = self.testbed.model_copy(update={"places": tuple(places[name] for name in sorted(places))})

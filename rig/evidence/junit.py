@@ -66,9 +66,9 @@ def _read(path: Path) -> ET.Element | None:
 
 def _properties(record: RunRecord) -> ET.Element:
     found = ET.Element("properties")
-    told = {f"rig.{name}": value for name, value in report_head.head(record).items()}
-    told |= {f"rig.firmware.{name}": value for name, value in report_head.firmware(record).items()}
-    found.extend(_property(name, value) for name, value in told.items())
+    values = {f"rig.{name}": value for name, value in report_head.head(record).items()}
+    values |= {f"rig.firmware.{name}": value for name, value in report_head.firmware(record).items()}
+    found.extend(_property(name, value) for name, value in values.items())
     return found
 
 
@@ -91,9 +91,9 @@ def _of_results(record: RunRecord) -> ET.Element:
 
 def _case(suite: ET.Element, result: TestResult) -> None:
     case = ET.SubElement(suite, "testcase", classname="rig", name=terminal(result.name), time=f"{result.seconds:.3f}")
-    told = ET.SubElement(case, "properties")
+    properties = ET.SubElement(case, "properties")
     for name, value in result.properties.items():
-        ET.SubElement(told, "property", name=terminal(name), value=terminal(value))
+        ET.SubElement(properties, "property", name=terminal(name), value=terminal(value))
     if result.result != PASSED:
         tag = {NOT_RUN: "skipped", DEVICE_FAULT: "failure"}.get(result.result, "error")
         element = ET.SubElement(case, tag, message=terminal(f"{result.result}: {result.message}"))

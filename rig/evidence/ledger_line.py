@@ -94,8 +94,8 @@ class LineReader:
             self._patterns.append(_Pattern.of(content))
         if isinstance(content.get("run"), str):
             self.runs.add(content["run"])
-        told: str = content.pop("hash")
-        return encode(content), told
+        stated: str = content.pop("hash")
+        return encode(content), stated
 
 
 def _parse(raw: bytes) -> dict[str, Any]:

@@ -40,13 +40,13 @@ def write_summary(folder: Path, record: RunRecord) -> Path:
     lines = [line for path in segments for line in read_ledger(path)]
     lost = [intent for path in segments for intent in unfinished(path)]
     maps = draw_maps(folder, lines)
-    told = [*as_markdown(record), *_results(record), *firmware_as_markdown(record), *_unfinished(lost)]
-    told += [*_coverage(record), *_tests(record.results), *_cuts(lines, maps), *_swaps(lines), *_time(record)]
+    page = [*as_markdown(record), *_results(record), *firmware_as_markdown(record), *_unfinished(lost)]
+    page += [*_coverage(record), *_tests(record.results), *_cuts(lines, maps), *_swaps(lines), *_time(record)]
     if is_there(ledger / NAME) and (head := head_of(ledger)):
-        told += ["", f"The ledger's head is `{head}`: `rig ledger verify --head` sees any change by it."]
+        page += ["", f"The ledger's head is `{head}`: `rig ledger verify --head` sees any change by it."]
     path = folder / SUMMARY
     with writing(path):
-        path.write_text("\n".join(told) + "\n", encoding="utf-8")
+        path.write_text("\n".join(page) + "\n", encoding="utf-8")
     return path
 
 
@@ -56,8 +56,8 @@ def _row(*cells: object) -> str:
 
 
 def _results(record: RunRecord) -> list[str]:
-    told = ", ".join(f"{count} {word}" for word, count in counted(record.results).items()) or "no test"
-    page = ["", f"{told}."]
+    counts = ", ".join(f"{count} {word}" for word, count in counted(record.results).items()) or "no test"
+    page = ["", f"{counts}."]
     if record.killed:
         page += ["", *_killed(record)]
     return [*page, *_repeated(record.repeated), *_known_defects(record.results), *_told_aloud(record.results)]
@@ -67,9 +67,9 @@ def _repeated(found: Sequence[RepeatedTest]) -> list[str]:
     """Tests whose board failed, run once more on another board, and whose fault that says it is."""
     if not found:
         return []
-    told = "Failed, and run once more on another board:"
+    text = "Failed, and run once more on another board:"
     rows = [_row(each.test, *map(_attempt, (each.first, each.second)), each.cause) for each in found]
-    return ["", told, "", "| test | first | second | which says |", "|---|---|---|---|", *rows]
+    return ["", text, "", "| test | first | second | which says |", "|---|---|---|---|", *rows]
 
 
 def _attempt(result: TestResult) -> str:
@@ -82,8 +82,8 @@ def _known_defects(results: Sequence[TestResult]) -> list[str]:
         return []
     head = ["| known defect | name | severity | what it is | reference | tests |", "|---|---|---|---|---|---:|"]
     rows = [_row(each.title, each.name, each.severity, each.text, each.reference, each.count) for each in defects]
-    told = f"{counted_defects(defects)} seen again, as it should be:"
-    return ["", told, "", *head, *rows]
+    text = f"{counted_defects(defects)} seen again, as it should be:"
+    return ["", text, "", *head, *rows]
 
 
 def _told_aloud(results: Sequence[TestResult]) -> list[str]:
@@ -92,19 +92,19 @@ def _told_aloud(results: Sequence[TestResult]) -> list[str]:
     if not others:
         return []
     rows = [_row(each.name, each.properties.get("became", ""), beside_expected(each)) for each in others]
-    told = f"{len(others)} outcomes are not those that are expected of this firmware, and no fault:"
-    return ["", told, "", "| test | became | which is |", "|---|---|---|", *rows]
+    text = f"{len(others)} outcomes are not those that are expected of this firmware, and no fault:"
+    return ["", text, "", "| test | became | which is |", "|---|---|---|", *rows]
 
 
 def _killed(record: RunRecord) -> list[str]:
     """What is missing of a run that was killed."""
     of = f" of {record.chosen}" if record.chosen is not None else ""
     over = sum(not is_second(result) for result in record.results)
-    told = f"**This run was killed**: this page is made from what it left. {over}{of} tests had ended"
+    text = f"**This run was killed**: this page is made from what it left. {over}{of} tests had ended"
     if not record.under_way:
-        return [f"{told}, and none was under way."]
+        return [f"{text}, and none was under way."]
     rows = [f"* {markdown(name)}" for name in record.under_way]
-    return [f"{told}, and {len(record.under_way)} were under way:", "", *rows]
+    return [f"{text}, and {len(record.under_way)} were under way:", "", *rows]
 
 
 def _unfinished(intents: Sequence[dict[str, Any]]) -> list[str]:
@@ -126,8 +126,8 @@ def _coverage(record: RunRecord) -> list[str]:
     coverage, lost = record.coverage, record.lost
     page = ["", "## Coverage", "", f"{markdown(str(coverage))}."] if coverage is not None else []
     if lost and record.required is not None:
-        told = f"**Required is {markdown(record.required.text)}, and this is lost**:"
-        page += ["", told, "", *(f"* {markdown(text)}" for text in lost)]
+        heading = f"**Required is {markdown(record.required.text)}, and this is lost**:"
+        page += ["", heading, "", *(f"* {markdown(text)}" for text in lost)]
     if coverage is not None and coverage.not_run:
         rows = [_row(each.case, each.missing, each.why) for each in coverage.not_run]
         page += ["", "| case that was not run | missing tags | why |", "|---|---|---|", *rows]
@@ -164,7 +164,7 @@ def _seconds(name: str, spent: Mapping[str, float]) -> str:
 
 
 def _fault(result: TestResult) -> list[str]:
-    """What was wrong, and the story of it as it is told: lines of an item that are indented by six are text."""
+    """What was wrong, and the report of it: lines of an item that are indented by six are text."""
     fault_report = [f"      {terminal(line)}" for line in result.fault_report.splitlines()]
     return [
         f"* **{markdown(result.name)}**: {markdown(result.message)}",
@@ -190,7 +190,7 @@ def _cuts(lines: list[dict[str, Any]], maps: Maps) -> list[str]:
         for line in cuts
     ]
     pictures = [f"![{path.stem}]({path.name})" for path in maps.files]
-    pictures += [line for told in maps.left_out for line in ("", f"There is {markdown(told)}.")]
+    pictures += [line for reason in maps.left_out for line in ("", f"There is {markdown(reason)}.")]
     table = ["| trial | place | aimed at | landed | became | rung | s |", "|---|---|---|---|---|---|---:|", *rows]
     return ["", "## Cuts", "", *pictures, "", *table]
 
@@ -209,13 +209,13 @@ def _swaps(lines: list[dict[str, Any]]) -> list[str]:
     ]
     head = "| scenario | firmware | place | reaches its servers | check-ins before → after | afterwards |"
     remarks = {line["scenario"]: line["remark"] for line in swaps if line["remark"]}
-    told = [f"* **{markdown(name)}**: {markdown(remark)}" for name, remark in remarks.items()]
-    return ["", "## Swaps of servers' identities", "", head, "|---|---|---|---|---|---|", *rows, "", *told]
+    items = [f"* **{markdown(name)}**: {markdown(remark)}" for name, remark in remarks.items()]
+    return ["", "## Swaps of servers' identities", "", head, "|---|---|---|---|---|---|", *rows, "", *items]
 
 
 def _log(check_ins: dict[str, list[tuple[str, int]]]) -> str:
-    told = [", ".join(f"{version}: {status}" for version, status in check_ins[when]) for when in ("before", "after")]
-    return " → ".join(text or "none" for text in told) if any(told) else ""
+    texts = [", ".join(f"{version}: {status}" for version, status in check_ins[when]) for when in ("before", "after")]
+    return " → ".join(text or "none" for text in texts) if any(texts) else ""
 
 
 def _brought_back(line: dict[str, Any]) -> str:

@@ -42,10 +42,10 @@ def head(record: RunRecord) -> dict[str, str]:
 
 
 def _coverage(record: RunRecord) -> dict[str, str]:
-    told = {"coverage": str(record.coverage)} if record.coverage is not None else {}
+    values = {"coverage": str(record.coverage)} if record.coverage is not None else {}
     if record.required is not None:
-        told["required"] = f"{record.required.text}: {'LOST' if record.lost else 'covered'}"
-    return told
+        values["required"] = f"{record.required.text}: {'LOST' if record.lost else 'covered'}"
+    return values
 
 
 def firmware(record: RunRecord) -> dict[str, str]:

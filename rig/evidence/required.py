@@ -58,8 +58,8 @@ class Required:
         if there_are and coverage.count * 100 >= Decimal(self.percent) * there_are:
             return []
         left_out = there_are - len(coverage.cases.chosen)
-        told = [f"{left_out} cases were left out by the choice of tests"] if left_out else []
-        return [f"{coverage.count} of {there_are} cases were run", *told, *map(str, coverage.not_run)]
+        left_out_line = [f"{left_out} cases were left out by the choice of tests"] if left_out else []
+        return [f"{coverage.count} of {there_are} cases were run", *left_out_line, *map(str, coverage.not_run)]
 
     def _lost_cases(self, coverage: Coverage) -> list[str]:
         chosen = coverage.cases.chosen

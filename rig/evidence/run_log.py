@@ -86,7 +86,7 @@ def read_run(folder: Path) -> RunRecord:
     for number, text in enumerate(read_text(path, MOST_IMAGE).split("\n")[:-1], 1):
         try:
             line = json.loads(text)
-            record = _first(line) if record is None else _told(record, line)
+            record = _first(line) if record is None else _with_line(record, line)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError) as error:
             raise Misuse(f"{path}:{number}: no line of a run's log: {type(error).__name__}") from None
     if record is None:
@@ -103,7 +103,7 @@ def _first(line: dict[str, Any]) -> RunRecord:
     return RunRecord(RunIdentity.model_validate(line["identity"]), [], UNDER_WAY, 0.0, killed=True)
 
 
-def _told(record: RunRecord, line: dict[str, Any]) -> RunRecord:
+def _with_line(record: RunRecord, line: dict[str, Any]) -> RunRecord:
     """A record with what one more line says."""
     record.seconds = float(line["at"])
     match line["kind"]:
@@ -127,14 +127,14 @@ def _told(record: RunRecord, line: dict[str, Any]) -> RunRecord:
     return record
 
 
-def _cases(told: dict[str, Any]) -> Cases:
-    chosen = {str(case): str(title) for case, title in told["chosen"].items()}
-    return Cases(chosen, int(told["there_are"]), int(told["long_left_out"]))
+def _cases(entry: dict[str, Any]) -> Cases:
+    chosen = {str(case): str(title) for case, title in entry["chosen"].items()}
+    return Cases(chosen, int(entry["there_are"]), int(entry["long_left_out"]))
 
 
-def _result(told: dict[str, Any]) -> TestResult:
-    properties = {str(name): str(value) for name, value in told["properties"].items()}
+def _result(entry: dict[str, Any]) -> TestResult:
+    properties = {str(name): str(value) for name, value in entry["properties"].items()}
     name, result, message, fault_report = (
-        str(told.get(key, "")) for key in ("name", "result", "message", "fault_report")
+        str(entry.get(key, "")) for key in ("name", "result", "message", "fault_report")
     )
-    return TestResult(name, result, float(told["seconds"]), message, properties, fault_report)
+    return TestResult(name, result, float(entry["seconds"]), message, properties, fault_report)

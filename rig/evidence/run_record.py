@@ -34,8 +34,8 @@ class RunRecord:
     @property
     def title(self) -> str:
         """One line that says on what the run was, and what came of it."""
-        told = f"{self.identity.testbed.titled(self.identity.run)}: {self.verdict.word}"
-        return f"{told}; it was killed before its end" if self.killed else told
+        text = f"{self.identity.testbed.titled(self.identity.run)}: {self.verdict.word}"
+        return f"{text}; it was killed before its end" if self.killed else text
 
     @property
     def repeated(self) -> list[RepeatedTest]:

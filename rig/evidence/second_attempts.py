@@ -54,8 +54,8 @@ class RepeatedTest:
         return {"test": self.test, "cause": self.cause, "attempts": attempts}
 
     def __str__(self) -> str:
-        told = ", ".join(f"{each.result} on {place_of(each)}" for each in (self.first, self.second))
-        return f"{self.cause}: {self.test} ({told})"
+        attempts = ", ".join(f"{each.result} on {place_of(each)}" for each in (self.first, self.second))
+        return f"{self.cause}: {self.test} ({attempts})"
 
 
 def is_second(result: TestResult) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rig.errors import Misuse
 from rig.evidence.ledger_line import GENESIS, LineReader, NotALine, chained
-from rig.files import open_given, unreadable
+from rig.files import open_user_file, unreadable
 
 #: Bytes of a line at most.
 LONGEST_LINE = 1 << 20
@@ -46,7 +46,7 @@ class Segment:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            with open_given(self.path) as file:
+            with open_user_file(self.path) as file:
                 while raw := file.readline(LONGEST_LINE):
                     if not raw.endswith(b"\n"):
                         self._end_torn(raw)
@@ -66,12 +66,12 @@ class Segment:
     def _check(self, raw: bytes) -> None:
         number = self.lines + 1
         try:
-            body, told = self._reader.split(raw)
+            body, stated = self._reader.split(raw)
         except NotALine as error:
             raise Changed(self.path, number, f"not a ledger line: {error}") from None
-        if told != chained(self.head, body):
+        if stated != chained(self.head, body):
             raise Changed(self.path, number, "the chain is broken", "the line or one before it was changed")
-        self.head, self.lines = told, number
+        self.head, self.lines = stated, number
 
     def _end_torn(self, raw: bytes) -> None:
         if len(raw) == LONGEST_LINE:
@@ -81,7 +81,7 @@ class Segment:
 
 def is_written(path: Path) -> bool:
     """Whether somebody has a segment open to write."""
-    with open_given(path) as file:
+    with open_user_file(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:

@@ -102,17 +102,17 @@ def _verify_run(folder: Path, only: str | None) -> Verified:
     manifest = _manifest(folder, found)
     if manifest is not None:
         found.run, found.state, found.head = manifest.run, manifest.state, manifest.head
-    told = {one.segment: one for one in manifest.segments} if manifest is not None else {}
+    listed = {one.segment: one for one in manifest.segments} if manifest is not None else {}
     if found.state != "open" and manifest is not None:
         found.findings += [
             Finding(str(folder / name), f"{NAME} names it, and it is missing")
-            for name in told
+            for name in listed
             if only in (None, name) and not is_there(folder / name)
         ]
-        found.findings += _strangers(folder, told, only)
+        found.findings += _strangers(folder, listed, only)
     for path in segments_in(folder):
         if only in (None, path.name):
-            _verify_segment(path, found, told.get(path.name))
+            _verify_segment(path, found, listed.get(path.name))
     return found
 
 
@@ -131,14 +131,14 @@ def _manifest(folder: Path, found: Verified) -> RunManifest | None:
         return None
 
 
-def _strangers(folder: Path, told: dict[str, SegmentEnd], only: str | None) -> Iterator[Finding]:
+def _strangers(folder: Path, listed: dict[str, SegmentEnd], only: str | None) -> Iterator[Finding]:
     """What lies beside the segments and the run knows nothing of."""
     for path in sorted(folder.iterdir()):
-        if path.name not in (NAME, *told) and only in (None, path.name):
+        if path.name not in (NAME, *listed) and only in (None, path.name):
             yield Finding(str(path), f"{NAME} does not name it")
 
 
-def _verify_segment(path: Path, found: Verified, told: SegmentEnd | None) -> None:
+def _verify_segment(path: Path, found: Verified, listed: SegmentEnd | None) -> None:
     segment = _read(path, found)
     if segment is None:
         return
@@ -147,19 +147,19 @@ def _verify_segment(path: Path, found: Verified, told: SegmentEnd | None) -> Non
         found.findings.append(Finding(str(path), f"it has lines of the run {min(others)}"))
     if segment.lines == 0 and found.state in ("finished", ALONE):  # a run that was killed may have begun one
         found.findings.append(Finding(str(path), "it is empty"))
-    if told is not None and found.state != "open":
-        found.findings += [Finding(str(path), what) for what in _differences(segment, told)]
+    if listed is not None and found.state != "open":
+        found.findings += [Finding(str(path), what) for what in _differences(segment, listed)]
 
 
-def _differences(segment: Segment, told: SegmentEnd) -> Iterator[str]:
-    if segment.lines < told.lines:
-        yield f"lines are missing at its end: it has {segment.lines} of {told.lines}"
-    elif segment.lines > told.lines:
-        yield f"lines were added at its end: it has {segment.lines}, and had {told.lines}"
-    elif segment.head != told.head:
+def _differences(segment: Segment, listed: SegmentEnd) -> Iterator[str]:
+    if segment.lines < listed.lines:
+        yield f"lines are missing at its end: it has {segment.lines} of {listed.lines}"
+    elif segment.lines > listed.lines:
+        yield f"lines were added at its end: it has {segment.lines}, and had {listed.lines}"
+    elif segment.head != listed.head:
         yield f"it ends in another line than the one {NAME} names"
-    if segment.torn != told.torn:
-        yield f"{segment.torn} bytes are behind its last line, and {told.torn} were"
+    if segment.torn != listed.torn:
+        yield f"{segment.torn} bytes are behind its last line, and {listed.torn} were"
 
 
 def _read(path: Path, found: Verified) -> Segment | None:

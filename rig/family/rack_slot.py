@@ -102,7 +102,7 @@ class Slot(ABC):
         """
 
     @abstractmethod
-    def exports(self, told: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
+    def exports(self, ready_line: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
         """Its place's resources for the exporter; `coil` is the first of its relay's."""
 
     @property
@@ -110,15 +110,15 @@ class Slot(ABC):
         """What its place can do, as far as it is known before it starts; tests ask for these and for nothing else."""
         return common_tags(self)
 
-    def tags(self, _told: ReadyLine) -> dict[str, str]:
+    def tags(self, _ready_line: ReadyLine) -> dict[str, str]:
         """What its twin tells of itself, over what was known before."""
         return {}
 
-    def local_commands(self, _told: ReadyLine) -> list[str]:
+    def local_commands(self, _ready_line: ReadyLine) -> list[str]:
         """Commands that reach it without labgrid, for people to paste."""
         return []
 
-    def server_commands(self, _told: ReadyLine, _servers: Mapping[str, ReadyLine]) -> list[str]:
+    def server_commands(self, _ready_line: ReadyLine, _servers: Mapping[str, ReadyLine]) -> list[str]:
         """Commands that reach it over the rack's servers, for people to paste."""
         return []
 
@@ -147,9 +147,9 @@ def service(port: int, name: str, address: str = HOST) -> dict[str, Any]:
     return {"cls": "NetworkService", "address": address, "port": port, "username": name}
 
 
-def control_service(told: ReadyLine, name: str) -> dict[str, Any]:
+def control_service(ready_line: ReadyLine, name: str) -> dict[str, Any]:
     """A control port as labgrid knows one: where it is a socket of this machine, its address is `unix:PATH`."""
-    return service(told.get("port", 0), name, str(told.get("host", told["address"])))
+    return service(ready_line.get("port", 0), name, str(ready_line.get("host", ready_line["address"])))
 
 
 def common_tags(slot: Slot) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rig.errors import Misuse
-from rig.files import is_folder, is_there, write_given, writing
+from rig.files import is_folder, is_there, write_user_file, writing
 from rig.firmware.document import table, wrong_field
 from rig.firmware.expectations import Expected, KnownDefect, Situation
 from rig.firmware.outcomes import BY_ITSELF, Became, Wanted, worst
@@ -56,7 +56,7 @@ def write_baseline(
         *(_table("defect", defects[name].model_dump()) for name in named),
     ]
     fresh = _beside(path)
-    write_given(fresh, "\n".join(blocks).encode())
+    write_user_file(fresh, "\n".join(blocks).encode())
     with writing(path):
         fresh.replace(path)
     return len(entries)

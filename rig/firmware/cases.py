@@ -36,7 +36,7 @@ class KnownCases:
 
 #: By kind of board.
 Known = Mapping[str, KnownCases]
-#: The casts that there are beside the one of the roles, by kind of board.
+#: The variants that there are beside the roles, by kind of board.
 VariantsOf = Callable[[str], Collection[str]]
 
 

@@ -65,11 +65,11 @@ def wrong_field(
     where = first["loc"]
     field = ".".join(str(part) for part in where)
     owner = _owner(content, where)
-    told = f"{source}: {field}{f' of {owner}' if owner else ''}{': ' if field else ''}"
+    prefix = f"{source}: {field}{f' of {owner}' if owner else ''}{': ' if field else ''}"
     if first["type"] != "extra_forbidden":
-        return Misuse(f"{told}{first['msg'].removeprefix('Value error, ')}")
+        return Misuse(f"{prefix}{first['msg'].removeprefix('Value error, ')}")
     known = _fields_at(model, where[:-1], content)
-    return Misuse(f"{told}there is no such field", hint=_nearest(str(where[-1]), known))
+    return Misuse(f"{prefix}there is no such field", hint=_nearest(str(where[-1]), known))
 
 
 def _owner(content: object, where: Sequence[int | str]) -> str:

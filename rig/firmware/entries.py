@@ -1,4 +1,4 @@
-"""What a manifest file may hold: entries of images and bootloaders, which part each image plays, other casts."""
+"""What a manifest file may hold: entries of images and bootloaders, which part each image plays, variants."""
 
 from __future__ import annotations
 
@@ -120,9 +120,9 @@ class Bootloader(BaseModel):
 
     @field_validator("generation", mode="before")
     @classmethod
-    def _known_generation(cls, name: object, told: ValidationInfo) -> object:
+    def _known_generation(cls, name: object, info: ValidationInfo) -> object:
         known = name.lower() if isinstance(name, str) else name
-        listed = _bootloaders_of(told)
+        listed = _bootloaders_of(info)
         if listed is not None and known not in listed.generations:
             there_are = ", ".join(listed.generations)
             raise ValueError(f"is none of {there_are}" if there_are else "boards of this kind have none")
@@ -130,8 +130,8 @@ class Bootloader(BaseModel):
 
     @field_validator("size")
     @classmethod
-    def _has_room(cls, size: int, told: ValidationInfo) -> int:
-        listed = _bootloaders_of(told)
+    def _has_room(cls, size: int, info: ValidationInfo) -> int:
+        listed = _bootloaders_of(info)
         if listed is not None and size > listed.room:
             raise ValueError(f"Input should be less than or equal to {listed.room}")
         return size
@@ -141,9 +141,9 @@ class Bootloader(BaseModel):
         return hashlib.sha256(area[: self.size]).hexdigest() == self.sha256
 
 
-def _bootloaders_of(told: ValidationInfo) -> Bootloaders | None:
+def _bootloaders_of(info: ValidationInfo) -> Bootloaders | None:
     """What there are of the kind of board that an entry names; None where that is wrong itself."""
-    return rules_of(told.data["board"]).bootloaders if "board" in told.data else None
+    return rules_of(info.data["board"]).bootloaders if "board" in info.data else None
 
 
 class Document(BaseModel):
@@ -156,7 +156,7 @@ class Document(BaseModel):
     image: list[SerializeAsAny[Entry]] = []
     bootloader: list[Bootloader] = []
     roles: dict[BoardKind, RoleSet] = {}
-    #: Other casts for a kind of board, by name: what they do not name is as in its roles.
+    #: Variants for a kind of board, by name: what they do not name is as in its roles.
     variants: dict[BoardKind, dict[str, RoleSet]] = {}
 
     @model_validator(mode="after")
@@ -168,15 +168,15 @@ class Document(BaseModel):
                 raise ValueError(f"{what} {min(twice)!r} is there twice")
         if both := set(names) & set(loaders):
             raise ValueError(f"bootloader {min(both)!r} is called as an image is")
-        for kind, cast in self._role_sets():
-            if unknown := set(cast) - roles_for(kind):
+        for kind, role_set in self._role_sets():
+            if unknown := set(role_set) - roles_for(kind):
                 raise ValueError(f"there is no role {min(unknown)}")
         return self
 
     def role_sets(self) -> list[RoleSet]:
-        """Every cast in it."""
-        return [cast for _, cast in self._role_sets()]
+        """Every role set in it."""
+        return [role_set for _, role_set in self._role_sets()]
 
     def _role_sets(self) -> list[tuple[str, RoleSet]]:
-        others = ((kind, cast) for kind, role_sets in self.variants.items() for cast in role_sets.values())
+        others = ((kind, role_set) for kind, role_sets in self.variants.items() for role_set in role_sets.values())
         return [*self.roles.items(), *others]

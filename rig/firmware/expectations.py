@@ -18,7 +18,7 @@ from rig.firmware.document import read_document
 from rig.firmware.manifest import BoardKind
 from rig.firmware.outcomes import BY_HAND, Became, OutcomeName, RungName
 
-#: The cast that a test asks for when it asks for none.
+#: The variant that a test asks for when it asks for none.
 DEFAULT_VARIANT = "default"
 Severity = Literal["blocker", "critical", "normal", "minor", "trivial"]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -128,32 +128,32 @@ class _Document(BaseModel):
         return self
 
 
-#: Whether a manifest names a cast itself, by kind of board and name (None: its roles).
+#: Whether a manifest names a variant itself, by kind of board and name (None: its roles).
 NamesRoleSet = Callable[[str, str | None], bool]
 
 
 class Expectations:
     """The expectations of one file. The first entry that fits a situation counts.
 
-    Laid over others, as a manifest is over the rig's own, they are of the casts that this manifest names.
+    Laid over others, as a manifest is over the rig's own, they are of the variants that this manifest names.
     """
 
     def __init__(self, path: Path, document: _Document):
         self.path = path
         self.defects = {defect.name: defect for defect in document.defect}
         self.entries = document.expect
-        self._below: tuple[Expectations, NamesRoleSet] | None = None
+        self._fallback: tuple[Expectations, NamesRoleSet] | None = None
 
     @classmethod
     def load(cls, path: Path) -> Expectations:
         """Read and validate `path`. Raises Misuse that names the file and the field."""
         return cls(path, read_document(path, _Document, "the expectations"))
 
-    def laid_over(self, below: Expectations, names_role_set: NamesRoleSet) -> Expectations:
-        """The same, and `below` for the casts that are not named here."""
+    def with_fallback(self, fallback: Expectations, names_role_set: NamesRoleSet) -> Expectations:
+        """The same, and `fallback` for the variants that are not named here."""
         filled = copy(self)
-        filled._below = below, names_role_set
-        filled.defects = {**below.defects, **self.defects}
+        filled._fallback = fallback, names_role_set
+        filled.defects = {**fallback.defects, **self.defects}
         return filled
 
     def expected(self, situation: Situation) -> Expected | None:
@@ -161,9 +161,9 @@ class Expectations:
         return next((entry for entry in self.file_for(situation).entries if entry.fits(situation)), None)
 
     def file_for(self, situation: Situation) -> Expectations:
-        """The file that counts in a situation: this one, or the one below."""
-        if self._below is None:
+        """The file that counts in a situation: this one, or its fallback."""
+        if self._fallback is None:
             return self
-        below, names_role_set = self._below
-        cast = None if situation.variant == DEFAULT_VARIANT else situation.variant
-        return self if names_role_set(situation.board, cast) else below.file_for(situation)
+        fallback, names_role_set = self._fallback
+        variant = None if situation.variant == DEFAULT_VARIANT else situation.variant
+        return self if names_role_set(situation.board, variant) else fallback.file_for(situation)

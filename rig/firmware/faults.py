@@ -1,4 +1,4 @@
-"""What is wrong with somebody's own images before any board is touched: of a file, and of how a cast fits together.
+"""What is wrong with somebody's own images before any board is touched: of a file, and of how a role set fits together.
 
 What a board takes its family knows; here is what holds for all.
 """
@@ -34,7 +34,7 @@ class Fault:
 
 
 def faults_of(known: Manifest) -> list[Fault]:
-    """All that is wrong with what a manifest names itself; what is below it is not looked at."""
+    """All that is wrong with what a manifest names itself; its fallback is not looked at."""
     unread = [fault for entry in known.entries.values() if (fault := _unread(known, entry))]
     if known.expectations_path is not None:
         try:
@@ -43,7 +43,7 @@ def faults_of(known: Manifest) -> list[Fault]:
             unread.append(Fault("expectations", error.message, error.hint or ""))
     if any(fault.name in known.entries for fault in unread):
         return unread  # what cannot be read fits nowhere either
-    return [*unread, *_of_the_files(known), *_of_the_servers(known), *_of_the_casts(known)]
+    return [*unread, *_of_the_files(known), *_of_the_servers(known), *_of_the_role_sets(known)]
 
 
 def room_of(known: Manifest, board: BoardKind) -> int | None:
@@ -67,12 +67,16 @@ def _of_the_files(known: Manifest) -> Iterator[Fault]:
         if roles <= TO_BE_REFUSED and roles:
             continue
         image = known.image(entry.name)
-        told = identify(image.data)
-        if (fault := rules_of(entry.board).fault_of_file(image, told, roles)) is not None:
+        identified = identify(image.data)
+        if (fault := rules_of(entry.board).fault_of_file(image, identified, roles)) is not None:
             yield fault
-        elif entry.version is not None and told.what == APPLICATION and told.version not in (None, entry.version):
+        elif (
+            entry.version is not None
+            and identified.what == APPLICATION
+            and identified.version not in (None, entry.version)
+        ):
             hint = "leave version out: the file tells it"
-            yield Fault(entry.name, f"the manifest says version {entry.version}, the file {told.version}", hint)
+            yield Fault(entry.name, f"the manifest says version {entry.version}, the file {identified.version}", hint)
 
 
 def _of_the_servers(known: Manifest) -> Iterator[Fault]:
@@ -81,7 +85,7 @@ def _of_the_servers(known: Manifest) -> Iterator[Fault]:
             yield fault
 
 
-def _of_the_casts(known: Manifest) -> Iterator[Fault]:
+def _of_the_role_sets(known: Manifest) -> Iterator[Fault]:
     for board in known.all_kinds():
         for variant in (None, *known.variants(board)):
             if known.names_role_set(board, variant):
@@ -89,12 +93,12 @@ def _of_the_casts(known: Manifest) -> Iterator[Fault]:
 
 
 def _of_a_cast(known: Manifest, board: BoardKind, variant: str | None) -> Iterator[Fault]:
-    cast = known.roles(board, variant)
+    role_set = known.roles(board, variant)
     where = f"roles.{board}" if variant is None else f"variants.{board}.{variant}"
-    if wrong := [role for role, image in cast.items() if image.board != board]:
-        yield Fault(where, f"{wrong[0]} is {cast[wrong[0]].name}, which is for a {cast[wrong[0]].board}")
+    if wrong := [role for role, image in role_set.items() if image.board != board]:
+        yield Fault(where, f"{wrong[0]} is {role_set[wrong[0]].name}, which is for a {role_set[wrong[0]].board}")
         return
-    old, new = cast["old"], cast["new"]
+    old, new = role_set["old"], role_set["new"]
     if old.sha256 == new.sha256:
         yield Fault(where, f"old and new are the same image, {old.name}", "nobody could see an update")
-    yield from rules_of(board).faults_of_roles(cast, where)
+    yield from rules_of(board).faults_of_roles(role_set, where)

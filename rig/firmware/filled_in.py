@@ -18,9 +18,9 @@ def filled_in_from_file(entry: Entry, data: bytes, manifest: Path) -> tuple[str,
     if entry.recipe is not None:
         assert entry.version is not None, "a recipe needs one"
         return entry.version, entry.details
-    told = identify(data)
-    version = entry.version or told.version or (None if told.what == APPLICATION else told.what)
+    identified = identify(data)
+    version = entry.version or identified.version or (None if identified.what == APPLICATION else identified.what)
     source = f"{manifest}: image {entry.name!r}"
     if version is None:
         raise Misuse(f"{source} has no version, and its file tells none", hint='version = "0.2.1" in its entry')
-    return version, rules_of(entry.board).filled_in(entry.details, told, source)
+    return version, rules_of(entry.board).fill_in(entry.details, identified, source)

@@ -45,7 +45,7 @@ def one(what: str) -> str:
 def identify(data: bytes) -> Identification:
     """What `data` tells of itself."""
     for rules in all_rules():
-        if (told := rules.identify(data)) is not None:
-            return told
+        if (identified := rules.identify(data)) is not None:
+            return identified
     kind = kind_of(data)
     return Identification(OTHER, len(data), kind.what if kind is not None else "nothing that is known")

@@ -41,8 +41,8 @@ def _look(known: Manifest, entry: Entry) -> ImageInfo | None:
         image = known.image(entry.name)
     except Misuse:
         return None
-    told = identify(image.data)
-    room = room_of(known, entry.board) if told.what == APPLICATION else None
+    identified = identify(image.data)
+    room = room_of(known, entry.board) if identified.what == APPLICATION else None
     roles = tuple(known.roles_of(entry.name))
-    what = (str(told), image.version, told.built_on, told.size)
+    what = (str(identified), image.version, identified.built_on, identified.size)
     return ImageInfo(entry.name, entry.board, *what, room, image.sha256, roles)

@@ -87,15 +87,15 @@ class ImageRules(Generic[D]):
         """What a file is that goes into flash, or that builds leave beside one; None for what others may know."""
         return None
 
-    def filled_in(self, details: D, told: Identification, source: str) -> D:
+    def fill_in(self, details: D, identified: Identification, source: str) -> D:
         """The details with all that the file tells and they do not say. Raises Misuse, which begins with `source`."""
         return details
 
     def room(self, roles: Mapping[str, Image]) -> int | None:
-        """Bytes that an application may have in this cast; None where nobody can tell."""
+        """Bytes that an application may have in this role set; None where nobody can tell."""
         return None
 
-    def fault_of_file(self, image: Image, told: Identification, roles: set[str]) -> Fault | None:
+    def fault_of_file(self, image: Image, identified: Identification, roles: set[str]) -> Fault | None:
         """What is wrong with an image that plays these parts: a board would not take it, or not start it."""
         return None
 
@@ -104,7 +104,7 @@ class ImageRules(Generic[D]):
         return None
 
     def faults_of_roles(self, roles: Mapping[str, Image], where: str) -> Iterator[Fault]:
-        """What is wrong with images that are each right, and do not fit together; `where` is the cast's name."""
+        """What is wrong with images that are each right, and do not fit together; `where` is the role set's name."""
         return iter(())
 
     def release(self, content: bytes, name: str) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig.errors import LabFault, Misuse
-from rig.files import is_there, make_folder, read_given, read_text, write_given, writing
+from rig.files import is_there, make_folder, read_text, read_user_file, write_user_file, writing
 from rig.firmware.document import read_document, table
 from rig.firmware.entries import Document
 from rig.firmware.image_rules import rules_of
@@ -40,7 +40,7 @@ class Release:
 
 def fetch(source: str, sha256: str, watch: Progress) -> bytes:
     """The bytes at a URL or in a file, checked. Raises Misuse for a wrong hash or file, LabFault for the network."""
-    content = _download(source, watch) if "://" in source else read_given(Path(source), LARGEST)
+    content = _download(source, watch) if "://" in source else read_user_file(Path(source), LARGEST)
     digest = hashlib.sha256(content).hexdigest()
     if digest != sha256.lower():
         raise Misuse(f"{source} has sha256 {digest}, not {sha256}", hint="a changed file, or the wrong one")
@@ -68,8 +68,8 @@ def add_release(manifest: Path, release: Release, content: bytes) -> Path:
     fresh = listing.with_suffix(".new")
     added = table("image", entry)
     make_folder(file.parent)
-    write_given(file, data)
-    write_given(fresh, f"{before}\n{added}".encode())
+    write_user_file(file, data)
+    write_user_file(fresh, f"{before}\n{added}".encode())
     with writing(listing):
         fresh.replace(listing)
     return file
@@ -85,7 +85,7 @@ def remove_release(manifest: Path, name: str) -> Path:
         names = ", ".join(entry.name for entry in added) or "nothing"
         where = f"it is in {manifest.name} itself: take it out there" if name in _names(own) else f"added is {names}"
         raise Misuse(f"no release {name!r} was added beside {manifest}", hint=where)
-    if name in {named for cast in own.role_sets() for named in cast.values()}:
+    if name in {named for role_set in own.role_sets() for named in role_set.values()}:
         raise Misuse(f"{manifest} has a part for {name!r}", hint="give the part to another image first")
     before = read_text(listing)
     after = _without(before, name)
@@ -96,7 +96,7 @@ def remove_release(manifest: Path, name: str) -> Path:
     if left != [other for other in added if other is not entry]:
         raise Misuse(f"{listing} was changed by hand", hint=f"take {name!r} out there")
     fresh = listing.with_suffix(".new")
-    write_given(fresh, after.encode())
+    write_user_file(fresh, after.encode())
     with writing(listing):
         fresh.replace(listing)
     assert entry.file is not None, "a release is a file"

@@ -8,7 +8,7 @@ from rig.firmware.image_rules import all_rules, rules_of
 COMMON_ROLES = frozenset(
     ("old", "new", "previous", "factory", "crashing", "hanging", "blank", "oversize", "text", "full")
 )
-#: The parts that every cast needs; `old` is what every test starts from.
+#: The parts that every role set needs; `old` is what every test starts from.
 NEEDED_ROLES = ("old", "new")
 #: Parts of images that a board may be found running; the others are there to be refused or to fail.
 OUTCOME_ROLES = ("old", "new", "previous", "factory")

@@ -23,8 +23,8 @@ NAME_YOURS = f"name your images with --manifest, or tag a twin's place {SYNTHETI
 def load_firmware(chosen: Path | None = None) -> Manifest:
     """The manifest that was chosen, filled in from the rig's own; that alone where none was. Raises Misuse."""
     ours, path = manifest_path(), manifest_path(chosen)
-    known = Manifest.load(ours).laid_over(None)
-    return known if path == real(ours) or chosen is None else Manifest.load(path).laid_over(known)
+    known = Manifest.load(ours).with_fallback(None)
+    return known if path == real(ours) or chosen is None else Manifest.load(path).with_fallback(known)
 
 
 def checked_firmware(chosen: Path | None = None) -> Manifest:
@@ -52,7 +52,7 @@ def all_faults(known: Manifest) -> list[Fault]:
 
 def refuse_faults(known: Manifest) -> None:
     """Raises Misuse for somebody's manifest in which something is wrong: no board is to find that out."""
-    if known.below is not None and (faults := all_faults(known)):
+    if known.fallback is not None and (faults := all_faults(known)):
         others = f", and {len(faults) - 1} more: `rig firmware check` tells all" if len(faults) > 1 else ""
         raise Misuse(f"{known.path}: {faults[0].name}: {faults[0].what}{others}", hint=faults[0].hint or None)
 
@@ -61,8 +61,8 @@ def refuse_synthetic(images: Iterable[Image], known: Manifest, tags: Mapping[str
     """Raises Misuse where one of these images is the rig's noise, and the place is not one of a twin."""
     for image in images:
         if known.is_synthetic(image.name) and not may_fill_in(tags):
-            told = f"{image.name} is noise of the rig's own, and {place} is no place of a twin"
-            raise Misuse(told, hint=_mends(place))
+            text = f"{image.name} is noise of the rig's own, and {place} is no place of a twin"
+            raise Misuse(text, hint=_mends(place))
 
 
 def may_fill_in(tags: Mapping[str, str]) -> bool:

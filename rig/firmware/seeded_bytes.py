@@ -1,4 +1,4 @@
-"""Noise that a seed always makes again."""
+"""Bytes that look random, which a seed always makes again."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rig import registry
 from rig.errors import Misuse
 from rig.escape import one_line
-from rig.files import MOST_IMAGE, is_there, read_given
+from rig.files import MOST_IMAGE, is_there, read_user_file
 from rig.firmware.document import value
 from rig.firmware.identification import APPLICATION, identify
 from rig.firmware.image_rules import rules_of
@@ -44,7 +44,7 @@ def first_manifest(path: Path, board: str | None, old: Path | None, new: Path | 
     starts = [Start("old", old or Path("old.bin")), Start("new", new or Path("new.bin"))]
     kinds = {_kind_for(one.file) for one in starts if is_there(one.file)} | ({board} if board is not None else set())
     if len(kinds) > 1:
-        raise Misuse(f"these are for {' and '.join(sorted(kinds))}", hint="a cast is for one kind of board")
+        raise Misuse(f"these are for {' and '.join(sorted(kinds))}", hint="a role set is for one kind of board")
     kind = next(iter(kinds), registry.kinds()[0])
     prefix = rules_of(kind).example.prefix
     entries = [_entry(one, f"{prefix}-my-{one.role}", kind, path) for one in starts]
@@ -54,13 +54,15 @@ def first_manifest(path: Path, board: str | None, old: Path | None, new: Path | 
 
 def _kind_for(file: Path) -> str:
     """The kind of board a file is for. Raises Misuse."""
-    told = identify(read_given(file, MOST_IMAGE))
-    if told.what != APPLICATION:
-        raise Misuse(f"{file} is {told.with_article}, not an application", hint="name the .bin file of an application")
-    if told.board is None:
+    identified = identify(read_user_file(file, MOST_IMAGE))
+    if identified.what != APPLICATION:
+        raise Misuse(
+            f"{file} is {identified.with_article}, not an application", hint="name the .bin file of an application"
+        )
+    if identified.board is None:
         hint = f"boards here are {' and '.join(f'{registry.family(kind).title}s' for kind in registry.kinds())}"
-        raise Misuse(f"{file} is {told.with_article}, and no board here has that chip", hint=hint)
-    return told.board
+        raise Misuse(f"{file} is {identified.with_article}, and no board here has that chip", hint=hint)
+    return identified.board
 
 
 def _entry(start: Start, name: str, board: str, manifest: Path) -> str:
@@ -69,7 +71,7 @@ def _entry(start: Start, name: str, board: str, manifest: Path) -> str:
     lines = [f'\n[[image]]\nname = "{name}"\nboard = "{board}"\nfile = {value(file, "file")}\n']
     lines.append(example.version.get(start.role, ""))
     if is_there(start.file):
-        digest = hashlib.sha256(read_given(start.file, MOST_IMAGE)).hexdigest()
+        digest = hashlib.sha256(read_user_file(start.file, MOST_IMAGE)).hexdigest()
         lines.append(f'# Refuse any other file; without this line it is taken as it is found.\n#sha256 = "{digest}"\n')
     return "".join([*lines, example.more])
 

@@ -37,18 +37,18 @@ def read_object(data: bytes | str) -> dict[str, Any]:
         raise NotAnObject("it is not UTF-8") from None
     _check_structure(_TEXT.sub('""', text))
     try:
-        told = json.loads(text, parse_float=_finite, parse_constant=_no_number)
+        value = json.loads(text, parse_float=_finite, parse_constant=_no_number)
         if _HALF_OF_A_PAIR.search(text):
-            json.dumps(told, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise NotAnObject("half of a pair is no character") from None
     except NotAnObject:
         raise
     except (RecursionError, ValueError) as error:
         raise NotAnObject(f"it is no JSON: {error}") from None
-    if not isinstance(told, dict):
+    if not isinstance(value, dict):
         raise NotAnObject("it is no object of JSON")
-    return told
+    return value
 
 
 def is_whole(value: object) -> TypeGuard[int]:

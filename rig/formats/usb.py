@@ -63,5 +63,5 @@ def parse_string(raw: bytes) -> str | None:
     """
     if len(raw) < 2 or raw[1] != DESCRIPTOR_STRING:
         return None
-    told = raw[2 : raw[0]]
-    return told[: len(told) & ~1].decode("utf-16-le", "replace").rstrip("\0")
+    content = raw[2 : raw[0]]
+    return content[: len(content) & ~1].decode("utf-16-le", "replace").rstrip("\0")

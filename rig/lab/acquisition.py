@@ -40,7 +40,7 @@ class Boards:
         coordinator: str,
         environment: Path,
         *,
-        patience: float | None = None,
+        wait_seconds: float | None = None,
         reaps: bool = True,
         only: str | None = None,
         run: str = "",
@@ -48,7 +48,7 @@ class Boards:
     ):
         """`reaps`: whether boards that dead processes left, or that stand still, are brought back at the beginning.
 
-        `patience`: seconds to wait for boards that others hold, a minute for None. `only`: the one place that is meant.
+        `wait_seconds`: how long to wait for boards that others hold, a minute for None. `only`: the one place meant.
         `run` is what this worker's run has and no other; people are told by `notifier`, else on the standard error.
         """
         self._reaps, self._only = reaps, only
@@ -57,7 +57,7 @@ class Boards:
         self._coordinator = Coordinator(coordinator)
         self._environment = environment
         self._hold = HeldPlaces(self._coordinator, environment, run)
-        self._patience = PlaceWait(self._hold, patience, self._notifier)
+        self._place_wait = PlaceWait(self._hold, wait_seconds, self._notifier)
         #: Places that say of themselves what is not so, as far as somebody has met them.
         self._misdescribed: dict[str, Misdescribed] = {}
         #: What was not brought back when this began, on boards that could be reached.
@@ -112,9 +112,9 @@ class Boards:
             all_say_ok = all(place.tags.get(HEALTH) == OK for place in fitting.values())
             wanted = {"board": kind, **tags, **({HEALTH: OK} if all_say_ok else {})}
             if but is not None:  # by tags alone the queue may give us the very one that is not meant
-                wanted["name"] = next(iter(self._patience.of_our_run(fitting)), min(fitting))
+                wanted["name"] = next(iter(self._place_wait.of_our_run(fitting)), min(fitting))
             with Reservation(self._coordinator, wanted) as queued:
-                found = self._patience.wait(
+                found = self._place_wait.wait(
                     fitting, lambda: self._take_free(fitting, 1) if queued.allocated() else None
                 )
         return found[0]
@@ -131,7 +131,9 @@ class Boards:
         fitting = self._fitting(kind, tags, count)
         if len(fitting) < count:
             raise NotHere(f"{len(fitting)} places have {_spoken(kind, tags)}, not {count}")
-        return self._take_free(fitting, count) or self._patience.wait(fitting, lambda: self._take_free(fitting, count))
+        return self._take_free(fitting, count) or self._place_wait.wait(
+            fitting, lambda: self._take_free(fitting, count)
+        )
 
     def _fitting(self, kind: str, tags: Mapping[str, str], count: int = 1, *, but: str | None = None) -> dict[str, Any]:
         """Places with these tags whose boards are healthy, those that were set aside left out if `count` remain.
@@ -156,9 +158,9 @@ class Boards:
             )
         healthy = {name: place for name, place in fitting.items() if not is_quarantined(place.tags)}
         if not healthy:
-            told = ", ".join(f"{name} ({place.tags.get('reason', 'unknown')})" for name, place in fitting.items())
+            reasons = ", ".join(f"{name} ({place.tags.get('reason', 'unknown')})" for name, place in fitting.items())
             way = f"rig lab health {' '.join(fitting)} --control-cut --coordinator {self._address}"
-            raise LabFault(f"every place that fits is in quarantine: {told}", hint=f"`{way}` clears what is well")
+            raise LabFault(f"every place that fits is in quarantine: {reasons}", hint=f"`{way}` clears what is well")
         described = {name: place for name, place in healthy.items() if name not in self._misdescribed}
         if len(described) < min(count, len(healthy)):
             raise self._misdescribed[min(healthy.keys() - described)]
@@ -236,9 +238,9 @@ class Boards:
             self._begin(name)
         except Unreachable as error:
             error.board = error.board or name
-            self._patience.pass_over(name, error)
+            self._place_wait.pass_over(name, error)
             return False
-        self._patience.reached(name)
+        self._place_wait.reached(name)
         return True
 
     def _begin(self, name: str) -> None:
@@ -260,7 +262,7 @@ class Boards:
             return
 
 
-def begin(coordinator: str, environment: Path, notifier: Notifier) -> list[RigError]:
+def recover_boards(coordinator: str, environment: Path, notifier: Notifier) -> list[RigError]:
     """Bring boards back before a run, telling which; returns the faults of those that could not be.
 
     Raises LabFault without a coordinator.

@@ -22,7 +22,7 @@ from rig.lab.acquisition import Boards, tags_of_places
 from rig.lab.graceful_end import GracefulEnd
 from rig.lab.health import is_suspect
 from rig.lab.lab import Lab
-from rig.process import die_with
+from rig.process import exit_with_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _begin(parent: int) -> None:
     global _ending
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _ending = GracefulEnd()
-    die_with(parent, signal.SIGTERM)
+    exit_with_parent(parent, signal.SIGTERM)
 
 
 def _bring_one_up(lab: Lab, place: str, recipes: Mapping[str, Recipe], manifest: Path) -> Brought:
@@ -134,14 +134,14 @@ def _brought(lab: Lab, place: str, recipes: Mapping[str, Recipe], manifest: Path
             refuse_synthetic(recipe.images, known, board.tags, place)
             try:
                 with _ending.interruptible():
-                    told = way.run(board, recipe, known, steps.append)
+                    known_now = way.run(board, recipe, known, steps.append)
             except RigError as error:
                 if is_suspect(board, error):
                     boards.quarantine(place, f"bring-up {steps[-1]}: {error.message}")
                 raise
-            if told.tags:
-                boards.set_tags(place, **told.tags)
+            if known_now.tags:
+                boards.set_tags(place, **known_now.tags)
             boards.clear_quarantine(place)
-            return Brought(place, told)
+            return Brought(place, known_now)
     except RigError as error:
         return Brought(place, None, f"while {steps[-1]}: {error}", error.exit_status)

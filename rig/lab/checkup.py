@@ -16,11 +16,11 @@ from rig.lab.place_tags import tag_faults
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What was seen; `strangers` are places whose boards are of no kind that the rig knows."""
+    """What was seen; `foreign_places` are places whose boards are of no kind that the rig knows."""
 
     rows: list[Health]
     faults: list[RigError]
-    strangers: list[str]
+    foreign_places: list[str]
 
 
 def check_up(lab: Lab, places: Collection[str], known: Collection[str | None] = ()) -> Checkup:
@@ -34,8 +34,10 @@ def check_up(lab: Lab, places: Collection[str], known: Collection[str | None] = 
     tags = tags_of_places(lab.coordinator)
     faults: list[RigError] = [path for path in paths.values() if isinstance(path, RigError) and path.board not in known]
     faults += [fault for row in rows for fault in tag_faults(row.place, row.board, tags.get(row.place, {}))]
-    strangers = sorted(f"{name} (board={told_of['board']})" for name, told_of in tags.items() if is_foreign(told_of))
-    return Checkup([replace(row, cut=_spoken(paths[row.place])) for row in rows], faults, strangers)
+    foreign_places = sorted(
+        f"{name} (board={place_tags['board']})" for name, place_tags in tags.items() if is_foreign(place_tags)
+    )
+    return Checkup([replace(row, cut=_spoken(paths[row.place])) for row in rows], faults, foreign_places)
 
 
 def _spoken(path: Seen) -> str:

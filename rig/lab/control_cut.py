@@ -38,18 +38,18 @@ def control_cut(board: Board, known: Manifest, note: Callable[[str], None]) -> N
                 raise DeviceFault("no rung of the ladder brings it back", board=board.name)
             if verdict.landing.landed:
                 note("back to its known state")
-                bench.make_known()
+                bench.restore_known_state()
                 return
         raise LabFault(f"{TRIES} control cuts did not land", board=board.name, hint="is it the right relay channel?")
 
 
-def clear(boards: Boards, place: str, known: Manifest, say: Callable[[str], None]) -> None:
+def clear_after_control_cut(boards: Boards, place: str, known: Manifest, say: Callable[[str], None]) -> None:
     """Take a board out of quarantine when it comes through a control cut, and put it there when it does not.
 
     `say` hears what nothing tells of it. Raises DeviceFault, LabFault, Misuse.
     """
     board = boards.take(place)
-    board.compare_with(known, say)
+    board.compare_with_manifest(known, say)
     try:
         control_cut(board, known, lambda _step: None)
     except (DeviceFault, LabFault) as error:

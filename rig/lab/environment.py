@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.files import is_there, read_given, real
+from rig.files import is_there, read_user_file, real
 
 #: Nobody has so many places; YAML takes a second a megabyte.
 MOST_ENVIRONMENT = 1 << 20
@@ -20,7 +20,7 @@ def rack_environment(path: Path) -> Path:
         raise Misuse(
             f"--rack {path}: no such file", hint="`virtual`, or a labgrid environment such as places/virtual.yaml"
         )
-    content = read_given(path, MOST_ENVIRONMENT)
+    content = read_user_file(path, MOST_ENVIRONMENT)
     try:
         document = labgrid_yaml.load(content)
     except RecursionError as error:
@@ -41,7 +41,7 @@ def own_environment(path: str) -> None:
     try:
         Environment(config_file=path)
     except WRONG_ENVIRONMENT as error:
-        told = " ".join(str(error).split())
-        if "LG_PLACE" in told and not os.environ.get("LG_PLACE"):
+        text = " ".join(str(error).split())
+        if "LG_PLACE" in text and not os.environ.get("LG_PLACE"):
             raise Misuse(f"{path} is for the place in LG_PLACE, which is not set", hint="LG_PLACE=NAME") from error
-        raise Misuse(f"{path} is no labgrid environment: {told}", hint="--lg-env FILE") from error
+        raise Misuse(f"{path} is no labgrid environment: {text}", hint="--lg-env FILE") from error

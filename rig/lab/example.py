@@ -14,25 +14,25 @@ from pathlib import Path
 
 from rig.errors import Misuse
 from rig.family.place import PlaceDescription, Values
-from rig.files import is_there, make_folder, write_given
+from rig.files import is_there, make_folder, write_user_file
 
 #: Text that YAML takes as it is: neither a number nor a word of its own, and nothing that Jinja would look at.
 _PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null)\Z)[A-Za-z][\w./:-]*", re.ASCII)
 
 
-def write_example(folder: Path, examples: Sequence[PlaceDescription], told: Iterable[str]) -> list[Path]:
+def write_example(folder: Path, examples: Sequence[PlaceDescription], assignments: Iterable[str]) -> list[Path]:
     """Write a lab's files into a folder, with settings as `NAME=VALUE`; returns their names, the guide first.
 
     Raises Misuse for a setting that is none, and where one of the files is there already: then nothing is written.
     """
-    values = _settings(examples, told)
+    values = _settings(examples, assignments)
     files = {folder / name: text for name, text in _files(examples, values).items()}
     for path in files:
         if is_there(path):
             raise Misuse(f"{path} is there already", hint="nothing was written; name another folder, or move it away")
     make_folder(folder)
     for path, text in files.items():
-        write_given(path, text.encode())
+        write_user_file(path, text.encode())
     return list(files)
 
 
@@ -43,15 +43,15 @@ def write_environments(folder: Path, examples: Sequence[PlaceDescription]) -> Pa
     """
     names = _environments(examples)
     for example, name in zip(examples, names, strict=False):
-        write_given(folder / name, _environment(example).encode())
+        write_user_file(folder / name, _environment(example).encode())
     return folder / names[0]
 
 
-def _settings(examples: Sequence[PlaceDescription], told: Iterable[str]) -> dict[str, str]:
+def _settings(examples: Sequence[PlaceDescription], assignments: Iterable[str]) -> dict[str, str]:
     """All settings, as told or as in the example. Raises Misuse."""
     known = {name: setting for example in examples for name, setting in example.settings.items()}
     values = {name: setting.example for name, setting in known.items()}
-    for text in told:
+    for text in assignments:
         name, equals, value = text.partition("=")
         if not equals or name not in known:
             names = ", ".join(f"{name} ({setting.what})" for name, setting in known.items())

@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 20
 _STATUS = 128 + signal.SIGTERM
 
 
-class ToldToEnd(KeyboardInterrupt):
+class EndRequested(KeyboardInterrupt):
     """The process was told to end; of this kind, so that asyncio lets it through as it does Ctrl-C."""
 
 
@@ -24,7 +24,7 @@ class GracefulEnd:
     """
 
     def __init__(self) -> None:
-        self._told = self._busy = self._may_be_interrupted = False
+        self._is_requested = self._busy = self._may_be_interrupted = False
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, self._on_signal)
 
@@ -36,16 +36,16 @@ class GracefulEnd:
             yield
         finally:
             self._busy = False
-            if self._told:
+            if self._is_requested:
                 os._exit(_STATUS)
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """While what goes on may be left at any moment. Raises ToldToEnd."""
+        """While what goes on may be left at any moment. Raises EndRequested."""
         self._may_be_interrupted = True
         try:
-            if self._told:
-                raise ToldToEnd
+            if self._is_requested:
+                raise EndRequested
             yield
         finally:
             self._may_be_interrupted = False
@@ -53,9 +53,9 @@ class GracefulEnd:
     def _on_signal(self, _number: int, _frame: object) -> None:
         if not self._busy:
             os._exit(_STATUS)
-        if not self._told:
-            self._told = True
+        if not self._is_requested:
+            self._is_requested = True
             signal.alarm(PATIENCE_SECONDS)
         if self._may_be_interrupted:
             self._may_be_interrupted = False
-            raise ToldToEnd
+            raise EndRequested

@@ -26,8 +26,8 @@ def is_quarantined(tags: Mapping[str, str]) -> bool:
 
 def quarantine(coordinator: Coordinator, place: str, reason: str) -> None:
     """Take a board out of circulation; tags cannot hold spaces, so words are joined by dashes."""
-    told = re.sub(r"[^\w.+-]+", "-", reason).strip("-")[:_LONGEST_REASON]
-    coordinator.tag(place, **{HEALTH: QUARANTINE, REASON: told or "unknown"})
+    words = re.sub(r"[^\w.+-]+", "-", reason).strip("-")[:_LONGEST_REASON]
+    coordinator.tag(place, **{HEALTH: QUARANTINE, REASON: words or "unknown"})
 
 
 def clear_quarantine(coordinator: Coordinator, place: str) -> None:
@@ -41,7 +41,7 @@ def is_suspect(board: Board, fault: RigError) -> bool:
         return False
     if isinstance(fault, LabFault):
         try:
-            board.enter_reader()
+            board.enter_readback_mode()
         except Unreachable:
             return False
         except RigError:

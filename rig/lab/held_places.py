@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rig.boards.board import Board, let_go, restart
+from rig.boards.board import Board, release_buttons, restart
 from rig.errors import LabFault, Misdescribed, RigError, Unreachable
 from rig.lab.coordinator import Coordinator
 from rig.lab.holder import Holder
@@ -44,7 +44,7 @@ class HeldPlaces:
         """Acquire a place and mark it as this process's. Raises Misuse, LabFault, Unreachable without its exporter."""
         if lacks := self.coordinator.lacks(name):
             raise Unreachable(f"no exporter offers {lacks}", board=name, hint="is its exporter alive?")
-        with Notes(ACQUIRING, self.coordinator.address).kept(name):
+        with Notes(ACQUIRING, self.coordinator.address).noted(name):
             self.coordinator.acquire(name)
             self.coordinator.allow(name, Holder.this_process(self.run).mark)
 
@@ -102,7 +102,7 @@ class HeldPlaces:
         board, target = self._boards.pop(name)
         try:
             try:
-                let_go(board)
+                release_buttons(board)
             finally:
                 target.cleanup()
         finally:

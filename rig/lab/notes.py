@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.errors import LabFault, RigError
 from rig.files import make_folder, own_folder, read_text, writing
 from rig.lab.holder import Holder, Life
@@ -35,24 +35,24 @@ class Notes:
         self._coordinator = coordinator
 
     @contextmanager
-    def kept(self, name: str) -> Iterator[None]:
+    def noted(self, name: str) -> Iterator[None]:
         """A note of this process, while inside; one that is killed leaves it. Raises LabFault on a full disk."""
         note = self._folder / f"{_digest(self._coordinator, name)}.{os.getpid()}"
-        told = {"name": name, "coordinator": self._coordinator, "holder": Holder.this_process().mark}
+        content = {"name": name, "coordinator": self._coordinator, "holder": Holder.this_process().mark}
         try:
-            put_note(note, json.dumps(told))
+            put_note(note, json.dumps(content))
             yield
         finally:
             note.unlink(missing_ok=True)
 
-    def of_the_dead(self) -> dict[str, Path]:
+    def of_dead_processes(self) -> dict[str, Path]:
         """Names that dead processes left at this coordinator, and the notes to take away when that is dealt with."""
         found = {}
         for note in sorted(self._folder.iterdir()):
-            told = _read(note)
-            writer = Holder.read(str(told.get("holder")))
-            if told.get("coordinator") == self._coordinator and writer is not None and writer.life is Life.DEAD:
-                found[str(told.get("name"))] = note
+            content = _read(note)
+            writer = Holder.read(str(content.get("holder")))
+            if content.get("coordinator") == self._coordinator and writer is not None and writer.life is Life.DEAD:
+                found[str(content.get("name"))] = note
         return found
 
 
@@ -101,7 +101,7 @@ def one_at_a_time(coordinator: str, *, seconds: float = TIDYING_SECONDS) -> Iter
     with writing(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "r+b") as lock:
-        if look_for(lambda: _lock(handle), seconds=seconds, clock=Clock(), every=0.1) is None:
+        if poll(lambda: _lock(handle), seconds=seconds, clock=Clock(), every=0.1) is None:
             pid = lock.read(20).decode(errors="replace").strip() or "unknown"
             what = f"process {pid} brings boards back at {coordinator}, and does not come to an end"
             raise LabFault(what, hint=f"if it hangs: `kill -9 {pid}`")
@@ -126,7 +126,7 @@ def _digest(*words: str) -> str:
 def _read(note: Path) -> dict[str, Any]:
     """What a note says; nothing for what is none, or has been taken back."""
     try:
-        told = json.loads(read_text(note, _LONGEST_NOTE))
+        content = json.loads(read_text(note, _LONGEST_NOTE))
     except (RigError, ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -40,7 +40,7 @@ class StderrNotifier:
     """A process that nobody shows says it on the standard error."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._said_once: set[str] = set()
 
     def waiting(self, holders: str) -> None:
         """Say who has what this process waits for."""
@@ -49,8 +49,8 @@ class StderrNotifier:
 
     def once(self, what: str, text: str) -> None:
         """Say something, the first time."""
-        if what not in self._told:
-            self._told.add(what)
+        if what not in self._said_once:
+            self._said_once.add(what)
             self._say(text)
 
     def _say(self, text: str) -> None:
@@ -78,7 +78,7 @@ class NoteNotifier:
             file.write(text)
 
 
-class WaitingWatch:
+class WaitingMonitor:
     """Calls `on_change` when what is waited for changes, until the context is left; `on_news` with the rest."""
 
     def __init__(self, folder: Path, on_change: Callable[[str], None], on_news: Callable[[str], None]):
@@ -86,7 +86,7 @@ class WaitingWatch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="waiting", daemon=True)
 
-    def __enter__(self) -> WaitingWatch:
+    def __enter__(self) -> WaitingMonitor:
         self._thread.start()
         return self
 
@@ -98,9 +98,9 @@ class WaitingWatch:
         shown, heard, over = "", set[Path](), False
         while not over:
             over = self._over.wait(EVERY_SECONDS)
-            if (told := "; ".join(sorted(self._waiting()))) != shown:
-                shown = told
-                self._on_change(told)
+            if (holders := "; ".join(sorted(self._waiting()))) != shown:
+                shown = holders
+                self._on_change(holders)
             for note in sorted(set(self._folder.glob(f"*{_ONCE}")) - heard):
                 if text := _read(note):
                     heard.add(note)

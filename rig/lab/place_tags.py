@@ -44,10 +44,10 @@ def check_tags(board: Board) -> None:
 def tag_faults(place: str, kind: str, tags: Mapping[str, str]) -> Iterator[Misdescribed]:
     """What is missing or malformed among a place's tags, each with the line that mends it."""
     for tag in tag_rules(kind).values():
-        told = tags.get(tag.name)
+        value = tags.get(tag.name)
         needed = tag.always or (tag.joined and tags.get("wifi") == "joined")
-        if (told is None and needed) or (told is not None and not tag.is_well_formed(told)):
-            wrong = f"its place has no tag {tag.name}" if told is None else f"the tag {tag.name}={told} is malformed"
+        if (value is None and needed) or (value is not None and not tag.is_well_formed(value)):
+            wrong = f"its place has no tag {tag.name}" if value is None else f"the tag {tag.name}={value} is malformed"
             yield Misdescribed(wrong, board=place, hint=f"{_client(place)} {tag.name}={tag.hint}")
 
 
@@ -60,8 +60,8 @@ def check_lacking(kind: str, wanted: Mapping[str, str], places: Mapping[str, Map
     by_name = tag_rules(kind)
     for place, tags in sorted(places.items()):
         lacking = [name for name, value in {"board": kind, **wanted}.items() if tags.get(name) != value]
-        told = [(by_name.get(name), tags.get(name)) for name in lacking]
-        if told and all(tag is not None and text and not tag.is_well_formed(text) for tag, text in told):
+        values = [(by_name.get(name), tags.get(name)) for name in lacking]
+        if values and all(tag is not None and text and not tag.is_well_formed(text) for tag, text in values):
             raise next(fault for fault in tag_faults(place, kind, tags) if f" {lacking[0]}=" in fault.message)
 
 

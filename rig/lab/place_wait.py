@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rig.boards.board import Board
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.errors import LabFault, Unreachable
 from rig.lab.held_places import HeldPlaces
 from rig.lab.holder import holder_of, is_abandoned
@@ -14,7 +14,7 @@ from rig.lab.notifier import Notifier
 from rig.lab.reaping import bring_back, report
 
 #: How long to wait for a place that somebody else has, and for one whose exporter or relay does not answer.
-PATIENCE_SECONDS, RETURN_SECONDS = 60.0, 12.0
+USUAL_WAIT_SECONDS, RETURN_SECONDS = 60.0, 12.0
 
 
 class PlaceWait:
@@ -23,7 +23,7 @@ class PlaceWait:
     def __init__(self, hold: HeldPlaces, seconds: float | None, notifier: Notifier):
         self._hold, self._notifier = hold, notifier
         self._coordinator = hold.coordinator
-        self._seconds = PATIENCE_SECONDS if seconds is None else seconds
+        self._seconds = USUAL_WAIT_SECONDS if seconds is None else seconds
         self._passed_over: dict[str, Unreachable] = {}
 
     def pass_over(self, name: str, error: Unreachable) -> None:
@@ -53,9 +53,9 @@ class PlaceWait:
 
         waits = self._seconds if self._taken(fitting) else min(self._seconds, RETURN_SECONDS)
         try:
-            found = look_for(look_and_show, seconds=waits, clock=Clock(), every=0.5)
+            found = poll(look_and_show, seconds=waits, clock=Clock(), every=0.5)
             while found is None and self._ours_will_be_free(fitting):
-                found = look_for(look_and_show, seconds=waits, clock=Clock(), every=0.5)
+                found = poll(look_and_show, seconds=waits, clock=Clock(), every=0.5)
         finally:
             self._notifier.waiting("")
         if found is None:
@@ -87,17 +87,17 @@ class PlaceWait:
             way = self._coordinator.client(next(iter(taken)), "release -k")
             return LabFault(f"every place that fits is taken: {self._holders(fitting)}", hint=f"wait, or {way}")
         if self._passed_over:
-            told = "; ".join(str(error) for _, error in sorted(self._passed_over.items()))
-            return Unreachable(f"no place that fits can be reached: {told}")
+            reasons = "; ".join(str(error) for _, error in sorted(self._passed_over.items()))
+            return Unreachable(f"no place that fits can be reached: {reasons}")
         tokens = [place.reservation for place in self._coordinator.places().values() if place.name in fitting]
         token = next(filter(None, tokens), "TOKEN")
         way = f"`labgrid-client -x {self._coordinator.address} cancel-reservation {token}`"
         return LabFault("every place that fits is reserved by others", hint=f"wait, or {way}")
 
     def _holders(self, fitting: Mapping[str, Any]) -> str:
-        told = [f"{name} by {holder}" for name, holder in self._taken(fitting).items()]
-        told += [f"{name} cannot be reached" for name in sorted(self._passed_over)]
-        return ", ".join(told) or "reserved by others"
+        holders = [f"{name} by {holder}" for name, holder in self._taken(fitting).items()]
+        holders += [f"{name} cannot be reached" for name in sorted(self._passed_over)]
+        return ", ".join(holders) or "reserved by others"
 
     def _taken(self, fitting: Mapping[str, Any]) -> dict[str, str]:
         """Who has which of these places."""

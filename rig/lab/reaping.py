@@ -56,27 +56,27 @@ def report(done: BroughtBack, notifier: Notifier) -> None:
 
 def bring_back(hold: HeldPlaces) -> BroughtBack:
     """Give back what dead processes hold, and start the boards of free places that stand still."""
-    coordinator, told = hold.coordinator, BroughtBack()
+    coordinator, done = hold.coordinator, BroughtBack()
     stuck: set[str] = set()
     with one_at_a_time(coordinator.address):
-        told.cancelled = cancel_abandoned(coordinator)
-        half_acquired = Notes(ACQUIRING, coordinator.address).of_the_dead()
+        done.cancelled = cancel_abandoned(coordinator)
+        half_acquired = Notes(ACQUIRING, coordinator.address).of_dead_processes()
         for name, place in sorted(coordinator.places().items()):
             if not is_ours(place.tags) or name in hold:
                 continue
             holder = holder_of(place.allowed)
             if holder is not None and holder.life is Life.ELSEWHERE:
-                told.unjudged.append(_unjudged(coordinator, name, holder))
+                done.unjudged.append(_unjudged(coordinator, name, holder))
             left = _is_left(place, holder, half_acquired if place.acquired == coordinator.identity else ())
             if left or not place.acquired:
                 try:
-                    _bring_one_back(hold, place, stuck, told, left=left)
+                    _bring_one_back(hold, place, stuck, done, left=left)
                     if name in half_acquired:
                         half_acquired[name].unlink(missing_ok=True)
                 except RigError as error:
-                    lost = told.unreachable if isinstance(error, Unreachable) and not left else told.faults
+                    lost = done.unreachable if isinstance(error, Unreachable) and not left else done.faults
                     lost.append(saying_how(error, coordinator, name))
-    return told
+    return done
 
 
 def _is_left(place: Any, holder: Holder | None, half_acquired: Container[str]) -> bool:
@@ -86,7 +86,7 @@ def _is_left(place: Any, holder: Holder | None, half_acquired: Container[str]) -
     return holder.life is Life.DEAD
 
 
-def _bring_one_back(hold: HeldPlaces, place: Any, stuck: set[str], told: BroughtBack, *, left: bool) -> None:
+def _bring_one_back(hold: HeldPlaces, place: Any, stuck: set[str], done: BroughtBack, *, left: bool) -> None:
     """`stuck` are exporters that handed nothing out: each is waited for once."""
     name, exporters = place.name, hold.coordinator.exporters_of(place.name)
     if stuck & exporters:
@@ -96,7 +96,7 @@ def _bring_one_back(hold: HeldPlaces, place: Any, stuck: set[str], told: Brought
             hold.coordinator.release(name, place.acquired)
         if not hold.acquire_if_free(name):
             if left:  # somebody was waiting for it
-                told.given_back.append(name)
+                done.given_back.append(name)
             return
     except Unreachable:
         stuck |= exporters
@@ -109,7 +109,7 @@ def _bring_one_back(hold: HeldPlaces, place: Any, stuck: set[str], told: Brought
     finally:
         hold.leave(name)
     if stood_still:
-        (told.given_back if left else told.powered).append(name)
+        (done.given_back if left else done.powered).append(name)
 
 
 def _unjudged(coordinator: Coordinator, name: str, holder: Holder) -> str:

@@ -49,13 +49,13 @@ class Reservation:
     def _reserve(self) -> None:
         self._noted.close()
         self._token = self._coordinator.reserve(self._tags)
-        self._noted.enter_context(Notes(_TOPIC, self._coordinator.address).kept(self._token))
+        self._noted.enter_context(Notes(_TOPIC, self._coordinator.address).noted(self._token))
 
 
 def cancel_abandoned(coordinator: Coordinator) -> int:
     """Cancel what killed runs of this user queued for at this coordinator; returns how much that was."""
     cancelled = 0
-    for token, note in Notes(_TOPIC, coordinator.address).of_the_dead().items():
+    for token, note in Notes(_TOPIC, coordinator.address).of_dead_processes().items():
         with contextlib.suppress(LabFault):  # it has expired by itself
             coordinator.cancel_reservation(token)
             cancelled += 1

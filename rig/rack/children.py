@@ -53,10 +53,10 @@ class Child:
         while (line := self._first_line()) is None and deadline.left():
             time.sleep(0.02)
         try:
-            told: dict[str, Any] = json.loads(line or "")
+            ready_line: dict[str, Any] = json.loads(line or "")
         except ValueError:
             raise LabFault(f"{self.name} did not become ready: {self.last_line()}") from None
-        return told
+        return ready_line
 
     def _first_line(self) -> str | None:
         """What it printed first; a dash when it ended without a word."""

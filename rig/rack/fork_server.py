@@ -131,10 +131,10 @@ class ForkServer:
         """Start a command `PYTHON -m …` with its output in two files, which are there. Raises LabFault."""
         self._write_request({"run": command, "out": str(out), "log": str(log)})
         answer = self._answers.readline()
-        told: dict[str, Any] = json.loads(answer) if answer else {"fault": self._last_words()}
-        if "fault" in told:
-            raise LabFault(f"no process can be forked: {told['fault']}")
-        return ForkedProcess(told["pid"])
+        answer_line: dict[str, Any] = json.loads(answer) if answer else {"fault": self._last_words()}
+        if "fault" in answer_line:
+            raise LabFault(f"no process can be forked: {answer_line['fault']}")
+        return ForkedProcess(answer_line["pid"])
 
     def _write_request(self, request: dict[str, Any]) -> None:
         try:

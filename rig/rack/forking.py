@@ -21,7 +21,7 @@ import socket
 import sys
 from pathlib import Path
 
-from rig.process import die_with
+from rig.process import exit_with_parent
 from rig.rack.title import set_title
 
 
@@ -63,14 +63,14 @@ def fork_for(starter: int) -> int:
             ours.close()
             _fork_and_end(its)
             its.recv(1)  # nothing comes; it ends when the one in between is gone
-            die_with(starter)
+            exit_with_parent(starter)
             return 0
         its.close()
         os.waitpid(between, 0)
-        told = ours.recv(16)
-    if not told:
+        number = ours.recv(16)
+    if not number:
         raise OSError(None, "no process can be made")
-    return int(told)
+    return int(number)
 
 
 def _fork_and_end(teller: socket.socket) -> None:

@@ -171,9 +171,9 @@ class VirtualRack:
 
     def _await_server(self, server: RackServer, child: Child, site: Site, deadline: Deadline) -> None:
         if server.name not in site.servers:
-            told = {key: value for key, value in child.ready(deadline).items() if key != "ready"}
-            self.servers[server.name] = site.servers[server.name] = told
-            child.again_by = [*child.again_by, *_at(told, *server.listens)]
+            ready_line = {key: value for key, value in child.ready(deadline).items() if key != "ready"}
+            self.servers[server.name] = site.servers[server.name] = ready_line
+            child.again_by = [*child.again_by, *_at(ready_line, *server.listens)]
 
     def _start_boards(
         self, children: Children, site: Site, servers: dict[RackServer, Child], deadline: Deadline
@@ -187,10 +187,10 @@ class VirtualRack:
             control = str(socket_in(site.folder, place))
             twins[place] = children.start(place, [*_python(command), "--control", control])
         for place, twin in twins.items():
-            told = twin.ready(deadline)
-            self.boards[place] = {key: value for key, value in told.items() if key not in ("ready", "public_key")}
+            ready_line = twin.ready(deadline)
+            self.boards[place] = {key: value for key, value in ready_line.items() if key not in ("ready", "public_key")}
             for port in self.slots[place].ports:
-                twin.again_by = [*twin.again_by, f"--{port}-port", str(told[port]["port"])]
+                twin.again_by = [*twin.again_by, f"--{port}-port", str(ready_line[port]["port"])]
 
     def _start_relay(self, children: Children, site: Site, deadline: Deadline) -> None:
         if not self.slots:
@@ -200,9 +200,9 @@ class VirtualRack:
             self._coils[place] = len(wires)
             wires += [f"--wire={line}@{self.boards[place]['control']['address']}" for line in slot.lines]
         relay = children.start("relay", _python(["rig", "twin", "relay", *wires]))
-        told = relay.ready(deadline)
-        self.relay = site.relay = {"modbus": told["modbus"], "http": told["http"]}
-        ports = ("--modbus-port", told["modbus"]["port"], "--http-port", told["http"]["port"])
+        ready_line = relay.ready(deadline)
+        self.relay = site.relay = {"modbus": ready_line["modbus"], "http": ready_line["http"]}
+        ports = ("--modbus-port", ready_line["modbus"]["port"], "--http-port", ready_line["http"]["port"])
         relay.again_by = [*relay.again_by, *map(str, ports)]
 
     def _make_places(self) -> None:
@@ -211,8 +211,8 @@ class VirtualRack:
 
         tags = {}
         for number, (place, slot) in enumerate(self.slots.items()):
-            told = slot.tags(self.boards[place])
-            tags[place] = {**slot.abilities, **told, "seed": str(self.plan.seed + number)}
+            own_tags = slot.tags(self.boards[place])
+            tags[place] = {**slot.abilities, **own_tags, "seed": str(self.plan.seed + number)}
         make_places(self.coordinator, tags)
 
 
@@ -248,9 +248,13 @@ def _keep_logs(folder: Path) -> None:
             path.unlink()
 
 
-def _at(told: ReadyLine, *ports: str) -> list[str]:
+def _at(ready_line: ReadyLine, *ports: str) -> list[str]:
     """Options that have a server listen where it said that it does, whatever is told before."""
-    return [word for port in ports for word in (f"--{port}", format_address(told[port]["host"], told[port]["port"]))]
+    return [
+        word
+        for port in ports
+        for word in (f"--{port}", format_address(ready_line[port]["host"], ready_line[port]["port"]))
+    ]
 
 
 def _python(command: list[str]) -> list[str]:

@@ -68,8 +68,8 @@ class Outcome:
 
     def to_dict(self) -> dict[str, Any]:
         """For the ledger."""
-        told = {name: value for name, value in asdict(self).items() if name != "at_ns"}
-        return {**told, "became": self.name}
+        fields = {name: value for name, value in asdict(self).items() if name != "at_ns"}
+        return {**fields, "became": self.name}
 
 
 class RescueLadder:
@@ -118,7 +118,7 @@ class RescueLadder:
                 return Outcome(image, rung.name, seconds, "; ".join(seen), at_ns)
         return Outcome(NO_IMAGE, NO_RUNG, clock.now() - began, "; ".join(seen), time.monotonic_ns())
 
-    def left_alone(self, seconds: float) -> Became:
+    def outcome_unattended(self, seconds: float) -> Became:
         """What a board with power becomes within `seconds` while nobody does anything: an image, or `stranded`."""
         lives, at_ns = self._rescue.lives(seconds), time.monotonic_ns()
         return Became(self._what_runs() if lives else "stranded", at_ns=at_ns)
@@ -130,14 +130,14 @@ class RescueLadder:
         return self._roles[image.sha256] if image is not None else "other"
 
 
-def make_known(board: Board, roles: Mapping[str, Image]) -> None:
+def restore_known_state(board: Board, roles: Mapping[str, Image]) -> None:
     """Bring the board to its known state: the golden image and what else `roles` name, the board in its reader.
 
     Whatever was done to it before ends here. Raises DeviceFault when the board cannot be brought back.
     """
-    cast = {role: image.sha256 for role, image in roles.items()}
-    if board.known and board.cast == cast:
+    images = {role: image.sha256 for role, image in roles.items()}
+    if board.known and board.known_images == images:
         return
-    board.cast = cast
-    recovery_of(board).make_known(board, roles)
-    board.history.did(KNOWN)
+    board.known_images = images
+    recovery_of(board).restore_known_state(board, roles)
+    board.history.add_action(KNOWN)

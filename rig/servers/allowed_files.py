@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rig.errors import Misuse
-from rig.files import is_folder, open_given, real
+from rig.files import is_folder, open_user_file, real
 
 HINT = "send the content instead, or start the server with --files DIR"
 
@@ -28,7 +28,7 @@ class AllowedFiles:
         """
         path = real(Path(name))
         self._check_place(path, name)
-        with open_given(path) as file:
+        with open_user_file(path) as file:
             found = os.fstat(file.fileno())
             if found.st_nlink != 1:
                 raise Misuse(f"{name} has another name too: it may be a file from elsewhere", hint=HINT)

@@ -1,7 +1,7 @@
 """A control port: a JSON object a line in, one or more out; the last one has `done`. What can be asked is not here.
 
 Errors are answers too: `{"done": true, "error": …, "hint": …, "status": exit status}`. A client that goes away ends
-what it asked for. Who may ask is the door's affair (rig.control.control_socket).
+what it asked for. Who may ask is judged there (rig.control.control_socket).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rig.control.control_socket import ControlSocket, NotAControlClient, hang_up
 from rig.errors import LabFault, Misuse, RigError
 from rig.limits import CLOUD_CONTROL, Limits
-from rig.lines import PIECE, Lines, Reader, Shared
+from rig.lines import PIECE, ByteBudget, Lines, Reader
 from rig.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -52,14 +52,14 @@ class ControlPort:
     ):
         self._handlers = handlers
         self._goes_on = tuple(goes_on)
-        self._limits, self._shared = limits, Shared(limits.in_all)
+        self._limits, self._shared = limits, ByteBudget(limits.in_all)
         #: Long answers on their way.
-        self._unread = Shared(limits.in_all)
+        self._unread = ByteBudget(limits.in_all)
         self._control_socket: ControlSocket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, control_socket: ControlSocket) -> JsonObject:
-        """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
+        """Listen at a socket; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
         self._control_socket = control_socket
         refusal = _lines(error_to_dict(LabFault("too many are connected to the control port")))
         listener = Listener(self._protocol, self._limits, refusal=refusal)
@@ -125,8 +125,8 @@ class ControlPort:
             known = ", ".join(sorted(self._handlers))
             return await self._write(writer, error_to_dict(Misuse(f'expected {{"do": one of {known}}}')))
         try:
-            async for told in handler(request):
-                await self._write(writer, *(told if isinstance(told, list) else [told]))
+            async for answer in handler(request):
+                await self._write(writer, *(answer if isinstance(answer, list) else [answer]))
         except RigError as error:
             await self._write(writer, error_to_dict(error))
         except ValueError as error:
@@ -140,15 +140,15 @@ class ControlPort:
                 writer, error_to_dict(LabFault(f"the server itself broke: {type(error).__name__}: {error}"))
             )
 
-    async def _write(self, writer: asyncio.StreamWriter, *told: JsonObject) -> None:
+    async def _write(self, writer: asyncio.StreamWriter, *answers: JsonObject) -> None:
         """Tell; whoever does not read it in time, or what goes on while too much is unread, is hung up on.
 
         Raises TimeoutError then. An answer for which there is no room is one that says so.
         """
-        said = _lines(*told)
+        said = _lines(*answers)
         counted = len(said) if len(said) > PIECE else 0
         if not self._unread.take(counted):
-            if not told[-1].get("done"):
+            if not answers[-1].get("done"):
                 writer.transport.abort()
                 raise TimeoutError("too much is not read")
             said, counted = _lines(error_to_dict(LabFault("the answer is too long now", hint="ask for less"))), 0
@@ -175,5 +175,5 @@ async def _until_gone(lines: Lines, writer: asyncio.StreamWriter, half: bool) ->
         await asyncio.sleep(0.1)
 
 
-def _lines(*told: JsonObject) -> bytes:
-    return b"".join(json.dumps(each).encode() + b"\n" for each in told)
+def _lines(*answers: JsonObject) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in answers)

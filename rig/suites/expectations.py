@@ -18,11 +18,11 @@ def expectations_of(firmware: Manifest) -> Expectations:
     """The file that a manifest names, over that of the rig's own images, or that alone. Raises Misuse."""
     ours = Expectations.load(part("firmware-fixtures", "expectations.toml"))
     refuse_unknown(ours, KNOWN, firmware.variants)
-    if firmware.below is None or firmware.expectations_path is None:
+    if firmware.fallback is None or firmware.expectations_path is None:
         return ours
     mine = Expectations.load(firmware.expectations_path)
     refuse_unknown(mine, KNOWN, firmware.variants)
-    return mine.laid_over(ours, firmware.names_role_set)
+    return mine.with_fallback(ours, firmware.names_role_set)
 
 
 def wrong_expectations(firmware: Manifest) -> list[Fault]:

@@ -28,9 +28,11 @@ class AsExpected:
     Better, moved and unlisted are told aloud and are no fault. Each comparison is a line of the ledger.
     """
 
-    def __init__(self, bench: Bench[Any], variant: str, expectations: Expectations, told: dict[str, str], note: Record):
+    def __init__(
+        self, bench: Bench[Any], variant: str, expectations: Expectations, subject: dict[str, str], note: Record
+    ):
         self._bench, self._variant, self._expectations = bench, variant, expectations
-        self._told, self._note = told, note
+        self._subject, self._note = subject, note
         self._is_aloud = False
 
     def __call__(self, verdict: Verdict, wanted: Wanted = "new", *, case: str | None = None) -> None:
@@ -79,7 +81,7 @@ class AsExpected:
         content = {"outcome": became.name, "rung": became.rung, "wanted": wanted, "word": word}
         content |= {"expected": str(expected.became) if expected is not None else None}
         content |= {"defect": known.name if known is not None else None}
-        self._bench.ledger.append("compared", {**self._told, **asdict(situation), **content})
+        self._bench.ledger.append("compared", {**self._subject, **asdict(situation), **content})
 
     def _defect(self, expected: Expected | None, became: Became, wanted: Wanted) -> str | None:
         """The known defect that was seen again: where the outcome is the one that is expected."""
@@ -112,11 +114,11 @@ def as_expected(bench: Bench[Any], request: pytest.FixtureRequest) -> AsExpected
     """Compare what became of the bench's board with what its firmware is expected to become."""
     from rig.firmware.expectations import DEFAULT_VARIANT
 
-    cast = request.node.get_closest_marker("firmware")
-    variant = cast.args[0] if cast is not None else DEFAULT_VARIANT
-    told = {"run": request.config.stash[RUN_ID], "place": bench.board.name, "test": request.node.name}
+    marker = request.node.get_closest_marker("firmware")
+    variant = marker.args[0] if marker is not None else DEFAULT_VARIANT
+    subject = {"run": request.config.stash[RUN_ID], "place": bench.board.name, "test": request.node.name}
     kind = Recording if request.config.getoption("--rig-record") else AsExpected
-    return kind(bench, variant, chosen_expectations(request.config), told, property_recorder(request.node))
+    return kind(bench, variant, chosen_expectations(request.config), subject, property_recorder(request.node))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The story of a device fault: what was done, what was expected, what was seen for how long, and what came before."""
+"""The report of a device fault: what was done, what was expected, what was seen for how long, and what came before."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ class FaultReport:
     timeline: Sequence[str]
 
     def __str__(self) -> str:
-        told = [f"did:       {self.did}", f"expected:  {self.expected}", f"seen:      {self.seen}"]
+        text = [f"did:       {self.did}", f"expected:  {self.expected}", f"seen:      {self.seen}"]
         for name, lines in (("console", self.console), ("timeline", self.timeline)):
-            told += [f"{name}:", *(f"    {line}" for line in lines)] if lines else []
-        return "\n".join(map(escape.terminal, told))
+            text += [f"{name}:", *(f"    {line}" for line in lines)] if lines else []
+        return "\n".join(map(escape.terminal, text))
 
 
 def fault_report_of(
     error: BaseException, at: pytest.ExceptionInfo[BaseException], board: Board, moments: Iterable[Moment] = ()
 ) -> FaultReport:
-    """The story of a fault of `board`; `moments` are the bench's, beside the board's own.
+    """The report of a fault of `board`; `moments` are the bench's, beside the board's own.
 
     What was done, and the console, are those of the moment that it was seen; the timeline goes on until now.
     """
     at_ns = error.at_ns if isinstance(error, DeviceFault) else None
-    history = board.history if at_ns is None else board.history.until(at_ns)
-    lasted = f"{format_seconds(history.seconds_since_deed())} after that"
+    history = board.history if at_ns is None else board.history.up_to(at_ns)
+    lasted = f"{format_seconds(history.seconds_since_action())} after that"
     if isinstance(error, DeviceFault):
-        did = error.after or history.after
-        line = str(error) if error.after is not None else _with_deed(str(error), did)
+        did = error.after or history.last_actions
+        line = str(error) if error.after is not None else _with_action(str(error), did)
         expected, seen = error.expected or "no fault of the board", error.seen or f"{error.message}, {lasted}"
     elif isinstance(error, pytest.fail.Exception):
-        did, said = history.after, str(error)
+        did, said = history.last_actions, str(error)
         expected = f"an end within {error.seconds:g} s" if isinstance(error, TookTooLong) else "no such failure"
-        line, seen = _with_deed(f"{board.name}: {said}", did), said
+        line, seen = _with_action(f"{board.name}: {said}", did), said
     else:
-        did = history.after
-        expected, seen, told = _asserted(error, at)
-        line, seen = f"{board.name}: {did}; {told}", f"{seen}, {lasted}"
+        did = history.last_actions
+        expected, seen, message = _asserted(error, at)
+        line, seen = f"{board.name}: {did}; {message}", f"{seen}, {lasted}"
     console, timeline = _tail(board.console, at_ns), _timeline(board.history.moments, moments)
     return FaultReport(escape.one_line(line), did, expected, seen, console, timeline)
 
 
-def _with_deed(line: str, did: str) -> str:
+def _with_action(line: str, did: str) -> str:
     """A line that does not say yet what was done to the board before."""
     return f"{line} (it {did})" if did.startswith("was ") else f"{line} (after: {did})"
 

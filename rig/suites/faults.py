@@ -52,9 +52,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _fault_report(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> FaultReport | None:
-    """The story of a fault of the test's board; None without one."""
-    told = getattr(item, "funcargs", None) or {}
-    board, bench = told.get("board"), told.get("bench")
+    """The report of a fault of the test's board; None without one."""
+    fixtures = getattr(item, "funcargs", None) or {}
+    board, bench = fixtures.get("board"), fixtures.get("bench")
     if call.excinfo is None or board is None or not hasattr(board, "history"):
         return None
     return fault_report_of(error, call.excinfo, board, bench.timeline.moments if bench is not None else ())
@@ -66,8 +66,8 @@ def _in_doubt(item: pytest.Item, call: pytest.CallInfo[None], error: BaseExcepti
     since_ns = time.monotonic_ns() - int(call.duration * 1e9)
     if board is None or _whose_fault(error) != DEVICE_FAULT or not board.hung_since(since_ns):
         return error
-    told = " ".join(str(error).split()) or type(error).__name__
-    return Unreachable(f"what shows its signs hung, which says nothing of: {told}", board=board.name)
+    text = " ".join(str(error).split()) or type(error).__name__
+    return Unreachable(f"what shows its signs hung, which says nothing of: {text}", board=board.name)
 
 
 def _whose_fault(error: BaseException) -> str:

@@ -98,7 +98,7 @@ def boards(request: pytest.FixtureRequest) -> Iterator[Boards]:
     with Boards(
         coordinator,
         environment,
-        patience=config.option.rig_wait,
+        wait_seconds=config.option.rig_wait,
         only=config.option.rig_place,
         reaps=False,
         run=mark_of_run(config),
@@ -120,7 +120,7 @@ def board(request: pytest.FixtureRequest) -> Iterator[Board]:
     spent = time_spent_of(request.node)
     with spent.on(BOARD):
         found = (own_board if own else _acquired_board)(request, *wanted)
-    found.compare_with(chosen_firmware(request.config), lambda text: notifier.once(text, text))
+    found.compare_with_manifest(chosen_firmware(request.config), lambda text: notifier.once(text, text))
     note_place(request.node, found)
     try:
         yield found
@@ -184,7 +184,7 @@ def bench(
     spent, run_id = time_spent_of(request.node), request.config.stash[RUN_ID]
     bench = Bench(board, roles, ledger, timeline, run_id=run_id, variant=variant or "", spent=spent)
     with spent.on(KNOWN), _quarantined_on_failure(request, bench):
-        bench.make_known()
+        bench.restore_known_state()
     note_place(request.node, board)
     report_place(board.name, {**board.tags, "tier": tier_of(board)})
     yield bench
@@ -194,7 +194,7 @@ def bench(
         keep_timeline(timeline, report_folder, request.node.nodeid)
         with spent.on(AFTER), _quarantined_on_failure(request, bench):
             if bench.condemned is None:
-                bench.make_known()
+                bench.restore_known_state()
 
 
 @contextmanager
@@ -252,25 +252,25 @@ def swap(
 
     board = bench.board
 
-    def other_cast(variant: str) -> Mapping[str, Image]:
+    def other_variant(variant: str) -> Mapping[str, Image]:
         return roles_on(firmware, board.kind, board.tags, variant)
 
     def setup_of_it() -> AbstractContextManager[Any]:
         try:
-            return family_of(board.kind).campaign.scenario_setup(board, bench.roles, other_cast)
+            return family_of(board.kind).campaign.scenario_setup(board, bench.roles, other_variant)
         except ScenarioUnavailable as lack:
             pytest.skip(f"not run here: {firmware.path.name} {lack.message}")
 
     def on_this_board(scenario: AnyScenario) -> ScenarioResult:
         bench.timeline.note("rig", f"scenario: {scenario.name}")
-        told = {"run": request.config.stash[RUN_ID], "place": board.name, "board": board.kind}
-        told |= {"tier": tier_of(board), "firmware": bench.golden.sha256}
-        told |= {"trial": f"{told['run']}-{board.name}-{scenario.name}-{time.monotonic_ns()}"}
-        told |= {"firmware_name": bench.golden.name, "scenario": scenario.name, "when": scenario.when}
-        bench.ledger.append("swap-intent", told)
+        line = {"run": request.config.stash[RUN_ID], "place": board.name, "board": board.kind}
+        line |= {"tier": tier_of(board), "firmware": bench.golden.sha256}
+        line |= {"trial": f"{line['run']}-{board.name}-{scenario.name}-{time.monotonic_ns()}"}
+        line |= {"firmware_name": bench.golden.name, "scenario": scenario.name, "when": scenario.when}
+        bench.ledger.append("swap-intent", line)
         with setup_of_it() as setup:
             played = play(scenario, setup)
-        bench.ledger.append("swap", {**told, "remark": scenario.remark, **played.to_dict()})
+        bench.ledger.append("swap", {**line, "remark": scenario.remark, **played.to_dict()})
         return played
 
     return on_this_board

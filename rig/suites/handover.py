@@ -29,7 +29,7 @@ _FOUND, _RACK, _WAITED_FOR = "found.json", "rack.json", ".repeats"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CollectedTests:
     """The tests of a collection, by their ids."""
 
     #: The boards that they ask for, one for each board test.
@@ -45,7 +45,7 @@ class Found:
     long_left_out: int = 0
 
     @classmethod
-    def of(cls, items: Iterable[pytest.Item], there_are: int = 0, long_left_out: int = 0) -> Found:
+    def of(cls, items: Iterable[pytest.Item], there_are: int = 0, long_left_out: int = 0) -> CollectedTests:
         """What was collected, and how many board tests there are beside."""
         from rig.suites.scheduling import group_of
 
@@ -66,14 +66,14 @@ class Handover:
     def __init__(self, folder: Path):
         self._folder = folder
 
-    def report_collected(self, found: Found) -> None:
+    def report_collected(self, found: CollectedTests) -> None:
         """A worker tells what it has collected. Raises LabFault on a full disk."""
         self._write(_FOUND, json.dumps(asdict(found)))
 
-    def found(self) -> Found | None:
+    def collected(self) -> CollectedTests | None:
         """What workers have collected; None where none of them tells."""
         text = self._read(_FOUND)
-        return Found(**json.loads(text)) if text is not None else None
+        return CollectedTests(**json.loads(text)) if text is not None else None
 
     def report_rack(self, coordinator: str, environment: Path) -> None:
         """The controller tells where its rack is: coordinator and environment. Raises LabFault on a full disk."""

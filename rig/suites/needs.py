@@ -18,7 +18,7 @@ from rig.suites.source import read_test
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Which images of which cast a test asks for, and whether the old one must ask a server for updates."""
+    """Which images of which variant a test asks for, and whether the old one must ask a server for updates."""
 
     board: BoardKind
     variant: str | None
@@ -30,9 +30,9 @@ class Needs:
         return [self.board, self.variant, sorted(self.roles), self.asks_server]
 
     @classmethod
-    def from_json(cls, told: list[Any]) -> Needs:
+    def from_json(cls, fields: list[Any]) -> Needs:
         """The same again."""
-        board, variant, roles, asks_server = told
+        board, variant, roles, asks_server = fields
         return cls(board, variant, frozenset(roles), asks_server)
 
 
@@ -45,8 +45,8 @@ def needs_of(item: pytest.Item) -> Needs | None:
     rules = rules_of(kind)
     roles, asks_server = read_test(item)
     asks_server |= "swap" in item.fixturenames
-    cast = item.get_closest_marker("firmware")
-    variant = cast.args[0] if cast is not None else None
+    marker = item.get_closest_marker("firmware")
+    variant = marker.args[0] if marker is not None else None
     return Needs(kind, variant, roles | rules.known_state, asks_server and rules.server_field is not None)
 
 
@@ -71,12 +71,12 @@ def lacking(
 ) -> str | None:
     """Which of these parts nobody may play on a board, and what to do about it; None where all are there."""
     every = known.roles(board, variant) if known.has_roles(board, variant) else {}
-    cast = every if filled_in else known.genuine_roles(board, variant)
-    missing = set(roles) - set(cast)
+    role_set = every if filled_in else known.genuine_roles(board, variant)
+    missing = set(roles) - set(role_set)
     if not missing:
         return None
     only = f"the rig's own runs on twins only: {NAME_YOURS}"
-    if known.below is None and missing <= set(every):
+    if known.fallback is None and missing <= set(every):
         return only
-    named = f"{', '.join(sorted(missing))} image" if variant is None or cast else "such cast"
+    named = f"{', '.join(sorted(missing))} image" if variant is None or role_set else "such variant"
     return f"{known.path.name} names no {named} for {board}" + (f": {only}" if missing <= set(every) else "")

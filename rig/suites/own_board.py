@@ -49,10 +49,10 @@ def _target(request: pytest.FixtureRequest) -> Any:
         try:
             return request.getfixturevalue("target")
         except (NoResourceFoundError, NoDriverFoundError, BindingError, InvalidConfigError) as error:
-            told = str(error).partition(" found in Target")[0]
+            text = str(error).partition(" found in Target")[0]
             hint = "is it for the kind of board that is there, and is the exporter alive?"
-            raise Misuse(f"{file} does not fit {place}: {told}", hint=hint) from error
+            raise Misuse(f"{file} does not fit {place}: {text}", hint=hint) from error
         except (Error, pytest.exit.Exception) as error:  # labgrid's own fixture leaves pytest where its client refuses
-            told = str(error).removeprefix("Error: ")
-            hint = f"`labgrid-client -p {place} acquire`" if told.endswith("is not acquired") else "set LG_COORDINATOR"
-            raise Unreachable(f"labgrid: {told}", board=place, hint=hint) from error
+            text = str(error).removeprefix("Error: ")
+            hint = f"`labgrid-client -p {place} acquire`" if text.endswith("is not acquired") else "set LG_COORDINATOR"
+            raise Unreachable(f"labgrid: {text}", board=place, hint=hint) from error

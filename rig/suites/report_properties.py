@@ -33,19 +33,19 @@ def note_place(node: pytest.Item, board: Board) -> None:
     from rig.boards.board import tier_of
 
     tier = tier_of(board)
-    told = {"place": board.name, "board": board.kind, "tier": tier}
-    node.user_properties[:] = [*(known for known in node.user_properties if known[0] not in told), *told.items()]
+    values = {"place": board.name, "board": board.kind, "tier": tier}
+    node.user_properties[:] = [*(known for known in node.user_properties if known[0] not in values), *values.items()]
 
 
 def false_tier(board: Board) -> str:
     """What to say where a place claims a real board and a twin was seen; nothing where it does not."""
     from rig.boards.board import tier_of
 
-    told, seen = board.tags.get("tier"), tier_of(board)
-    if told in (None, seen):
+    tagged, seen = board.tags.get("tier"), tier_of(board)
+    if tagged in (None, seen):
         return ""
     mends = f"`labgrid-client -p {board.name} set-tags tier={seen}`"
-    return f"{board.name}: its place says tier={told}, and a twin answers there: reports say {seen} (hint: {mends})"
+    return f"{board.name}: its place says tier={tagged}, and a twin answers there: reports say {seen} (hint: {mends})"
 
 
 def time_spent_of(node: pytest.Item) -> TimeSpent:
@@ -70,8 +70,8 @@ def note_roles(node: pytest.Item, roles: Mapping[str, Image]) -> None:
 
 def note_firmware(node: pytest.Item, images: Iterable[Image]) -> None:
     """Note images that a test uses, each once, as one property with their identities."""
-    told = next((value for name, value in node.user_properties if name == FIRMWARE), "")
-    known = dict.fromkeys([*str(told).split(), *(short_identity(image.name, image.sha256) for image in images)])
+    former = next((value for name, value in node.user_properties if name == FIRMWARE), "")
+    known = dict.fromkeys([*str(former).split(), *(short_identity(image.name, image.sha256) for image in images)])
     others = [(name, value) for name, value in node.user_properties if name != FIRMWARE]
     node.user_properties[:] = [*others, (FIRMWARE, " ".join(known))]
 

@@ -40,18 +40,18 @@ class Collected:
         return {"count": self.count, **chosen}
 
     def __str__(self) -> str:
-        told = "1 test is" if self.count == 1 else f"{self.count} tests are"
-        return f"{told} to be run" + (f" ({self.cases})" if self.cases is not None else "")
+        text = "1 test is" if self.count == 1 else f"{self.count} tests are"
+        return f"{text} to be run" + (f" ({self.cases})" if self.cases is not None else "")
 
 
-def nobody(_event: str, _content: Any) -> None:
+def ignore_event(_event: str, _content: Any) -> None:
     """A listener where nobody listens."""
 
 
 class ResultCollector:
     """A pytest plugin that turns reports into results, logs them and tells a listener."""
 
-    def __init__(self, log: RunLog, listener: Listener = nobody):
+    def __init__(self, log: RunLog, listener: Listener = ignore_event):
         self._log, self._listener = log, listener
         self._titles: dict[str, str] = {}
         self._open: dict[str, TestResult] = {}

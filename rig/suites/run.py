@@ -40,7 +40,7 @@ from rig.firmware.manifest import Manifest
 from rig.firmware.run_firmware import load_firmware, refuse_faults
 from rig.lab.environment import rack_environment
 from rig.lab.notes import folder_of_a_run
-from rig.lab.notifier import NoteNotifier, Notifier, WaitingWatch
+from rig.lab.notifier import NoteNotifier, Notifier, WaitingMonitor
 from rig.lab.wanted import Wanted
 from rig.rack.boards import read_boards
 from rig.suites.expectations import expectations_of
@@ -103,7 +103,7 @@ def run_suites(request: RunRequest, listener: Listener) -> Run:
     life = OpenRun.begin(folder / FOLDER, run_id)
     with (
         folder_of_a_run() as notes,
-        WaitingWatch(notes, partial(listener, "waiting"), partial(listener, "told")),
+        WaitingMonitor(notes, partial(listener, "waiting"), partial(listener, "told")),
     ):
         watcher = Watcher(listener, log, life, notes)
         code = pytest.main(arguments, plugins=[watcher])
@@ -155,10 +155,10 @@ def _end(life: OpenRun, watcher: Watcher) -> str | None:
 
 def _bring_back(coordinator: str, rack: Path, notifier: Notifier) -> list[TestResult]:
     """Bring back what workers had that were killed, or told to end; returns what could not be."""
-    from rig.lab.acquisition import begin
+    from rig.lab.acquisition import recover_boards
 
     try:
-        faults = begin(coordinator, rack, notifier)
+        faults = recover_boards(coordinator, rack, notifier)
     except RigError as error:
         faults = [error]
     return [TestResult(f"rack: {fault.board or coordinator}", LAB_FAULT, 0.0, str(fault)) for fault in faults]
@@ -206,8 +206,8 @@ def _verdict(results: list[TestResult], code: int | pytest.ExitCode) -> RunVerdi
     if code == pytest.ExitCode.INTERRUPTED:
         return judge_interrupted(results)
     verdict = judge(results)
-    is_told = code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) or verdict.status
-    return verdict if is_told else RunVerdict(LAB_FAULT, 3)
+    is_explained = code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) or verdict.status
+    return verdict if is_explained else RunVerdict(LAB_FAULT, 3)
 
 
 def _look_at_options(request: RunRequest) -> None:
@@ -248,7 +248,7 @@ def _choose(request: RunRequest, what: list[str]) -> list[Chosen] | None:
         suites = (path.stem.removeprefix("test_") for path in part("tests", "boards").rglob("test_*.py"))
         hint = "some cases run with --long only"
         hint = hint if request.files else f"suites are {', '.join(sorted(suites))}; {hint}"
-        told = f"no test matches -k {request.keyword}" if request.keyword else "no test was found"
+        text = f"no test matches -k {request.keyword}" if request.keyword else "no test was found"
         if request.board is not None:
-            told += f" for a board of kind {request.board}"
-        raise NothingChosen(told, hint=hint) from None
+            text += f" for a board of kind {request.board}"
+        raise NothingChosen(text, hint=hint) from None

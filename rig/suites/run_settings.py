@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rig.lab.acquisition import Boards
     from rig.lab.notifier import Notifier
     from rig.rack.rack import VirtualRack
-    from rig.suites.handover import Found, Handover
+    from rig.suites.handover import CollectedTests, Handover
     from rig.suites.own_report import OwnReport
 
 #: Id of the run, the same in all its workers.
@@ -36,7 +36,7 @@ NOTES = pytest.StashKey[Path]()
 #: The virtual rack of a run, where its controller has started one.
 RACK: pytest.StashKey[VirtualRack] = pytest.StashKey()
 #: What was collected, once that is over.
-FOUND: pytest.StashKey[Found] = pytest.StashKey()
+FOUND: pytest.StashKey[CollectedTests] = pytest.StashKey()
 #: How many board tests there are, and how many of them were left out because they take their time.
 THERE_ARE = pytest.StashKey[tuple[int, int]]()
 #: The boards that a process of a run has acquired, once one was asked for.
@@ -61,16 +61,16 @@ def chosen_rack(config: pytest.Config) -> str:
 
 def mark_of_run(config: pytest.Config) -> str:
     """What this run has and no other."""
-    told: str | None = getattr(config, "workerinput", {}).get("rig_run_mark")
-    return config.stash.setdefault(RUN_MARK, told or uuid4().hex)
+    mark: str | None = getattr(config, "workerinput", {}).get("rig_run_mark")
+    return config.stash.setdefault(RUN_MARK, mark or uuid4().hex)
 
 
 def where_notes_are(config: pytest.Config) -> Path:
     """The folder for notes of this run's processes, whether somebody has made it or not."""
     from rig.lab.notes import path_of_a_run
 
-    told: str | None = getattr(config, "workerinput", {}).get("rig_notes")
-    return Path(told) if told is not None else config.stash.get(NOTES, None) or path_of_a_run()
+    path: str | None = getattr(config, "workerinput", {}).get("rig_notes")
+    return Path(path) if path is not None else config.stash.get(NOTES, None) or path_of_a_run()
 
 
 def notes_of_run(config: pytest.Config) -> Path:
@@ -133,9 +133,9 @@ def is_engineers_own(config: pytest.Config) -> bool:
 
 def virtual_places(config: pytest.Config) -> tuple[str, Path]:
     """Coordinator and environment of the virtual rack: the controller's rack in a worker, else one that starts now."""
-    told = handover_of(config).rack() if hasattr(config, "workerinput") else None
-    if told is not None:
-        return told
+    of_controller = handover_of(config).rack() if hasattr(config, "workerinput") else None
+    if of_controller is not None:
+        return of_controller
     rack = virtual_rack(config)
     return rack.coordinator, rack.environment
 
@@ -152,10 +152,10 @@ def where_boards_are(config: pytest.Config) -> tuple[str, Path]:
 
 def bring_boards_back(config: pytest.Config) -> None:
     """Once for a run, before anybody asks for a board; those of a virtual rack have just been started."""
-    from rig.lab.acquisition import begin
+    from rig.lab.acquisition import recover_boards
 
     if LOST not in config.stash and chosen_rack(config) != "virtual":
-        config.stash[LOST] = begin(*where_boards_are(config), notifier_of_run(config))
+        config.stash[LOST] = recover_boards(*where_boards_are(config), notifier_of_run(config))
 
 
 def chosen_boards(config: pytest.Config) -> dict[str, int] | None:

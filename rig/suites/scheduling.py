@@ -46,7 +46,7 @@ class BoardScheduling(LoadGroupScheduling):  # type: ignore[misc]
 
     def schedule(self) -> None:
         """xdist would put the largest groups first; ours are sorted by time."""
-        if self._groups is None and (found := self._handover.found()) is not None:
+        if self._groups is None and (found := self._handover.collected()) is not None:
             self._groups = found.groups
             self.config.option.loadscopereorder = False
         super().schedule()

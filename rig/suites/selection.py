@@ -58,10 +58,10 @@ def choose(arguments: Sequence[str]) -> list[Chosen] | None:
         raise Misuse(refused[1])
     if done.returncode != pytest.ExitCode.OK:
         return None  # the run itself fails on it, and says why
-    told = [line.removeprefix(_CHOSEN) for line in done.stdout.splitlines() if line.startswith(_CHOSEN)]
-    if not told:
+    lines = [line.removeprefix(_CHOSEN) for line in done.stdout.splitlines() if line.startswith(_CHOSEN)]
+    if not lines:
         raise Misuse("pytest runs no test with these options", hint="what only prints is to be asked of pytest itself")
-    return [Chosen(**test) for test in json.loads(told[-1])]
+    return [Chosen(**test) for test in json.loads(lines[-1])]
 
 
 class NothingChosen(Misuse):
@@ -99,9 +99,9 @@ def _takes_its_time(item: pytest.Item) -> bool:
 def _reason(stderr: str) -> str:
     """pytest's words for why it does not run, without how it is to be called."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    told = [line.rpartition(": error: ")[2] for line in lines if ": error: " in line]
-    told += [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
-    return f"pytest: {(told or lines or ['it does not say why'])[0]}"
+    reasons = [line.rpartition(": error: ")[2] for line in lines if ": error: " in line]
+    reasons += [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    return f"pytest: {(reasons or lines or ['it does not say why'])[0]}"
 
 
 class _Printer:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rig import __version__
 from rig.evidence.identity import ImageUsed, RunIdentity
 from rig.evidence.testbed import Testbed
-from rig.files import MOST_TEXT, read_given
+from rig.files import MOST_TEXT, read_user_file
 from rig.firmware.manifest import Manifest
 
 
@@ -19,7 +19,7 @@ def what_is_tested(run: str, firmware: Manifest, testbed: Testbed, selection: st
         began=datetime.now(UTC).isoformat(timespec="seconds"),
         rig=__version__,
         manifest=str(firmware.path),
-        manifest_sha256=hashlib.sha256(read_given(firmware.path, MOST_TEXT)).hexdigest(),
+        manifest_sha256=hashlib.sha256(read_user_file(firmware.path, MOST_TEXT)).hexdigest(),
         selection=selection,
         testbed=testbed,
         firmware=tuple(

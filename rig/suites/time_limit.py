@@ -57,5 +57,5 @@ def waited_for(frame: FrameType | None) -> str:
         elif "__tracebackhide__" not in frame.f_locals and code.co_name.startswith("test"):
             line = f"{Path(code.co_filename).name}:{frame.f_lineno}"
         frame = frame.f_back
-    told = reason or doing or "in the test"
-    return f"{told} ({line})" if line else told
+    what = reason or doing or "in the test"
+    return f"{what} ({line})" if line else what

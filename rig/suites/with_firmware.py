@@ -96,7 +96,7 @@ def needs_of_all(manifest: Path, folder: Path) -> list[tuple[str, Needs]]:
     if done.returncode != pytest.ExitCode.OK:
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
         raise Misuse(f"the suites cannot be read: {''.join(last)}", hint="pytest --collect-only tells all")
-    return [(name, Needs.from_json(told)) for name, told in json.loads(done.stdout.splitlines()[-1])]
+    return [(name, Needs.from_json(fields)) for name, fields in json.loads(done.stdout.splitlines()[-1])]
 
 
 class _Needed:

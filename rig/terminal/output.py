@@ -47,9 +47,9 @@ def update_progress(text: str, *, last: bool) -> None:
     print(f"\r{escape.terminal(text)}", end="\n" if last else "", file=sys.stderr, flush=True)
 
 
-def print_json(told: Any, *, to: IO[str] | None = None) -> None:
+def print_json(content: Any, *, to: IO[str] | None = None) -> None:
     """A line for scripts."""
-    print(json.dumps(told), file=to or sys.stdout, flush=True)
+    print(json.dumps(content), file=to or sys.stdout, flush=True)
 
 
 def console_to(out: TextIO) -> Callable[[bytes], None]:
@@ -60,10 +60,10 @@ def console_to(out: TextIO) -> Callable[[bytes], None]:
     return lambda data: (out.write(shown.feed(data)), out.flush())[1]
 
 
-def print_result(as_json: bool, told: Any, *lines: str) -> None:
+def print_result(as_json: bool, content: Any, *lines: str) -> None:
     """The end of a command: for scripts or for people."""
     if as_json:
-        print_json(told)
+        print_json(content)
     else:
         print_lines(*lines)
 
@@ -74,9 +74,9 @@ def print_events(
     """Print what happens until Ctrl-C or SIGTERM; `of` says whose events, `spoken` how people read one."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
-    subscription = client.events(patience=None, **of)
-    with contextlib.suppress(KeyboardInterrupt), subscription as told:
-        for event in told:
+    subscription = client.events(timeout=None, **of)
+    with contextlib.suppress(KeyboardInterrupt), subscription as events:
+        for event in events:
             try:
                 print_result(as_json, event, spoken(event))
             except BrokenPipeError:  # whoever read has enough
@@ -84,9 +84,9 @@ def print_events(
                 return
 
 
-def address_of_port(told: Mapping[str, Any]) -> str:
+def address_of_port(port: Mapping[str, Any]) -> str:
     """A port of a ready line, `host` and `port`, as people write it and options take it."""
-    return format_address(told["host"], told["port"])
+    return format_address(port["host"], port["port"])
 
 
 class TolerantOutput(io.TextIOWrapper):

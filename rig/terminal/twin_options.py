@@ -91,10 +91,10 @@ def with_twin_options(files: str) -> Callable[[Callable[..., None]], Callable[..
         shared["state"] = shared["state"].replace(annotation=folder)
         own = list(inspect.signature(serve, eval_str=True).parameters.values())[1:]
 
-        def run(context: typer.Context, **told: Any) -> None:
+        def run(context: typer.Context, **options: Any) -> None:
             if context.invoked_subcommand is None:
-                settings = _settings(**{name: told.pop(name) for name in shared})
-                serve(settings, **told)
+                settings = _settings(**{name: options.pop(name) for name in shared})
+                serve(settings, **options)
 
         before = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
         options = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*shared.values(), *own)]

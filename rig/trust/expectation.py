@@ -42,8 +42,8 @@ class Expected:
     host: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.reach} ({', '.join(self.alerts)})" if self.alerts else str(self.reach)
-        return f"{told} to {self.host}" if self.host else told
+        text = f"{self.reach} ({', '.join(self.alerts)})" if self.alerts else str(self.reach)
+        return f"{text} to {self.host}" if self.host else text
 
     @classmethod
     def parse(cls, text: str) -> Expected:
@@ -88,7 +88,7 @@ class AnyScenario(BaseModel):
     #: What a reader of the report is to know of it.
     remark: str = ""
     when: When = "idle"
-    #: What each firmware does, by the name of its cast in the manifest.
+    #: What each firmware does, by the name of its variant in the manifest.
     expects: dict[str, Annotated[str, AfterValidator(_change)]] = Field(min_length=1)
     back: Route = "swap-back"
 

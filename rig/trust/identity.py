@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from rig.errors import Misuse
-from rig.files import MOST_PEM, read_given, unwritable
+from rig.files import MOST_PEM, read_user_file, unwritable
 from rig.trust.keys import PrivateKey, key_pem, parse_key, write_private
 
 
@@ -60,7 +60,7 @@ class Identity:
     @classmethod
     def load(cls, chain: Path, key: Path) -> Identity:
         """Read from PEM files. Raises Misuse for what is no chain, no key, or a key of another certificate."""
-        return cls.parse(read_given(chain, MOST_PEM), read_given(key, MOST_PEM), str(chain), str(key))
+        return cls.parse(read_user_file(chain, MOST_PEM), read_user_file(key, MOST_PEM), str(chain), str(key))
 
     @classmethod
     def parse(cls, chain: bytes, key: bytes, chain_source: str = "chain", key_source: str = "key") -> Identity:
@@ -73,7 +73,7 @@ class Identity:
 
 def load_chain(path: Path) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM file, in their order. Raises Misuse where there is none."""
-    return parse_chain(read_given(path, MOST_PEM), str(path))
+    return parse_chain(read_user_file(path, MOST_PEM), str(path))
 
 
 def parse_chain(content: bytes, source: str) -> tuple[x509.Certificate, ...]:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from rig.errors import Misuse
-from rig.files import MOST_PEM, read_given
+from rig.files import MOST_PEM, read_user_file
 
 KeyKind = Literal["rsa-1024", "rsa-2048", "rsa-3072", "rsa-4096", "p256", "p384"]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -43,7 +43,7 @@ def make_key(kind: KeyKind, noise: random.Random | None = None) -> PrivateKey:
 
 def load_key(path: Path) -> PrivateKey:
     """Read a key from a PEM file. Raises Misuse."""
-    return parse_key(read_given(path, MOST_PEM), str(path))
+    return parse_key(read_user_file(path, MOST_PEM), str(path))
 
 
 def parse_key(content: bytes, source: str) -> PrivateKey:

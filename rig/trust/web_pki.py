@@ -82,7 +82,7 @@ BROKEN = ("rig-intermediate-broken", "broken-ca-2014")
 
 
 class WebPki:
-    """All of them; `make` makes new ones, `kept` those of a folder."""
+    """All of them; `make` makes new ones, `in_folder` those of a folder."""
 
     def __init__(self, authorities: Mapping[str, Authority]):
         self.authorities = dict(authorities)
@@ -97,7 +97,7 @@ class WebPki:
         return cls(made)
 
     @classmethod
-    def kept(cls, folder: Path) -> WebPki:
+    def in_folder(cls, folder: Path) -> WebPki:
         """Those whose certificates and keys (0600) lie in `folder`; what is not there is made. Raises Misuse."""
         made: dict[str, Authority] = {}
         files = {name: (folder / f"{name}.pem", folder / f"{name}.key.pem") for name in AUTHORITIES}

@@ -16,7 +16,7 @@ from rig.control.control_socket import ControlSocket, NotAControlClient, hang_up
 from rig.errors import RigError
 from rig.formats.json_object import is_whole
 from rig.limits import TWIN_CONTROL, Limits
-from rig.lines import Lines, Reader, Shared
+from rig.lines import ByteBudget, Lines, Reader
 from rig.listener import Listener
 from rig.twin.board_model import BoardModel
 from rig.twin.real_time import RealTime
@@ -35,14 +35,14 @@ class ControlServer:
 
     def __init__(self, handlers: Mapping[str, Handler], limits: Limits = TWIN_CONTROL):
         self._handlers = handlers
-        self._limits, self._shared = limits, Shared(limits.in_all)
+        self._limits, self._shared = limits, ByteBudget(limits.in_all)
         self._control_socket: ControlSocket | None = None
         self._peers: set[asyncio.StreamWriter] = set()
 
     async def start(self, control_socket: ControlSocket) -> dict[str, Any]:
-        """Listen at a door; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
+        """Listen at a socket; returns what a ready line tells of it. Raises Misuse, and LabFault when it is taken."""
         self._control_socket = control_socket
-        listener = Listener(self._protocol, self._limits, refusal=_told({"error": "too many are connected"}))
+        listener = Listener(self._protocol, self._limits, refusal=_line({"error": "too many are connected"}))
         self._limits = listener.limits
         return await control_socket.open(listener)
 
@@ -85,15 +85,15 @@ class ControlServer:
         lines = Lines(reader, self._limits, self._shared, self._control_socket.knows)
         try:
             while line := await lines.next():
-                told = self.answer(self._control_socket.parse_request(line))
-                if "error" not in told:
+                answer = self.answer(self._control_socket.parse_request(line))
+                if "error" not in answer:
                     lines.is_known()
-                writer.write(_told(told))
+                writer.write(_line(answer))
                 await writer.drain()
         except NotAControlClient:
             await hang_up(reader, writer)
         except RigError as error:
-            await hang_up(reader, writer, _told({"error": str(error)}))
+            await hang_up(reader, writer, _line({"error": str(error)}))
         except (ConnectionError, TimeoutError, asyncio.CancelledError) as error:
             log.info("control peer dropped: %s", error)
         finally:
@@ -110,7 +110,7 @@ def whole_number(request: Mapping[str, Any], key: str, within: range, default: i
     return value
 
 
-def _told(answer: Mapping[str, Any]) -> bytes:
+def _line(answer: Mapping[str, Any]) -> bytes:
     return json.dumps(answer).encode() + b"\n"
 
 
@@ -123,7 +123,7 @@ def records(board: BoardModel, time: RealTime) -> Mapping[str, Handler]:
     def journal(_request: dict[str, Any]) -> dict[str, Any]:
         board.catch_up(time.now())
         keys = ("first", "kind", "address", "unit", "count")
-        told = [{key: getattr(run, key) for key in keys} for run in board.memory.journal.runs[-MOST_SHOWN:]]
-        return {"operations": board.operations, "runs": told}
+        runs = [{key: getattr(run, key) for key in keys} for run in board.memory.journal.runs[-MOST_SHOWN:]]
+        return {"operations": board.operations, "runs": runs}
 
     return {"events": events, "journal": journal}

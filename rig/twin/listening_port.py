@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 
 from rig.control.web_pages import speaks_http, speaks_tls
-from rig.limits import SERIAL, Limits, in_force
+from rig.limits import SERIAL, Limits, effective_limits
 from rig.listener import Listener
 from rig.ports import family_of
 
@@ -99,7 +99,7 @@ class Client(asyncio.BufferedProtocol):
 class ListeningPort:
     """One TCP port; `client` makes the protocol of a connection.
 
-    `full` tells whether the device has no room for more now: `breathe` must be called when that may have changed.
+    `full` tells whether the device has no room for more now: `resume` must be called when that may have changed.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ListeningPort:
         limits: Limits = SERIAL,
     ):
         self.clients: set[Client] = set()
-        self.full, self.limits = full, in_force(limits)
+        self.full, self.limits = full, effective_limits(limits)
         self._client = client
         self._address = ("127.0.0.1", 0)
         self._held: socket.socket | None = None
@@ -145,7 +145,7 @@ class ListeningPort:
         for client in self.clients:
             client.say(data)
 
-    def breathe(self) -> None:
+    def resume(self) -> None:
         """The device may have room again: listen on."""
         for client in self.clients:
             client.settle()

@@ -177,8 +177,8 @@ class _Connection(asyncio.BufferedProtocol):
             while self._reads and (request := self._next()) is not None:
                 number, unit, pdu = request
                 self._idle_timeout.is_known()
-                told = answer(pdu, self._server.coils)
-                self.transport.write(_HEADER.pack(number, 0, len(told) + 1, unit) + told)
+                reply = answer(pdu, self._server.coils)
+                self.transport.write(_HEADER.pack(number, 0, len(reply) + 1, unit) + reply)
         except BaseException:
             self.transport.abort()  # it would wait for ever
             raise

@@ -159,7 +159,7 @@ class Network:
         """Whether a name or address leads anywhere: then it answers echo requests, too."""
         return self._routes.find(host, PRESENCE_GROUP[1]) is not None
 
-    def breathe(self) -> None:
+    def resume(self) -> None:
         """The board may have read something: read on."""
         if self._paused and self._waiting() <= MOST_WAITING:
             self._paused = False

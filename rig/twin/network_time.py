@@ -13,7 +13,7 @@ from rig.twin.network import Routes
 #: Whom firmware asks.
 NAME = "pool.ntp.org"
 #: After how long a question without an answer is asked again.
-PATIENCE = 1.0
+ANSWER_SECONDS = 1.0
 
 
 class NetworkTime(asyncio.DatagramProtocol):
@@ -35,18 +35,18 @@ class NetworkTime(asyncio.DatagramProtocol):
         server = self._server
         if server is None:
             return time.time
-        question, asked_at = request(next(self._stamps)), -PATIENCE
+        question, asked_at = request(next(self._stamps)), -ANSWER_SECONDS
         self._answers.clear()
 
-        def told() -> float | None:
+        def answer() -> float | None:
             nonlocal asked_at
             answer = self._answers.get(_stamp(question))
-            if answer is None and time.monotonic() - asked_at > PATIENCE:
+            if answer is None and time.monotonic() - asked_at > ANSWER_SECONDS:
                 asked_at = time.monotonic()
                 asyncio.get_running_loop().create_task(self._ask(server, question))
             return answer
 
-        return told
+        return answer
 
     def datagram_received(self, data: bytes, _addr: tuple[str, int]) -> None:
         """An answer, which says to which question."""

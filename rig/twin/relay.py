@@ -31,7 +31,7 @@ _LINE = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
 
 _WIRE_SECONDS = 2.0
 #: Requests that wait while a board is dialled: the older ones go.
-_MOST_UNTOLD = 64
+_MOST_PENDING = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Relay:
         self.closed = [wire.line == "power" for wire in wires]
         self._boards = {wire.address: _Board(wire.address, token_file) for wire in wires}
 
-    async def rest(self) -> None:
+    async def sync_lines(self) -> None:
         """Bring every board's lines to where the contacts are: a relay that starts makes its boards feel it."""
         for channel, closed in enumerate(self.closed):
             self.switch(channel, closed)
@@ -106,7 +106,7 @@ class _Board:
         self._address, self._token_file = address, token_file
         self._sock: socket.socket | None = None
         self._dialling: asyncio.Task[None] | None = None
-        self._untold: deque[dict[str, Any]] = deque(maxlen=_MOST_UNTOLD)
+        self._pending: deque[dict[str, Any]] = deque(maxlen=_MOST_PENDING)
 
     def send(self, request: dict[str, Any]) -> None:
         """Send a request; one that cannot be sent is logged."""
@@ -114,7 +114,7 @@ class _Board:
             self._send(self._sock, request)
             return
         self._sock = None
-        self._untold.append(request)
+        self._pending.append(request)
         if self._dialling is None:
             self._dialling = asyncio.get_running_loop().create_task(self._dial())
 
@@ -134,13 +134,13 @@ class _Board:
         try:
             sock = await asyncio.to_thread(self._address.dial, _WIRE_SECONDS)
             sock.setblocking(False)
-            while self._untold:
-                self._send(sock, self._untold.popleft())
+            while self._pending:
+                self._send(sock, self._pending.popleft())
             self._sock = sock
         except OSError as error:
             self._nobody(error)
         finally:
-            self._untold.clear()
+            self._pending.clear()
             self._dialling = None
 
     def _send(self, sock: socket.socket, request: dict[str, Any]) -> None:
@@ -206,7 +206,7 @@ class RelayServers:
         for name, server, port in (("modbus", self._modbus, modbus_port), ("http", self._shelly, http_port)):
             with taking(host, port):
                 ready[name] = {"host": host, "port": await server.start(host, port)}
-        await self.relay.rest()
+        await self.relay.sync_lines()
         return ready
 
     async def close(self) -> None:

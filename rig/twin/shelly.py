@@ -16,7 +16,7 @@ from aiohttp import web
 from rig.control.web_pages import WebPages
 from rig.formats.json_object import NotAnObject, is_whole, read_object
 from rig.http_settings import BUSY, http_settings
-from rig.limits import SHELLY, Limits, in_force
+from rig.limits import SHELLY, Limits, effective_limits
 from rig.listener import Listener
 from rig.twin.digest_guard import DigestGuard
 
@@ -55,7 +55,7 @@ class ShellyServer:
     def __init__(
         self, switches: Switches, password: str | None = None, names: Sequence[str] = (), limits: Limits = SHELLY
     ):
-        self._switches, self._names, self._limits = switches, names, in_force(limits)
+        self._switches, self._names, self._limits = switches, names, effective_limits(limits)
         self._pages = WebPages()
         guards = [DigestGuard(password, NAME).middleware] if password is not None else []
         app = web.Application(middlewares=guards, client_max_size=self._limits.message)
@@ -87,16 +87,16 @@ class ShellyServer:
         try:
             async with asyncio.timeout(self._limits.idle):
                 call = read_object(await request.read())
-            told: dict[str, Any] = {"result": await self._answer(call)}
+            reply: dict[str, Any] = {"result": await self._answer(call)}
         except NotAnObject as error:
-            told = {"error": {"code": INVALID_ARGUMENT, "message": f"bad request: {error}"}}
+            reply = {"error": {"code": INVALID_ARGUMENT, "message": f"bad request: {error}"}}
         except TimeoutError:
             return web.Response(status=408)
         except Refused as error:
-            told = {"error": {"code": error.code, "message": str(error)}}
+            reply = {"error": {"code": error.code, "message": str(error)}}
         number = call.get("id")
-        told = {"id": number if is_whole(number) or isinstance(number, str) else None, "src": NAME, **told}
-        return web.json_response(told, status=_status(told))
+        reply = {"id": number if is_whole(number) or isinstance(number, str) else None, "src": NAME, **reply}
+        return web.json_response(reply, status=_status(reply))
 
     async def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
         """What comes of a call. Raises Refused."""
@@ -125,23 +125,23 @@ class ShellyServer:
         return channel
 
 
-def _is_switch(told: object) -> bool:
+def _is_switch(value: object) -> bool:
     """Whether it is true or false, and nothing that would be taken for it."""
-    return isinstance(told, bool)
+    return isinstance(value, bool)
 
 
-def _channel_told(told: object) -> int | None:
+def _channel_told(value: object) -> int | None:
     """The channel that is meant; None for what is no whole number."""
-    if isinstance(told, str) and _DIGITS.fullmatch(told):
-        return int(told)
-    return told if is_whole(told) else None
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return value if is_whole(value) else None
 
 
 def _wanted(name: str, kind: str, arguments: dict[str, Any]) -> str:
     return f"Argument '{name}' is no {kind}" if name in arguments else f"Argument '{name}' is missing"
 
 
-def _status(told: dict[str, Any]) -> int:
-    if "error" not in told:
+def _status(reply: dict[str, Any]) -> int:
+    if "error" not in reply:
         return 200
-    return 400 if told["error"]["code"] == INVALID_ARGUMENT else 500
+    return 400 if reply["error"]["code"] == INVALID_ARGUMENT else 500

@@ -167,7 +167,7 @@ def _broken(program: object, error: Exception) -> LabFault:
     """Which program of a twin broke, and where."""
     name = getattr(program, "__qualname__", repr(program))
     at = traceback.extract_tb(error.__traceback__)[-1]
-    told = " ".join(f"{type(error).__name__}: {error}".split())
-    fault = LabFault(f"the twin's program {name} broke in {at.name} ({Path(at.filename).name}:{at.lineno}): {told}")
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    fault = LabFault(f"the twin's program {name} broke in {at.name} ({Path(at.filename).name}:{at.lineno}): {text}")
     fault.__cause__ = error
     return fault

@@ -120,7 +120,7 @@ MUTANTS = {
         checks.a_relay_channel_moves_its_own_line,
     ),
     "relay: of what comes while a board is dialled, the last counts": (
-        lambda m: m.setattr(relay_module, "_MOST_UNTOLD", 1),
+        lambda m: m.setattr(relay_module, "_MOST_PENDING", 1),
         checks.what_a_board_is_told_while_it_is_dialled_arrives_in_order,
     ),
     "board: off is believed without a sign": (
@@ -160,7 +160,7 @@ MUTANTS = {
         checks.a_changed_ledger_line_is_noticed,
     ),
     "ladder: the first sign is the last": (
-        lambda m: m.setattr("rig.families.spark_core.recovery.rescue.look_for", lambda *_args, **_named: None),
+        lambda m: m.setattr("rig.families.spark_core.recovery.rescue.poll", lambda *_args, **_named: None),
         checks.a_board_that_leaves_dfu_by_itself_is_not_stranded,
     ),
     "board: nobody measures how long MODE was held": (

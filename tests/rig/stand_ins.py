@@ -22,7 +22,7 @@ class Lines:
     def identity(self):
         return self.shown
 
-    def elsewhere(self):
+    def other_dfu_devices(self):
         return {}
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig.clock import MOST_SLOWDOWN, Clock, Deadline, let_happen, look_for, wait_for
+from rig.clock import MOST_SLOWDOWN, Clock, Deadline, poll, wait_fixed, wait_for
 from rig.errors import LabFault
 
 
@@ -43,21 +43,21 @@ PACES = {
 def test_a_deadline_of_ten_seconds_comes_when_the_machine_has_given_ten(case):
     busy, expected = PACES[case]
     clock = BusyClock(busy)
-    assert look_for(lambda: None, seconds=10.0, clock=clock) is None
+    assert poll(lambda: None, seconds=10.0, clock=clock) is None
     assert clock.time == pytest.approx(expected, abs=2.0)
 
 
 @given(st.floats(0.01, 100), st.floats(1, MOST_SLOWDOWN))
 def test_no_deadline_is_later_than_the_slowest_machine_makes_it_or_earlier_than_it_says(seconds, slow):
     clock = BusyClock(lambda _now: slow)
-    let_happen(seconds, clock)
+    wait_fixed(seconds, clock)
     assert seconds - 0.01 <= clock.time <= seconds * slow + 1.1
 
 
 def test_who_finds_at_once_asks_nobody_how_busy_the_machine_is():
     clock = BusyClock()
-    assert look_for(lambda: "there", seconds=10.0, clock=clock) == "there"
-    assert look_for(lambda: None, seconds=0.0, clock=clock) is None
+    assert poll(lambda: "there", seconds=10.0, clock=clock) == "there"
+    assert poll(lambda: None, seconds=0.0, clock=clock) is None
     assert (clock.probes, clock.time) == (0, 0.0)
 
 
@@ -79,7 +79,7 @@ def test_a_machine_whose_cores_are_taken_is_measured_as_slow():
     os.sched_setaffinity(0, {min(before)})
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
     try:
-        seen = look_for(lambda: Clock().slowdown() > 2.0 or None, seconds=20.0, clock=Clock())
+        seen = poll(lambda: Clock().slowdown() > 2.0 or None, seconds=20.0, clock=Clock())
     finally:
         for loop in loops:
             loop.kill()

@@ -34,7 +34,7 @@ def test_what_is_no_file_is_told_at_once(tmp_path, case):
     (tmp_path / "a.txt").write_text("x")
     make, reason = ODD[case]
     with pytest.raises(Misuse, match=reason) as told:
-        files.read_given(make(tmp_path), 100)
+        files.read_user_file(make(tmp_path), 100)
     assert str(told.value).isprintable()
 
 

@@ -55,7 +55,7 @@ class Esp32Family:
 
     @property
     def campaign(self) -> Esp32Campaign:
-        """Its control trial and its stage."""
+        """Its control trial and its setup for scenarios."""
         from rig.families.esp32.campaign.campaign import Esp32Campaign
 
         return Esp32Campaign()

@@ -55,7 +55,7 @@ class SparkCoreFamily:
 
     @property
     def campaign(self) -> CoreCampaign:
-        """Its control trial and its stage."""
+        """Its control trial and its setup for scenarios."""
         from rig.families.spark_core.campaign.campaign import CoreCampaign
 
         return CoreCampaign()

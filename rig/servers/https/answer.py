@@ -39,7 +39,7 @@ class Answer:
 
 
 def answer_to(
-    path: str, headers: Mapping[str, str], check_in: CheckIn | None, shelf: PublishedFiles, policy: Policy
+    path: str, headers: Mapping[str, str], check_in: CheckIn | None, files: PublishedFiles, policy: Policy
 ) -> Answer:
     """By the policy for a device that checks in for a product that has one, else the file at this path, or 404."""
     if check_in is not None and check_in.product in policy.products:
@@ -49,7 +49,7 @@ def answer_to(
         if release.version == check_in.version:
             return Answer(304, "runs the newest", {"ETag": release.image.etag})
         return file_answer(release.image, headers, f"update to {release.version}")
-    file = shelf.find(path)
+    file = files.find(path)
     if file is None:
         return Answer(404, "nothing is here")
     return file_answer(file, headers, "file")
@@ -57,19 +57,24 @@ def answer_to(
 
 def file_answer(file: Published, headers: Mapping[str, str], why: str) -> Answer:
     """A file, or the part of it that is asked for (RFC 9110 §13, §14)."""
-    told = {"Content-Type": "application/octet-stream", "ETag": file.etag, "Accept-Ranges": "bytes", "x-MD5": file.md5}
+    fields = {
+        "Content-Type": "application/octet-stream",
+        "ETag": file.etag,
+        "Accept-Ranges": "bytes",
+        "x-MD5": file.md5,
+    }
     size = len(file.data)
     known = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
     if file.etag in known or "*" in known:
         return Answer(304, "unchanged", {"ETag": file.etag})
     wanted = read_range(headers.get("range"), size)
     if wanted is None or headers.get("if-range", file.etag) != file.etag:
-        return Answer(200, why, told, file, 0, size)
+        return Answer(200, why, fields, file, 0, size)
     start, stop = wanted
     if start >= stop:
         return Answer(416, "beyond the end", {"Content-Range": f"bytes */{size}"})
-    del told["x-MD5"]  # it would be compared with the part
-    return Answer(206, why, {**told, "Content-Range": content_range(start, stop, size)}, file, start, stop)
+    del fields["x-MD5"]  # it would be compared with the part
+    return Answer(206, why, {**fields, "Content-Range": content_range(start, stop, size)}, file, start, stop)
 
 
 def content_range(start: int, stop: int, size: int) -> str:

@@ -56,7 +56,7 @@ def read_check_in(path: str, query: Mapping[str, str], headers: Mapping[str, str
         version=query.get("v") or headers.get("x-esp32-version"),
         mode=headers.get("x-esp32-mode"),
         bundle=query.get("cb"),
-        details={told: headers[name] for name, told in DETAILS.items() if name in headers},
+        details={detail: headers[name] for name, detail in DETAILS.items() if name in headers},
     )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from rig.errors import Misuse
 from rig.files import MOST_PEM
 from rig.limits import CLOUD_CONTROL, refuse_more
-from rig.lines import Shared
+from rig.lines import ByteBudget
 from rig.servers.allowed_files import AllowedFiles
 from rig.servers.control_port import ControlPort, JsonObject, Request
 from rig.servers.https import requests
@@ -47,7 +47,7 @@ class UpdateServerControl(ControlPort):
     ):
         self._served, self._made, self._clock, self._given = server, made, clock, given or AllowedFiles()
         #: Events that wait for those who subscribed.
-        self._waiting = Shared(CLOUD_CONTROL.in_all)
+        self._waiting = ByteBudget(CLOUD_CONTROL.in_all)
         #: Names of identities that one client alone was to meet: they end with that.
         self._issued_for: dict[str, list[str]] = {}
         self._issuing = asyncio.Lock()
@@ -257,8 +257,8 @@ class UpdateServerControl(ControlPort):
 
 def _host(host: EndpointHost) -> dict[str, Any]:
     settings = host.settings
-    told = {"minimum": settings.minimum, "maximum": settings.maximum, "ciphers": settings.ciphers}
-    return {"host": host.name, "identity": _identity(host.identity), **told, "delay": settings.delay}
+    settings_now = {"minimum": settings.minimum, "maximum": settings.maximum, "ciphers": settings.ciphers}
+    return {"host": host.name, "identity": _identity(host.identity), **settings_now, "delay": settings.delay}
 
 
 def _identity(identity: Identity) -> dict[str, Any]:

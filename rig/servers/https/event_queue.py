@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from rig.errors import LabFault
-from rig.lines import Shared
+from rig.lines import ByteBudget
 from rig.servers.https.journal import Event, size_of
 
 
 class EventQueue:
     """Filled by `put`; what waits counts among what all readers `shared` have waiting. Close it when nobody reads."""
 
-    def __init__(self, most: int, shared: Shared):
+    def __init__(self, most: int, shared: ByteBudget):
         self._most, self._shared = most, shared
         self._came: asyncio.Queue[tuple[Event, int] | None] = asyncio.Queue()
         self._counted = 0

@@ -26,7 +26,7 @@ class HostIdentities:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.pki = WebPki.kept(folder / "authorities")
+        self.pki = WebPki.in_folder(folder / "authorities")
         try:
             self.pki.publish(self.trust)
             self.ca.write_bytes(pem(self.pki.certificate("rig-root")))

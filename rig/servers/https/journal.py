@@ -41,10 +41,10 @@ class Journal:
 
     def emit(self, event: str, host: str | None, device: str | None, **content: Any) -> Event:
         """Something happened; returns what is told of it."""
-        told = {"event": event, "host": host, "device": device, "at_ns": time.monotonic_ns(), **content}
+        entry = {"event": event, "host": host, "device": device, "at_ns": time.monotonic_ns(), **content}
         for subscriber in list(self._subscribers):
-            subscriber({**told})
-        return told
+            subscriber({**entry})
+        return entry
 
 
 def clipped(text: str) -> str:

@@ -15,7 +15,7 @@ from rig.control.control_socket import ControlSocket
 from rig.control.serving import listening, serve
 from rig.control.socket_options import control_socket_at
 from rig.errors import Misuse
-from rig.files import is_there, read_given
+from rig.files import is_there, read_user_file
 from rig.ports import read_address, taking
 from rig.servers.allowed_files import AllowedFiles
 from rig.servers.https.control import UpdateServerControl
@@ -142,4 +142,4 @@ def _published(text: str) -> tuple[str, bytes]:
     """A path and what is there, of `FILE` or `PATH=FILE`; both may have a `=` in them. Raises Misuse."""
     splits = [("", text), *((text[:at], text[at + 1 :]) for at, char in enumerate(text) if char == "=")]
     path, name = next((split for split in splits if is_there(Path(split[1]))), splits[-1])
-    return path or f"/{quote(os.fsencode(Path(name).name))}", read_given(Path(name), MOST_BYTES)
+    return path or f"/{quote(os.fsencode(Path(name).name))}", read_user_file(Path(name), MOST_BYTES)

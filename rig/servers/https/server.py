@@ -14,7 +14,7 @@ from aiohttp import web
 from rig.control.web_pages import is_of_a_page
 from rig.errors import Misuse
 from rig.http_settings import BUSY, http_settings, silenced
-from rig.limits import HTTPS, Limits, in_force, refuse_more
+from rig.limits import HTTPS, Limits, effective_limits, refuse_more
 from rig.listener import Listener
 from rig.ports import format_address, host_of
 from rig.servers.https.answer import Answer, answer_to
@@ -40,7 +40,7 @@ class UpdateServer:
     """Serves `files` and `policy` to boards, as every host of `hosts`; `identities` are those it can show, by name."""
 
     def __init__(self, hosts: Mapping[str, Identity], settings: TlsSettings | None = None, limits: Limits = HTTPS):
-        self._limits = in_force(limits)
+        self._limits = effective_limits(limits)
         self.journal = Journal()
         self.faults = Faults()
         self.files = PublishedFiles()
@@ -146,7 +146,7 @@ class UpdateServer:
     def _not_a_request(self, request: web.BaseRequest, status: int, why: str) -> None:
         """Note what could not be read as a request: it is evidence, too."""
         shook, peer = _who(request)
-        told = self.journal.emit(
+        entry = self.journal.emit(
             "request-refused",
             shook.host if shook is not None else None,
             None,
@@ -159,7 +159,7 @@ class UpdateServer:
             status=status,
             why=why,
         )
-        self.journal.requests.append(told)
+        self.journal.requests.append(entry)
 
     def _asked(self, request: web.BaseRequest, headers: Mapping[str, str], check_in: CheckIn | None) -> Event:
         """Note a request, by the host its Host header names, or that of the handshake where it names none of ours."""
@@ -168,7 +168,7 @@ class UpdateServer:
         shook, peer = _who(request)
         named = _host_named(headers.get("host", ""))
         host = named.lower() if named.lower() in self.endpoint.hosts else None
-        told = self.journal.emit(
+        entry = self.journal.emit(
             "request",
             host or (shook.host if shook is not None else clipped(named.lower()) or None),
             check_in.device if check_in is not None else device_in(request.path),
@@ -180,10 +180,10 @@ class UpdateServer:
             path=clipped(request.path_qs),
             http=f"{request.version.major}.{request.version.minor}",
             range=clipped(headers["range"]) if "range" in headers else None,
-            headers=_told_of(headers),
+            headers=_clipped_headers(headers),
         )
-        self.journal.requests.append(told)
-        return told
+        self.journal.requests.append(entry)
+        return entry
 
     def _answer(
         self,
@@ -244,8 +244,8 @@ class UpdateServer:
 
     def _shook(self, handshake: Handshake) -> None:
         event = "disconnected" if handshake.ending else "handshake"
-        told = handshake.to_dict()
-        self.journal.emit(event, told.pop("host"), None, **told)
+        fields = handshake.to_dict()
+        self.journal.emit(event, fields.pop("host"), None, **fields)
 
 
 def _exchange_of(asked: Event) -> Event:
@@ -266,20 +266,24 @@ def _who(request: web.BaseRequest) -> tuple[Handshake | None, str]:
     return request.transport.get_extra_info("handshake"), format_address(*address[:2]) if address else "?"
 
 
-def _told_of(headers: Mapping[str, str]) -> dict[str, str]:
+def _clipped_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """A request's headers as they are told of: not all of too many, nothing long, and no secret."""
-    told = {
+    clipped_fields = {
         clipped(name): "…" if name in SECRET_HEADERS else clipped(value)
         for name, value in islice(headers.items(), MOST_HEADERS)
     }
-    return told if len(headers) <= MOST_HEADERS else {**told, "…": f"{len(headers) - MOST_HEADERS} more"}
+    return (
+        clipped_fields
+        if len(headers) <= MOST_HEADERS
+        else {**clipped_fields, "…": f"{len(headers) - MOST_HEADERS} more"}
+    )
 
 
-def _clipped_all(told: Mapping[str, Any]) -> dict[str, Any]:
+def _clipped_all(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Texts of a check-in, however deep, as they are told of."""
     return {
         name: clipped(value) if isinstance(value, str) else _clipped_all(value) if isinstance(value, dict) else value
-        for name, value in told.items()
+        for name, value in fields.items()
     }
 
 

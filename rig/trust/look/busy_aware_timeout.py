@@ -1,4 +1,4 @@
-"""Patience with a server, spent only while this process has time for it: a busy machine is no fact about a server."""
+"""A time-out for a server, which counts only while this process has time for it: a busy machine proves nothing."""
 
 from __future__ import annotations
 

@@ -59,17 +59,17 @@ async def fetch(
 ) -> Served:
     """Shake hands with who listens at `address` (host name or IP address, port), dialling `name` (SNI; None: nobody).
 
-    An IP address as `name` is not sent, since SNI knows none (RFC 6066 §3). Takes `seconds` of Patience, holds a few
+    An IP address as `name` is not sent, since SNI knows none (RFC 6066 §3). Takes `seconds` at the most, holds a few
     hundred KiB at most, and raises Refusal where no certificates came, Misuse for what cannot be dialled or offered.
     """
-    look, patience = _Look(address, name, offer or Offer()), BusyAwareTimeout(seconds)
+    look, timeout = _Look(address, name, offer or Offer()), BusyAwareTimeout(seconds)
     try:
-        async with patience:
+        async with timeout:
             await _shake_hands(look)
     except TimeoutError:
         look.stop("timeout", f"{'was not through' if look.received else 'is silent'} after {seconds:g} s")
-    if patience.is_lost or (patience.is_late and look.was_left):
-        look.stop("busy", f"was not seen: this machine was {patience.late:.1f} s late itself")
+    if timeout.is_lost or (timeout.is_late and look.was_left):
+        look.stop("busy", f"was not seen: this machine was {timeout.late:.1f} s late itself")
     return look.served()
 
 

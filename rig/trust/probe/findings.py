@@ -117,10 +117,12 @@ def _across(seen: Sequence[AddressView]) -> Iterator[Finding]:
     for algorithm in sorted({chain.algorithm for address in seen for chain in address.chains}):
         shown: dict[str, list[AddressView]] = {}
         for address in seen:
-            told = " and ".join(sorted({_told(chain) for chain in address.chains if chain.algorithm == algorithm}))
-            shown.setdefault(told or "none", []).append(address)
+            kinds = " and ".join(
+                sorted({_kind_of_leaf(chain) for chain in address.chains if chain.algorithm == algorithm})
+            )
+            shown.setdefault(kinds or "none", []).append(address)
         if len(shown) > 1:
-            groups = "; ".join(f"{told} at {_places(addresses)}" for told, addresses in shown.items())
+            groups = "; ".join(f"{kinds} at {_places(addresses)}" for kinds, addresses in shown.items())
             yield _finding("warning", "inconsistent", f"its addresses show several {algorithm} certificates: {groups}")
     for name in sorted({name for address in seen for name in address.clients}):
         taking = [address for address in seen if name in address.clients and address.clients[name].accepted]
@@ -143,22 +145,22 @@ def _since(seen: Sequence[AddressView], former: Sequence[HostReport]) -> Iterato
     roots = {root for chain in former[-1].chains for root in chain.roots}
     for address in seen:
         for chain in address.chains:
-            leaf, told = chain.leaf, _told(chain)
+            leaf, kind = chain.leaf, _kind_of_leaf(chain)
             if leaf.key_sha256 in exposed:
-                text = f"{told} has the key that was served when the server leaked its memory"
+                text = f"{kind} has the key that was served when the server leaked its memory"
                 yield _finding("broken", "key-exposed", text, address)
             if leaf.sha256 not in leaves and leaf.key_sha256 in keys:
-                yield _finding("warning", "key-kept", f"{told} is a new certificate of a key of before", address)
+                yield _finding("warning", "key-kept", f"{kind} is a new certificate of a key of before", address)
             elif leaf.sha256 not in leaves:
-                yield _finding("note", "re-keyed", f"{told} is a new certificate with a new key", address)
+                yield _finding("note", "re-keyed", f"{kind} is a new certificate with a new key", address)
             elif leaf.sha256 not in last:
-                yield _finding("warning", "old-again", f"{told} had been replaced, and is served again", address)
+                yield _finding("warning", "old-again", f"{kind} had been replaced, and is served again", address)
             above = {(chain.algorithm, one.key_sha256) for one in chain.certificates[1:2]}
             if above - issuers and any(algorithm == chain.algorithm for algorithm, _ in issuers):
-                text = f"{told} is by {leaf.issuer}, another intermediate: firmware that pins the former goes dark"
+                text = f"{kind} is by {leaf.issuer}, another intermediate: firmware that pins the former goes dark"
                 yield _finding("warning", "new-intermediate", text, address)
             if chain.roots and roots and not roots.intersection(chain.roots):
-                text = f"{told} leads to {', '.join(chain.roots)}, and led to {', '.join(sorted(roots))}"
+                text = f"{kind} leads to {', '.join(chain.roots)}, and led to {', '.join(sorted(roots))}"
                 yield _finding("warning", "new-root", text, address)
         yield from _lost(address, former[-1])
 
@@ -181,7 +183,7 @@ def _left_behind(seen: Sequence[AddressView], former: Sequence[HostReport]) -> I
             continue
         for address, chain in shown:
             if chain.leaf.sha256 in last:
-                text = f"still serves {_told(chain)} of before, while others have changed"
+                text = f"still serves {_kind_of_leaf(chain)} of before, while others have changed"
                 yield _finding("broken", "left-behind", text, address)
 
 
@@ -206,7 +208,7 @@ def _short(chain: ChainView) -> str:
     return f"sha256 {chain.leaf.sha256[:12]}…"
 
 
-def _told(chain: ChainView) -> str:
+def _kind_of_leaf(chain: ChainView) -> str:
     return f"{chain.leaf.subject} of {chain.leaf.not_before:%Y-%m-%d} ({_short(chain)})"
 
 

@@ -18,7 +18,7 @@ from rig.trust.look.dialling import connect, sni_name
 from rig.trust.look.refusal import Refusal
 
 #: How long a server may be silent to two heartbeats.
-PATIENCE = 3.0
+ANSWER_SECONDS = 3.0
 #: Hellos for whoever answers none before them, all of a step at once; whether for who did not mind the version.
 STEPS = (((WIDE,), False), (SHORT, True), (OLDER, False), (SHORT_AND_OLDER, True))
 #: Of several answers the worst counts.
@@ -27,7 +27,7 @@ Said = Heartbeats | Refusal
 
 
 async def heartbeats(
-    address: tuple[str, int], name: str | None, *, seconds: float = 10.0, patience: float = PATIENCE
+    address: tuple[str, int], name: str | None, *, seconds: float = 10.0, answer_seconds: float = ANSWER_SECONDS
 ) -> Heartbeats:
     """What the endpoint at `address` (host name or IP address, port) makes of heartbeats, dialled as `name`, and then
     without one: the worst of both.
@@ -37,7 +37,7 @@ async def heartbeats(
     where none was answered up to the question, which is no verdict; Misuse for what cannot be dialled. `is_of_version`
     tells whether that was for the versions alone.
     """
-    dialled, ask = sni_name(name), _Asking(address, seconds, patience)
+    dialled, ask = sni_name(name), _Asking(address, seconds, answer_seconds)
     said = await ask.until_answered(dialled)
     if dialled is not None and said is not Heartbeats.VULNERABLE:
         # Who comes without a name may meet another server, and an older one.
@@ -72,8 +72,8 @@ def _worst(said: Sequence[Said]) -> Said:
 class _Asking:
     """Asks one endpoint, a connection for each hello."""
 
-    def __init__(self, address: tuple[str, int], seconds: float, patience: float):
-        self._address, self._seconds, self._patience = address, seconds, patience
+    def __init__(self, address: tuple[str, int], seconds: float, answer_seconds: float):
+        self._address, self._seconds, self._answer_seconds = address, seconds, answer_seconds
         self._where = format_address(*address)
 
     async def until_answered(self, name: str | None) -> Said:
@@ -104,12 +104,12 @@ class _Asking:
         return await asyncio.gather(*(self._one(hello, name) for hello in hellos))
 
     async def _one(self, hello: Hello, name: str | None) -> Said:
-        test, patience = HeartbeatTest(name, os.urandom(96), hello), BusyAwareTimeout(self._seconds)
+        test, timeout = HeartbeatTest(name, os.urandom(96), hello), BusyAwareTimeout(self._seconds)
         try:
-            async with patience:
+            async with timeout:
                 await self._talk(test)
         except TimeoutError:
-            if patience.is_lost:
+            if timeout.is_lost:
                 return Refusal("busy", f"{self._where} was not asked for heartbeats: this machine is too busy")
             test.ended()
             if test.verdict is None:
@@ -146,7 +146,7 @@ class _Asking:
         if not is_asking:
             return await reader.read(16384)
         try:
-            async with BusyAwareTimeout(self._patience):
+            async with BusyAwareTimeout(self._answer_seconds):
                 return await reader.read(16384)
         except TimeoutError:
             return b""

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from rig.errors import Misuse
-from rig.files import MOST_TEXT, read_given
+from rig.files import MOST_TEXT, read_user_file
 from rig.formats.tls_heartbeat import Heartbeats
 
 #: `broken`: clients are refused, or should refuse. `unknown`: it could not be seen.
@@ -142,7 +142,7 @@ class HostReport(_View):
 def load_reports(path: Path) -> list[HostReport]:
     """Earlier reports, one a line as `--json` prints them, in the order of their time. Raises Misuse."""
     reports = []
-    for number, line in enumerate(read_given(path, MOST_TEXT).splitlines(), 1):
+    for number, line in enumerate(read_user_file(path, MOST_TEXT).splitlines(), 1):
         if not line.strip():
             continue
         try:

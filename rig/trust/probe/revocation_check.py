@@ -36,7 +36,7 @@ async def ask_sources(
     fetcher: Fetcher | None,
     at: datetime,
 ) -> list[RevocationView]:
-    """What each says of `leaf`; without a courier only the staple is asked. Never raises for what they say."""
+    """What each says of `leaf`; without a fetcher only the staple is asked. Never raises for what they say."""
     mark = leaf.fingerprint(hashes.SHA256()).hex()
     views = []
     if staple is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography import x509
 
 from rig.errors import Misuse
-from rig.files import MOST_PEM, is_folder, read_given
+from rig.files import MOST_PEM, is_folder, read_user_file
 from rig.trust.identity import load_chain
 
 Roots = tuple[x509.Certificate, ...]
@@ -33,7 +33,7 @@ def system_roots() -> Roots:
         if place is not None and Path(place).is_file():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # old roots break rules that no client minds
-                return _readable(read_given(Path(place), MOST_PEM))
+                return _readable(read_user_file(Path(place), MOST_PEM))
     return ()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import paramiko  # type: ignore[import-untyped,unused-ignore]
 
 from rig.errors import Misuse
-from rig.files import MOST_TEXT, read_given
+from rig.files import MOST_TEXT, read_user_file
 from rig.trust.remote.ssh_address import SshAddress
 
 #: Where OpenSSH looks, for everybody and for one user.
@@ -43,10 +43,10 @@ def _usual() -> list[Path]:
 
 def _entries(path: Path) -> Iterator[paramiko.hostkeys.HostKeyEntry]:
     try:
-        text = read_given(path, MOST_TEXT).decode(errors="replace")
+        text = read_user_file(path, MOST_TEXT).decode(errors="replace")
     except Misuse as error:
-        told = error.message.replace("cannot read", "cannot read known hosts", 1)
-        raise Misuse(told, hint="--known-hosts FILE") from error
+        message = error.message.replace("cannot read", "cannot read known hosts", 1)
+        raise Misuse(message, hint="--known-hosts FILE") from error
     lines = [line.split("#")[0].split() for line in text.splitlines()]
     revoked = {fields[3] for fields in lines if len(fields) > 3 and fields[0] == "@revoked"}
     for fields in lines:

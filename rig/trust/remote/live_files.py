@@ -93,8 +93,8 @@ class LiveFiles:
             raise Misuse(f"the server has no {path}", hint="as ssl_certificate and ssl_certificate_key name them")
         if kind == "link" and self._session.target(path) == self._link(path):
             return True
-        told = f"a link to {self._session.target(path)}" if kind == "link" else f"a {kind}"
-        raise Misuse(f"{path} is {told}, which somebody else keeps", hint="let nginx name a file that nobody renews")
+        what = f"a link to {self._session.target(path)}" if kind == "link" else f"a {kind}"
+        raise Misuse(f"{path} is {what}, which somebody else keeps", hint="let nginx name a file that nobody renews")
 
     def _link(self, path: str) -> str:
         return f"{self._releases.folder}/current/{self._names[path]}"
@@ -107,5 +107,5 @@ class LiveFiles:
         if (given := self._session.rights(copied)) != rights:
             with suppress(LabFault):
                 self._session.remove(copied)
-            told = f"{path} is {rights} on the server, and a copy would be {given}: somebody may not be able to read it"
-            raise LabFault(told, hint="log in as root, or as its owner, in its group")
+            text = f"{path} is {rights} on the server, and a copy would be {given}: somebody may not be able to read it"
+            raise LabFault(text, hint="log in as root, or as its owner, in its group")

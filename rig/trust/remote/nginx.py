@@ -191,7 +191,7 @@ class RemoteNginx:
             self._change_over(chain)
         except BaseException as error:
             self._roll_back(former, error)
-            raise SwapFailed(f"{_told(error)}; rolled back, all is as it was", is_rolled_back=True) from error
+            raise SwapFailed(f"{_error_text(error)}; rolled back, all is as it was", is_rolled_back=True) from error
         self._settle(former)
 
     def _change_over(self, chain: Chain) -> None:
@@ -211,7 +211,7 @@ class RemoteNginx:
         self._report("kept", f"{former}, to be restored")
 
     def _roll_back(self, former: str, why: BaseException) -> None:
-        self._report("failed", _told(why))
+        self._report("failed", _error_text(why))
         try:
             self._releases.point("current", former)
             before = self._workers.taking()
@@ -222,7 +222,7 @@ class RemoteNginx:
             self._releases.end()
             self._tidy()
         except BaseException as error:
-            text = f"{_told(why)}; and rolling back failed: {_told(error)}"
+            text = f"{_error_text(why)}; and rolling back failed: {_error_text(error)}"
             hint = "the same command again ends this; the former identity is kept on the server"
             raise SwapFailed(text, is_rolled_back=False, hint=hint) from why
         self._report("rolled back", f"the identity of {former} is served at {self._where}")
@@ -288,7 +288,7 @@ class RemoteNginx:
         return ", ".join(format_address(host, port) for host, port in self._plan.endpoints)
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "it was interrupted"
     return error.message if isinstance(error, RigError) else type(error).__name__

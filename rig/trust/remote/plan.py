@@ -64,10 +64,10 @@ class NginxPlan(BaseModel):
 
     @field_validator("names", "addresses", "identity_files", "nginx", "reload", mode="before")
     @classmethod
-    def _are_lists(cls, told: Any) -> Any:
-        if isinstance(told, str):
-            raise ValueError(f'needs a list, such as ["{told}"]')
-        return told
+    def _are_lists(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f'needs a list, such as ["{value}"]')
+        return value
 
     @field_validator("ssh")
     @classmethod

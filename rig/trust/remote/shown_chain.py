@@ -55,9 +55,9 @@ def await_chain(
 def difference(served: Served, chain: Chain) -> str | None:
     """What is wrong with what was served; None when it is exactly this chain, proved by its key."""
     if served.chain != chain:
-        told = [soundness.title(certificate) for certificate in served.chain]
+        titles = [soundness.title(certificate) for certificate in served.chain]
         if served.chain[0] == chain[0]:
-            return f"shows the right certificate with the wrong ones behind it ({', '.join(told[1:]) or 'none'})"
+            return f"shows the right certificate with the wrong ones behind it ({', '.join(titles[1:]) or 'none'})"
         return f"shows {title(served.chain)}"
     return None if served.completed else f"shows it, but the handshake failed: {served.ended}"
 

@@ -255,8 +255,8 @@ def _not_connected(error: Exception, address: SshAddress) -> Misuse | LabFault:
         return Misuse(f"{address} takes none of our keys", hint="--identity-file, or ssh-add one to an agent")
     if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
         return Misuse(f"cannot read {error.filename}: {error.strerror}", hint="--identity-file names a private key")
-    told = " ".join(str(error).split()) or type(error).__name__
-    return LabFault(f"cannot log in to {address}: {told}", hint="does `ssh` get in?")
+    text = " ".join(str(error).split()) or type(error).__name__
+    return LabFault(f"cannot log in to {address}: {text}", hint="does `ssh` get in?")
 
 
 def _rest(receive: object, channel: paramiko.Channel) -> str:

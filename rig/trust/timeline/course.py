@@ -150,5 +150,5 @@ def _worst(spans: Sequence[Span], begins: datetime, ends: datetime) -> Span:
 
 def _best(spans: Sequence[Span], begins: datetime, ends: datetime) -> Span:
     state = min((span.state for span in spans), key=_ORDER.index)
-    told = [span for span in spans if span.state is state or not state.works]
-    return Span(begins, ends, state, tuple(dict.fromkeys(fact for span in told for fact in span.facts)))
+    candidates = [span for span in spans if span.state is state or not state.works]
+    return Span(begins, ends, state, tuple(dict.fromkeys(fact for span in candidates for fact in span.facts)))

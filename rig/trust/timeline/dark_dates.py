@@ -59,7 +59,7 @@ class DarkDates:
         """Of each endpoint that is renewed: how often until the end, as planned and with the lifetimes to come, and
         who could be darkened by each.
         """
-        told, known = [], set()
+        rows, known = [], set()
         for one in self.schedules:
             if (one.host, one.port) in known:  # another address of the same endpoint
                 continue
@@ -67,7 +67,7 @@ class DarkDates:
             planned = one.renewals(self.horizon.today)
             if one.renewal is None or not planned:
                 continue
-            told.append(
+            rows.append(
                 {
                     "host": one.host,
                     "next": _iso(planned[0]),
@@ -76,7 +76,7 @@ class DarkDates:
                     "at_risk": [at.firmware.name for at in self.firmware if self._is_at_risk(at, one)],
                 }
             )
-        return told
+        return rows
 
     def _is_at_risk(self, one: FirmwareTimeline, asked: Schedule) -> bool:
         at_risk = [server for server in one.servers if server.risks]
@@ -141,10 +141,10 @@ def dark_dates(
     if not timedelta(0) < until - today <= FARTHEST:
         hint = "50 years at most" if until > today else "its end is to be after its beginning"
         raise Misuse(f"a timeline from {today:%Y-%m-%d} until {until:%Y-%m-%d}", hint=hint)
-    told = [one.since for endpoint in plan.endpoint for one in endpoint.shows if one.since is not None]
-    if told and until - min(told) > 2 * FARTHEST:
+    times = [one.since for endpoint in plan.endpoint for one in endpoint.shows if one.since is not None]
+    if times and until - min(times) > 2 * FARTHEST:
         raise Misuse(
-            f"a timeline until {until:%Y-%m-%d} of a plan from {min(told):%Y-%m-%d} on", hint="100 years at most"
+            f"a timeline until {until:%Y-%m-%d} of a plan from {min(times):%Y-%m-%d} on", hint="100 years at most"
         )
     seen = seen or {}
     chains = chains or Chains(plan.authorities)
@@ -188,8 +188,8 @@ def _firmware(plan: Plan, manifest: Path | None) -> list[tuple[Shipped, datetime
     own = [(one.shipped, one.released) for one in plan.firmware]
     path = manifest or plan.manifest
     if plan.shipped and path is None:
-        told = f"shipped names {min(plan.shipped)}, and there is no manifest that could have it"
-        raise Misuse(told, hint="--manifest FILE, or manifest in the plan")
+        text = f"shipped names {min(plan.shipped)}, and there is no manifest that could have it"
+        raise Misuse(text, hint="--manifest FILE, or manifest in the plan")
     listed = _listed(plan, path) if path is not None else []
     names = [name for one, _ in (*own, *listed) for name in one.images]
     if twice := [name for name in names if names.count(name) > 1]:

@@ -36,10 +36,10 @@ def longest(issued: datetime) -> timedelta:
     return timedelta(days=days)
 
 
-def _days_or_cab(told: Any) -> Any:
-    is_days = isinstance(told, int | float) and 1 <= told <= 36500
-    if told is None or told == "cab" or is_days:
-        return told
+def _days_or_cab(value: Any) -> Any:
+    is_days = isinstance(value, int | float) and 1 <= value <= 36500
+    if value is None or value == "cab" or is_days:
+        return value
     raise ValueError('needs days, from 1 to 36500, or "cab"')
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rig.errors import Misuse
-from rig.files import write_given
+from rig.files import write_user_file
 from rig.trust.timeline.course import Course, Span, State
 from rig.trust.timeline.dark_dates import DarkDates
 from rig.trust.timeline.timeline import FirmwareTimeline
@@ -61,7 +61,7 @@ def draw_timeline(found: DarkDates, path: Path) -> None:
         kind = path.suffix.lower().removeprefix(".")
         drawn = io.BytesIO()
         figure.savefig(drawn, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None)
-    write_given(path, drawn.getvalue())
+    write_user_file(path, drawn.getvalue())
 
 
 def _draw_axes(axes: Axes, found: DarkDates, rows: int) -> None:

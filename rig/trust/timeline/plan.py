@@ -98,8 +98,8 @@ class PlannedEndpoint(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> PlannedEndpoint:
-        told = [one.since for one in self.shows if one.since is not None]
-        if told != sorted(set(told)):
+        begins = [one.since for one in self.shows if one.since is not None]
+        if begins != sorted(set(begins)):
             raise ValueError("shows must be in the order of their days, each later than the one before")
         if self.shows[0].takes_effect == "at-renewal":
             raise ValueError("what it shows first takes effect at once")

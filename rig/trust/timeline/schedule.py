@@ -95,15 +95,15 @@ class Chains:
     @cached_property
     def pki(self) -> WebPki:
         """Who issues; made when they are first needed. Raises Misuse."""
-        return WebPki.make() if self._folder is None else WebPki.kept(self._folder)
+        return WebPki.make() if self._folder is None else WebPki.in_folder(self._folder)
 
     def issue(self, host: str, recipe: IdentityRecipe, begins: datetime, life: timedelta | None) -> Identity:
         """By a recipe, from a time on unless the recipe tells another; `life` where it is not the recipe's own."""
         days = recipe.days if life is None else life / timedelta(days=1)
         # No plan depends on a key, and none is used: one that is kept is a new one here.
         key = "p256" if recipe.key == "kept" else recipe.key
-        told = {"begins": recipe.begins or begins, "days": days, "key": key}
-        return self.pki.issue(host, recipe.model_copy(update=told))
+        changes = {"begins": recipe.begins or begins, "days": days, "key": key}
+        return self.pki.issue(host, recipe.model_copy(update=changes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,5 +203,5 @@ def _rivals(endpoint: PlannedEndpoint, entry: _Entry, chains: Chains, at: dateti
     if renewal.issuer == "any" or entry.recipe is None:
         return None
     life = renewal.life(at, timedelta(days=entry.recipe.days))
-    told = [entry.recipe.model_copy(update={"under": name, "behind": None}) for name in renewal.issuer]
-    return tuple(chains.issue(endpoint.host, recipe, at, life).chain for recipe in told)
+    recipes = [entry.recipe.model_copy(update={"under": name, "behind": None}) for name in renewal.issuer]
+    return tuple(chains.issue(endpoint.host, recipe, at, life).chain for recipe in recipes)

@@ -17,7 +17,7 @@ from rig.firmware.server_trust import Attempt
 from rig.ports import format_address
 from rig.trust.shipped import PinFolder, Shipped
 from rig.trust.timeline.course import SECOND, Course, Span, State, best, course, worst
-from rig.trust.timeline.grounds import grounds
+from rig.trust.timeline.refusal_reasons import refusal_reasons
 from rig.trust.timeline.schedule import Schedule, Shown, answering
 
 HTTPS = 443
@@ -84,8 +84,8 @@ def timeline(
 
 def _named(server: ServerTimeline) -> Course:
     """Its course, each reason with its name."""
-    told = [(span, (f"{server.name}: {span.why}",) if span.facts else ()) for span in server.course.spans]
-    return Course(tuple(Span(span.begins, span.ends, span.state, facts) for span, facts in told))
+    spans = [(span, (f"{server.name}: {span.why}",) if span.facts else ()) for span in server.course.spans]
+    return Course(tuple(Span(span.begins, span.ends, span.state, facts) for span, facts in spans))
 
 
 def _server(
@@ -112,8 +112,8 @@ def _attempt_course(
 
 def _placed(found: Course, address: str) -> Course:
     """Its facts with the address at which they hold."""
-    told = [replace(span, facts=tuple(f"{fact} at {address}" for fact in span.facts)) for span in found.spans]
-    return Course(tuple(told))
+    spans = [replace(span, facts=tuple(f"{fact} at {address}" for fact in span.facts)) for span in found.spans]
+    return Course(tuple(spans))
 
 
 def _address_course(firmware: Shipped, attempt: Attempt, asked: Schedule, pins: PinFolder, horizon: Horizon) -> Course:
@@ -147,7 +147,7 @@ def _judge(
         return State.REFUSED, (f"it shares no TLS version or suite with an ESP32 ({shown.shut_out})",)
     refusal = firmware.refuses(attempt, shown.chain, pins, at)
     if refusal is not None:
-        return State.REFUSED, grounds(firmware, attempt, shown.chain, pins, at, refusal)
+        return State.REFUSED, refusal_reasons(firmware, attempt, shown.chain, pins, at, refusal)
     if shown.begins >= today and _could_be_lost(firmware, attempt, shown, pins, at):
         return State.AT_RISK, ("lost if the next one is issued under another intermediate",)
     return State.TRUSTED, ()

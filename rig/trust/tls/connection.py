@@ -13,7 +13,7 @@ from typing import Protocol
 
 from rig.formats.tls_records import Alert, ClientHello, ClientRecords, Malformed
 from rig.ports import format_address
-from rig.trust.tls.context import Beginnings, TlsSettings
+from rig.trust.tls.context import HandshakeContexts, TlsSettings
 from rig.trust.tls.handshake import Handshake, Outcome, own_reason, received_alert
 from rig.trust.tls.transport import TlsTransport, close_soon
 
@@ -29,7 +29,7 @@ class Shown(Protocol):
 
     settings: TlsSettings
     context: ssl.SSLContext
-    beginnings: Beginnings
+    handshake_contexts: HandshakeContexts
 
 
 class Host(Protocol):
@@ -44,7 +44,7 @@ class Host(Protocol):
     def application(self) -> asyncio.Protocol:
         """Who talks with a client whose handshake completed."""
 
-    def shook(self, handshake: Handshake) -> None:
+    def handshake_ended(self, handshake: Handshake) -> None:
         """A handshake ended, this way or that."""
 
     def gone(self, connection: TlsConnection) -> None:
@@ -134,7 +134,7 @@ class TlsConnection(asyncio.Protocol):
     def _begin(self, hello: ClientHello | None) -> None:
         self.handshake.hello = hello
         shown = self._host.choose(hello, self.handshake)
-        begun = shown.beginnings.context(hello)
+        begun = shown.handshake_contexts.context(hello)
         self._tls = begun.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._tls.context = shown.context
         if shown.settings.delay:
@@ -184,7 +184,7 @@ class TlsConnection(asyncio.Protocol):
         self.handshake.alert = self.handshake.alert or self._alert
         self.handshake.outcome, self.handshake.reason = outcome, reason
         self.handshake.seconds = (time.monotonic_ns() - self.handshake.at_ns) / 1e9
-        self._host.shook(self.handshake)
+        self._host.handshake_ended(self.handshake)
 
     @property
     def _alert(self) -> Alert | None:

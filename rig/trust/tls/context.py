@@ -72,7 +72,7 @@ class TlsSettings:
         return self.minimum in ("TLSv1", "TLSv1.1")
 
 
-class Beginnings:
+class HandshakeContexts:
     """Contexts to begin handshakes with, such that none goes on with a session: a client that comes again must see our
     certificate again.
 

@@ -20,7 +20,7 @@ from rig.limits import HTTPS, MIB, MOST_ENTRIES, Limits
 from rig.listener import Listener
 from rig.trust.identity import Identity
 from rig.trust.tls.connection import TlsConnection
-from rig.trust.tls.context import Beginnings, TlsSettings, load_identity
+from rig.trust.tls.context import HandshakeContexts, TlsSettings, load_identity
 from rig.trust.tls.handshake import Handshake
 
 #: Handshakes that are remembered, and what they take; one of a usual client takes 2 KB.
@@ -37,7 +37,7 @@ class EndpointHost:
     #: SHA-256 of the leaf, hexadecimal.
     fingerprint: str
     settings: TlsSettings
-    beginnings: Beginnings
+    handshake_contexts: HandshakeContexts
 
     def __init__(self, name: str, identity: Identity, settings: TlsSettings):
         self.name = name
@@ -54,7 +54,7 @@ class EndpointHost:
 
         def show() -> None:
             self.context, self.identity, self.fingerprint = context, identity, fingerprint
-            self.settings, self.beginnings = settings, Beginnings(settings)
+            self.settings, self.handshake_contexts = settings, HandshakeContexts(settings)
 
         return show
 
@@ -163,7 +163,7 @@ class Endpoint:
         """One connection too many: it has its record, too."""
         handshake = Handshake(next(self._numbers), peer, time.monotonic_ns())
         handshake.outcome, handshake.reason = "closed", "too many connections"
-        self.shook(handshake)
+        self.handshake_ended(handshake)
 
     def choose(self, hello: ClientHello | None, handshake: Handshake) -> EndpointHost:
         """The host a client dialled, as it is now."""
@@ -173,7 +173,7 @@ class Endpoint:
         handshake.host, handshake.identity = host.name, host.fingerprint
         return host
 
-    def shook(self, handshake: Handshake) -> None:
+    def handshake_ended(self, handshake: Handshake) -> None:
         """A handshake ended, this way or that."""
         self.handshakes.append(handshake)
         self._on_handshake(handshake)

@@ -58,10 +58,10 @@ class WebhookChannel:
         if self._session is None:
             limits = aiohttp.ClientTimeout(total=self._timeout)
             self._session = aiohttp.ClientSession(timeout=limits, headers=self._headers)
-        told = {"Content-Type": "application/json", "Idempotency-Key": alert.alert}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": alert.alert}
         content = alert.model_dump_json().encode()
         try:
-            async with self._session.post(self._url, data=content, headers=told, allow_redirects=False) as answer:
+            async with self._session.post(self._url, data=content, headers=headers, allow_redirects=False) as answer:
                 if not 200 <= answer.status < 300:
                     raise Undelivered(f"{self.name} answered {answer.status}")
         except TimeoutError:

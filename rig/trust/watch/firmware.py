@@ -106,7 +106,7 @@ class Fleet:
             return None
         reasons = [one.refuses(attempt, shown.chain, self._pins, at) for attempt in there]
         first = reasons[0]
-        return None if None in reasons or first is None else _told(first, there)
+        return None if None in reasons or first is None else _refusal_text(first, there)
 
     def _pinned(self, attempt: Attempt) -> tuple[x509.Certificate, ...]:
         if self._pins is None:
@@ -118,7 +118,7 @@ def _name(attempt: Attempt) -> str:
     return format_address(attempt.host.lower().removesuffix("."), attempt.port)
 
 
-def _told(refusal: Refusal | Unread, there: Sequence[Attempt]) -> str:
+def _refusal_text(refusal: Refusal | Unread, there: Sequence[Attempt]) -> str:
     if isinstance(refusal, Unread):
         return str(refusal)
     pins = ", ".join(dict.fromkeys(pin for attempt in there for pin in attempt.pins))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.errors import LabFault, Misuse
-from rig.files import is_there, read_given
+from rig.files import is_there, read_user_file
 
 VERSION = 1
 HEADER = {"rig-trust-watch": VERSION}
@@ -113,7 +113,7 @@ def _encoded(line: Line) -> bytes:
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
-    raw = read_given(path, MOST_STATE)
+    raw = read_user_file(path, MOST_STATE)
     whole, _, torn = raw.rpartition(b"\n")
     found = []
     for number, text in enumerate(whole.split(b"\n") if whole else (), start=1):

@@ -71,7 +71,7 @@ class Memory(BaseModel):
     accepted: dict[str, Literal["all", "some", "none"]] = {}
     facts: dict[str, OpenFact] = {}
     #: Facts ever told of it: part of each one's id.
-    told: int = 0
+    alert_count: int = 0
     looks: int = 0
     failures: int = 0
     #: Looks that this machine was too busy for.
@@ -86,7 +86,7 @@ class Memory(BaseModel):
 
     def differs(self, other: Memory) -> bool:
         """Whether anything differs that must not be lost."""
-        lasting = ("shown", "missed_since", "accepted", "facts", "told")
+        lasting = ("shown", "missed_since", "accepted", "facts", "alert_count")
         return any(getattr(self, name) != getattr(other, name) for name in lasting)
 
 
@@ -97,15 +97,15 @@ def reconcile(
 
     A fact that was not seen again is resolved, unless this look did not see one of its addresses.
     """
-    told, alerts, opened = memory.told, list[Alert](), dict[str, OpenFact]()
+    count, alerts, opened = memory.alert_count, list[Alert](), dict[str, OpenFact]()
     for change in changes:
-        told += 1
-        alerts.append(_alert(memory.subject, change, _fact_id(memory.subject, change, at, told), "happened", at, at))
+        count += 1
+        alerts.append(_alert(memory.subject, change, _fact_id(memory.subject, change, at, count), "happened", at, at))
     for fact in facts:
         before = memory.facts.get(fact.key)
         if before is None:
-            told += 1
-            name, since = _fact_id(memory.subject, fact, at, told), at
+            count += 1
+            name, since = _fact_id(memory.subject, fact, at, count), at
         else:
             name, since = before.fact, before.since
         if before is None or fact.stage > before.stage:
@@ -125,7 +125,7 @@ def reconcile(
             opened[key] = before.model_copy(update={"addresses": unseen})
         else:
             alerts.append(resolved(memory.subject, before, at))
-    return memory.model_copy(update={"facts": opened, "told": told}), alerts
+    return memory.model_copy(update={"facts": opened, "alert_count": count}), alerts
 
 
 def resolved(subject: str, fact: OpenFact, at: datetime, why: str = "no longer") -> Alert:

@@ -35,8 +35,8 @@ class _Figure:
         yield f"# HELP {name} {self.help}"
         yield f"# TYPE {name} {self.kind}"
         for labels, value in self.values:
-            told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-            yield f"{name}{{{told}}} {value:.17g}" if told else f"{name} {value:.17g}"
+            joined = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+            yield f"{name}{{{joined}}} {value:.17g}" if joined else f"{name} {value:.17g}"
 
 
 def metrics_text(state: WatchState, endpoints: Sequence[WatchedEndpoint], firmware: Sequence[str]) -> str:

@@ -81,13 +81,13 @@ class Scanner:
 
 async def _places(endpoint: WatchedEndpoint, seconds: float) -> Places | Refusal:
     """Every address of a name, once, in an order that is always the same."""
-    name, patience = sni_name(endpoint.host) or endpoint.host, BusyAwareTimeout(seconds)
+    name, timeout = sni_name(endpoint.host) or endpoint.host, BusyAwareTimeout(seconds)
     try:
-        async with patience:
+        async with timeout:
             found = await look_up(name, FAMILIES[endpoint.family])
     except TimeoutError:
-        if patience.is_lost:
-            return Refusal("busy", f"this machine was {patience.late:.1f} s late with asking for {endpoint.host}")
+        if timeout.is_lost:
+            return Refusal("busy", f"this machine was {timeout.late:.1f} s late with asking for {endpoint.host}")
         return Refusal("no such name", f"nobody knows where {endpoint.host} is: no answer in {seconds:g} s")
     except OSError as error:
         if error.errno == errno.ENOMEM:

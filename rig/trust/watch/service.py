@@ -15,7 +15,7 @@ from typing import Any
 
 from rig.errors import Misuse
 from rig.trust.watch.config import WatchConfig, read_watch_config
-from rig.trust.watch.equipment import Equipment
+from rig.trust.watch.loaded_config import LoadedConfig
 from rig.trust.watch.memory import Alert
 from rig.trust.watch.state import WatchState
 from rig.trust.watch.watch import Round, Watch
@@ -33,7 +33,7 @@ class WatchCallbacks:
 def check(path: Path) -> dict[str, Any]:
     """What a config says, when it and all that it names are as they should be. Raises Misuse."""
     config = read_watch_config(path)
-    fleet = Equipment.of(config).fleet
+    fleet = LoadedConfig.of(config).fleet
     for command in config.alert.command:  # a watch begins without: it may be there when it is needed
         command.check()
     return {

@@ -94,9 +94,9 @@ class WatchState:
         memories = list(memories)
         if alerts or any(one.differs(self.memory(one.subject)) for one in memories):
             wanted = [(alert, _wanting(alert, channels)) for alert in alerts]
-            told = [{**alert.model_dump(mode="json"), "channels": names} for alert, names in wanted]
+            entries = [{**alert.model_dump(mode="json"), "channels": names} for alert, names in wanted]
             kept = [one.model_dump(mode="json", exclude_defaults=True) for one in memories]
-            self._journal.append({"kind": "seen", "memories": kept, "alerts": told})
+            self._journal.append({"kind": "seen", "memories": kept, "alerts": entries})
             for alert, names in wanted:
                 self._queue(alert, names)
         for one in memories:
@@ -171,8 +171,8 @@ class WatchState:
     def _lines(self) -> Iterator[Line]:
         yield {"kind": "rounds", "rounds": self.rounds}
         for memory in self.memories.values():
-            told = memory.model_dump(mode="json", exclude_defaults=True)
-            yield {"kind": "seen", "memories": [told], "alerts": []}
+            content = memory.model_dump(mode="json", exclude_defaults=True)
+            yield {"kind": "seen", "memories": [content], "alerts": []}
         for name, box in self.outboxes.items():
             yield {
                 "kind": "channel",

@@ -15,8 +15,8 @@ from rig.errors import LabFault, RigError
 from rig.trust.watch.clock import WatchClock
 from rig.trust.watch.config import WatchConfig, WatchedEndpoint
 from rig.trust.watch.delivery import Deliveries
-from rig.trust.watch.equipment import Equipment
 from rig.trust.watch.fact import FactKind
+from rig.trust.watch.loaded_config import LoadedConfig
 from rig.trust.watch.look import Look, Looker
 from rig.trust.watch.memory import Alert, Memory, OpenFact, reconcile, resolved
 from rig.trust.watch.metrics import MetricsPort, metrics_text, write_metrics
@@ -49,7 +49,7 @@ class Round:
 
 
 class Watch:
-    """Endpoints of one config over one state. Raises Misuse as `Equipment.of` does.
+    """Endpoints of one config over one state. Raises Misuse as `LoadedConfig.of` does.
 
     `on_alert` gets each alert when it is on the disk, `on_message` what else people should know.
     """
@@ -60,17 +60,17 @@ class Watch:
         state: WatchState,
         *,
         clock: WatchClock | None = None,
-        equipment: Equipment | None = None,
+        loaded_config: LoadedConfig | None = None,
         look: Looker | None = None,
         on_alert: Callable[[Alert], None] = lambda _alert: None,
         on_message: Callable[[str], None] = lambda _text: None,
     ):
         self.config, self._state, self._clock = config, state, clock or WatchClock()
-        equipment = equipment or Equipment.of(config)
-        self.fleet, self._judge = equipment.fleet, equipment.judge
+        loaded_config = loaded_config or LoadedConfig.of(config)
+        self.fleet, self._judge = loaded_config.fleet, loaded_config.judge
         self._look = look or Scanner(config.at_once, config.timeout, config.look_again).look
         self._on_alert, self._on_message = on_alert, on_message
-        self._deliveries = Deliveries(state, equipment.channels, self._clock, on_message)
+        self._deliveries = Deliveries(state, loaded_config.channels, self._clock, on_message)
         self._random = random.Random()
         self._looked: set[str] = set()
         #: Endpoints whose last look was lost, wholly or at some address, and why.
@@ -134,10 +134,10 @@ class Watch:
         memories, alerts = [], list[Alert]()
         for name, facts in self.fleet.dark({**self._state.memories, memory.subject: memory}).items():
             before = self._state.memory(_subject(name))
-            after, told = reconcile(before, facts, (), at, lambda _address: False)
+            after, new_alerts = reconcile(before, facts, (), at, lambda _address: False)
             if after != before:
                 memories.append(after)
-                alerts += told
+                alerts += new_alerts
         return memories, alerts
 
     def forget_others(self) -> None:
@@ -175,7 +175,7 @@ class Watch:
         alerts, errors = list[Alert](), list[str]()
         for result in looks:
             if isinstance(result, Exception):
-                errors.append(_told(result))
+                errors.append(_error_text(result))
             elif isinstance(result, BaseException):
                 raise result
             else:
@@ -221,7 +221,7 @@ class Watch:
             try:
                 await self.look(endpoint)
             except Exception as error:
-                self._on_message(f"{endpoint.name}: {_told(error)}")
+                self._on_message(f"{endpoint.name}: {_error_text(error)}")
             self._count(endpoint)
             await self._clock.pause(self._pause(self._state.memory(endpoint.name)))
 
@@ -255,15 +255,15 @@ class Watch:
         return metrics_text(self._state, self.config.endpoint, [one.name for one in self.fleet.firmware])
 
     async def _keep_metrics(self) -> None:
-        told = ""
+        reported = ""
         while self.config.metrics.file is not None:
             await self._clock.pause(METRICS_SECONDS)
             try:
                 write_metrics(self.config.metrics.file, self.metrics())
-                told = ""
+                reported = ""
             except LabFault as error:
-                if told != str(error):
-                    self._on_message(told := str(error))
+                if reported != str(error):
+                    self._on_message(reported := str(error))
 
     def _write_all(self) -> list[str]:
         """State and figures; returns what went wrong."""
@@ -277,7 +277,7 @@ class Watch:
         return errors
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return str(error) if isinstance(error, RigError) else f"{type(error).__name__}: {error}"
 
 

@@ -12,7 +12,7 @@ from itertools import combinations, product
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.scenario import Scenario
 
-CAST = "fleet-dates"
+VARIANT = "fleet-dates"
 BEFORE = {
     "ota2.deploythefleet.com": IdentityRecipe(under="lets-encrypt-r10", key="rsa-2048"),
     "ota4.deploythefleet.com": IdentityRecipe(under="dtf-root-x1", key="rsa-2048"),
@@ -79,7 +79,7 @@ def scenario(row: Row) -> Scenario:
         before=BEFORE,
         after=dict(_after(changes)),
         clock_after=CLOCKS[clock],
-        expects={CAST: _expected(changes, clock)},
+        expects={VARIANT: _expected(changes, clock)},
     )
 
 

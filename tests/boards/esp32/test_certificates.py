@@ -22,7 +22,7 @@ ALWAYS = (
 
 
 def cases() -> list[object]:
-    """Each scenario with each firmware that it speaks of, started from that firmware's cast."""
+    """Each scenario with each firmware that it speaks of, started from that firmware's variant."""
     found = []
     for name in SCENARIOS.names:
         for firmware in SCENARIOS[name].expects:
@@ -32,16 +32,16 @@ def cases() -> list[object]:
     return found
 
 
-@pytest.mark.parametrize(("name", "cast"), cases())
+@pytest.mark.parametrize(("name", "variant"), cases())
 @pytest.mark.board("esp32", boot="wired", bridge="always", timing="scaled")
-def test_firmware_does_what_is_expected_of_it_and_is_brought_back(swap, known_defect, name, cast):
+def test_firmware_does_what_is_expected_of_it_and_is_brought_back(swap, known_defect, name, variant):
     scenario = SCENARIOS[name]
-    expected = scenario.change(cast)
+    expected = scenario.change(variant)
     played = swap(scenario)
     assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
     if scenario.when in ("mid-download", "between-pieces"):
         assert played.arrived == (scenario.when == "mid-download" or expected.after.reach is not Reach.DARK)
-    if cast.startswith("fleet"):
+    if variant.startswith("fleet"):
         for expects, log in zip((expected.before, expected.after), played.check_ins, strict=True):
             assert bool(log) == (expects.reach is not Reach.DARK), (
                 "a fleet's operator sees who is served, and no one else"
@@ -49,4 +49,4 @@ def test_firmware_does_what_is_expected_of_it_and_is_brought_back(swap, known_de
     assert played.runs_on, "what ran before runs on: nothing is bricked, and no update is applied by halves"
     assert played.updated, "in the end an update reaches it"
     if expected.after.reach is Reach.DARK and expected.before.reach is not Reach.DARK:
-        known_defect(f"{cast}-goes-dark")
+        known_defect(f"{variant}-goes-dark")

@@ -29,7 +29,7 @@ def test_power_comes_back_with_the_roms_banner(bench):
 def test_a_console_that_opens_does_not_throw_the_board_into_download_mode(bench):
     bench.board.start()
     bench.board.must.be_alive(bench.board.timing.start)
-    with bench.board.console.lent():
+    with bench.board.console.released():
         pass
     bench.board.must.not_say(rb"waiting for download", bench.board.timing.banner)
     assert bench.board.log.starts() == 1, "nor does it restart it"

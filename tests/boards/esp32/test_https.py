@@ -53,7 +53,7 @@ def test_an_image_that_does_not_confirm_itself(bench, image, as_expected, role):
     update(bench.board, image(role))
     if given_up_by == "a start":
         bench.board.start()
-    became = bench.left_alone(bench.board.timing.self_healing, new=image(role))
+    became = bench.outcome_unattended(bench.board.timing.self_healing, new=image(role))
     as_expected.of("https", case, became, wanted="old")
 
 
@@ -62,5 +62,5 @@ def test_an_image_that_does_not_confirm_itself(bench, image, as_expected, role):
 @pytest.mark.board("esp32", boot="wired", bridge="always")
 def test_an_image_that_crashes_where_nothing_rolls_back(bench, image, as_expected):
     update(bench.board, image("crashing"))
-    became = bench.left_alone(bench.board.timing.self_healing, new=image("crashing"))
+    became = bench.outcome_unattended(bench.board.timing.self_healing, new=image("crashing"))
     as_expected.of("https", "an image that crashes at once", became, wanted="old")

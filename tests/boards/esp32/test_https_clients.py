@@ -48,12 +48,12 @@ def test_arduino_updates_itself_and_says_who_it_is(bench, image):
     assert {check["protocol"] for check in board.updates.check_ins(before)} == {"v1"}
 
 
-#: Deploy the Fleet's library, its cast, and the product it asks for.
+#: Deploy the Fleet's library, its variant, and the product it asks for.
 FLEETS = {"1.0.7": ("fleet-1.0.7", "{mac}"), "2.0.2": ("fleet-2.0.2", "lamp")}
 
 
 @pytest.mark.parametrize(
-    "library", [pytest.param(name, marks=pytest.mark.firmware(cast)) for name, (cast, _) in FLEETS.items()]
+    "library", [pytest.param(name, marks=pytest.mark.firmware(variant)) for name, (variant, _) in FLEETS.items()]
 )
 @ON_A_BOARD
 def test_a_fleet_checks_in_updates_and_is_told_that_it_is_up_to_date(bench, image, library):

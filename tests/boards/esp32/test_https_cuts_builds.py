@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.board("esp32", boot="wired", bridge="always", timing="real"),
 ]
 EARLY, PLAIN = "before 5.5", "no rollback"
-#: Each build's cast, and the state its records are in.
+#: Each build's variant, and the state its records are in.
 BUILDS = {EARLY: ("early", State.VALID), PLAIN: ("plain", State.UNDEFINED)}
 #: The build, where the cut is aimed at, and the phase it lands in.
 WINDOWS = {

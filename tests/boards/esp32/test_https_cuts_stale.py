@@ -43,9 +43,9 @@ def test_a_cut_before_the_choice_of_an_image_that_never_confirms(bench, cut, ima
     verdict = cut(trial, lands="end")
     as_expected(verdict, wanted="old", case="a stale record, end")
     bench.board.start()
-    again = bench.left_alone(bench.board.timing.start, new=target)
+    again = bench.outcome_unattended(bench.board.timing.start, new=target)
     as_expected.of("https", "a stale record, the start after that", again, wanted="old")
-    bench.board.enter_reader()
+    bench.board.enter_readback_mode()
     where = trial.table.otadata.offset
     for number, record in preset.records.items():
         at = where + number * SECTOR
@@ -61,5 +61,5 @@ def test_an_update_of_the_stale_slot_that_is_given_up(bench, image, as_expected)
     update(board, image("never_confirms"))
     for _start in ("given up", "unwatched"):
         board.start()
-        became = bench.left_alone(board.timing.start, new=image("never_confirms"))
+        became = bench.outcome_unattended(board.timing.start, new=image("never_confirms"))
         as_expected.of("https", "a stale record, an image given up", became, wanted="old")

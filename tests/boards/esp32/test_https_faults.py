@@ -82,7 +82,7 @@ def test_a_server_that_stalls_in_the_middle_of_an_image(bench, image, as_expecte
         assert gives_up or not ended, "else it still holds the line"
     if not gives_up:
         board.start()
-    became = Became(bench.left_alone(board.timing.start).name, "self" if gives_up else "power-cycle")
+    became = Became(bench.outcome_unattended(board.timing.start).name, "self" if gives_up else "power-cycle")
     as_expected.of("https", "a server that stalls", became, wanted="old")
 
 

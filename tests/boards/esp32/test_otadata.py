@@ -44,7 +44,7 @@ def started(board, table):
 
 def records_of(board, table):
     """Both records, read in download mode."""
-    board.enter_reader()
+    board.enter_readback_mode()
     where = table.otadata.offset
     return read_records(board.read_flash([(where, SIZE)])[where])
 

@@ -53,5 +53,5 @@ def test_a_bridge_that_the_board_feeds_is_gone_without_it_and_flashes_as_well(be
         rom.write(SLOT_0, image("new").data)
     board.power_off()
     assert not board.console.connected, "its bridge is there without power"
-    board.enter_reader()
+    board.enter_readback_mode()
     assert board.read_flash([(SLOT_0, 64)])[SLOT_0] == image("new").data[:64]

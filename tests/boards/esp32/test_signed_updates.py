@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rig.clock import look_for
+from rig.clock import poll
 from rig.families.esp32.boards.golden import golden_set
 from rig.families.esp32.firmware.signing import SIGNED_VARIANTS, Keys, sign_variant
 from rig.families.esp32.formats.partition_table import PartitionTable
@@ -69,7 +69,7 @@ def test_an_unsigned_copy_where_its_signature_of_before_still_lies(signed_board,
         rom.write(slot.offset, signed(image("new"), keys).data)
     board.updates.offer(image("new").data)
     board.start()
-    runs = look_for(lambda: board.log.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
+    runs = poll(lambda: board.log.version() == image("new").version, seconds=board.timing.update, clock=board.clock)
     as_expected.of("https", "an unsigned copy where its signature still lies", Became("new" if runs else "old"))
 
 

@@ -41,7 +41,7 @@ def test_a_core_answers_while_it_is_updated(bench, online, image, generation):
         pytest.skip("not run here: the firmware has no variable")
     name = next(iter(offered["v"]))
     update = online.begin_update(image("full"))
-    bench.board.must.come_to("its cloud lists it as updating", lambda: online.info()["updating"], 10)
+    bench.board.must.satisfy("its cloud lists it as updating", lambda: online.info()["updating"], 10)
     value = online.variable(name)
     assert update.is_alive(), "it answered in the middle of it"
     told = update.result()
@@ -124,7 +124,7 @@ def test_a_network_that_misbehaves_costs_time_and_no_more(bench, online, image, 
 def test_an_image_that_crashes_at_once(bench, online, image, as_expected, generation):
     told = online.update(image("crashing"))
     assert (told["ok"], told["acknowledged"]) == (False, True)
-    became = bench.left_alone(bench.board.timing.self_healing)
+    became = bench.outcome_unattended(bench.board.timing.self_healing)
     as_expected.of("cloud", "an image that crashes at once", became, wanted="old")
 
 
@@ -132,7 +132,7 @@ def test_an_image_that_crashes_at_once(bench, online, image, as_expected, genera
 def test_an_image_that_hangs_after_a_second(bench, online, image, as_expected, generation):
     online.forget()
     online.begin_update(image("hanging"))
-    became = bench.left_alone(bench.board.timing.ota_copy + bench.board.timing.self_healing)
+    became = bench.outcome_unattended(bench.board.timing.ota_copy + bench.board.timing.self_healing)
     online.hang_up()
     as_expected.of("cloud", "an image that hangs after a second", became, wanted="old")
 
@@ -142,7 +142,7 @@ def test_a_text_as_firmware(bench, online, image, as_expected, generation):
     assert not plausible_first_word(image("text").data), "the image text is to be none that a Core would start"
     online.forget()
     online.begin_update(image("text"), force=True)
-    became = bench.left_alone(bench.board.timing.ota_copy)
+    became = bench.outcome_unattended(bench.board.timing.ota_copy)
     online.hang_up()
     as_expected.of("cloud", "a text as firmware", became, wanted="old")
 

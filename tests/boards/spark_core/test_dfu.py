@@ -45,14 +45,14 @@ def test_what_cannot_run_is_refused_before_anything_is_erased(bench, image, case
 @on_generations("abc", always="b")
 def test_an_image_that_crashes_at_once(bench, image, as_expected, generation):
     bench.board.update(image("crashing"))
-    became = bench.left_alone(bench.board.timing.self_healing)
+    became = bench.outcome_unattended(bench.board.timing.self_healing)
     as_expected.of("dfu", "an image that crashes at once", became, wanted="old")
 
 
 @on_generations("abc", always="b")
 def test_an_image_that_hangs_after_a_second(bench, image, as_expected, generation):
     bench.board.update(image("hanging"))
-    became = bench.left_alone(bench.board.timing.self_healing)
+    became = bench.outcome_unattended(bench.board.timing.self_healing)
     as_expected.of("dfu", "an image that hangs after a second", became, wanted="old")
 
 

@@ -25,7 +25,7 @@ def test_a_factory_reset_with_a_corrupted_factory_image(bench, image, as_expecte
     with bench.board.dfu() as host:
         host.write(layout.FACTORY_ADDRESS, bytes(damaged))
     bench.board.factory_reset()
-    became = bench.left_alone(bench.board.timing.factory_reset + bench.board.timing.self_healing)
+    became = bench.outcome_unattended(bench.board.timing.factory_reset + bench.board.timing.self_healing)
     as_expected.of("factory-reset", "the factory image is corrupted", became, wanted="old")
 
 
@@ -43,7 +43,7 @@ def test_a_core_with_text_in_both_its_slots(bench, image, as_expected, generatio
         host.write(layout.FACTORY_ADDRESS, image("text").data)
         host.write(layout.APP_ADDRESS, image("text").data)
     bench.board.start()
-    became = bench.left_alone(bench.board.timing.self_healing)
+    became = bench.outcome_unattended(bench.board.timing.self_healing)
     bench.board.enter_dfu()  # MODE is the only way out
     as_expected.of("factory-reset", "text in both slots", became, wanted="factory")
 

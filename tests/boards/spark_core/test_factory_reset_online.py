@@ -36,7 +36,7 @@ def test_a_factory_reset_that_firmware_asks_for_keeps_the_network(bench, probed,
     with contextlib.suppress(DeviceFault, LabFault):
         probed.online.call("factoryreset")
     assert probed.go_online()["online"], "its cloud lists it, and not as online"
-    became = bench.left_alone(probed.timing.start, old=image("probe"))
+    became = bench.outcome_unattended(probed.timing.start, old=image("probe"))
     as_expected.of("factory-reset", "asked for by firmware", became, wanted="factory")
 
 

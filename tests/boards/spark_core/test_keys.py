@@ -33,7 +33,7 @@ def core_with_keys(bench):
         host.write(layout.SERVER_KEY_ADDRESS, sector(1, "cloud.example"))
     bench.board.known = True
     yield bench.board
-    bench.make_known()
+    bench.restore_known_state()
     with bench.board.dfu() as host:
         host.write(layout.SERVER_KEY_ADDRESS, before)
 

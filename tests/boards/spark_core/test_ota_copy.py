@@ -9,7 +9,7 @@ from tests.boards.spark_core.generations import on_generations
 
 @on_generations(("a2013", *"abc"), always="b")
 def test_a_waiting_image_is_installed_at_the_next_start(bench, image, generation):
-    bench.board.lay_ota(image("new"))
+    bench.board.write_ota_image(image("new"))
     bench.board.start()
     bench.board.must.be_alive(bench.board.timing.ota_copy)
     bench.board.enter_dfu()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rig.clock import look_for
+from rig.clock import poll
 from rig.families.spark_core.campaign.deep_update import OVER_THE_AIR, OVER_USB, RADIO_EVENT, run_deep_update
 from rig.families.spark_core.campaign.patch_cut import RADIO_LOST, PatchCut, what_it_cost
 from rig.families.spark_core.firmware.deep_updates import load_deep_updates
@@ -32,7 +32,7 @@ def unpatched(bench):
     with bench.board.online.hearing(RADIO_EVENT) as heard:
         bench.board.start()
         bench.board.go_online()
-        told = look_for(lambda: heard[-1] if heard else None, seconds=bench.board.timing.start, clock=bench.board.clock)
+        told = poll(lambda: heard[-1] if heard else None, seconds=bench.board.timing.start, clock=bench.board.clock)
     if told == PLAN.radio:
         pytest.skip(f"not run here: the radio of {bench.board.name} is patched already")
     return bench
@@ -64,9 +64,7 @@ def test_a_cut_before_the_patches(unpatched, image, as_expected, record_property
     as_expected(verdict)
     with bench.board.online.hearing(RADIO_EVENT) as heard:
         cost = what_it_cost(bench.board)
-        is_patched = look_for(
-            lambda: heard[-1:] == [PLAN.radio], seconds=bench.board.timing.start, clock=bench.board.clock
-        )
+        is_patched = poll(lambda: heard[-1:] == [PLAN.radio], seconds=bench.board.timing.start, clock=bench.board.clock)
     as_expected.of("deep-update", "the radio, table", Became("lost" if cost == RADIO_LOST else "kept"))
     assert is_patched or cost == RADIO_LOST, "the next start patches it after all"
     record_property("became", f"table → {cost}")

@@ -36,7 +36,7 @@ from rig.trust.recipe import IdentityRecipe
 from rig.trust.web_pki import WebPki
 
 async def main(folder, first, last):
-    pki = WebPki.kept(Path(folder))
+    pki = WebPki.in_folder(Path(folder))
     recipe = IdentityRecipe(under="lets-encrypt-r3", begins=datetime(2024, 5, 25, tzinfo=UTC))
     def made(n, **other):
         return pki.issue(f"host{n}.test", recipe.model_copy(update=other))
@@ -110,7 +110,7 @@ async def looks_alone(places):
 
 
 def test_a_thousand_endpoints(tmp_path):
-    WebPki.kept(tmp_path / "pki").publish(tmp_path / "pins")
+    WebPki.in_folder(tmp_path / "pki").publish(tmp_path / "pins")
     servers = Servers(tmp_path / "pki")
     process, clock = psutil.Process(), LabClock(datetime(2024, 7, 1, tzinfo=UTC))
     try:

@@ -49,7 +49,7 @@ def told(done) -> Counter[str]:
 
 
 def test_load_makes_no_fact_and_hides_none(tmp_path):
-    WebPki.kept(tmp_path / "pki").publish(tmp_path / "pins")
+    WebPki.in_folder(tmp_path / "pki").publish(tmp_path / "pins")
     servers = Servers(tmp_path / "pki")
     clock, mute = LabClock(datetime(2024, 7, 1, tzinfo=UTC)), socket.create_server(("127.0.0.1", 0))
 

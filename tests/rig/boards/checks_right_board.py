@@ -34,7 +34,7 @@ def _asked(generation, tag, *, is_listed):
     usb, clock = SimpleNamespace(device=lambda: device), SimpleNamespace(sleep=device.sleep)
     core = SparkCore("core-01", relay=None, mode=None, usb=usb, clock=clock, tags={"generation": tag})
     said = []
-    core.compare_with(MANIFEST, said.append)
+    core.compare_with_manifest(MANIFEST, said.append)
     try:
         with core.dfu():
             return said

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from rig.boards.cloud_events import heard
+from rig.boards.cloud_events import forwarding_events
 from rig.errors import LabFault
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
 from tests.rig.foreign_server import stranger
@@ -30,7 +30,7 @@ def cloud(tmp_path):
 
 def test_who_stops_to_listen_is_told_of_nothing(cloud):
     events = []
-    with heard(cloud[1], events.append, board="core-01"):
+    with forwarding_events(cloud[1], events.append, board="core-01"):
         pass
     assert events == []
 
@@ -44,7 +44,7 @@ def wait_for_the_listener():
 
 def listen_until_it_dies(process, client):
     """Kill the cloud while its events are heard, and wait until who hears them has noticed."""
-    with heard(client, print, board="core-01"):
+    with forwarding_events(client, print, board="core-01"):
         process.kill()
         wait_for_the_listener()
 
@@ -70,5 +70,5 @@ def test_a_cloud_that_tells_something_else_is_a_lab_fault(tmp_path, case):
 
 def hear_names(client):
     """Hear events until nothing is heard any more."""
-    with heard(client, lambda event: event["event"], board="core-01"):
+    with forwarding_events(client, lambda event: event["event"], board="core-01"):
         wait_for_the_listener()

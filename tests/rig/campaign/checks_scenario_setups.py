@@ -1,4 +1,4 @@
-"""Named checks of test_mutants about stages: boards that are late, give up, or run on while a swap is played."""
+"""Named checks of test_mutants about setups: boards that are late, give up, or run on while a swap is played."""
 
 from __future__ import annotations
 

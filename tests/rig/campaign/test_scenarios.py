@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from rig.campaign.swap import play
-from tests.boards.any.swap_pairs import CAST, CLOCKS, FAILOVERS, SWAPS, WHENS, rows, scenario
+from tests.boards.any.swap_pairs import CLOCKS, FAILOVERS, SWAPS, VARIANT, WHENS, rows, scenario
 from tests.rig.campaign import checks_swap
 from tests.rig.campaign.world_setup import WorldSetup, scenarios
 
@@ -28,8 +28,8 @@ def test_every_pair_of_swap_moment_failover_and_clock_meets():
 
 @pytest.mark.parametrize("row", rows(), ids="-".join)
 def test_a_pair_does_what_is_expected_and_is_brought_back(row):
-    expected = scenario(row).change(CAST)
-    played = play(scenario(row), WorldSetup(CAST))
+    expected = scenario(row).change(VARIANT)
+    played = play(scenario(row), WorldSetup(VARIANT))
     assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
     assert played.runs_on
     assert played.updated

@@ -1,4 +1,4 @@
-"""The stage of a scenario in memory: the model of a board, real TLS by mbedTLS against OpenSSL, no sockets."""
+"""The setup of a scenario in memory: the model of a board, real TLS by mbedTLS against OpenSSL, no sockets."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def scenarios() -> Scenarios:
     return Scenarios.load(part("firmware-fixtures", "scenarios.toml"))
 
 
-def behaviour_of(cast: str, role: str = "old") -> EspBehaviour:
-    """How a cast's image behaves; its address as a board with its own would ask."""
-    found = details.behaviour_of(manifest().roles("esp32", None if cast == "default" else cast)[role])
+def behaviour_of(variant: str, role: str = "old") -> EspBehaviour:
+    """How a variant's image behaves; its address as a board with its own would ask."""
+    found = details.behaviour_of(manifest().roles("esp32", None if variant == "default" else variant)[role])
     assert found is not None
     return found
 
 
 class WorldSetup:
-    """One cast on the model."""
+    """One variant on the model."""
 
-    def __init__(self, cast: str):
-        self.world = World(behaviour_of(cast), new=behaviour_of(cast, "new"))
+    def __init__(self, variant: str):
+        self.world = World(behaviour_of(variant), new=behaviour_of(variant, "new"))
         self.world.record(0, Record.of(1, State.VALID))
         self.world.hosts = {}
         self.world.shelf |= {name: pem(pki().certificate(name)).decode() for name in pki().authorities}

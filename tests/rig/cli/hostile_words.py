@@ -15,7 +15,7 @@ import typer.main
 
 from rig.cli import main as entry
 from rig.errors import RigError
-from rig.files import read_given
+from rig.files import read_user_file
 from tests.rig.cli.hostile_files import Files
 
 TEXTS = (
@@ -143,7 +143,7 @@ def words(rng: random.Random, verb: Verb, files: Files, places: Mapping[str, str
 
 def _digest(name: str) -> str:
     try:
-        return hashlib.sha256(read_given(Path(name), 1 << 22)).hexdigest()
+        return hashlib.sha256(read_user_file(Path(name), 1 << 22)).hexdigest()
     except RigError:
         return "0" * 64
 

@@ -171,7 +171,7 @@ def test_a_timeline_is_one_line_a_moment(text, tmp_path):
 _SUITE = """
 import sys, json, pytest
 from rig.errors import DeviceFault
-from rig.evidence.allure_bridge import attach_cut, attach_timeline, tell_place
+from rig.evidence.allure_bridge import attach_cut, attach_timeline, report_place
 from rig.evidence.timeline import Timeline
 from rig.suites.run import Run
 
@@ -185,7 +185,7 @@ def test_it(kind, raised, record_property):
     timeline.note("usb", text)
     attach_timeline(timeline)
     attach_cut({"trial": text})
-    tell_place(text, {"board": text})
+    report_place(text, {"board": text})
     record_property("place", text)
     raise raised(text)
 """

@@ -45,7 +45,7 @@ def _everybodys_token(path):
 def _by_place_only(given, name, most):
     path = Path(name).resolve()
     given._check_place(path, name)
-    return files.read_given(path, most)
+    return files.read_user_file(path, most)
 
 
 async def _hanging_up(self, writer, *told):

@@ -145,7 +145,7 @@ def a_cut_map_is_xml(tmp_path):
 
 def _refused(path, most=1000) -> str:
     try:
-        files.read_given(path, most)
+        files.read_user_file(path, most)
     except Misuse as error:
         return error.message
     return ""

@@ -14,13 +14,13 @@ from rig.evidence.run_log import RunLog, read_run
 from rig.evidence.timeline import Timeline
 from rig.families.spark_core.campaign.update_paths import CORE_PATHS
 from rig.families.spark_core.formats import flash as layout
-from rig.lab.graceful_end import GracefulEnd, ToldToEnd
+from rig.lab.graceful_end import EndRequested, GracefulEnd
 from rig.suites import report_properties
 from tests.rig.evidence.records import IMAGES, a_cut, a_record, a_test, an_identity
 from tests.rig.evidence.test_report import TITLES, environment, junit
 
 
-def cuts_of_two_casts_are_on_two_maps(tmp_path):
+def cuts_of_two_variants_are_on_two_maps(tmp_path):
     assert len(cut_maps.draw_maps(tmp_path, [a_cut("1"), a_cut("2", variant="early")]).files) == 2
 
 
@@ -146,7 +146,7 @@ def a_request_is_not_left_half_way(tmp_path):
         done.append("request")
         with ending.interruptible():
             done.append("work")
-    except ToldToEnd:
+    except EndRequested:
         done.append("ended")
     finally:
         signal.alarm(0)

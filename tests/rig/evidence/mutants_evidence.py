@@ -119,7 +119,7 @@ MUTANTS = {
         check.a_pipe_is_no_file,
     ),
     "files: there is no bound": (
-        lambda m: m.setattr(files, "read_given", lambda path, _most: path.read_bytes()),
+        lambda m: m.setattr(files, "read_user_file", lambda path, _most: path.read_bytes()),
         check.a_file_is_read_to_its_bound,
     ),
 }

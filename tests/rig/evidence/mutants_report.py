@@ -60,14 +60,14 @@ def _whatever_is_in_it(timeline, report, nodeid):
 
 
 def _raises_at_once(self, _number, _frame):
-    self._told = True
-    raise graceful_end.ToldToEnd
+    self._is_requested = True
+    raise graceful_end.EndRequested
 
 
 MUTANTS = {
-    "cut maps: casts are mixed": (
+    "cut maps: variants are mixed": (
         lambda m: m.setattr(cut_maps.Subject, "of", _subject_without(variant="")),
-        check.cuts_of_two_casts_are_on_two_maps,
+        check.cuts_of_two_variants_are_on_two_maps,
     ),
     "cut maps: an image is its name": (
         lambda m: m.setattr(cut_maps.Subject, "of", staticmethod(_by_name)),

@@ -110,7 +110,7 @@ def test_what_pytest_wrote_stays_beside_the_head_and_writing_it_again_changes_no
 
 #: What one cut has in common with another, but for one thing.
 DIFFERENT = {
-    "the cast": {"variant": "early"},
+    "the variant": {"variant": "early"},
     "the image it began with": {"from": "9" * 64},
     "the image that was sent": {"to": "9" * 64, "to_name": "core-0.2.1"},
     "a rebuilt image of the same name": {"to": "9" * 64},
@@ -127,7 +127,7 @@ def test_cuts_of_different_firmware_are_never_on_one_map(tmp_path, case):
     assert sorted([trial for trial in "123" if f"<title>{trial}:" in text] for text in maps) == [["1", "2"], ["3"]]
 
 
-def test_a_map_names_tier_cast_and_both_images(tmp_path):
+def test_a_map_names_tier_variant_and_both_images(tmp_path):
     (path,) = draw_maps(tmp_path, [a_cut("1", variant="early")]).files
     title, _, firmware = [text.text for text in ET.parse(path).getroot().iter("{http://www.w3.org/2000/svg}text")][:3]
     assert title == "VIRTUAL (model): spark-core generation B with firmware early, cuts over dfu"

@@ -85,7 +85,7 @@ def fault_of(test, case, became) -> str:
 
 
 def told_of(tmp_path: Path, text: str) -> str:
-    """How a file is refused; empty where it is taken. One cast is named: plain."""
+    """How a file is refused; empty where it is taken. One variant is named: plain."""
     try:
         cases.refuse_unknown(load(tmp_path, text), KNOWN, lambda _board: ["plain"])
     except Misuse as refusal:
@@ -117,7 +117,7 @@ def an_entry_that_nothing_can_fit_is_refused(tmp_path):
         assert f"mine.toml: expect.0.{field}: {told}" in told_of(tmp_path, wrong), field
 
 
-def an_entry_of_a_cast_that_there_is_not_is_refused(tmp_path):
+def an_entry_of_a_variant_that_there_is_not_is_refused(tmp_path):
     assert told_of(tmp_path, ENTRY + 'variant = ["default", "plain"]\n') == ""
     told = told_of(tmp_path, ENTRY + 'variant = "plane"\n')
     assert "mine.toml: expect.0.variant: there is no variant 'plane' of spark-core (hint: did you mean 'plain'" in told

@@ -34,13 +34,13 @@ def a_part_that_is_not_named_is_the_rigs(tmp_path):
     assert roles.get("table") == the_rigs().roles("esp32")["table"]
 
 
-def a_cast_of_the_rigs_is_whole(tmp_path):
+def a_variant_of_the_rigs_is_whole(tmp_path):
     """Half of it somebody's and half of it noise would be firmware that nobody built."""
     assert loaded(tmp_path, lamp()).roles("esp32", "partial") == the_rigs().roles("esp32", "partial")
 
 
 def the_rigs_parts_keep_their_images(tmp_path):
-    """Somebody's image may be called as one of the rig's is; what the rig's cast means is still the rig's."""
+    """Somebody's image may be called as one of the rig's is; what the rig's variant means is still the rig's."""
     known = loaded(tmp_path, lamp() + image("esp32-table", "table.bin"))
     assert known.roles("esp32")["table"] == the_rigs().image("esp32-table")
     assert known.image("esp32-table").data == content("table.bin")
@@ -64,7 +64,7 @@ def what_a_run_uses_is_told_once_each(tmp_path):
     assert (mine.version, mine.roles, mine.filled_in) == ("1.0.0", ("old",), False)
     assert mine.sha256 == hashlib.sha256(content("old.bin")).hexdigest()
     assert (table.sha256, table.filled_in) == (the_rigs().image("esp32-table").sha256, True)
-    assert "old" not in parts["esp32-old"].roles, "only other casts use it"
+    assert "old" not in parts["esp32-old"].roles, "only other variants use it"
 
 
 def a_file_tells_version_and_release(tmp_path):

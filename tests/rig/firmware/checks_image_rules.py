@@ -33,7 +33,7 @@ def with_lamps(check):
 
 
 def known(folder: Path, old: str = "", *, end: str = "", size: int = 32) -> Manifest:
-    """A manifest for lamps: what the entry of the old image says more, bytes of the new one, more casts."""
+    """A manifest for lamps: what the entry of the old image says more, bytes of the new one, more variants."""
     contents = {"old": lamp_image(1), "new": lamp_image(2, size=size), "shade": b"SHADE"}
     for name, data in contents.items():
         (folder / f"{name}.bin").write_bytes(data)
@@ -41,7 +41,7 @@ def known(folder: Path, old: str = "", *, end: str = "", size: int = 32) -> Mani
     text = image("old", "old.bin", "lamp", old) + image("new", "new.bin", "lamp") + shade
     path = folder / "mine.toml"
     path.write_text(f'{text}[roles.lamp]\nold = "old"\nnew = "new"\nshade = "shade"\n{end}')
-    return Manifest.load(path).laid_over(None)
+    return Manifest.load(path).with_fallback(None)
 
 
 @with_lamps
@@ -129,11 +129,11 @@ def fault(text: str, entry: str = "", size: int = 32):
     return it_is_found
 
 
-#: What is wrong of each kind, as its family says it: of a file, of the servers it asks, of a cast.
+#: What is wrong of each kind, as its family says it: of a file, of the servers it asks, of a variant.
 FAULTS = {
     "a file": fault("new: a lamp has room for 64", size=65),
     "servers": fault("old: nobody answers", 'asks = "nobody.test"'),
-    "a cast": fault("roles.lamp: lamps never change their colour", 'colour = "red"'),
+    "a variant": fault("roles.lamp: lamps never change their colour", 'colour = "red"'),
 }
 
 

@@ -55,7 +55,7 @@ class LampImages(ImageRules[LampDetails]):
     def kind_of(self, data):
         return FileKind("a shade", "hang it up") if data[:5] == b"SHADE" else None
 
-    def filled_in(self, details, told, source):
+    def fill_in(self, details, told, source):
         return details if details.colour is not None else details.model_copy(update={"colour": "green"})
 
     def room(self, roles):

@@ -58,9 +58,9 @@ MUTANTS = {
         lambda m: m.setattr(cases, "_words", lambda *_words: ()),
         check.an_entry_that_nothing_can_fit_is_refused,
     ),
-    "expectations: any cast might be": (
+    "expectations: any variant might be": (
         lambda m: m.setattr(cases, "_words", _without_variants),
-        check.an_entry_of_a_cast_that_there_is_not_is_refused,
+        check.an_entry_of_a_variant_that_there_is_not_is_refused,
     ),
     "record: every case is one that is known": (
         lambda m: m.setattr(baseline, "_entry", _of_the_rig),

@@ -14,7 +14,12 @@ from tests.rig.firmware import checks_document as of_document
 from tests.rig.firmware import checks_firmware as of_firmware
 from tests.rig.firmware.checks_firmware import FAULTS
 
-REAL_CAST, REAL_ROLES, REAL_TOLD, REAL_PARTS = Manifest._cast, Manifest.roles, filled_in.identify, Manifest.parts
+REAL_ROLE_SET, REAL_ROLES, REAL_TOLD, REAL_PARTS = (
+    Manifest._role_set,
+    Manifest.roles,
+    filled_in.identify,
+    Manifest.parts,
+)
 
 
 def _alone(self, board, variant=None, *, filled_in=True):
@@ -27,15 +32,15 @@ def _nothing_below(self, board, variant=None, *, filled_in=True):
 
 
 def _mixed(self, board, variant=None):
-    """A cast of the rig's with somebody's images in it."""
-    own = self._roles.get(board, {}) if self.below is not None else {}
-    return {**REAL_CAST(self, board, variant), **{role: (self, name) for role, name in own.items()}}
+    """A role_set of the rig's with somebody's images in it."""
+    own = self._roles.get(board, {}) if self.fallback is not None else {}
+    return {**REAL_ROLE_SET(self, board, variant), **{role: (self, name) for role, name in own.items()}}
 
 
 def _by_name(self, board, variant=None):
     """A name means somebody's image, whoever said it."""
-    cast = REAL_CAST(self, board, variant)
-    return {role: (self if name in self.entries else home, name) for role, (home, name) in cast.items()}
+    role_set = REAL_ROLE_SET(self, board, variant)
+    return {role: (self if name in self.entries else home, name) for role, (home, name) in role_set.items()}
 
 
 def _without_the_rigs(self, board, variant=None, *, filled_in=True):
@@ -48,8 +53,8 @@ def _silent(**what):
     return lambda m: m.setattr(filled_in, "identify", lambda data: replace(REAL_TOLD(data), **what))
 
 
-def _cast(other):
-    return lambda m: m.setattr(Manifest, "_cast", other)
+def _role_set(other):
+    return lambda m: m.setattr(Manifest, "_role_set", other)
 
 
 def _all_filled_in(self):
@@ -66,9 +71,9 @@ MUTANTS = {
         _roles(_alone),
         of_firmware.a_part_that_is_not_named_is_the_rigs,
     ),
-    "own firmware: casts are mixed": (_cast(_mixed), of_firmware.a_cast_of_the_rigs_is_whole),
-    "own firmware: the rig's casts take somebody's images": (
-        _cast(_by_name),
+    "own firmware: variants are mixed": (_role_set(_mixed), of_firmware.a_variant_of_the_rigs_is_whole),
+    "own firmware: the rig's variants take somebody's images": (
+        _role_set(_by_name),
         of_firmware.the_rigs_parts_keep_their_images,
     ),
     "own firmware: an image of the rig's is no part": (
@@ -110,7 +115,7 @@ MUTANTS = {
         of_firmware.an_update_without_a_test_is_given_no_noise_either,
     ),
     "own firmware: slots have no end": (
-        lambda m: m.setattr(esp_faults, "_of_the_flash", lambda _cast, _where: iter(())),
+        lambda m: m.setattr(esp_faults, "_of_the_flash", lambda _role_set, _where: iter(())),
         of_firmware.fault(*FAULTS["an image larger than its slot"]),
     ),
     "own firmware: a file is not walked to its end": (
@@ -134,7 +139,9 @@ MUTANTS = {
         of_firmware.images_that_are_there_to_be_refused_are_no_fault,
     ),
     "own firmware: the rig's own counts as genuine": (
-        lambda m: m.setattr(Manifest, "genuine_roles", lambda self, *cast: REAL_ROLES(self, *cast, filled_in=False)),
+        lambda m: m.setattr(
+            Manifest, "genuine_roles", lambda self, *role_set: REAL_ROLES(self, *role_set, filled_in=False)
+        ),
         of_firmware.a_real_board_is_not_given_the_rigs_own_either,
     ),
     "own firmware: a real board is given noise": (

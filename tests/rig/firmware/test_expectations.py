@@ -41,7 +41,7 @@ def test_the_first_entry_that_fits_counts(tmp_path):
     assert [ours.expected(core("erase", letter)).outcome for letter in "bc"] == ["stranded", "dead"]
 
 
-def test_an_entry_for_a_cast_is_for_no_other(tmp_path):
+def test_an_entry_for_a_variant_is_for_no_other(tmp_path):
     ours = load(tmp_path, ENTRY.replace("[[expect]]", '[[expect]]\nvariant = ["plain", "early"]'))
     assert ours.expected(core("erase")) is None
     assert ours.expected(Situation("spark-core", "dfu", "erase", "b", "early")) is not None

@@ -58,15 +58,15 @@ def test_what_its_firmware_is_expected_to_become_is_a_file_beside_the_manifest(t
 
 CASTS = {
     "a role without image": ('old = "one"\nnew = "two"\n', "role new names 'two'"),
-    "a cast without a new image": ('old = "one"\n', r"roles\.spark-core has no new"),
+    "a variant without a new image": ('old = "one"\n', r"roles\.spark-core has no new"),
 }
 
 
 @pytest.mark.parametrize("case", CASTS)
-def test_a_cast_that_nothing_fills_in_is_refused(tmp_path, case):
+def test_a_variant_that_nothing_fills_in_is_refused(tmp_path, case):
     text, reason = CASTS[case]
     with pytest.raises(Misuse, match=reason):
-        Manifest.load(write(tmp_path, GOOD + "[roles.spark-core]\n" + text)).laid_over(None)
+        Manifest.load(write(tmp_path, GOOD + "[roles.spark-core]\n" + text)).with_fallback(None)
 
 
 BROKEN = {

@@ -49,7 +49,7 @@ def test_a_genuine_release_of_the_rigs_own_is_no_noise(tmp_path):
     listing = image("core-9", "core.bin", "spark-core", 'version = "0.2.1"')
     (tmp_path / "releases" / "manifest.toml").write_text(listing)
     (tmp_path / "manifest.toml").write_text(manifest_path().read_text())
-    known = Manifest.load(tmp_path / "manifest.toml").laid_over(None).trying("core-9")
+    known = Manifest.load(tmp_path / "manifest.toml").with_fallback(None).trying("core-9")
     assert {role: one.name for role, one in roles_on(known, "spark-core", {}).items()} == {"new": "core-9"}
 
 

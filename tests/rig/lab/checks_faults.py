@@ -59,7 +59,7 @@ class Unseen(CorePlace):
     def identity(self):
         return None
 
-    def elsewhere(self):
+    def other_dfu_devices(self):
         own = ["1-1"] if self._is_alive and super().identity() == DFU else []
         return {busid: Misdescribed(busid) for busid in (*own, *self._live)}
 
@@ -88,7 +88,7 @@ def what_only_a_malformed_tag_hides_is_told(_folder):
 
 
 def a_wrong_description_is_not_the_boards(_folder):
-    board = SimpleNamespace(enter_reader=lambda: (_ for _ in ()).throw(DeviceFault("silence")))
+    board = SimpleNamespace(enter_readback_mode=lambda: (_ for _ in ()).throw(DeviceFault("silence")))
     assert not health.is_suspect(board, Misdescribed("no tag mac"))
 
 
@@ -117,8 +117,8 @@ def a_core_that(shows):
     """A Core that shows this on USB from now on, after an image was written; time passes by itself."""
     usb = SimpleNamespace(identity=lambda: shows)
     core = SparkCore("core-01", relay=None, mode=None, usb=usb, clock=Ticking())
-    core.history.did(KNOWN)
-    core.history.did("wrote core-9.9")
+    core.history.add_action(KNOWN)
+    core.history.add_action("wrote core-9.9")
     return core
 
 
@@ -149,8 +149,8 @@ def a_board_that_shows_something_else_is_told_with_that(_folder):
 
 def what_was_done_before_the_known_state_is_not_told(_folder):
     core = a_core_that(None)
-    core.history.did(KNOWN)
-    assert core.history.after == "was brought to its known state"
+    core.history.add_action(KNOWN)
+    assert core.history.last_actions == "was brought to its known state"
 
 
 def _told(core, moments=()):
@@ -165,7 +165,7 @@ UNMET = {
     "show DFU": (LISTENING, lambda must: must.show(DFU, 1.0)),
     "be silent": (DFU, lambda must: must.be_silent(1.0)),
     "not be alive": (LISTENING, lambda must: must.not_be_alive(1.0)),
-    "come to": (None, lambda must: must.come_to("something", lambda: None, 1.0)),
+    "come to": (None, lambda must: must.satisfy("something", lambda: None, 1.0)),
 }
 
 

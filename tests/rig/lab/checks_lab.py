@@ -56,15 +56,15 @@ FEEDS = {
     "power_on": (lambda core: core.power_on(), ()),
     "start": (lambda core: core.start(), ()),
     "restart": (any_board.restart, ()),
-    "the reader": (lambda core: core.enter_reader(), ("mode",)),
+    "the reader": (lambda core: core.enter_readback_mode(), ("mode",)),
     "a factory reset": (lambda core: core.factory_reset(), ("mode",)),
 }
 
 
 def no_board_gets_its_supply_with_a_button_pressed_that_nobody_holds(_folder):
-    for name, (feed, meant) in FEEDS.items():
+    for name, (supply_power, meant) in FEEDS.items():
         core, log = core_as_left()
-        feed(core)
+        supply_power(core)
         pressed = {"mode", "reset"}
         for line, closed in log[: log.index(("power", True))]:
             (pressed.add if closed else pressed.discard)(line)
@@ -73,7 +73,7 @@ def no_board_gets_its_supply_with_a_button_pressed_that_nobody_holds(_folder):
 
 def a_board_that_stands_with_a_button_pressed_goes_off_before_it_is_let_go_of(_folder):
     core, log = core_as_left(powered=True, pressed=("mode",))
-    any_board.let_go(core)
+    any_board.release_buttons(core)
     assert log == [("power", False), ("mode", False), ("reset", False)]
 
 
@@ -220,13 +220,13 @@ OURS = replace(ME, pid="1", run="this run")
 def waits(folder, holder, *, until, holds=None):
     """What comes of waiting for a place that `holder` has, which is free after `until` seconds; patience is 60 s."""
     coordinator = Coordinator(folder, core_01={"acquired": "host/them", "allowed": [holder.mark]})
-    boards, clock = Boards(coordinator, patience=60.0, run="this run"), Ticking()
+    boards, clock = Boards(coordinator, wait_seconds=60.0, run="this run"), Ticking()
     boards._hold._boards |= {holds: None} if holds else {}
     with (
         mock.patch.object(Holder, "life", Life.ALIVE),
         mock.patch.object(place_wait, "Clock", return_value=clock),
     ):
-        return boards._patience.wait(coordinator.places(), lambda: ["core-01"] if clock.at > until else None)
+        return boards._place_wait.wait(coordinator.places(), lambda: ["core-01"] if clock.at > until else None)
 
 
 def a_board_of_the_own_run_is_waited_for_beyond_all_patience(folder):

@@ -107,11 +107,11 @@ BY_HAND = {"acquired": "host/me", "allowed": []}
 class Boards(acquisition.Boards):
     """Boards in memory at a coordinator in memory; `broken` are those whose relay does not answer."""
 
-    def __init__(self, coordinator, *, patience=0.0, **how):
+    def __init__(self, coordinator, *, wait_seconds=0.0, **how):
         super().__init__("nowhere:1", "none", **how)
         self._coordinator = coordinator
         self._hold = held_places.HeldPlaces(coordinator, "none", self._hold.run)
-        self._patience = PlaceWait(self._hold, patience, self._notifier)
+        self._place_wait = PlaceWait(self._hold, wait_seconds, self._notifier)
         self._hold.build = self._build
         self.cores, self.logs = {}, {}
         self.broken = set()

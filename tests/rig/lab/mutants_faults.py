@@ -56,7 +56,7 @@ MUTANTS = {
         of_faults.a_core_under_another_bus_id_is_not_a_dead_one,
     ),
     "mode: whatever hangs under another bus id is the board": (
-        lambda m: m.setattr(mode_button, "look_for", lambda *_look, **_how: ["1-0"]),
+        lambda m: m.setattr(mode_button, "poll", lambda *_look, **_how: ["1-0"]),
         of_faults.a_dead_core_among_live_ones_is_dead,
     ),
     "tags: a value that none has is as good as another": (
@@ -76,15 +76,15 @@ MUTANTS = {
         of_faults.a_wrong_description_costs_one_test_and_not_the_night,
     ),
     "story: a fault does not say what was done": (
-        lambda m: m.setattr(History, "after", ""),
+        lambda m: m.setattr(History, "last_actions", ""),
         of_faults.a_board_that_never_appears_is_told_with_what_was_done,
     ),
     "story: nobody notes what a board is done to": (
-        lambda m: m.setattr(History, "did", lambda self, _deed: None),
+        lambda m: m.setattr(History, "add_action", lambda self, _deed: None),
         of_faults.what_a_console_does_not_say_is_a_fault,
     ),
     "story: what a board shows is not noted": (
-        lambda m: m.setattr(History, "showed", lambda self, _source, _sign: None),
+        lambda m: m.setattr(History, "add_sign", lambda self, _source, _sign: None),
         of_faults.a_board_that_shows_something_else_is_told_with_that,
     ),
     "story: what was done before the known state is told": (
@@ -92,7 +92,7 @@ MUTANTS = {
         of_faults.what_was_done_before_the_known_state_is_not_told,
     ),
     "demands: whatever a board does is enough": (
-        lambda m: m.setattr(assertions, "look_for", lambda *_look, **_how: True),
+        lambda m: m.setattr(assertions, "poll", lambda *_look, **_how: True),
         of_faults.what_a_board_does_not_do_is_a_fault_with_all_that_belongs_to_it,
     ),
     "demands: whoever shows something is alive": (
@@ -100,7 +100,7 @@ MUTANTS = {
         of_faults.what_a_board_does_not_do_is_a_fault_with_all_that_belongs_to_it,
     ),
     "demands: any version is the image's": (
-        lambda m: m.setattr(console_assertions, "look_for", lambda *_look, **_how: True),
+        lambda m: m.setattr(console_assertions, "poll", lambda *_look, **_how: True),
         of_faults.what_a_console_does_not_say_is_a_fault,
     ),
     "story: it has the beginning of the console": (
@@ -160,7 +160,7 @@ MUTANTS = {
         of_moment.a_fault_is_told_with_the_console_of_its_moment,
     ),
     "story: the rescue is what was done": (
-        lambda m: m.setattr(History, "until", lambda self, _at_ns: self),
+        lambda m: m.setattr(History, "up_to", lambda self, _at_ns: self),
         of_moment.a_fault_is_told_with_what_was_done_before_it,
     ),
 }

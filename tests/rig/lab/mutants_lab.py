@@ -57,7 +57,7 @@ MUTANTS = {
         of_lab.a_place_that_tells_no_kind_of_board_is_told_how_to_say_it,
     ),
     "board: fed with its buttons as they are": (
-        lambda m: m.setattr(Buttons, "let_go", lambda self: None),
+        lambda m: m.setattr(Buttons, "release", lambda self: None),
         of_lab.no_board_gets_its_supply_with_a_button_pressed_that_nobody_holds,
     ),
     "board: let go of while it has its supply": (
@@ -77,7 +77,7 @@ MUTANTS = {
         of_lab.what_somebody_took_by_hand_is_left_alone,
     ),
     "lab: nobody notes what it acquires": (
-        lambda m: m.setattr(held_places.Notes, "kept", lambda self, _name: contextlib.nullcontext()),
+        lambda m: m.setattr(held_places.Notes, "noted", lambda self, _name: contextlib.nullcontext()),
         of_lab.a_process_that_dies_while_it_acquires_leaves_nothing_behind,
     ),
     "lab: one place stops the reaping": (

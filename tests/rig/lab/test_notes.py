@@ -94,9 +94,9 @@ def test_what_is_no_note_is_passed_over_and_a_name_may_be_any(process):
     for number, put in enumerate(HOSTILE.values()):
         put(notes._folder / f"{number}.1")
     name = "core/01 " * 100
-    end(process("with Notes('acquiring', 'here:1').kept(sys.argv[1]):", name))
-    with notes.kept(name), notes.kept("another"):
-        assert list(notes.of_the_dead()) == [name]
+    end(process("with Notes('acquiring', 'here:1').noted(sys.argv[1]):", name))
+    with notes.noted(name), notes.noted("another"):
+        assert list(notes.of_dead_processes()) == [name]
 
 
 def test_notes_of_a_killed_run_go_with_the_next(process):
@@ -117,7 +117,7 @@ def test_a_worker_that_was_killed_waits_no_more(process):
 
 def test_what_is_found_by_many_is_told_once(capsys):
     told = []
-    with folder_of_a_run() as notes, WaitingWatch(notes, told.append, told.append):
+    with folder_of_a_run() as notes, WaitingMonitor(notes, told.append, told.append):
         for _ in range(2):
             NoteNotifier(notes).once("core/01" * 100, "passed over: core/01")
     assert told == ["passed over: core/01"]

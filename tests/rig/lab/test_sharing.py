@@ -75,7 +75,7 @@ def test_several_boards_are_acquired_at_once(up):
 
 @pytest.mark.usefixtures("held_by_somebody")
 def test_of_several_boards_none_is_kept_when_one_is_missing(up, capfd):
-    with Boards(up.coordinator, PLACES, patience=1.5) as boards:
+    with Boards(up.coordinator, PLACES, wait_seconds=1.5) as boards:
         with pytest.raises(LabFault, match=r"core-01 by .*core-02 by "):
             boards.get_several("spark-core", {}, 2)
         assert "core-03" not in up.client("who")
@@ -101,7 +101,7 @@ def test_who_waits_in_the_queue_gets_the_board_when_it_is_released(up):
     up.client("-p", "core-03", "acquire")
     timer = threading.Timer(2, lambda: up.client("-p", "core-03", "release"))
     timer.start()
-    with Boards(up.coordinator, PLACES, patience=20) as boards:
+    with Boards(up.coordinator, PLACES, wait_seconds=20) as boards:
         assert boards.get("spark-core", {}).name == "core-03"
     timer.join()
     assert up.client("reservations").strip() == "", "the queue is left before the place is released"
@@ -150,7 +150,7 @@ def test_a_board_put_into_quarantine_while_we_wait_is_not_taken(up):
 
     timer = threading.Timer(1.5, give_up)
     timer.start()
-    with Boards(up.coordinator, PLACES, patience=4) as boards, pytest.raises(LabFault):
+    with Boards(up.coordinator, PLACES, wait_seconds=4) as boards, pytest.raises(LabFault):
         boards.get("spark-core", {})
     timer.join()
     up.client("-p", "core-03", "set-tags", "health=ok", "reason=")

@@ -35,9 +35,9 @@ def test_a_sector_that_a_cut_left_blank_shows_the_next_cut_again():
     """Else all cuts after the first are told to have come before anything was erased."""
     place = CorePlace("b")
     trial = KeySectorWrite(Image("keys", "spark-core", "2", bytes(4096), "ok"), Aim("erase"))
-    address, length = trial.shown_by[0]
+    address, length = trial.landing_stretches[0]
     place.board.enter_dfu()
     with place.board.dfu() as host:
         host.erase(address)
     trial.prepare(place.board)
-    assert place.board.read_flash(trial.shown_by[:1])[address] != b"\xff" * length
+    assert place.board.read_flash(trial.landing_stretches[:1])[address] != b"\xff" * length

@@ -18,7 +18,7 @@ from labgrid.resource import ModbusTCPCoil, NetworkPowerPort
 from labgrid.step import steps
 
 from rig.boards.wiring import relay_of
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.drivers.labgrid_contact import LabgridContact
 from rig.drivers.progress import Progress
 from rig.drivers.relay import RelayDriver
@@ -85,7 +85,7 @@ def test_a_power_switch_moves_the_board_and_reads_back_what_it_was_told(wired):
     for state in (False, False, True, True):
         (driver.on if state else driver.off)()
         assert driver.get() is state
-        assert look_for(lambda state=state: core.call("status")["power"] is state, seconds=5, clock=Clock())
+        assert poll(lambda state=state: core.call("status")["power"] is state, seconds=5, clock=Clock())
     driver.cycle()
     assert driver.get() is True
 
@@ -142,7 +142,7 @@ def fed(tmp_path_factory):
 
 
 def becomes(core, power):
-    return look_for(lambda: core.call("status")["power"] is power, seconds=5, clock=Clock())
+    return poll(lambda: core.call("status")["power"] is power, seconds=5, clock=Clock())
 
 
 @pytest.mark.parametrize("case", FEEDS)

@@ -16,14 +16,14 @@ def fork_for(starter):
     me = os.getpid()
     if os.fork():
         return 0
-    forking.die_with(me)
+    forking.exit_with_parent(me)
     return me
 forking.fork_for, os.setsid = fork_for, lambda: None
 """
 OF_THE_SERVER = """
 def fork_for(starter):
     pid = os.fork()
-    return pid or forking.die_with(os.getppid()) or 0
+    return pid or forking.exit_with_parent(os.getppid()) or 0
 forking.fork_for = fork_for
 """
 SEEDED = """

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.families.esp32.lab.rack_slot import Esp32Slot
 from rig.families.spark_core.lab.rack_slot import CoreSlot
 from rig.firmware.checkout import part
@@ -36,7 +36,7 @@ def update_core(core):
 def update_esp32(esp32):
     with esp32.updates.offered(ESP32["new"]):
         esp32.start()
-        return look_for(
+        return poll(
             lambda: esp32.log.version() == ESP32["new"].version, seconds=esp32.timing.update + 20, clock=Clock()
         )
 

@@ -126,7 +126,7 @@ def test_boards_are_found_by_their_tags_and_given_back_powered(up):
 def test_a_place_that_nobody_has_is_misuse_and_one_that_is_taken_a_lab_fault(up):
     up.client("-p", "core-01", "acquire")
     up.client("-p", "core-02", "acquire")
-    with Boards(up.coordinator, part("places", "virtual.yaml"), patience=0.1) as boards:
+    with Boards(up.coordinator, part("places", "virtual.yaml"), wait_seconds=0.1) as boards:
         with pytest.raises(NotHere, match="no place has board=esp32"):
             boards.get("esp32", {})
         with pytest.raises(LabFault, match="every place that fits is taken: core-01 by"):

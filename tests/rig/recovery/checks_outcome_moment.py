@@ -40,9 +40,9 @@ def what_runs_is_seen_before_the_reader_comes(_folder):
     """The reader restarts the board, and its words would be the last on the console."""
     board = board_that_says((0.1, BANNER), (0.4, RUNS))
     ladder = climber(board)
-    ladder._what_runs = lambda: board.enter_reader() or "old"
-    board.enter_reader = lambda: None
-    assert _seen_before(board, "enter_reader", lambda: ladder.climb(lambda _text: None))
+    ladder._what_runs = lambda: board.enter_readback_mode() or "old"
+    board.enter_readback_mode = lambda: None
+    assert _seen_before(board, "enter_readback_mode", lambda: ladder.climb(lambda _text: None))
 
 
 def a_worse_outcome_is_a_fault_of_its_moment(tmp_path):
@@ -60,7 +60,7 @@ def _rescued_since():
     core.console = ConsoleRecorder("nowhere", 1)
     core.console._note(Entry(time.monotonic_ns(), "bytes", b"no bootable app\n"))
     at_ns = time.monotonic_ns()
-    core.history.did("wrote core-old")
+    core.history.add_action("wrote core-old")
     core.console._note(Entry(time.monotonic_ns(), "bytes", b"it runs\n"))
     try:
         raise DeviceFault("became stranded", at_ns=at_ns)

@@ -30,7 +30,7 @@ TRIAL = SimpleNamespace(
     order=SimpleNamespace(value="all-first"),
     aim=Aim("program"),
     target=ROLES["new"],
-    shown_by=((0, 1),),
+    landing_stretches=((0, 1),),
     roles={},
     prepare=lambda _board: None,
     locate=lambda _before, _left: pytest.fail("nothing could be read"),
@@ -59,7 +59,7 @@ KILLED = {"a Spark Core": dead_core, "an ESP32": dead_esp32}
 def bench(request, tmp_path):
     """One whose board was well when the trial began, and says nothing since the cut."""
     board, roles = KILLED[request.param]()
-    board.known, board.cast = True, {role: image.sha256 for role, image in roles.items()}
+    board.known, board.known_images = True, {role: image.sha256 for role, image in roles.items()}
     reads = itertools.count()
     read = board.read_flash
     board.read_flash = lambda stretches: read(stretches) if next(reads) else {0: b"\xff"}

@@ -12,7 +12,7 @@ from rig.servers.fault_list import FaultList
 from rig.servers.https.faults import Fault
 from rig.servers.https.journal import MOST_KEPT_BYTES, Journal
 from rig.servers.https.published_files import PublishedFiles
-from rig.servers.https.server import _told_of
+from rig.servers.https.server import _clipped_headers
 
 
 def a_journal_has_a_bound_in_bytes(tmp_path):
@@ -24,14 +24,14 @@ def _a_journal_has_a_bound(letter):
     journal = Journal()
     headers = {f"x-{number}": letter * 8000 for number in range(100)}
     for number in range(2000):
-        journal.requests.append(journal.emit("request", None, None, request=number, headers=_told_of(headers)))
+        journal.requests.append(journal.emit("request", None, None, request=number, headers=_clipped_headers(headers)))
     kept = sum(len(json.dumps(entry)) for entry in journal.requests)
     assert kept <= MOST_KEPT_BYTES
     assert journal.requests[-1]["request"] == 1999
 
 
 def long_headers_are_told_of_in_short(tmp_path):
-    told = _told_of({f"x-{number}": "a" * 8000 for number in range(100)})
+    told = _clipped_headers({f"x-{number}": "a" * 8000 for number in range(100)})
     assert sum(len(name) + len(value) for name, value in told.items()) < 64 * 1024
     assert told["…"] == "52 more"
 

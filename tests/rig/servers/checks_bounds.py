@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from rig import listener
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.drivers.usbip_link import list_devices
 from rig.families.spark_core.servers.connection import Connection
 from rig.families.spark_core.twin.console import MOST_TYPED
@@ -111,7 +111,7 @@ def whoever_waited_for_a_file_is_let_in(tmp_path, number=errno.EMFILE):
     listener = loop.call(lambda: Listener(asyncio.Protocol, MODBUS))
     loop.call(listener.serve, sock)
     with dial(sock.getsockname()[1]):
-        let_in = look_for(lambda: listener.count or None, seconds=5.0, clock=Clock())
+        let_in = poll(lambda: listener.count or None, seconds=5.0, clock=Clock())
         loop.call(listener.close)
         loop.close()
     assert let_in

@@ -83,7 +83,7 @@ MUTANTS = {
         checks.a_stranger_is_hung_up_on,
     ),
     "lines: all peers together have no bound": (
-        lambda m: m.setattr(lines.Shared, "take", lambda self, _count: True),
+        lambda m: m.setattr(lines.ByteBudget, "take", lambda self, _count: True),
         checks_lines.long_lines_of_all_peers_have_a_bound,
     ),
     "lines: one is as long as it likes": (
@@ -135,7 +135,7 @@ MUTANTS = {
         lambda _folder: of_the_past.test_records_of_handshakes_count_what_clients_offer(),
     ),
     "update server: readers of events have no bound together": (
-        lambda m: m.setattr(lines.Shared, "take", lambda _self, _count: True),
+        lambda m: m.setattr(lines.ByteBudget, "take", lambda _self, _count: True),
         lambda _folder: of_the_past.test_readers_of_events_wait_together_for_so_much(),
     ),
     "console: what is typed is never too much": (

@@ -15,11 +15,11 @@ from rig.bounded_log import BoundedLog
 from rig.errors import LabFault, Misuse
 from rig.evidence import timeline
 from rig.families.spark_core.servers import inbox
+from rig.families.spark_core.servers.delay_line import DelayLine
 from rig.families.spark_core.servers.inbox import Inbox
-from rig.families.spark_core.servers.passage import Line
 from rig.formats.tls_records import ClientHello
-from rig.limits import Limits, in_force
-from rig.lines import Shared
+from rig.limits import Limits, effective_limits
+from rig.lines import ByteBudget
 from rig.servers.https.event_queue import EventQueue
 from rig.trust.tls.handshake import Handshake
 from rig.twin import flash
@@ -66,7 +66,7 @@ def test_a_board_that_restarts_all_night_forgets_its_lights():
 
 def test_readers_of_events_wait_together_for_so_much():
     async def act():
-        shared = Shared(10_000)
+        shared = ByteBudget(10_000)
         slow, other = EventQueue(1000, shared), EventQueue(1000, shared)
         for _ in range(100):
             slow.put({"event": "progress"})
@@ -107,7 +107,7 @@ def test_a_core_that_says_more_than_an_update_waits_for_is_hung_up_on(monkeypatc
 
 
 def test_a_line_knows_how_much_it_holds():
-    line = Line()
+    line = DelayLine()
     for _ in range(5):
         line.put(b"abc", 0.0)
     assert line.held == 15
@@ -154,12 +154,12 @@ def test_an_image_of_16_mb_fits_into_a_request():
 
 def test_limits_are_told_by_the_environment(monkeypatch):
     monkeypatch.setenv(limits.VARIABLE, "idle=1.5,connections=7")
-    assert (in_force(limits.MODBUS).idle, in_force(limits.MODBUS).connections) == (1.5, 7)
-    assert in_force(limits.MODBUS).message == 260
+    assert (effective_limits(limits.MODBUS).idle, effective_limits(limits.MODBUS).connections) == (1.5, 7)
+    assert effective_limits(limits.MODBUS).message == 260
 
 
 @pytest.mark.parametrize("text", ["idle", "idle=soon", "connections=0", "connections=-1", "colour=1", "idle=nan"])
 def test_limits_that_are_none_are_misuse(monkeypatch, text):
     monkeypatch.setenv(limits.VARIABLE, text)
     with pytest.raises(Misuse, match="RIG_LIMITS"):
-        in_force(limits.MODBUS)
+        effective_limits(limits.MODBUS)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.console_link import HANGS_SECONDS
 from rig.errors import DeviceFault, LabFault, Unreachable
@@ -30,11 +30,11 @@ FAULTS = {
 def a_fault_of_the_lab_that_is_over_is_not_its_boards(_folder):
     for case, (fault, again, suspect) in FAULTS.items():
 
-        def enter_reader(again=again):
+        def enter_readback_mode(again=again):
             if again is not None:
                 raise again
 
-        assert health.is_suspect(SimpleNamespace(enter_reader=enter_reader), fault) is suspect, case
+        assert health.is_suspect(SimpleNamespace(enter_readback_mode=enter_readback_mode), fault) is suspect, case
 
 
 def a_server_that_hangs_is_seen_to(_folder):
@@ -44,7 +44,7 @@ def a_server_that_hangs_is_seen_to(_folder):
         began = time.monotonic_ns()
         assert recorder.answers(10)
         served.loop.loop.call_soon_threadsafe(time.sleep, 2 * HANGS_SECONDS)
-        seen = look_for(lambda: recorder.hung_since(began), seconds=2 * HANGS_SECONDS, clock=Clock())
+        seen = poll(lambda: recorder.hung_since(began), seconds=2 * HANGS_SECONDS, clock=Clock())
         recorder.stop()
     assert seen
 
@@ -92,7 +92,7 @@ BUGS = {
         "test_mine.py:2: JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
     ),
     "a file that is not there": ("open('no.bin')", f"test_mine.py:1: FileNotFoundError: {_NO_FILE}: 'no.bin'"),
-    "what the rig makes of it": ("look_for(None, seconds=1, clock=None)", None),
+    "what the rig makes of it": ("poll(None, seconds=1, clock=None)", None),
     "a verdict": ("assert None", None),
     "a connection": ("raise ConnectionError", None),
     "a connection that is refused": ("import socket\nsocket.create_connection(('127.0.0.1', 9))", None),
@@ -101,7 +101,7 @@ BUGS = {
     "a program that is not there": ("import subprocess\nsubprocess.run(['no-such-program'])", None),
     "a lab fault": ("raise Unreachable('no answer')", None),
 }
-_NAMES = {"helper": helper, "over_the_air": over_the_air, "look_for": look_for, "Unreachable": Unreachable}
+_NAMES = {"helper": helper, "over_the_air": over_the_air, "poll": poll, "Unreachable": Unreachable}
 
 
 def what_pytest_finds_wrong_with_a_test_is_told_as_a_bug_of_its(folder):

@@ -187,7 +187,7 @@ def test_authorities_last_as_long_as_they_did(tmp_path):
 
 
 def test_authorities_that_are_kept_come_back_and_their_keys_are_their_owner_s(tmp_path):
-    first, again = WebPki.kept(tmp_path), WebPki.kept(tmp_path)
+    first, again = WebPki.in_folder(tmp_path), WebPki.in_folder(tmp_path)
     for name in AUTHORITIES:
         assert first.certificate(name) == again.certificate(name)
         assert (tmp_path / f"{name}.key.pem").stat().st_mode & 0o777 == 0o600

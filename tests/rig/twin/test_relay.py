@@ -11,7 +11,7 @@ import requests
 from labgrid.driver.power import shelly_gen2
 from pyModbusTCP.client import ModbusClient
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.control.address import TcpAddress
 from rig.drivers.relay import ModbusContact, address_of
 from rig.errors import LabFault, Misuse
@@ -62,7 +62,7 @@ def becomes(core, **wanted) -> bool:
         status = core.call("status")
         return all(status[key] == value for key, value in wanted.items())
 
-    return bool(look_for(look, seconds=3, clock=Clock()))
+    return bool(poll(look, seconds=3, clock=Clock()))
 
 
 def test_a_channel_switches_its_own_line_of_its_own_board(bench):

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from rig.boards.assertions import BoardAssertions, format_seconds
-from rig.clock import look_for
+from rig.clock import poll
 from rig.errors import Misuse
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ConsoleAssertions(BoardAssertions):
     def run(self, image: Image, seconds: float) -> None:
         """The running application says the image's version."""
         log = self._log
-        if not look_for(lambda: log.version() == image.version, seconds=seconds, clock=self._board.clock):
+        if not poll(lambda: log.version() == image.version, seconds=seconds, clock=self._board.clock):
             runs = f"version {log.version()} ran" if log.version() else "no application ran"
             within = f"within {format_seconds(seconds)}"
             raise self.unmet(f"{image.name} never ran {within}", f"{image.name} to run {within}", runs)

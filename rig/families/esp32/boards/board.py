@@ -10,10 +10,10 @@ from rig.boards.board import Contents, MissingServer, verify_off
 from rig.boards.switched_board import SwitchedBoard
 from rig.boards.timing import MARGIN_SECONDS
 from rig.boards.wiring import Button, Relay, button_of, relay_of, wired
-from rig.clock import Clock, look_for, wait_for
+from rig.clock import Clock, poll, wait_for
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.place import driver_of, place_tags
-from rig.drivers.progress import Watcher, nobody
+from rig.drivers.progress import Watcher, ignore_progress
 from rig.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
 from rig.errors import DeviceFault, Misdescribed, NoAnswer, RigError, Unreachable
 from rig.families.esp32.boards.assertions import ConsoleAssertions
@@ -104,7 +104,9 @@ class Esp32(SwitchedBoard):
             lacks = "update server" if self._cloud is None else "tag mac"
             raise Misdescribed(f"its place has no {lacks}", board=self.name, hint=NO_UPDATES)
         address = self.tags.get("address")
-        return Updates(self._cloud, self.tags["mac"], board=self.name, address=address, did=self.history.did)
+        return Updates(
+            self._cloud, self.tags["mac"], board=self.name, address=address, add_action=self.history.add_action
+        )
 
     @property
     def servers(self) -> Servers:
@@ -116,7 +118,7 @@ class Esp32(SwitchedBoard):
         """Whether the server of its serial port has said that it is a twin."""
         return self.console.serves_twin
 
-    def compare_with(self, _known: Manifest, _say: Callable[[str], object]) -> None:
+    def compare_with_manifest(self, _known: Manifest, _say: Callable[[str], object]) -> None:
         """Nothing: a chip tells what it is whatever a manifest lists."""
 
     # -- power and signs of life -------------------------------------------------------------------------------------
@@ -141,12 +143,12 @@ class Esp32(SwitchedBoard):
 
     def power_on(self) -> None:
         """Give the supply back, with the console listening. Whether the board starts is for the caller to see."""
-        if not self.bridge_vanishes and not look_for(
+        if not self.bridge_vanishes and not poll(
             lambda: self.console.connected, seconds=MARGIN_SECONDS, clock=self.clock
         ):
             raise Unreachable("nobody serves its serial port", board=self.name, hint="is its exporter alive?")
         self.log.begin()
-        self.history.showed("console", None)
+        self.history.add_sign("console", None)
         super().power_on()
 
     def hung_since(self, since_ns: int) -> bool:
@@ -161,7 +163,7 @@ class Esp32(SwitchedBoard):
     def press_reset(self) -> None:
         """Pull EN low and let go: to the chip it is a power-on. Raises Misuse where it is not wired."""
         reset = wired(self._reset, "EN", "reset", board=self.name)
-        self.history.did("pulled EN low")
+        self.history.add_action("pulled EN low")
         self.known = False
         self.hang_up()
         with self.buttons.held(reset):
@@ -169,14 +171,14 @@ class Esp32(SwitchedBoard):
             self.log.begin()
 
     @property
-    def shows_on(self) -> str:
+    def sign_source(self) -> str:
         """Where its signs are seen, in words."""
         return "its console"
 
     def sign(self) -> str | None:
         """What the console tells of the last start; None for silence."""
         sign = self.log.sign()
-        self.history.showed("console", sign)
+        self.history.add_sign("console", sign)
         return sign
 
     def _speaks_within(self, seconds: float) -> bool:
@@ -199,13 +201,13 @@ class Esp32(SwitchedBoard):
 
     # -- the serial path ---------------------------------------------------------------------------------------------
 
-    def enter_reader(self) -> None:
+    def enter_readback_mode(self) -> None:
         """Power-cycle into download mode with GPIO0 held: nothing in flash runs.
 
         Raises LabFault, DeviceFault, Misuse.
         """
         boot = wired(self._boot, "GPIO0", "boot", board=self.name)
-        self.history.did("held GPIO0 from power-on for download mode")
+        self.history.add_action("held GPIO0 from power-on for download mode")
         self.power_off()
         with self.buttons.held(boot):
             self.power_on()
@@ -221,8 +223,8 @@ class Esp32(SwitchedBoard):
                 hint="does this relay channel switch this board?",
             )
         if seen != DOWNLOAD:
-            told = f"GPIO0 held from power-on ends in {seen or 'silence'}, not in download"
-            raise DeviceFault(told, board=self.name, expected="download mode")
+            text = f"GPIO0 held from power-on ends in {seen or 'silence'}, not in download"
+            raise DeviceFault(text, board=self.name, expected="download mode")
 
     @property
     def bridge_vanishes(self) -> bool:
@@ -242,7 +244,7 @@ class Esp32(SwitchedBoard):
             pass
 
     @contextmanager
-    def loader(self, watch: Watcher = nobody, *, resets: bool = False) -> Iterator[RomLoader]:
+    def loader(self, watch: Watcher = ignore_progress, *, resets: bool = False) -> Iterator[RomLoader]:
         """Talk to the loader of a board in download mode; with `resets` DTR and RTS bring it there.
 
         The conversation goes on until the board's next start, and the console is lent to it meanwhile. Faults carry the
@@ -251,7 +253,7 @@ class Esp32(SwitchedBoard):
         self.known = False
         try:
             if self._rom is None:
-                self._session.enter_context(self.console.lent())
+                self._session.enter_context(self.console.released())
                 self._rom = self._session.enter_context(RomLoader(self._serial, resets=resets))
                 self._identity.check(self._rom)
             self._rom.watch = watch
@@ -274,9 +276,9 @@ class Esp32(SwitchedBoard):
         with self.loader() as rom:
             return {address: rom.read(address, length) for address, length in stretches}
 
-    def flash(self, golden: GoldenSet, watch: Watcher = nobody) -> None:
+    def flash(self, golden: GoldenSet, watch: Watcher = ignore_progress) -> None:
         """Write a whole set, each part read back by its digest. It must be in download mode. Raises Misuse."""
-        self.history.did("wrote its whole flash")
+        self.history.add_action("wrote its whole flash")
         with self.loader(watch) as rom:
             golden.refuse_less_flash(rom.reported_flash_size, board=self.name)
             for address in golden.empty_slots():

@@ -105,5 +105,5 @@ class BootLog:
                     if token in said:
                         watch(Progress(phase, 0, 1, 1))
 
-        with self._recorder.heard_by(hear):
+        with self._recorder.notifying(hear):
             yield

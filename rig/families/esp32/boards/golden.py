@@ -37,8 +37,8 @@ class GoldenSet:
     def refuse_less_flash(self, has: int | None, *, board: str) -> None:
         """Raises Misuse for a chip with fewer bytes of flash than the second stage is for; None: nobody knows."""
         if has is not None and has < (wants := flash_size_of(self.bootloader)):
-            told = f"its chip has {has >> 20} MB of flash, and the second stage is for {wants >> 20} MB"
-            raise Misuse(told, board=board, hint="a bootloader and a table for this board in the manifest")
+            text = f"its chip has {has >> 20} MB of flash, and the second stage is for {wants >> 20} MB"
+            raise Misuse(text, board=board, hint="a bootloader and a table for this board in the manifest")
 
     def settings(self) -> Iterator[tuple[int, int]]:
         """Offset and length of each partition that an application keeps its memories in (NVS)."""

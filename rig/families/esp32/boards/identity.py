@@ -26,17 +26,17 @@ class ChipIdentity:
         self._is_seen = True
 
 
-def check_mac(told: str, address: str, *, board: str) -> None:
+def check_mac(tag: str, address: str, *, board: str) -> None:
     """Compare a tag with the base address that the chip tells. Raises Misdescribed."""
     found = address.replace(":", "").lower()
-    if told.replace(":", "").lower() != found:
-        what = f"the tag mac={told} is another board's: this chip's address is {found}"
+    if tag.replace(":", "").lower() != found:
+        what = f"the tag mac={tag} is another board's: this chip's address is {found}"
         raise Misdescribed(what, board=board, hint=unless_miswired(board, f"mac={found}"))
 
 
-def check_revision(told: str, revision: int, *, board: str) -> None:
+def check_revision(tag: str, revision: int, *, board: str) -> None:
     """Compare a tag with the revision that the chip tells, major*100+minor. Raises Misdescribed."""
     found = f"v{revision // 100}.{revision % 100}"
-    if told != found:
-        what = f"the tag revision={told} is another chip's: this one is {found}"
+    if tag != found:
+        what = f"the tag revision={tag} is another chip's: this one is {found}"
         raise Misdescribed(what, board=board, hint=unless_miswired(board, f"revision={found}"))

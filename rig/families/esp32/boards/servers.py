@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rig.boards.cloud_events import heard, named
+from rig.boards.cloud_events import forwarding_events, with_board_name
 from rig.boards.server_log import Event, ServerLog
 from rig.errors import Misdescribed
 from rig.ports import host_of
@@ -29,7 +29,7 @@ class Servers:
     def show(self, identities: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         """From the next handshake on, hosts are these, by recipes as JSON; returns their sha256 by host."""
         shown: dict[str, str] = {}
-        with named(self._board):
+        with with_board_name(self._board):
             for host, recipe in identities.items():
                 self._names += 1
                 name = f"{self._board}-{time.monotonic_ns():x}-{self._names}"
@@ -39,17 +39,17 @@ class Servers:
 
     def set_tls(self, host: str, settings: Mapping[str, Any]) -> None:
         """Make handshakes with a host differently."""
-        with named(self._board):
+        with with_board_name(self._board):
             self._client.ask("tls", host=host, client=self._address, **settings)
 
     def set_clock(self, now: float | None) -> None:
         """What the board is told when it asks for the time, in seconds since 1970; None: the truth."""
-        with named(self._board):
+        with with_board_name(self._board):
             self._client.set_clock(self._address, now)
 
     def forget(self) -> None:
         """Show the board what everybody meets, and tell it the time as it is."""
-        with named(self._board):
+        with with_board_name(self._board):
             self._client.forget(self._address)
             self._client.set_clock(self._address, None)
 
@@ -62,7 +62,7 @@ class Servers:
             if self._is_mine(event, seen):
                 seen.use(event)
 
-        with heard(self._client, use, board=self._board):
+        with forwarding_events(self._client, use, board=self._board):
             yield seen
 
     def _is_mine(self, event: Event, seen: ServerLog) -> bool:

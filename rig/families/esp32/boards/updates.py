@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rig.boards.cloud_events import heard, named
+from rig.boards.cloud_events import forwarding_events, with_board_name
 from rig.drivers.progress import Progress, Watcher
 from rig.errors import Misuse
 from rig.firmware.manifest import Image
@@ -24,7 +24,7 @@ Event = dict[str, Any]
 class Updates:
     """One board behind `client`; `mac` is its base address, 12 hex digits, `address` where it comes from, if known.
 
-    What is raised carries the board's name; `did` is told what is done.
+    What is raised carries the board's name; `add_action` is told what is done.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class Updates:
         *,
         board: str,
         address: str | None = None,
-        did: Callable[[str], None] = lambda _deed: None,
+        add_action: Callable[[str], None] = lambda _action: None,
     ):
         self.client, self.mac = client, mac.replace(":", "").lower()
-        self._board, self._address, self._did = board, address, did
+        self._board, self._address, self._add_action = board, address, add_action
 
     @property
     def path(self) -> str:
@@ -55,13 +55,13 @@ class Updates:
 
     def offer(self, data: bytes, name: str = "an image") -> None:
         """Let the board find this when it looks for an update."""
-        self._did(f"offered {name}")
-        with named(self._board):
+        self._add_action(f"offered {name}")
+        with with_board_name(self._board):
             self.client.publish(data, self.path)
 
     def withdraw(self) -> None:
         """Offer nothing, neither by path nor as a release; faults that wait for this board are forgotten."""
-        with named(self._board):
+        with with_board_name(self._board):
             with contextlib.suppress(Misuse):  # nothing is offered
                 self.client.ask("withdraw", path=self.path)
             self.client.withdraw_release(device=self.mac)
@@ -70,7 +70,7 @@ class Updates:
     def clear(self) -> None:
         """Let nothing be left of what was done for this board: offers, faults, identities, the time."""
         self.withdraw()
-        with named(self._board):
+        with with_board_name(self._board):
             if self._address is not None:
                 self.client.forget(self._address)
                 with contextlib.suppress(Misuse):  # a server that does not tell the time
@@ -78,34 +78,34 @@ class Updates:
 
     def release(self, product: str, image: Image) -> None:
         """Make the image this board's newest release of a product."""
-        self._did(f"released {image.name}")
-        with named(self._board):
+        self._add_action(f"released {image.name}")
+        with with_board_name(self._board):
             self.client.release(product, image.version, image.data, devices=[self.mac])
 
     def last_request(self) -> int:
         """The number of the last request, anybody's: what comes later has a higher one."""
-        with named(self._board):
-            return max((int(told["request"]) for told in self.client.log("requests", last=1)), default=0)
+        with with_board_name(self._board):
+            return max((int(entry["request"]) for entry in self.client.log("requests", last=1)), default=0)
 
     def check_ins(self, after: int = 0) -> list[Event]:
         """When the board has asked for an update since a request, and what it was answered, oldest first."""
-        with named(self._board):
+        with with_board_name(self._board):
             return self.client.log("check-ins", after=after, device=self.mac)
 
     def fault(self, kind: str, **how: Any) -> None:
         """Let something go wrong with this board's next request."""
-        self._did(f"let its server make this go wrong: {kind}")
-        with named(self._board):
+        self._add_action(f"let its server make this go wrong: {kind}")
+        with with_board_name(self._board):
             self.client.fault(kind, device=self.mac, **how)
 
     def clear_faults(self) -> None:
         """Nothing goes wrong any more that has not begun to."""
-        with named(self._board):
+        with with_board_name(self._board):
             self.client.ask("clear-faults", device=self.mac)
 
     def requests(self, after: int = 0) -> list[Event]:
         """What the board has asked for since a request, oldest first."""
-        with named(self._board):
+        with with_board_name(self._board):
             return self.client.log("requests", after=after, device=self.mac)
 
     @contextmanager
@@ -122,5 +122,5 @@ class Updates:
             elif event["event"] in PHASES:
                 watch(Progress(PHASES[event["event"]], 0, 1, 1))
 
-        with heard(self.client, use, board=self._board, device=self.mac):
+        with forwarding_events(self.client, use, board=self._board, device=self.mac):
             yield seen

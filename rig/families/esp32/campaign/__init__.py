@@ -1,1 +1,1 @@
-"""Update paths of an ESP32 as trials, and stages for scenarios."""
+"""Update paths of an ESP32 as trials, and setups for scenarios."""

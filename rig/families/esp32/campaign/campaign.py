@@ -1,4 +1,4 @@
-"""Campaigns with ESP32s: the control trial writes over the serial port, and servers show the stage's identities."""
+"""Campaigns with ESP32s: the control trial writes over the serial port, and servers show a scenario's identities."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class Esp32Campaign:
         """
         by_cable = roles_of(CABLE).get("old")
         if by_cable is None:
-            raise ScenarioUnavailable(f"names no cast {CABLE}, whose firmware comes by cable")
+            raise ScenarioUnavailable(f"names no variant {CABLE}, whose firmware comes by cable")
         return Esp32ScenarioSetup(board, roles, by_cable)

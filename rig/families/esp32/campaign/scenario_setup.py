@@ -1,4 +1,4 @@
-"""The stage of a scenario on a rack: an ESP32 in its place, and the update server that shows it what it is to meet."""
+"""The setup of a scenario on a rack: an ESP32 in its place, and the update server that shows it what it is to meet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rig.boards.server_log import ServerLog
-from rig.clock import let_happen, look_for
+from rig.clock import poll, wait_fixed
 from rig.errors import DeviceFault, LabFault
 from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.golden import golden_set
@@ -19,7 +19,7 @@ from rig.families.esp32.formats.otadata import read_records
 from rig.firmware.manifest import Image
 from rig.trust.scenario import Scenario
 
-#: The cast whose firmware comes by cable: it has a root of its own on a second host to turn to.
+#: The variant whose firmware comes by cable: it has a root of its own on a second host to turn to.
 CABLE = "fleet-1.0.7"
 #: For how long a download stands still half-way: less than a client's patience of 5 s (esp_http_client's default).
 HELD_SECONDS = 3.0
@@ -67,7 +67,7 @@ class Esp32ScenarioSetup:
         """Start the board, which looks for updates then; returns what its servers saw until they saw no more."""
         with self._offered(None), self._servers.watched() as seen:
             self._board.start()
-            look_for(lambda: self._is_over(seen), seconds=self._longest, clock=self._board.clock)
+            poll(lambda: self._is_over(seen), seconds=self._longest, clock=self._board.clock)
         return seen
 
     def fetch(self, meanwhile: Callable[[], None]) -> bool:
@@ -107,7 +107,7 @@ class Esp32ScenarioSetup:
 
     def rescue_by_cable(self) -> None:
         """Write the image that was brought, and see it run."""
-        self._board.enter_reader()
+        self._board.enter_readback_mode()
         self._board.flash(golden_set({**self._roles, "old": self._cable}))
         self._runs = self._cable
         if not self.runs():
@@ -120,7 +120,7 @@ class Esp32ScenarioSetup:
             board.start()
             if not board.is_alive(board.timing.start):
                 return False
-            let_happen(board.timing.settles, board.clock)
+            wait_fixed(board.timing.settles, board.clock)
         if board.log.version() != self._runs.version or board.log.starts() != 1:
             return False
         return self._chosen() == self._runs.version
@@ -147,7 +147,7 @@ class Esp32ScenarioSetup:
         def came() -> bool:
             return board.log.version() == image.version and len(image) in seen.whole
 
-        if not look_for(came, seconds=self._longest, clock=board.clock):
+        if not poll(came, seconds=self._longest, clock=board.clock):
             return False
         self._runs = image
         self._updates.withdraw()  # firmware that compares no versions would fetch it again after each start, for ever
@@ -157,14 +157,14 @@ class Esp32ScenarioSetup:
     def _says(self, image: Image) -> bool:
         """Whether the application that runs says so; one that has just restarted says it soon."""
         board = self._board
-        said = look_for(lambda: board.log.version() == image.version, seconds=board.timing.start, clock=board.clock)
+        said = poll(lambda: board.log.version() == image.version, seconds=board.timing.start, clock=board.clock)
         return bool(said)
 
     def _chosen(self) -> str | None:
         """Version of the application that the second stage will choose, read back with GPIO0 held; None for none."""
         board, table = self._board, golden_set(self._roles).table
         assert table.otadata is not None, "updates need otadata"
-        board.enter_reader()
+        board.enter_readback_mode()
         where = table.otadata.offset
         records = read_records(board.read_flash([(where, otadata.SIZE)])[where])
         newest = otadata.active(records)
@@ -180,8 +180,8 @@ class Esp32ScenarioSetup:
         with self._servers.watched() as seen:
             board.log.wait_for(rb"connected to the network", board.timing.joins)
             quiet = 2 * board.timing.between_attempts
-            look_for(lambda: self._is_over(seen), seconds=quiet, clock=board.clock)
-        let_happen(board.timing.settles, board.clock)
+            poll(lambda: self._is_over(seen), seconds=quiet, clock=board.clock)
+        wait_fixed(board.timing.settles, board.clock)
 
     @contextmanager
     def _offered(self, image: Image | None) -> Iterator[None]:
@@ -222,5 +222,5 @@ class Esp32ScenarioSetup:
     def _comes_half_way(self, seen: ServerLog, half: int) -> bool:
         """Whether a board that was started does, before its client gives the download up."""
         board = self._board
-        look_for(lambda: seen.sent >= half or seen.aborted > 0, seconds=self._longest, clock=board.clock)
+        poll(lambda: seen.sent >= half or seen.aborted > 0, seconds=self._longest, clock=board.clock)
         return seen.sent >= half

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from rig.boards.board import Contents
-from rig.clock import look_for
+from rig.clock import poll
 from rig.drivers.progress import Progress, Watcher
 from rig.drivers.rom_loader import RomLoader
 from rig.errors import DeviceFault, LabFault
@@ -54,7 +54,7 @@ class SerialFlash:
     roles: Mapping[str, Image] = field(default_factory=dict)
 
     @property
-    def shown_by(self) -> tuple[tuple[int, int], ...]:
+    def landing_stretches(self) -> tuple[tuple[int, int], ...]:
         """What is written."""
         return ((self.address, len(self.target)),)
 
@@ -67,7 +67,7 @@ class SerialFlash:
         def work(rom: RomLoader) -> None:
             rom.write(self.address, self.target.data)
 
-        board.history.did(f"wrote {self.target.name}")
+        board.history.add_action(f"wrote {self.target.name}")
         until_cut(board, work, watch)
 
     def locate(self, before: Contents, after: Contents) -> Landing:
@@ -95,10 +95,10 @@ class HttpsUpdate:
     #: What the server does wrong meanwhile: faults of its own, and what each is told.
     faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Phases that were told while it was tried.
-    told: list[str] = field(default_factory=list, compare=False)
+    phases: list[str] = field(default_factory=list, compare=False)
 
     @property
-    def shown_by(self) -> tuple[tuple[int, int], ...]:
+    def landing_stretches(self) -> tuple[tuple[int, int], ...]:
         """The slot as far as the image goes, and otadata."""
         where, slot = self.table.otadata, self.table.slot(self.slot)
         assert where is not None, "an update needs otadata"
@@ -152,7 +152,7 @@ class HttpsUpdate:
 
     def prepare(self, board: Esp32) -> None:
         """Lay what is to lie there; else erase the slot."""
-        ((address, length), _) = self.shown_by
+        ((address, length), _) = self.landing_stretches
         if self.slot not in self.preset.slots:
             with board.loader() as rom:
                 if rom.read(address, length) != b"\xff" * length:
@@ -167,36 +167,36 @@ class HttpsUpdate:
 
     def _run(self, board: Esp32, watch: Watcher, *, until: str) -> None:
         """Update until a phase is told, or the supply is gone."""
-        self.told.clear()
+        self.phases.clear()
 
         def hear(progress: Progress) -> None:
-            is_new = "chosen" in self.told and progress.phase in TOKENS
+            is_new = "chosen" in self.phases and progress.phase in TOKENS
             phase = f"new-{progress.phase}" if is_new else progress.phase
-            self.told.append(phase)
+            self.phases.append(phase)
             watch(replace(progress, phase=phase))
 
         def over() -> bool:
-            return not board.relay.get() or until in self.told
+            return not board.relay.get() or until in self.phases
 
         with board.updates.offered(self.target), board.updates.watched(hear), board.log.watched(hear):
             for kind, how in self.faults.items():
                 board.updates.fault(kind, **how)
             board.start()
-            look_for(over, seconds=board.timing.update, clock=board.clock)
+            poll(over, seconds=board.timing.update, clock=board.clock)
             board.clock.sleep(board.timing.silence)
 
     def locate(self, before: Contents, after: Contents) -> Landing:
         """By otadata, the slot and what was told."""
-        (slot, _), (where, _) = self.shown_by
+        (slot, _), (where, _) = self.landing_stretches
         running = (self.slot - 1) % self.table.slots
         forgettable = otadata.forgotten_at_begin(otadata.read_records(before[where]), running, self.table.slots)
-        told = frozenset(self.told) | ({"restarted"} if self._has_restarted() else set())
-        was = Download(before[where], before[slot], self.target.data, where, slot, told, forgettable, self._states())
+        phases = frozenset(self.phases) | ({"restarted"} if self._has_restarted() else set())
+        was = Download(before[where], before[slot], self.target.data, where, slot, phases, forgettable, self._states())
         return was.locate(after[where], after[slot])
 
     def _has_restarted(self) -> bool:
         """Whether the board started once more after the new image had run."""
-        return "new-app" in self.told and "new-start" in self.told[self.told.index("new-app") :]
+        return "new-app" in self.phases and "new-start" in self.phases[self.phases.index("new-app") :]
 
     def _states(self) -> tuple[State, ...]:
         """What the new record goes through, where it is known how the firmware was built."""
@@ -218,7 +218,7 @@ class Restart:
     slot: int = 1
 
     @property
-    def shown_by(self) -> tuple[tuple[int, int], ...]:
+    def landing_stretches(self) -> tuple[tuple[int, int], ...]:
         """otadata."""
         where = self.table.otadata
         assert where is not None, "probation needs otadata"
@@ -238,11 +238,11 @@ class Restart:
         """Start, and wait for the cut. Raises LabFault when the supply is gone."""
         with board.log.watched(watch):
             board.start()
-            look_for(lambda: not board.relay.get(), seconds=board.timing.start, clock=board.clock)
+            poll(lambda: not board.relay.get(), seconds=board.timing.start, clock=board.clock)
         if not board.relay.get():
             raise LabFault("the supply is gone", board=board.name)
 
     def locate(self, before: Contents, after: Contents) -> Landing:
         """By otadata."""
-        ((where, _),) = self.shown_by
+        ((where, _),) = self.landing_stretches
         return Probation(before[where], where).locate(after[where])

@@ -38,19 +38,21 @@ def info(port: PORT, waits: WAITS = False, as_json: JSON = False) -> None:
     """Show chip, address, partitions, otadata, and which application the board would start next."""
     from rig.families.esp32.lab.serial import look
 
-    told = look(port, print_error, waits=waits)
+    found = look(port, print_error, waits=waits)
     if as_json:
-        print_json(told)
+        print_json(found)
         return
-    print_lines(f"{told['chip']}, {told['mac']}, {told['flash'] >> 20} MB of flash")
-    for row in told["partitions"]:
+    print_lines(f"{found['chip']}, {found['mac']}, {found['flash'] >> 20} MB of flash")
+    for row in found["partitions"]:
         print_lines(
             f"  {row['label']:16} {row['usage']:12} {row['offset']:#010x} {row['size']:>9,} bytes  {row['image']}"
         )
-    for number_of, record in enumerate(told["otadata"]):
+    for number_of, record in enumerate(found["otadata"]):
         print_lines(f"  record {number_of}: {record}")
-    because = f", because {told['because']}" if told["because"] else ""
-    print_lines(f"would start {told['boots'] or 'nothing'}{because}" + (f" ({told['note']})" if told["note"] else ""))
+    because = f", because {found['because']}" if found["because"] else ""
+    print_lines(
+        f"would start {found['boots'] or 'nothing'}{because}" + (f" ({found['note']})" if found["note"] else "")
+    )
 
 
 @app.command()
@@ -90,8 +92,8 @@ def write(
     wanted = number(address, "--address", EXAMPLE) if address is not None else None
     with progress_bar(as_json) as watch:
         first, size, seconds = write_flash(port, wanted, file, watch, print_error, force=force, waits=waits)
-    told = {"written": size, "address": first, "seconds": round(seconds, 3)}
-    print_result(as_json, told, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
+    result = {"written": size, "address": first, "seconds": round(seconds, 3)}
+    print_result(as_json, result, f"{size:,} bytes written to {first:#x} and compared in {seconds:.1f} s")
 
 
 @app.command()

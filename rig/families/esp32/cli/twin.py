@@ -102,10 +102,10 @@ def _boot(
     """Start once from given flash: which application the second stage enters, and what it writes to otadata."""
     from rig.families.esp32.lab.boot import boot_flash
 
-    told = boot_flash(flash, rollback=rollback, chip=chip, revision=revision, idf=idf, out=out)
+    result = boot_flash(flash, rollback=rollback, chip=chip, revision=revision, idf=idf, out=out)
     if as_json:
-        print_json(told)
+        print_json(result)
         return
-    for line in told["console"]:
+    for line in result["console"]:
         print_lines(line)
-    print_lines(f"booted {told['booted'] or 'nothing: ' + _ENDS[told['end']]}")
+    print_lines(f"booted {result['booted'] or 'nothing: ' + _ENDS[result['end']]}")

@@ -120,12 +120,12 @@ class EspBehaviour(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_the_core(cls, told: Any) -> Any:
+    def _of_the_core(cls, fields: Any) -> Any:
         """Where only the core is told, it says which ESP-IDF."""
-        if not isinstance(told, dict) or not isinstance(told.get("core"), str) or "idf" in told:
-            return told
+        if not isinstance(fields, dict) or not isinstance(fields.get("core"), str) or "idf" in fields:
+            return fields
         try:
-            return {**told, "idf": str(ArduinoCore.parse(told["core"]).idf)}
+            return {**fields, "idf": str(ArduinoCore.parse(fields["core"]).idf)}
         except Misuse as error:
             raise ValueError(f"core: {error.message}: {error.hint}") from error
 

@@ -1,4 +1,4 @@
-"""What is wrong with images for ESP32s before any board is touched: a file, its pins, how a cast fits together."""
+"""What is wrong with images for ESP32s before any board is touched: a file, its pins, how a role set fits together."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TABLES = frozenset({"table", "other_table", "table_2mb", "table_8mb", "table_16m
 _STAGE_ROOM = TABLE_OFFSET - BOOTLOADER_OFFSET
 
 
-def fault_of_file(image: Image, told: Identification, roles: set[str]) -> Fault | None:
+def fault_of_file(image: Image, identified: Identification, roles: set[str]) -> Fault | None:
     """What is wrong with an image that plays these parts."""
     wanted = SECOND_STAGE if roles & STAGES else TABLE if roles & TABLES else APPLICATION
-    if told.chip not in (None, CHIP):
-        return Fault(image.name, f"it is for {told.chip}, not for an ESP32")
-    if told.what != wanted:
+    if identified.chip not in (None, CHIP):
+        return Fault(image.name, f"it is for {identified.chip}, not for an ESP32")
+    if identified.what != wanted:
         part = " ".join(["its part", *sorted(roles & (STAGES | TABLES))[:1]])
-        return Fault(image.name, f"it is {told.with_article}, and {part} needs {one(wanted)}")
+        return Fault(image.name, f"it is {identified.with_article}, and {part} needs {one(wanted)}")
     if wanted == SECOND_STAGE and len(image) > _STAGE_ROOM:
         return Fault(image.name, f"{len(image):,} bytes, and below the table is room for {_STAGE_ROOM:,}")
     refused = {APPLICATION: no_application, SECOND_STAGE: no_second_stage}.get(wanted, lambda _data: None)(image.data)
@@ -57,7 +57,7 @@ def faults_of_roles(roles: Mapping[str, Image], where: str) -> Iterator[Fault]:
 
 
 def room(roles: Mapping[str, Image]) -> int | None:
-    """Bytes that an application may have in this cast: the smaller slot; None where no table tells."""
+    """Bytes that an application may have in this role set: the smaller slot; None where no table tells."""
     try:
         table = PartitionTable.parse(roles["table"].data, flash_size_of(roles["bootloader"].data))
     except (KeyError, TableRefused):

@@ -18,19 +18,19 @@ SAID_ANYWAY = frozenset({"idf", "core"})
 Build = TypeVar("Build", EspBehaviour, EspBoots)
 
 
-def filled_in(says: EspDetails, told: Identification, source: str) -> EspDetails:
+def fill_in(says: EspDetails, identified: Identification, source: str) -> EspDetails:
     """With the release of ESP-IDF that its file tells, where the manifest names none. Raises Misuse."""
-    if told.what == APPLICATION:
-        return says.model_copy(update={"esp32": _of_its_release(says.esp32 or EspBehaviour(), told, source)})
-    if told.what == SECOND_STAGE:
-        return says.model_copy(update={"boots": _of_its_release(says.boots or EspBoots(), told, source)})
+    if identified.what == APPLICATION:
+        return says.model_copy(update={"esp32": _of_its_release(says.esp32 or EspBehaviour(), identified, source)})
+    if identified.what == SECOND_STAGE:
+        return says.model_copy(update={"boots": _of_its_release(says.boots or EspBoots(), identified, source)})
     return says
 
 
-def _of_its_release(says: Build, told: Identification, source: str) -> Build:
-    if told.built_on is None or says.model_fields_set & SAID_ANYWAY:
+def _of_its_release(says: Build, identified: Identification, source: str) -> Build:
+    if identified.built_on is None or says.model_fields_set & SAID_ANYWAY:
         return says
     try:
-        return type(says).model_validate({**says.model_dump(exclude_unset=True), "idf": told.built_on})
+        return type(says).model_validate({**says.model_dump(exclude_unset=True), "idf": identified.built_on})
     except ValidationError as error:
-        raise wrong_field(f"{source}, which is built on ESP-IDF {told.built_on}", error) from error
+        raise wrong_field(f"{source}, which is built on ESP-IDF {identified.built_on}", error) from error

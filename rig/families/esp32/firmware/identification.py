@@ -5,7 +5,7 @@ from __future__ import annotations
 from rig.errors import Misuse
 from rig.families.esp32.firmware.file_kinds import is_table_file
 from rig.families.esp32.formats import image as esp_image
-from rig.families.esp32.formats.chip import named
+from rig.families.esp32.formats.chip import revision_name
 from rig.families.esp32.formats.header import UNSET_REVISIONS, Header
 from rig.families.esp32.formats.idf import Idf
 from rig.families.esp32.formats.kinds import chip_of, is_image, is_second_stage
@@ -69,7 +69,7 @@ def _built_on(idf: str | None) -> tuple[str, ...]:
 def _revision(data: bytes) -> tuple[str, ...]:
     """The oldest chip it starts on."""
     lowest = Header.unpack(data).min_revision
-    return () if lowest in UNSET_REVISIONS else (f"revision {named(lowest)} or later",)
+    return () if lowest in UNSET_REVISIONS else (f"revision {revision_name(lowest)} or later",)
 
 
 def _release(text: str) -> str | None:

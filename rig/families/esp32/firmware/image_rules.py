@@ -56,23 +56,23 @@ class EspImages(ImageRules[EspDetails]):
 
         return kind_of(data)
 
-    def filled_in(self, details: EspDetails, told: Identification, source: str) -> EspDetails:
+    def fill_in(self, details: EspDetails, identified: Identification, source: str) -> EspDetails:
         """With the release of ESP-IDF."""
-        from rig.families.esp32.firmware.filled_in import filled_in
+        from rig.families.esp32.firmware.filled_in import fill_in
 
-        return filled_in(details, told, source)
+        return fill_in(details, identified, source)
 
     def room(self, roles: Mapping[str, Image]) -> int | None:
-        """The smaller slot of the cast's table."""
+        """The smaller slot of the role set's table."""
         from rig.families.esp32.firmware.faults import room
 
         return room(roles)
 
-    def fault_of_file(self, image: Image, told: Identification, roles: set[str]) -> Fault | None:
+    def fault_of_file(self, image: Image, identified: Identification, roles: set[str]) -> Fault | None:
         """Its second stage, or its ROM, is asked."""
         from rig.families.esp32.firmware.faults import fault_of_file
 
-        return fault_of_file(image, told, roles)
+        return fault_of_file(image, identified, roles)
 
     def fault_of_servers(self, image: Image) -> Fault | None:
         """A pin that no server here has."""

@@ -59,9 +59,11 @@ def attempts_1(release: str, url: str) -> tuple[Attempt, ...]:
 
     1.0.7 makes an address with its bundle's id and then asks the caller's own, except at the last attempt.
     """
-    told = f"{url}{'&' if '?' in url else '?'}cb={BUNDLE_ID_1}"
-    usual = told if release == "1.0.8" else url
-    return tuple(Attempt(told.replace("ota.", "ota9.") if pin == DTF_X1 else usual, (pin,)) for pin in PINS_1[release])
+    address = f"{url}{'&' if '?' in url else '?'}cb={BUNDLE_ID_1}"
+    usual = address if release == "1.0.8" else url
+    return tuple(
+        Attempt(address.replace("ota.", "ota9.") if pin == DTF_X1 else usual, (pin,)) for pin in PINS_1[release]
+    )
 
 
 def attempts_2(release: str, product: str, version: str, device: str) -> tuple[Attempt, Attempt]:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from rig.families.esp32.formats import idf as esp_idf
 from rig.families.esp32.formats.boot_config import BootConfig
-from rig.families.esp32.formats.chip import named
+from rig.families.esp32.formats.chip import revision_name
 from rig.families.esp32.formats.header import Header, Refused, check_own_header
 from rig.families.esp32.formats.steps import Say, Step
 
@@ -45,9 +45,9 @@ def _revision(config: BootConfig) -> list[str]:
         return []
     words = "chip revision" if release.does(esp_idf.NAMES_CHIP_IN_TAG) else "Chip Revision"
     full = release.does(esp_idf.SAYS_FULL_REVISION)
-    lines = [f"I boot: {words}: {named(chip.revision) if full else chip.plain_revision}"]
+    lines = [f"I boot: {words}: {revision_name(chip.revision) if full else chip.plain_revision}"]
     if chip.efuse_block is not None and release.does(esp_idf.CHECKS_EFUSE_BLOCK):
-        lines.append(f"I boot: efuse block revision: {named(chip.efuse_block)}")
+        lines.append(f"I boot: efuse block revision: {revision_name(chip.efuse_block)}")
     return lines
 
 

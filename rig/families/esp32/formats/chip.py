@@ -110,7 +110,7 @@ ESP32_C3 = Chip(
 )
 
 
-def named(revision: int) -> str:
+def revision_name(revision: int) -> str:
     """A revision as people write it: 300 is v3.0."""
     return f"v{revision // 100}.{revision % 100}"
 

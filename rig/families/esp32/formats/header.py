@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rig.families.esp32.formats import idf as esp_idf
-from rig.families.esp32.formats.chip import Chip, named
+from rig.families.esp32.formats.chip import Chip, revision_name
 from rig.families.esp32.formats.idf import Idf
 
 MAGIC = 0xE9
@@ -131,10 +131,11 @@ def _check_revisions(header: Header, chip: Chip, release: Idf, kind: Kind) -> It
 
 
 def _revision_text(relation: str, wanted: int, chip: Chip, release: Idf) -> str:
+    required, found = revision_name(wanted), revision_name(chip.revision)
     if release.does(esp_idf.REVISION_CHECK_TEXT):
-        text = f"chip revision check failed. Required {relation} {named(wanted)}, found {named(chip.revision)}."
+        text = f"chip revision check failed. Required {relation} {required}, found {found}."
     else:
-        text = f"Image requires chip rev {relation} {named(wanted)}, but chip is {named(chip.revision)}"
+        text = f"Image requires chip rev {relation} {required}, but chip is {found}"
     return f"E boot_comm: {text}"
 
 

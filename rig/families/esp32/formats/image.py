@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rig.families.esp32.formats import idf as esp_idf
-from rig.families.esp32.formats.chip import Chip, named
+from rig.families.esp32.formats.chip import Chip, revision_name
 from rig.families.esp32.formats.header import HEADER_SIZE, UNSET_REVISIONS, Header, Refused, check_header
 from rig.families.esp32.formats.idf import Idf
 from rig.families.esp32.formats.ram import check_ram
@@ -233,7 +233,9 @@ def _check_efuse_block(raw: bytes, found: int) -> None:
     low, high = _DESCRIPTION.unpack_from(raw)[-2:]
     for relation, wanted, met in ((">=", low, low <= found), ("<=", high, found <= high)):
         if wanted not in UNSET_REVISIONS and not met:
-            text = f"Image requires efuse blk rev {relation} {named(wanted)}, but chip is {named(found)}"
+            text = (
+                f"Image requires efuse blk rev {relation} {revision_name(wanted)}, but chip is {revision_name(found)}"
+            )
             raise Refused("efuse block", text, "boot_comm")
 
 

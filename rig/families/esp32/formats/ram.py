@@ -44,22 +44,22 @@ def _as_known(chip: Chip, release: Idf) -> Ram:
 def _clash(ram: Ram, start: int, end: int, *, reaches_end: bool, aliased: bool = False) -> tuple[str, Range] | None:
     """Why a stretch may not be loaded, and the stretch that is told: it may be that of the memory's other name."""
     last = end - 1 if reaches_end else end
-    told = start, end
+    stretch = start, end
     if within(ram.dram, start) and within(ram.dram, last):
-        if _overlap(ram.stack, told):
-            return "overlaps bootloader stack", told
-        if _overlap(ram.data, told):
-            return "overlaps bootloader data", told
+        if _overlap(ram.stack, stretch):
+            return "overlaps bootloader stack", stretch
+        if _overlap(ram.data, stretch):
+            return "overlaps bootloader data", stretch
         own, other = ram.dram_alias, ram.iram_alias
     elif within(ram.iram, start) and within(ram.iram, last):
-        if _overlap(ram.loader, told):
-            return "overlaps loader IRAM", told
+        if _overlap(ram.loader, stretch):
+            return "overlaps loader IRAM", stretch
         own, other = ram.iram_alias, ram.dram_alias
     elif any(within(memory, start) and within(memory, last) for memory in ram.rtc):
         return None
     else:
-        return "bad load address range", told
-    if aliased or not _overlap(own, told):
+        return "bad load address range", stretch
+    if aliased or not _overlap(own, stretch):
         return None
     first = _alias(own, other, start if within(own, start) else own[0], ram.inverted)
     second = _alias(own, other, end if within(own, last) else own[1], ram.inverted)

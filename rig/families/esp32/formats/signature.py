@@ -102,8 +102,8 @@ def verify_update(read: Reader, update: Partition, running: Partition, chip: Chi
     # The signature covers the appended digest too: that one is compared only to tell what went wrong.
     image = replace(image, refused=None)
     lines = [*image.console(loading=False), "I esp_image: Verifying image signature..."]
-    signed, told = _check_signature(read, image, running, chip, release)
-    lines += told
+    signed, printed = _check_signature(read, image, running, chip, release)
+    lines += printed
     if signed:
         return Verdict(replace(image, length=padded(image.length) + SECTOR), lines)
     refused = Refused("signature", "Secure boot signature verification failed")

@@ -14,7 +14,7 @@ from rig.families.esp32.formats.header import HEADER_SIZE
 from rig.families.esp32.formats.idf import Idf
 from rig.families.esp32.formats.partition_table import APP, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
 from rig.families.esp32.formats.second_stage import SecondStage
-from rig.files import MOST_IMAGE, read_given, write_given
+from rig.files import MOST_IMAGE, read_user_file, write_user_file
 
 _SECTOR = 0x1000
 _SMALLEST, _LARGEST = 0x1_0000, 0x100_0000
@@ -54,7 +54,7 @@ def boot_flash(
         build = replace(build, chip=replace(build.chip, revision=revision))
     result = boot_once(contents, build)
     if out is not None:
-        write_given(out, bytes(contents))
+        write_user_file(out, bytes(contents))
     return {
         "booted": result.booted,
         "end": result.end,
@@ -64,7 +64,7 @@ def boot_flash(
 
 
 def _read(path: Path) -> bytearray:
-    contents = bytearray(read_given(path, MOST_IMAGE))
+    contents = bytearray(read_user_file(path, MOST_IMAGE))
     size = len(contents)
     if not _SMALLEST <= size <= _LARGEST or size % _SECTOR:
         hint = "the whole flash from offset 0, 64 KiB to 16 MiB in sectors of 4 KiB; 4194304 bytes are usual"

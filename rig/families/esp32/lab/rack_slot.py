@@ -71,26 +71,26 @@ class Esp32Slot(Slot):
             *(["--bridge-fed-by-board"] if self.fed_by_board else []),
         ]
 
-    def exports(self, told: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
+    def exports(self, ready_line: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
         """Its place's resources for the exporter."""
-        port = {"host": HOST, "port": told["serial"]["port"], "protocol": "rfc2217"}
+        port = {"host": HOST, "port": ready_line["serial"]["port"], "protocol": "rfc2217"}
         return {
             **relay_resources(self.lines, coil, site),
             "serial": {"cls": "NetworkSerialPort", **port},
             "updates": control_service(site.servers[UPDATES.name]["control"], "updates"),
-            **stock_resources(told["mac"]),
+            **stock_resources(ready_line["mac"]),
         }
 
-    def local_commands(self, told: ReadyLine) -> list[str]:
+    def local_commands(self, ready_line: ReadyLine) -> list[str]:
         """Commands that reach it without labgrid."""
-        url = told["serial"]["url"]
+        url = ready_line["serial"]["url"]
         return [f"rig serial info --port {url}", f"esptool --port {url} flash-id"]
 
-    def server_commands(self, told: ReadyLine, servers: Mapping[str, ReadyLine]) -> list[str]:
+    def server_commands(self, ready_line: ReadyLine, servers: Mapping[str, ReadyLine]) -> list[str]:
         """Commands of its update server."""
         return [
             f"export RIG_HTTPS_CONTROL={servers[UPDATES.name]['control']['address']}",
-            f"rig cloud https publish FILE --path /{told['mac']}/app.bin",
+            f"rig cloud https publish FILE --path /{ready_line['mac']}/app.bin",
         ]
 
     @property
@@ -103,17 +103,17 @@ class Esp32Slot(Slot):
             "wifi": "joined",
         }
 
-    def tags(self, told: ReadyLine) -> dict[str, str]:
+    def tags(self, ready_line: ReadyLine) -> dict[str, str]:
         """What its twin tells of itself."""
-        return {"mac": told["mac"], "address": told["address"]}
+        return {"mac": ready_line["mac"], "address": ready_line["address"]}
 
 
 def _revision(tag: str) -> int:
     """A chip's revision, major * 100 + minor, of a tag as `v3.0`. Raises Misuse."""
-    told = re.fullmatch(r"v([0-9]{1,2})\.([0-9]{1,2})", tag, re.ASCII)
-    if told is None:
+    match = re.fullmatch(r"v([0-9]{1,2})\.([0-9]{1,2})", tag, re.ASCII)
+    if match is None:
         raise Misuse(f"no ESP32 has revision={tag}", hint="for example v3.0")
-    return int(told[1]) * 100 + int(told[2])
+    return int(match[1]) * 100 + int(match[2])
 
 
 def address(number: int) -> str:

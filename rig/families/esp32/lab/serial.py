@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.drivers.console_link import POLL_SECONDS, Link, RawLink, Rfc2217Link
-from rig.drivers.progress import Progress, Watcher, nobody
+from rig.drivers.progress import Progress, Watcher, ignore_progress
 from rig.drivers.rom_loader import ROM_BAUD, RomLoader, SerialAddress
 from rig.errors import LabFault, Misuse
 from rig.families.esp32.firmware.file_kinds import APPLICATION
@@ -24,7 +24,7 @@ from rig.families.esp32.formats.image import SIXTEEN_MB
 from rig.families.esp32.formats.otadata import State
 from rig.families.esp32.formats.partition_table import APP, TABLE_OFFSET, TABLE_SIZE, PartitionTable, TableRefused
 from rig.families.esp32.lab.placement import misplaced, would_start
-from rig.files import read_given
+from rig.files import read_user_file
 from rig.firmware.file_kinds import kind_of
 
 #: Hears, in a line for people, what goes on.
@@ -40,22 +40,22 @@ def look(port: str, say: Say, *, waits: bool) -> dict[str, Any]:
     """
     with _loader(port, say, waits=waits) as rom:
         read = _Cached(rom)
-        told: dict[str, Any] = {"chip": rom.chip, "mac": rom.mac, "flash": read.size, "partitions": [], "otadata": []}
+        found: dict[str, Any] = {"chip": rom.chip, "mac": rom.mac, "flash": read.size, "partitions": [], "otadata": []}
         try:
             table = PartitionTable.parse(read(TABLE_OFFSET, TABLE_SIZE), SIXTEEN_MB)
         except TableRefused:
             table = PartitionTable(())  # why is what a start says of it
         for row in table.rows:
             image = _image(read, row.offset, row.size) if row.type == APP else ""
-            told["partitions"].append(
+            found["partitions"].append(
                 {"label": row.label, "usage": row.usage, "offset": row.offset, "size": row.size, "image": image}
             )
         if table.otadata is not None:
             records = otadata.read_records(read(table.otadata.offset, otadata.SIZE))
-            told["otadata"] = [_spoken(record) for record in records]
+            found["otadata"] = [_spoken(record) for record in records]
         start = would_start(read, rom.revision, read.size)
         boots, note = start.partition, "after writing otadata" if start.writes else ""
-        return {**told, "boots": boots.label if boots else None, "because": start.because, "note": note}
+        return {**found, "boots": boots.label if boots else None, "because": start.because, "note": note}
 
 
 def read_flash(port: str, address: int, length: int | None, watch: Watcher, say: Say, *, waits: bool) -> bytes:
@@ -76,7 +76,7 @@ def write_flash(
     Unless forced, only what an ESP32 could run: an image in its place, a partition table, what data partitions hold.
     Whatever ends it before its end, `say` hears what is in flash then. Raises Misuse, LabFault, DeviceFault.
     """
-    data = read_given(file, SIXTEEN_MB)
+    data = read_user_file(file, SIXTEEN_MB)
     if not data:
         raise Misuse(f"{file} is empty")
     if address is not None:
@@ -85,8 +85,8 @@ def write_flash(
         raise Misuse(f"{address:#x} is not the beginning of a sector", hint="a multiple of 0x1000")
     if not force:
         _check_kind(file, data, address)
-    began, told = time.monotonic(), _HowFar(watch)
-    with _loader(port, say, waits=waits, watch=told.hear) as rom:
+    began, progress = time.monotonic(), _HowFar(watch)
+    with _loader(port, say, waits=waits, watch=progress.hear) as rom:
         read = _Cached(rom)
         place = _running_place(read, rom.revision) if address is None else address
         _inside(place, len(data), read.size)
@@ -95,7 +95,7 @@ def write_flash(
         try:
             rom.write(place, data)
         except BaseException:
-            say(told.left(place, len(data)))
+            say(progress.left(place, len(data)))
             raise
     return place, len(data), time.monotonic() - began
 
@@ -182,7 +182,7 @@ class _DeviceLink:
 
 
 @contextmanager
-def _loader(port: str, say: Say, *, waits: bool, watch: Watcher = nobody) -> Iterator[RomLoader]:
+def _loader(port: str, say: Say, *, waits: bool, watch: Watcher = ignore_progress) -> Iterator[RomLoader]:
     """A conversation with a board that starts again afterwards, however it ends, unless it waited to begin with."""
     address = SerialAddress.parse(port)
     say(f"looking for a loader at {port}")

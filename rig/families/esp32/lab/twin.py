@@ -22,7 +22,7 @@ from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.process import Esp32Process
 from rig.families.esp32.twin.steps import Bootloaders
 from rig.family.twin_settings import TwinSettings
-from rig.files import MOST_PEM, is_folder, read_given
+from rig.files import MOST_PEM, is_folder, read_user_file
 from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Image, Manifest
 from rig.firmware.run_firmware import checked_firmware, prepare_firmware
@@ -154,7 +154,7 @@ def trusted(folder: Path | None) -> Callable[[str], str | None]:
             return None
         try:
             # What is no text is no PEM either: firmware trusts nobody then, and says so.
-            return read_given(folder / f"{name}.pem", MOST_PEM).decode(errors="replace")
+            return read_user_file(folder / f"{name}.pem", MOST_PEM).decode(errors="replace")
         except Misuse:
             return None
 

@@ -78,7 +78,7 @@ class Download:
     data: bytes
     records_at: int
     slot_at: int
-    told: frozenset[str] = frozenset()
+    phases: frozenset[str] = frozenset()
     forgettable: int | None = None
     states: tuple[State, ...] = ()
 
@@ -89,7 +89,7 @@ class Download:
         damaged = damaged_record(records, self.records_before)
         if damaged is None and records != self.records_before:
             return self._by_its_state(records)
-        if "chosen" in self.told or (damaged is not None and damaged[1] != ERASED):
+        if "chosen" in self.phases or (damaged is not None and damaged[1] != ERASED):
             return self._in_a_rewrite(damaged, self._rewriting() if whole else "forget")
         if whole:
             return self._all_written(records, damaged)
@@ -112,7 +112,7 @@ class Download:
         So flash tells only where both sectors hold something; else the server does, while it holds back the end.
         """
         end = self.slot_at + len(self.data)
-        if "sent" not in self.told:
+        if "sent" not in self.phases:
             return Landing("end", end, "read-back", "all is written, and the answer has not ended")
         if damaged is not None and damaged[0] == self.forgettable:
             detail = f"all is written, and record {damaged[0]} erased: when the update began, or now"
@@ -124,11 +124,11 @@ class Download:
         return Landing("end", end, "inferred", "all is written, nothing chosen")
 
     def _rewriting(self) -> str:
-        if "restarted" in self.told:
+        if "restarted" in self.phases:
             return "abort"
-        if "new-app" in self.told:
+        if "new-app" in self.phases:
             return "confirm"
-        return "first-boot" if "chosen" in self.told else "choose"
+        return "first-boot" if "chosen" in self.phases else "choose"
 
     def _by_its_state(self, records: bytes) -> Landing:
         """A record that is new, and whole but for its state, which nothing guards."""
@@ -139,7 +139,7 @@ class Download:
         if not self.states and state == State.UNDEFINED:
             return Landing("chosen", None, "inferred", "the newest record says nothing: no rollback, or a torn one")
         found = _written_by(self._rewriting(), state)
-        if "chosen" not in self.told and state in (State.PENDING_VERIFY, State.VALID, State.ABORTED):
+        if "chosen" not in self.phases and state in (State.PENDING_VERIFY, State.VALID, State.ABORTED):
             return replace(found, known_by="inferred")  # or a console that says nothing
         return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import md5
 from typing import ClassVar
 
-from rig.clock import let_happen, look_for
+from rig.clock import poll, wait_fixed
 from rig.errors import DeviceFault
 from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.boot_log import ALIVE, CRASHES, LOOPS, RUNS
@@ -62,9 +62,9 @@ class Esp32Rescue:
         def has_restarted() -> bool:
             return board.log.starts() > starts
 
-        look_for(lambda: has_restarted() or board.log.is_online(), seconds=board.timing.undisturbed, clock=board.clock)
+        poll(lambda: has_restarted() or board.log.is_online(), seconds=board.timing.undisturbed, clock=board.clock)
         if board.log.is_online():
-            look_for(has_restarted, seconds=board.timing.settles, clock=board.clock)
+            poll(has_restarted, seconds=board.timing.settles, clock=board.clock)
         return not has_restarted()
 
     def running(self, longest: int) -> bytes | None:
@@ -73,27 +73,27 @@ class Esp32Rescue:
         loaded = board.log.loaded()
         if loaded is None or not board.has_boot:
             return None
-        board.enter_reader()
+        board.enter_readback_mode()
         return board.read_flash([(loaded, longest)])[loaded]
 
     def _reflash(self) -> None:
-        self._board.enter_reader()
+        self._board.enter_readback_mode()
         self._board.flash(self._golden)
         self._board.start()
 
 
-def make_esp32_known(board: Esp32, roles: Mapping[str, Image]) -> None:
+def restore_esp32_state(board: Esp32, roles: Mapping[str, Image]) -> None:
     """The golden set, started once so that otadata says what runs, and download mode. Raises DeviceFault, LabFault."""
     golden = golden_set(roles)
-    board.enter_reader()
+    board.enter_readback_mode()
     if not _is_known(board, golden):
         board.flash(golden)
         board.start()
         if board.bridge_vanishes:  # its first words are lost; what it writes to otadata is not
-            let_happen(board.timing.start, board.clock)
+            wait_fixed(board.timing.start, board.clock)
         else:
             board.must.be_alive(board.timing.start)
-        board.enter_reader()
+        board.enter_readback_mode()
         if not _is_known(board, golden):
             raise DeviceFault(
                 "the golden set was written and ran, but flash is not what it should be", board=board.name

@@ -54,10 +54,10 @@ class Chip:
 
         Raises Misuse for what no ESP32 can be, and where it is not the chip whose eFuses were kept.
         """
-        made, told = mac or DEFAULT_MAC, DEFAULT_REVISION if revision is None else revision
-        major, minor = divmod(told, 100)
+        made, number = mac or DEFAULT_MAC, DEFAULT_REVISION if revision is None else revision
+        major, minor = divmod(number, 100)
         if major not in _MAJOR_BITS or not 0 <= minor <= 3:
-            raise Misuse(f"an ESP32 has no revision {esp_chip.named(told)}", hint="v0.0 to v3.3")
+            raise Misuse(f"an ESP32 has no revision {esp_chip.revision_name(number)}", hint="v0.0 to v3.3")
         if len(made) != 6:
             raise Misuse(f"a MAC has 6 bytes, not {len(made)}")
         if not 0 <= package <= 0xF:
@@ -70,8 +70,10 @@ class Chip:
         if mac is not None and mac != self.mac:
             raise Misuse(f"the eFuses are those of {self.mac.hex(':')}, not of {mac.hex(':')}")
         if revision is not None and revision != self.revision:
-            named = esp_chip.named
-            raise Misuse(f"the eFuses are those of a {named(self.revision)}, not of a {named(revision)}")
+            revision_name = esp_chip.revision_name
+            raise Misuse(
+                f"the eFuses are those of a {revision_name(self.revision)}, not of a {revision_name(revision)}"
+            )
         self._spi = SpiFlash(flash_size)
         #: What loaders may read and write beside flash.
         self.ram = Ram()

@@ -146,8 +146,8 @@ class FlasherStub(Stub):
         block = self._body(request, StubError.NOT_ENOUGH_DATA)
         if not self.uploads.under_way:
             raise Refused(StubError.NOT_IN_FLASH_MODE)
-        told = int.from_bytes(request.data[:4], "little")
-        if told > self.uploads.left or told != len(block):
+        stated = int.from_bytes(request.data[:4], "little")
+        if stated > self.uploads.left or stated != len(block):
             raise Refused(StubError.TOO_MUCH_DATA)
         self.uploads.take(block)
         return DONE

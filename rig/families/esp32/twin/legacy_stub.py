@@ -165,8 +165,8 @@ class LegacyStub(Stub):
 
     def _change_baud(self, request: Request) -> Answer:
         """The new rate comes of the old one as the host has it."""
-        rate, told = request.words(2)
-        return self.changing_to(round(rate * self.board.uart.baud / told) if told else 0)
+        rate, former = request.words(2)
+        return self.changing_to(round(rate * self.board.uart.baud / former) if former else 0)
 
     def _erase_flash(self, request: Request) -> Answer:
         request.words(0)

@@ -66,7 +66,7 @@ class Esp32Process:
         uart.on_output = lambda data: self.line.send(data, uart.baud)
         uart.on_cut = self.line.cut
         self.circuit.on_change = self._pins
-        settled = [self.network.breathe, self.serial.breathe]
+        settled = [self.network.resume, self.serial.resume]
         self.time = RealTime(self.board, state, beside=[self.circuit, self.line], settled=settled)
         self.controls = Esp32Controls(self.board, self.time, self.press, self._power).server()
 
@@ -75,7 +75,7 @@ class Esp32Process:
     ) -> dict[str, Any]:
         """Open the ports; returns the ready line. Raises LabFault when a port is taken."""
         raw, rfc2217 = self.serial.hold(host, raw_port, serial_port)
-        told = await self.controls.start(control)
+        ready_line = await self.controls.start(control)
         self.serial.show(powered or not self._fed_by_board)
         await self.serial.settled()
         if powered:
@@ -85,7 +85,7 @@ class Esp32Process:
             "ready": True,
             "serial": {"url": f"rfc2217://{format_address(host, rfc2217)}", "host": host, "port": rfc2217},
             "raw": {"url": f"socket://{format_address(host, raw)}", "host": host, "port": raw},
-            "control": told,
+            "control": ready_line,
             "mac": self.board.chip.mac.hex(),
             "address": self.network.address,
             "revision": self.board.chip.revision,
@@ -133,14 +133,14 @@ class Esp32Process:
         self.board.network(what, data, self.time.now())
 
 
-def _size_of(path: Path, told: int | None) -> int:
+def _size_of(path: Path, size: int | None) -> int:
     """How much flash the board has: what was told, or what its file holds. Raises Misuse where they differ."""
     contents = kept(path)
     if contents is None or len(contents) not in FLASH_SIZES:
-        return told or FLASH_SIZE
-    if told is not None and told != len(contents):
+        return size or FLASH_SIZE
+    if size is not None and size != len(contents):
         raise Misuse(
-            f"{path} holds {len(contents) >> 20} MB of flash, not {told >> 20}", hint="remove it to begin with another"
+            f"{path} holds {len(contents) >> 20} MB of flash, not {size >> 20}", hint="remove it to begin with another"
         )
     return len(contents)
 

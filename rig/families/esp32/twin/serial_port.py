@@ -53,13 +53,13 @@ class SerialPort:
     def say(self, data: bytes, rate: int) -> None:
         """Send what the chip sends at `rate` baud to whoever is there; one that does not read loses it."""
         self._plain.say(data)
-        told = self.lines.rate
-        self._rfc2217.say(misread(data, rate, told) if told is not None else data)
+        rate_of_client = self.lines.rate
+        self._rfc2217.say(misread(data, rate, rate_of_client) if rate_of_client is not None else data)
 
-    def breathe(self) -> None:
+    def resume(self) -> None:
         """The chip may have room again: listen on."""
-        self._plain.breathe()
-        self._rfc2217.breathe()
+        self._plain.resume()
+        self._rfc2217.resume()
 
     async def settled(self) -> None:
         """Wait until the last `show` has been carried out."""
@@ -74,8 +74,8 @@ class SerialPort:
         return Rfc2217Client(port, self._from_remote, self.lines)
 
     def _from_remote(self, data: bytes) -> None:
-        told = self.lines.rate
-        self._received(misread(data, told, self._baud()) if told is not None else data)
+        rate_of_client = self.lines.rate
+        self._received(misread(data, rate_of_client, self._baud()) if rate_of_client is not None else data)
 
 
 def misread(data: bytes, sent_at: int, read_at: int) -> bytes:

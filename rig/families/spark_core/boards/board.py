@@ -11,11 +11,11 @@ from rig.boards.assertions import BoardAssertions
 from rig.boards.board import Board, Contents, MissingServer, verify_off
 from rig.boards.switched_board import SwitchedBoard
 from rig.boards.wiring import Button, Relay, UsbPort, button_of, relay_of, wired
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.drivers.place import driver_of, place_tags
-from rig.drivers.progress import Watcher, nobody
+from rig.drivers.progress import Watcher, ignore_progress
 from rig.drivers.usb_port import DFU, LISTENING, NAMED
 from rig.errors import DeviceFault, LabFault, Misdescribed, Misuse
 from rig.families.spark_core.boards.identity import CoreIdentity
@@ -67,7 +67,9 @@ class SparkCore(SwitchedBoard):
         #: The Core in its cloud, where the place has one and a network that leads there.
         self.online: Online | None = None
         if cloud is not None and self.tags.get("wifi") == "joined" and "core_id" in self.tags:
-            self.online = Online(cloud, self.tags["core_id"], board=name, clock=self.clock, did=self.history.did)
+            self.online = Online(
+                cloud, self.tags["core_id"], board=name, clock=self.clock, add_action=self.history.add_action
+            )
 
     @classmethod
     def from_target(cls, target: Any) -> SparkCore:
@@ -91,7 +93,7 @@ class SparkCore(SwitchedBoard):
         """Whether the server of its USB has said that it is a twin."""
         return self._usb.serves_twin
 
-    def compare_with(self, known: Manifest, say: Callable[[str], object]) -> None:
+    def compare_with_manifest(self, known: Manifest, say: Callable[[str], object]) -> None:
         """From now on compare its bootloader with the place's tag, by what a manifest lists."""
         self._identity.compare_bootloader(known, say)
 
@@ -100,15 +102,15 @@ class SparkCore(SwitchedBoard):
     def identity(self) -> str | None:
         """What the board shows on USB now: `1d50:607f` DFU, `1d50:607d` listening, None nothing."""
         seen = self._usb.identity()
-        self.history.showed("usb", NAMED.get(seen or "", seen))
+        self.history.add_sign("usb", NAMED.get(seen or "", seen))
         return seen
 
-    def elsewhere(self) -> dict[str, Misdescribed]:
+    def other_dfu_devices(self) -> dict[str, Misdescribed]:
         """Cores in DFU under other bus ids, each with what is wrong with the place if it is this one."""
-        return self._usb.elsewhere()
+        return self._usb.other_dfu_devices()
 
     @property
-    def shows_on(self) -> str:
+    def sign_source(self) -> str:
         """Where its signs are seen, in words."""
         return "USB" if self.online is None else "USB or in its cloud"
 
@@ -131,7 +133,7 @@ class SparkCore(SwitchedBoard):
         seen = self.identity()
         if seen is None and self.online is not None:
             seen = ONLINE if self.online.is_back() else None
-            self.history.showed("cloud", seen)
+            self.history.add_sign("cloud", seen)
         return seen
 
     def go_online(self, given_up: Callable[[], bool] = lambda: False) -> dict[str, Any]:
@@ -141,7 +143,7 @@ class SparkCore(SwitchedBoard):
         """
         if self.online is None:
             raise Misuse("has no cloud here", board=self.name, hint="ask for a place with the tag wifi=joined")
-        sign = look_for(lambda: given_up() or self.sign(), seconds=self.timing.start, clock=self.clock)
+        sign = poll(lambda: given_up() or self.sign(), seconds=self.timing.start, clock=self.clock)
         if sign == LISTENING and self.console is not None:
             ssid, password = self.tags.get("ssid", "rig"), os.environ.get(PASSWORD_VARIABLE, "")
             give_network(self.console, ssid, password, board=self.name, seconds=self.timing.start)
@@ -166,7 +168,7 @@ class SparkCore(SwitchedBoard):
     def press_reset(self) -> None:
         """Press RST and let go: backup registers survive it. Raises Misuse where it is not wired."""
         reset = wired(self._reset, "RST", "reset", board=self.name)
-        self.history.did("pressed RST")
+        self.history.add_action("pressed RST")
         self.known = False
         with self.buttons.held(reset):
             self.clock.sleep(self.timing.reset_pulse)
@@ -178,7 +180,7 @@ class SparkCore(SwitchedBoard):
         """
         self._mode.make_listen()
 
-    def factory_reset(self, watch: Watcher = nobody) -> None:
+    def factory_reset(self, watch: Watcher = ignore_progress) -> None:
         """Power-cycle with MODE held for a factory reset; whether it ends well is for the caller to see.
 
         Tells `watch` of the power-on. Raises LabFault, and Misuse where MODE is not wired.
@@ -190,13 +192,13 @@ class SparkCore(SwitchedBoard):
     def enter_dfu(self) -> None:
         """Power-cycle into DFU with MODE held: the reader that changes nothing.
 
-        Raises Spoiled where MODE was held for so long that it may have been a factory reset, DeviceFault, LabFault,
-        and Misuse where MODE is not wired.
+        Raises RigInterference where MODE was held for so long that it may have been a factory reset, DeviceFault,
+        LabFault, and Misuse where MODE is not wired.
         """
         self._mode.enter_dfu()
 
     @contextmanager
-    def dfu(self, watch: Watcher = nobody) -> Iterator[DfuHost]:
+    def dfu(self, watch: Watcher = ignore_progress) -> Iterator[DfuHost]:
         """Talk DFU to a board that is in it; faults carry the board's name.
 
         Raises Misdescribed before anything is done to another Core than the place's.
@@ -210,7 +212,7 @@ class SparkCore(SwitchedBoard):
             error.board = error.board or self.name
             raise
 
-    def enter_reader(self) -> None:
+    def enter_readback_mode(self) -> None:
         """DFU: it changes nothing that nobody asks for."""
         self.enter_dfu()
 
@@ -225,12 +227,12 @@ class SparkCore(SwitchedBoard):
         with self.dfu() as host:
             return host.read(layout.APP_ADDRESS, length)
 
-    def lay_ota(self, image: Image) -> None:
+    def write_ota_image(self, image: Image) -> None:
         """Put `image` into the slot for updates over the air and mark it as ready, as an application does at its end.
 
         The board must be in DFU; the next start copies the image in.
         """
-        self.history.did(f"laid {image.name} for the next start")
+        self.history.add_action(f"laid {image.name} for the next start")
         with self.dfu() as host:
             if host.read(layout.OTA_ADDRESS, len(image)) != image.data:
                 host.write(layout.OTA_ADDRESS, image.data)
@@ -244,7 +246,7 @@ class SparkCore(SwitchedBoard):
         *,
         order: EraseOrder = EraseOrder.ALL_FIRST,
         address: int = layout.APP_ADDRESS,
-        watch: Watcher = nobody,
+        watch: Watcher = ignore_progress,
         force: bool = False,
     ) -> None:
         """Write `image` over DFU, read it back, and leave. The board must be in DFU.
@@ -261,15 +263,15 @@ class SparkCore(SwitchedBoard):
                 raise DeviceFault(
                     f"{image.name} was written, but reads back different", board=self.name, phase="program"
                 )
-            self.history.did(f"wrote {image.name}")
+            self.history.add_action(f"wrote {image.name}")
             answered = host.leave(address)
-        if not look_for(lambda: self.identity() != DFU, seconds=self.timing.off, clock=self.clock):
+        if not poll(lambda: self.identity() != DFU, seconds=self.timing.off, clock=self.clock):
             raise DeviceFault("does not leave DFU when told to", board=self.name, phase="commit", expected="no DFU")
         if not answered and not self.relay.get():
             raise LabFault("lost its supply before it had answered that it leaves", board=self.name, phase="commit")
 
 
-def the_core(board: Board) -> SparkCore:
+def require_core(board: Board) -> SparkCore:
     """The board, which must be a Spark Core. Raises Misuse."""
     if not isinstance(board, SparkCore):
         raise Misuse(f"is an {board.kind}, and this is for Spark Cores", board=board.name)

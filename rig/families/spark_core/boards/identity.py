@@ -39,25 +39,25 @@ class CoreIdentity:
         self._is_seen = True
 
 
-def check_core(told: str, serial: str, *, board: str) -> None:
+def check_core(tag: str, serial: str, *, board: str) -> None:
     """Compare a Core's id with the serial number that it shows on USB. Raises Misdescribed."""
-    wanted = usb_serial(bytes.fromhex(told))
+    wanted = usb_serial(bytes.fromhex(tag))
     if serial != wanted:
         raise Misdescribed(
-            f"the tag core_id={told} is another Core's: that has the serial number {wanted}, this {serial}",
+            f"the tag core_id={tag} is another Core's: that has the serial number {wanted}, this {serial}",
             board=board,
             hint="does the tag busid name its port? A listening Core tells its id when `i` is typed on its console",
         )
 
 
-def check_bootloader(told: str, found: CoreBootloader, *, board: str) -> str | None:
+def check_bootloader(tag: str, found: CoreBootloader, *, board: str) -> str | None:
     """Compare a generation with a Core's bootloader; what to say where nothing tells it. Raises Misdescribed."""
-    if found.contradicts(told):
+    if found.contradicts(tag):
         what = found.generation or f"one that {found.maker} made, and none the rig knows"
         hint = unless_miswired(board, f"generation={found.generation}") if found.generation else LIST_IT
-        raise Misdescribed(f"the tag generation={told} is another Core's: this has {what}", board=board, hint=hint)
+        raise Misdescribed(f"the tag generation={tag} is another Core's: this has {what}", board=board, hint=hint)
     if found.generation is None:
         code = f"{found.size:,} bytes with sha256 {found.sha256}"
-        what = f"nothing tells whether its bootloader is of generation {told}: {code} are none the rig knows"
+        what = f"nothing tells whether its bootloader is of generation {tag}: {code} are none the rig knows"
         return f"{board}: {what} (hint: {LIST_IT})"
     return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rig.boards.wiring import Button, wired
-from rig.clock import look_for
+from rig.clock import poll
 from rig.drivers.progress import Progress, Watcher
 from rig.drivers.usb_port import DFU, LISTENING
-from rig.errors import DeviceFault, LabFault, Spoiled
+from rig.errors import DeviceFault, LabFault, RigInterference
 from rig.families.spark_core.formats import flash as layout
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class ModeButton:
         Letting go says nothing of when the board took notice; one that a handshake blocks listens later.
         """
         board = self._board
-        board.history.did("held MODE while it ran")
+        board.history.add_action("held MODE while it ran")
         board.known = False
         with board.buttons.held(self._wired()):
             ends = board.clock.now() + board.timing.listening_hold
             while board.identity() != LISTENING and board.clock.now() < ends:
                 board.clock.sleep(LOOK_EVERY_SECONDS)
-        if not look_for(lambda: board.identity() == LISTENING, seconds=board.timing.listens, clock=board.clock):
+        if not poll(lambda: board.identity() == LISTENING, seconds=board.timing.listens, clock=board.clock):
             raise DeviceFault(
                 "does not listen when MODE is held: does its firmware run?", board=board.name, expected="listening mode"
             )
@@ -52,7 +52,7 @@ class ModeButton:
     def reset_to_factory(self, watch: Watcher) -> None:
         """Power-cycle with it held for a factory reset; tells `watch` of the power-on. Raises LabFault."""
         board, button = self._board, self._wired()
-        board.history.did("held MODE from power-on for a factory reset")
+        board.history.add_action("held MODE from power-on for a factory reset")
         board.power_off()
         with board.buttons.held(button):
             board.power_on()
@@ -62,17 +62,17 @@ class ModeButton:
     def enter_dfu(self) -> None:
         """Power-cycle into DFU with it held.
 
-        Raises Spoiled where it was held for so long that it may have been a factory reset, DeviceFault, LabFault, and
-        Misdescribed where the board is in DFU under another bus id than its place's.
+        Raises RigInterference where it was held for so long that it may have been a factory reset, DeviceFault,
+        LabFault, and Misdescribed where the board is in DFU under another bus id than its place's.
         """
         board = self._board
-        board.history.did("held MODE from power-on for DFU")
+        board.history.add_action("held MODE from power-on for DFU")
         held = next((held for held in (self._hold_for_dfu() for _ in range(HANDS)) if held is not None), None)
         if held is None:
             raise LabFault(f"MODE was held too long {HANDS} times", board=board.name, hint="is this machine too busy?")
         seen = board.observe(board.timing.start)
         if held > board.timing.mode_held_too_long and not (seen == DFU and self._differs_from_factory()):
-            raise self._spoiled(held)
+            raise self._interference(held)
         if seen is None:
             self._check_bus_id()
         if seen != DFU:
@@ -81,7 +81,7 @@ class ModeButton:
             )
 
     def _hold_for_dfu(self) -> float | None:
-        """Power-cycle with it held for DFU; for how long it was, at the most. Raises Spoiled.
+        """Power-cycle with it held for DFU; for how long it was, at the most. Raises RigInterference.
 
         None where that came to be too long, and nothing of it: the supply goes before MODE does.
         """
@@ -96,7 +96,7 @@ class ModeButton:
                 board.power_off()
         held = board.clock.now() - began
         if is_late and held > board.timing.mode_untouched:
-            raise self._spoiled(held)
+            raise self._interference(held)
         return None if is_late else held
 
     def _check_bus_id(self) -> None:
@@ -106,15 +106,15 @@ class ModeButton:
         stays a dead board. Raises Misdescribed, LabFault.
         """
         board = self._board
-        before = board.elsewhere()
+        before = board.other_dfu_devices()
         if not before:
             return
         board.power_off()
 
         def gone() -> list[str]:
-            return sorted(before.keys() - board.elsewhere().keys())
+            return sorted(before.keys() - board.other_dfu_devices().keys())
 
-        if found := look_for(gone, seconds=board.timing.off, clock=board.clock):
+        if found := poll(gone, seconds=board.timing.off, clock=board.clock):
             raise before[found[0]]
         board.power_on()
 
@@ -124,8 +124,10 @@ class ModeButton:
             area = host.read(layout.APP_ADDRESS, layout.APP_SIZE)
             return area != host.read(layout.FACTORY_ADDRESS, layout.APP_SIZE)
 
-    def _spoiled(self, held: float) -> Spoiled:
-        return Spoiled(f"MODE was held for {held:.1f} s: that may have been a factory reset", board=self._board.name)
+    def _interference(self, held: float) -> RigInterference:
+        return RigInterference(
+            f"MODE was held for {held:.1f} s: that may have been a factory reset", board=self._board.name
+        )
 
     def _wired(self) -> Button:
         return wired(self._button, "MODE", "mode", board=self._board.name)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rig.boards.cloud_events import heard, named
-from rig.clock import Clock, look_for
+from rig.boards.cloud_events import forwarding_events, with_board_name
+from rig.clock import Clock, poll
 from rig.drivers.progress import Progress, Watcher
 from rig.errors import DeviceFault, LabFault
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
@@ -39,38 +39,38 @@ class Online:
         *,
         board: str,
         clock: Clock,
-        did: Callable[[str], None] = lambda _deed: None,
+        add_action: Callable[[str], None] = lambda _action: None,
     ):
         self.client, self.core_id = client, core_id
-        self._board, self._clock, self._did = board, clock, did
+        self._board, self._clock, self._add_action = board, clock, add_action
         self._known: Any = None
         #: Told of every update that is over: what came of it.
-        self.on_update: Callable[[dict[str, Any]], None] = lambda _told: None
+        self.on_update: Callable[[dict[str, Any]], None] = lambda _result: None
 
     def clear(self) -> None:
         """The cloud does nothing special for this Core any more: faults are forgotten, its key is its own again."""
-        with named(self._board):
+        with with_board_name(self._board):
             self.client.ask("clear-faults", core=self.core_id)
             self.client.ask("restore-key", core=self.core_id)
 
     def forget(self) -> None:
         """What is online now does not count: the board is about to lose its power."""
         with contextlib.suppress(LabFault):  # a cloud that is away keeps no board from being switched
-            told = self.info()
-            self._known = told["since"] if told is not None else None
+            info = self.info()
+            self._known = info["since"] if info is not None else None
 
     def info(self) -> dict[str, Any] | None:
         """What the cloud's list says of the Core; a Core that lost power stays on it for a while."""
         cores = self._asked("list")["cores"]
-        return next((told for told in cores if told["core"] == self.core_id), None)
+        return next((listed for listed in cores if listed["core"] == self.core_id), None)
 
     def is_back(self) -> bool:
         """Whether the Core has come online since `forget`, and has answered.
 
         Before it answers it may still be writing its flags page: whoever took its power now would strand it (§3.5).
         """
-        told = self.info()
-        if told is None or told["since"] == self._known:
+        info = self.info()
+        if info is None or info["since"] == self._known:
             return False
         try:
             self._asked("ping", core=self.core_id)
@@ -83,9 +83,7 @@ class Online:
 
         Raises DeviceFault when it is not, LabFault when somebody has given up waiting.
         """
-        back = look_for(
-            lambda: given_up() or self.is_back(), seconds=seconds, clock=self._clock, every=LOOK_EVERY_SECONDS
-        )
+        back = poll(lambda: given_up() or self.is_back(), seconds=seconds, clock=self._clock, every=LOOK_EVERY_SECONDS)
         if given_up():
             raise LabFault("nobody waits any more", board=self._board)
         if not back:
@@ -107,7 +105,7 @@ class Online:
 
     def fault(self, kind: str, **how: Any) -> None:
         """Let something go wrong with this Core."""
-        self._did(f"let its cloud make this go wrong: {kind}")
+        self._add_action(f"let its cloud make this go wrong: {kind}")
         self._asked("fault", kind=kind, core=self.core_id, **how)
 
     def disturb(self, kind: str, message: str, **how: Any) -> None:
@@ -127,13 +125,15 @@ class Online:
 
     def update(self, image: Image, **how: Any) -> dict[str, Any]:
         """Update over the air; returns what came of it."""
-        self._did(f"sent {image.name} over the air")
-        with named(self._board):
-            told = self.client.flash(self.core_id, image.data, lambda _event: None, **how)
-            if told["ok"]:
+        self._add_action(f"sent {image.name} over the air")
+        with with_board_name(self._board):
+            result = self.client.flash(self.core_id, image.data, lambda _event: None, **how)
+            if result["ok"]:
                 self.client.ask("ping", core=self.core_id)
-        self.on_update({"core": self.core_id, "applied": told["ok"], "image": image.sha256, "reason": told["reason"]})
-        return told
+        self.on_update(
+            {"core": self.core_id, "applied": result["ok"], "image": image.sha256, "reason": result["reason"]}
+        )
+        return result
 
     def begin_update(self, image: Image, **how: Any) -> UpdateUnderWay:
         """Update on a thread of its own: for whoever does something to the Core meanwhile."""
@@ -151,7 +151,7 @@ class Online:
             seen.append(event["event"])
             phases.see(event)
 
-        with heard(self.client, use, board=self._board, core=self.core_id):
+        with forwarding_events(self.client, use, board=self._board, core=self.core_id):
             yield seen
 
     @contextmanager
@@ -163,11 +163,11 @@ class Online:
             if event["event"] == "published" and event["name"] == name:
                 published.append(event["data"] or "")
 
-        with heard(self.client, use, board=self._board, core=self.core_id):
+        with forwarding_events(self.client, use, board=self._board, core=self.core_id):
             yield published
 
     def _asked(self, do: str, **content: Any) -> dict[str, Any]:
-        with named(self._board):
+        with with_board_name(self._board):
             return self.client.ask(do, **content)
 
 
@@ -177,14 +177,14 @@ class UpdateUnderWay(threading.Thread):
     def __init__(self, work: Callable[[], dict[str, Any]]):
         super().__init__(name="update over the air", daemon=True)
         self._work = work
-        self._told: dict[str, Any] = {}
+        self._result: dict[str, Any] = {}
         self.error: Exception | None = None
         self.given_up = threading.Event()
 
     def run(self) -> None:
         """Update."""
         try:
-            self._told = self._work()
+            self._result = self._work()
         except Exception as error:  # whatever it is, whoever asks for the result is to know
             self.error = error
 
@@ -197,7 +197,7 @@ class UpdateUnderWay(threading.Thread):
         self.join()
         if self.error is not None:
             raise self.error
-        return self._told
+        return self._result
 
 
 class _Phases:

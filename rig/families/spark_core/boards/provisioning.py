@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from rig.clock import Clock, Deadline, look_for
+from rig.clock import Clock, Deadline, poll
 from rig.drivers.console import ConsoleRecorder
 from rig.errors import DeviceFault
 
@@ -60,5 +60,5 @@ def _says(console: ConsoleRecorder, pattern: bytes, since_ns: int) -> bool:
 
 
 def _connected(console: ConsoleRecorder, board: str, seconds: float) -> None:
-    if not look_for(lambda: console.connected, seconds=seconds, clock=Clock()):
+    if not poll(lambda: console.connected, seconds=seconds, clock=Clock()):
         raise DeviceFault("shows no console", board=board, phase="provision", hint="is it in listening mode?")

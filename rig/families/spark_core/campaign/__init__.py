@@ -1,1 +1,1 @@
-"""Update paths of a Spark Core as trials, and stages for scenarios."""
+"""Update paths of a Spark Core as trials, and setups for scenarios."""

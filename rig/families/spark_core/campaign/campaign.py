@@ -1,4 +1,4 @@
-"""Campaigns with Spark Cores: the control trial is a DFU update, and their cloud takes the stage's keys."""
+"""Campaigns with Spark Cores: the control trial is a DFU update, and their cloud takes a scenario's keys."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rig.clock import look_for
+from rig.clock import poll
 from rig.errors import DeviceFault, Misuse
 from rig.evidence.ledger import Ledger
 from rig.families.spark_core.boards.board import ALIVE, SparkCore
@@ -77,9 +77,7 @@ def _install_and_see(board: SparkCore, plan: DeepUpdate, image: Image, path: str
         board.update(image)
     note("patching the radio: keep it powered")
     seconds = (plan.seconds + board.timing.joins) * board.timing.scale + board.timing.ota_copy
-    shown = look_for(
-        lambda: _is_refused(sending) or board.sign() in ALIVE, seconds=seconds, clock=board.clock, every=0.1
-    )
+    shown = poll(lambda: _is_refused(sending) or board.sign() in ALIVE, seconds=seconds, clock=board.clock, every=0.1)
     if _is_refused(sending):
         assert sending is not None
         raise DeviceFault(f"the update did not arrive: {sending.error}", board=board.name, phase="download")
@@ -92,15 +90,15 @@ def _install_and_see(board: SparkCore, plan: DeepUpdate, image: Image, path: str
         if board.online.is_back():
             board.start()  # patched before: it kept its network, and said its version before we listened
         board.go_online()
-        told = look_for(lambda: heard[-1] if heard else None, seconds=board.timing.start, clock=board.clock)
-    if told != plan.radio:
-        raise DeviceFault(f"its radio says {told or 'nothing'}, not {plan.radio}", board=board.name, phase="verify")
+        version = poll(lambda: heard[-1] if heard else None, seconds=board.timing.start, clock=board.clock)
+    if version != plan.radio:
+        raise DeviceFault(f"its radio says {version or 'nothing'}, not {plan.radio}", board=board.name, phase="verify")
     note("asking its functions")
     offered = board.online.describe()["f"]
     for name in plan.functions:
         if name not in offered or board.online.call(name, ARGUMENTS.get(name, "")) < 0:
             raise DeviceFault(f"does not answer {name}", board=board.name, phase="verify")
-    return Done(path, told, offered, time.monotonic() - began)
+    return Done(path, version, offered, time.monotonic() - began)
 
 
 def _is_refused(sending: UpdateUnderWay | None) -> bool:

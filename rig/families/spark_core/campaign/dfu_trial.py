@@ -33,7 +33,7 @@ class DfuTrial:
     """Update over DFU to `target` in `order`, cut at `aim`."""
 
     path: ClassVar[str] = "dfu"
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (APP, FLAGS)
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]] = (APP, FLAGS)
     target: Image
     aim: Aim
     order: EraseOrder = EraseOrder.ALL_FIRST
@@ -66,7 +66,7 @@ class _ExternalWrite:
     path: ClassVar[str] = "dfu-external"
     target: Image
     order: EraseOrder
-    shown_by: ClassVar[tuple[tuple[int, int], ...]]
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]]
 
     def prepare(self, board: SparkCore) -> None:
         """Nothing."""
@@ -74,11 +74,11 @@ class _ExternalWrite:
     def start(self, board: SparkCore, watch: Watcher) -> None:
         """Write without leaving."""
         with board.dfu(watch) as host:
-            host.write(self.shown_by[0][0], self.target.data, self.order)
+            host.write(self.landing_stretches[0][0], self.target.data, self.order)
 
     def locate(self, before: Contents, after: Contents) -> Landing:
         """By the sectors that were to be written."""
-        address = self.shown_by[0][0]
+        address = self.landing_stretches[0][0]
         write = DfuWrite(before[address], b"", self.target.data, self.order, address, layout.EXTERNAL_SECTOR)
         return write.locate(after[address], b"")
 
@@ -87,7 +87,10 @@ class _ExternalWrite:
 class KeySectorWrite(_ExternalWrite):
     """Write the sector with the server's key and address."""
 
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = ((layout.SERVER_KEY_ADDRESS, layout.EXTERNAL_SECTOR), APP)
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]] = (
+        (layout.SERVER_KEY_ADDRESS, layout.EXTERNAL_SECTOR),
+        APP,
+    )
     target: Image
     aim: Aim
     order: EraseOrder = EraseOrder.ALL_FIRST
@@ -102,7 +105,7 @@ class KeySectorWrite(_ExternalWrite):
 class FactoryImageWrite(_ExternalWrite):
     """Write the image a factory reset brings back."""
 
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = ((layout.FACTORY_ADDRESS, layout.SLOT_SIZE), APP)
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]] = ((layout.FACTORY_ADDRESS, layout.SLOT_SIZE), APP)
     target: Image
     aim: Aim
     order: EraseOrder = EraseOrder.ALL_FIRST
@@ -133,7 +136,10 @@ class FactoryReset(_Copying):
 
     path: ClassVar[str] = "factory-reset"
     slot: ClassVar[int] = layout.FACTORY_ADDRESS
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, (layout.FACTORY_ADDRESS, layout.APP_SIZE))
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]] = (
+        *COPY_SHOWN_BY,
+        (layout.FACTORY_ADDRESS, layout.APP_SIZE),
+    )
     target: Image
     aim: Aim
 
@@ -170,7 +176,7 @@ class OtaCopy(_Copying):
 
     path: ClassVar[str] = "ota-copy"
     slot: ClassVar[int] = layout.OTA_ADDRESS
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, (layout.OTA_ADDRESS, layout.APP_SIZE))
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, (layout.OTA_ADDRESS, layout.APP_SIZE))
     target: Image
     aim: Aim
 
@@ -189,7 +195,7 @@ class OtaCopy(_Copying):
 
     def prepare(self, board: SparkCore) -> None:
         """Let the target wait in its slot."""
-        board.lay_ota(self.target)
+        board.write_ota_image(self.target)
 
     def start(self, board: SparkCore, watch: Watcher) -> None:
         """Let it start, and wait for the cut."""

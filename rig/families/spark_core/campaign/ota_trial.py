@@ -31,14 +31,14 @@ class CloudUpdate:
     """Update over the air to `target`, cut at `aim`: online, hello, begin, ready, download, done or copy."""
 
     path: ClassVar[str] = "cloud"
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, SLOT)
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]] = (*COPY_SHOWN_BY, SLOT)
     order: ClassVar = EraseOrder.ALL_FIRST
     target: Image
     aim: Aim
     chunk_size: int = 256
     fast: bool = False
     #: Events of the cloud while it was tried.
-    told: list[str] = field(default_factory=list, compare=False)
+    events: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
     def cut_in_copy(cls, phase: str, share: float, target: Image, board: SparkCore) -> CloudUpdate:
@@ -58,8 +58,8 @@ class CloudUpdate:
     def start(self, board: SparkCore, watch: Watcher) -> None:
         """Bring the Core online and update it, until that is over or the supply is gone. Raises LabFault."""
         assert board.online is not None
-        self.told.clear()
-        with board.online.watched(watch) as told:
+        self.events.clear()
+        with board.online.watched(watch) as events:
             board.start()
             work = UpdateUnderWay(lambda: self._go_online_and_update(board, work.given_up.is_set))
             work.start()
@@ -67,7 +67,7 @@ class CloudUpdate:
                 while work.is_alive() and board.relay.get():
                     work.join(LOOK_EVERY_SECONDS)
             finally:
-                self.told.extend(told)
+                self.events.extend(events)
                 work.give_up()
         if work.is_alive():
             board.online.hang_up()
@@ -85,4 +85,4 @@ class CloudUpdate:
         """By everything that is shown, and by what the cloud told."""
         sent = self.target.data.ljust(-(-len(self.target) // self.chunk_size) * self.chunk_size, b"\0")
         area, flags, backup, slot = (before[key] for key in SHOWN)
-        return Download(area, flags, backup, slot, sent, self.told).locate(*(after[key] for key in SHOWN))
+        return Download(area, flags, backup, slot, sent, self.events).locate(*(after[key] for key in SHOWN))

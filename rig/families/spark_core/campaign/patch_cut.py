@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rig.boards.board import Contents
-from rig.clock import look_for
+from rig.clock import poll
 from rig.drivers.dfu_host import EraseOrder
 from rig.drivers.progress import Progress, Watcher
 from rig.errors import DeviceFault, LabFault
@@ -32,7 +32,7 @@ class PatchCut:
     """Write `target` over DFU, let it start, and cut in the middle of one window of `plan`."""
 
     path: ClassVar[str] = "deep-update"
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = (APP,)
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]] = (APP,)
     order: ClassVar = EraseOrder.ALL_FIRST
     plan: DeepUpdate
     target: Image
@@ -60,7 +60,7 @@ class PatchCut:
         board.update(self.target)
         self.moments.append(time.monotonic())
         watch(Progress(STARTS, 0, 1, 1))
-        gone = look_for(lambda: not board.relay.get(), seconds=self.plan.seconds, clock=board.clock)
+        gone = poll(lambda: not board.relay.get(), seconds=self.plan.seconds, clock=board.clock)
         self.moments.append(time.monotonic())
         if gone:
             raise LabFault("the supply is gone", board=board.name)

@@ -1,4 +1,4 @@
-"""The stage of a scenario of keys on a rack: a Core in its place, and the Spark cloud that is somebody else to it."""
+"""The setup of a scenario of keys on a rack: a Core in its place, and the Spark cloud that is somebody else to it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rig.boards.cloud_events import heard, named
+from rig.boards.cloud_events import forwarding_events, with_board_name
 from rig.boards.server_log import ServerLog
-from rig.clock import let_happen, look_for
+from rig.clock import poll, wait_fixed
 from rig.drivers.progress import Progress
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.families.spark_core.boards.board import SparkCore
@@ -86,24 +86,24 @@ class CoreScenarioSetup:
             self._online.fault("wrong-signature", times=FOR_EVER)
 
     def _ask(self, do: str, **content: Any) -> dict[str, Any]:
-        with named(self._board.name):
+        with with_board_name(self._board.name):
             return self._online.client.ask(do, core=self._online.core_id, **content)
 
     # -- what the Core does ------------------------------------------------------------------------------------------
 
     def look(self) -> ServerLog:
         """Start the Core, which goes online then; returns what its cloud saw until it was, or was locked out."""
-        with self._watched() as (seen, told):
+        with self._watched() as (seen, events):
 
             def is_over() -> bool:
-                return told.count("other-key") >= LOCKED_OUT or (bool(seen.requests) and self._online.is_back())
+                return events.count("other-key") >= LOCKED_OUT or (bool(seen.requests) and self._online.is_back())
 
             self._board.start()
-            look_for(is_over, seconds=self._board.timing.start, clock=self._board.clock)
-            if not seen.requests and not told:  # a Core that runs tries, sooner or later as the machine is busy
-                look_for(lambda: told or is_over(), seconds=TRIES_AT_ALL, clock=self._board.clock)
+            poll(is_over, seconds=self._board.timing.start, clock=self._board.clock)
+            if not seen.requests and not events:  # a Core that runs tries, sooner or later as the machine is busy
+                poll(lambda: events or is_over(), seconds=TRIES_AT_ALL, clock=self._board.clock)
         for event, outcome in OUTCOMES.items():
-            if event in told:
+            if event in events:
                 seen.handshakes.append({"host": HOST, "identity": None, "outcome": outcome})
         return seen
 
@@ -111,8 +111,8 @@ class CoreScenarioSetup:
         """Update over the air, and do `meanwhile` when half of it has come. Whether it is what the Core runs then."""
         with self._half_sent(self._long) as over:
             meanwhile()
-            look_for(self._is_through(over), seconds=TRANSFER_HANGS, clock=self._board.clock)
-        let_happen(self._board.timing.ota_copy, self._board.clock)
+            poll(self._is_through(over), seconds=TRANSFER_HANGS, clock=self._board.clock)
+        wait_fixed(self._board.timing.ota_copy, self._board.clock)
         if not self._holds(self._long):
             return False
         self._runs = self._long
@@ -186,7 +186,7 @@ class CoreScenarioSetup:
         self._board.go_online()
         with self._online.watched(watch):
             self._under_way = self._online.begin_update(image)
-            came = look_for(half_way.is_set, seconds=self._board.timing.ota_copy, clock=self._board.clock)
+            came = poll(half_way.is_set, seconds=self._board.timing.ota_copy, clock=self._board.clock)
             if not came or over.is_set():
                 raise LabFault("was not met in the middle of a download", board=self._board.name, phase="download")
             yield over
@@ -194,15 +194,15 @@ class CoreScenarioSetup:
     @contextmanager
     def _watched(self) -> Iterator[tuple[ServerLog, list[str]]]:
         """While inside, what the cloud sees of this Core: that it is online, and handshakes that came to nothing."""
-        seen, told = ServerLog(), list[str]()
+        seen, events = ServerLog(), list[str]()
 
         def use(event: dict[str, Any]) -> None:
             name, is_mine = event["event"], event["core"] == self._online.core_id
             if is_mine and name == "online":
                 seen.requests.append(event)
-                told[:] = [earlier for earlier in told if earlier != "answered"]
+                events[:] = [earlier for earlier in events if earlier != "answered"]
             elif is_mine and name in OUTCOMES:
-                told.append(name)
+                events.append(name)
 
-        with heard(self._online.client, use, board=self._board.name, core=self._online.core_id):
-            yield seen, told
+        with forwarding_events(self._online.client, use, board=self._board.name, core=self._online.core_id):
+            yield seen, events

@@ -113,13 +113,13 @@ def list_cores(control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> Non
 def describe(core: CORE, control: CONTROL = DEFAULT_CONTROL, as_json: JSON = False) -> None:
     """Show a Core's functions and variables, with their values."""
     client = _client(control)
-    told = client.ask("describe", core=core)
-    values = {name: client.ask("variable", core=core, name=name)["value"] for name in told["v"]}
+    answer = client.ask("describe", core=core)
+    values = {name: client.ask("variable", core=core, name=name)["value"] for name in answer["v"]}
     if as_json:
-        print_json({"functions": told["f"], "variables": told["v"], "values": values})
+        print_json({"functions": answer["f"], "variables": answer["v"], "values": values})
         return
-    print_lines(f"functions: {', '.join(told['f']) or 'none'}")
-    for name, kind in told["v"].items():
+    print_lines(f"functions: {', '.join(answer['f']) or 'none'}")
+    for name, kind in answer["v"].items():
         print_lines(f"{name} ({kind}) = {values[name]}")
 
 
@@ -143,10 +143,10 @@ def events(
     as_json: JSON = False,
 ) -> None:
     """Print what happens until Ctrl-C."""
-    print_events(_client(control), _told, as_json=as_json, core=core)
+    print_events(_client(control), _event_line, as_json=as_json, core=core)
 
 
-def _told(event: dict[str, Any]) -> str:
+def _event_line(event: dict[str, Any]) -> str:
     rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("event", "core", "at_ns"))
     return f"{event['core'] or '-':24} {event['event']:18} {rest}"
 
@@ -171,19 +171,19 @@ def flash(
     image = image_for_core(file, force=force)
     book = Ledger(ledger) if ledger is not None else None
     with _Progress(as_json) as progress:
-        told = _client(control).flash(core, image, progress.show, chunk_size=chunk_size, fast=fast, force=force)
+        result = _client(control).flash(core, image, progress.show, chunk_size=chunk_size, fast=fast, force=force)
     if book is not None:
         with book:
-            book.append("update", {"core": core.lower(), "applied": told["ok"], "reason": told["reason"]})
+            book.append("update", {"core": core.lower(), "applied": result["ok"], "reason": result["reason"]})
     if as_json:
-        print_json(told)
-    elif told["ok"]:
-        print_lines(f"{core} runs {file.name}: {told['chunks']} chunks in {told['transfer_seconds']:.2f} s, "
-              f"back after {told['seconds']:.1f} s")  # fmt: skip
-    if not told["ok"]:
+        print_json(result)
+    elif result["ok"]:
+        print_lines(f"{core} runs {file.name}: {result['chunks']} chunks in {result['transfer_seconds']:.2f} s, "
+              f"back after {result['seconds']:.1f} s")  # fmt: skip
+    if not result["ok"]:
         from rig.errors import DeviceFault
 
-        raise DeviceFault(told["reason"], board=core)
+        raise DeviceFault(result["reason"], board=core)
 
 
 class _Progress:

@@ -34,7 +34,7 @@ def list_devices(usbip: USBIP = None, serial: SERIAL = None, as_json: JSON = Fal
 
     found = find_devices(Where(usbip, serial))
     if as_json:
-        print_json({"devices": [_told(entry) for entry in found]})
+        print_json({"devices": [_device_fields(entry) for entry in found]})
         return
     for entry in found:
         print_lines(f"{entry.identity}  " + (f"serial {entry.serial}" if entry.serial else "no serial number"))
@@ -49,7 +49,7 @@ def list_devices(usbip: USBIP = None, serial: SERIAL = None, as_json: JSON = Fal
         print_status("no device is in DFU mode that could be driven")
 
 
-def _told(entry: DfuDevice) -> dict[str, object]:
+def _device_fields(entry: DfuDevice) -> dict[str, object]:
     """A device for scripts; `fault` is null for one that can be driven."""
     memories = [{"start": s.start, "end": s.end, "page": s.page, "writable": s.writable} for s in entry.segments]
     names = [alternate.name for alternate in entry.alternates]
@@ -106,6 +106,6 @@ def write(
     with progress_bar(as_json) as watch:
         seconds = write_memory(found, Write(pieces, order, leave=leave, force=force), watch)
     parts = [{"written": len(piece.image), "address": piece.address, "sha256": piece.image.sha256} for piece in pieces]
-    told = {**parts[0], "left": leave, "seconds": round(seconds, 3), "parts": parts}
+    result = {**parts[0], "left": leave, "seconds": round(seconds, 3), "parts": parts}
     text = ", ".join(f"{len(piece.image):,} bytes written to {piece.address:#010x}" for piece in pieces)
-    print_result(as_json, told, f"{text} and read back in {seconds:.1f} s")
+    print_result(as_json, result, f"{text} and read back in {seconds:.1f} s")

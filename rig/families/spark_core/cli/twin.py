@@ -97,7 +97,7 @@ def _boot(
     """Start a Core once from given contents, and tell how it settled in the words of the boot vectors."""
     from rig.families.spark_core.lab.twin import boot_core
 
-    told = boot_core(
+    result = boot_core(
         internal=internal,
         external=external,
         registers=dr or [],
@@ -109,7 +109,7 @@ def _boot(
         generation=generation.value,
     )
     if as_json:
-        print_json(told)
+        print_json(result)
     else:
-        for name, value in told.items():
+        for name, value in result.items():
             print_lines(f"{name:12} {' '.join(value) if isinstance(value, list) else value}")

@@ -19,8 +19,8 @@ class SparkCloudClient(ControlClient):
 
     server = "the Spark cloud"
     served_by = "rig cloud spark"
-    usual = "127.0.0.1:5684"
-    answers: ClassVar[Mapping[str, Shape]] = {
+    default_address = "127.0.0.1:5684"
+    answer_shapes: ClassVar[Mapping[str, Shape]] = {
         "list": {"cores": [{"core": str, "since": NUMBER, "peer": str, "updated": bool, "updating": bool}]},
         "describe": {"f": [str], "v": {...: str}},
         "variable": {"value": object},
@@ -28,8 +28,8 @@ class SparkCloudClient(ControlClient):
         "flash": {"ok": bool, "reason": str, "chunks": int, "seconds": NUMBER, "transfer_seconds": NUMBER},
         "swap-key": {"public_key": str},
     }
-    every_event: ClassVar[Shape] = {"event": str, "core": (str, None)}
-    told_of: ClassVar[Mapping[str, Shape]] = {
+    event_shape: ClassVar[Shape] = {"event": str, "core": (str, None)}
+    event_shapes: ClassVar[Mapping[str, Shape]] = {
         "update": {"chunk_size": int},
         "chunk": {"index": int, "of": int},
         "published": {"name": str, "data": (str, None)},
@@ -37,11 +37,11 @@ class SparkCloudClient(ControlClient):
 
     def flash(self, core: str, image: bytes, watch: Callable[[JsonObject], None], **how: Any) -> JsonObject:
         """Update a Core over the air, telling `watch` each event; returns what came of it."""
-        told: JsonObject = {}
-        for told in self.stream("flash", patience=900, core=core, image=base64.b64encode(image).decode(), **how):
-            if not told.get("done"):
-                watch(told)
-        return told
+        answer: JsonObject = {}
+        for answer in self.stream("flash", timeout=900, core=core, image=base64.b64encode(image).decode(), **how):
+            if not answer.get("done"):
+                watch(answer)
+        return answer
 
 
 @target_factory.reg_driver

@@ -39,7 +39,7 @@ class CoreImages(ImageRules[CoreDetails]):
         """The application area."""
         return APP_SIZE
 
-    def fault_of_file(self, image: Image, told: Identification, roles: set[str]) -> Fault | None:
+    def fault_of_file(self, image: Image, identified: Identification, roles: set[str]) -> Fault | None:
         """Its bootloader is asked."""
         from rig.firmware.faults import Fault
 
@@ -47,7 +47,7 @@ class CoreImages(ImageRules[CoreDetails]):
             return Fault(image.name, f"{len(image):,} bytes, and a Core has room for {APP_SIZE:,}")
         if not plausible_first_word(image.data):
             hint = "a Core's application begins with its stack pointer: the .bin file of a build"
-            return Fault(image.name, f"it is {told.with_article}, which no Core would start", hint)
+            return Fault(image.name, f"it is {identified.with_article}, which no Core would start", hint)
         return None
 
     def release(self, content: bytes, name: str) -> bytes:

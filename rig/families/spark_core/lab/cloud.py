@@ -150,5 +150,5 @@ class _Strangers:
             return
         self._named.add(core_id)
         where = self._core_keys / f"{core_id}.pub.pem"
-        told = f"rig: Core {core_id} keeps trying, and its key is not known (hint: put its public key in {where})"
-        print(escape.terminal(told), file=sys.stderr, flush=True)
+        text = f"rig: Core {core_id} keeps trying, and its key is not known (hint: put its public key in {where})"
+        print(escape.terminal(text), file=sys.stderr, flush=True)

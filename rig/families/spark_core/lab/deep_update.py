@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rig.errors import Misuse
 from rig.evidence.ledger import Ledger, read_ledger
-from rig.families.spark_core.boards.board import the_core
+from rig.families.spark_core.boards.board import require_core
 from rig.families.spark_core.campaign.deep_update import Done, choose_path, run_deep_update
 from rig.families.spark_core.firmware.deep_updates import DeepUpdate
 from rig.files import is_there
@@ -32,8 +32,8 @@ def update_place(
         raise Misuse(f"{known.path} names no image for the role {plan.image}")
     lines = list(read_ledger(ledger)) if is_there(ledger) else []
     with Boards(lab.coordinator, lab.environment) as boards:
-        board = the_core(boards.take(place))
-        board.compare_with(known, note)
+        board = require_core(boards.take(place))
+        board.compare_with_manifest(known, note)
         roles = roles_with([plan.image], known, board.kind, board.tags, place)
         way = choose_path(lines, board.tags.get("core_id", ""), plan.policy_updates)
         with Ledger(ledger) as book:

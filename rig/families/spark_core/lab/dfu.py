@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.drivers.dfu_devices import DfuDevice, find_dfu
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.drivers.progress import Watcher
@@ -19,7 +19,7 @@ from rig.errors import DeviceFault, LabFault, Misuse
 from rig.families.spark_core.boards.writable import refuse
 from rig.families.spark_core.firmware.image import read_core_image
 from rig.families.spark_core.lab.dfu_files import Piece
-from rig.files import MOST_IMAGE, read_given
+from rig.files import MOST_IMAGE, read_user_file
 from rig.formats.dfuse import memories
 from rig.formats.usbip import ProtocolError
 from rig.ports import read_address
@@ -86,8 +86,8 @@ def read_memory(found: DfuDevice, address: int, length: int | None, watch: Watch
     """`length` bytes from `address`; without a length to the end of the memory. Raises Misuse, LabFault."""
     memory = next((span for span in memories(found.segments) if span[0] <= address < span[1]), None)
     if memory is None:
-        told = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in memories(found.segments))
-        raise Misuse(f"{address:#010x} is in no memory of the device", hint=f"it has {told}")
+        announced = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in memories(found.segments))
+        raise Misuse(f"{address:#010x} is in no memory of the device", hint=f"it has {announced}")
     end = memory[1] if length is None else address + length
     if not address < end <= memory[1]:
         raise Misuse(f"from {address:#010x} the memory has {memory[1] - address:,} bytes, not {length:,}")
@@ -107,7 +107,7 @@ class Write:
 
 def image_for_core(path: Path, *, force: bool) -> bytes:
     """What is to be sent to a Core over the air; unless forced, only what one could run. Raises Misuse."""
-    return read_core_image(read_given(path, MOST_IMAGE), str(path), force=force)
+    return read_core_image(read_user_file(path, MOST_IMAGE), str(path), force=force)
 
 
 def write_memory(found: DfuDevice, write: Write, watch: Watcher) -> float:
@@ -137,7 +137,7 @@ def _see_it_return(found: DfuDevice) -> None:
         seen[0] = _identity_at(found)
         return seen[0] not in (None, found.identity)
 
-    if look_for(is_back, seconds=BACK_SECONDS, clock=Clock(), every=0.1):
+    if poll(is_back, seconds=BACK_SECONDS, clock=Clock(), every=0.1):
         return
     if seen[0] is not None:
         raise DeviceFault(

@@ -9,7 +9,7 @@ from rig.drivers.dfu_devices import DfuDevice
 from rig.errors import Misuse
 from rig.families.spark_core.firmware.image import LARGEST
 from rig.families.spark_core.formats import flash as layout
-from rig.files import read_given
+from rig.files import read_user_file
 from rig.firmware.manifest import Image
 from rig.formats.dfu_suffix import DfuSuffix, split_suffix
 from rig.formats.dfuse import memories, page_at
@@ -34,7 +34,7 @@ def load_file(path: Path, found: DfuDevice, address: int | None = None) -> tuple
 
     A raw one goes to `address` (None: where a Core's application lies); a container says itself where. Raises Misuse.
     """
-    content = read_given(path, LARGEST)
+    content = read_user_file(path, LARGEST)
     if is_container(content):
         file = DfuseFile.parse(content, str(path))
         _check_identity(path, file.suffix, found)
@@ -87,9 +87,9 @@ def _check_target(path: Path, target: Target, found: DfuDevice) -> None:
     held = memories(alternate.segments)
     for element in target.elements:
         if not any(start <= element.address and element.end <= end for start, end in held):
-            told = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in held) or "no memory"
+            announced = ", ".join(f"{start:#010x} to {end:#010x}" for start, end in held) or "no memory"
             raise Misuse(
                 f"{path}: {element.address:#010x} to {element.end:#010x} is outside of alternate setting "
                 f"{target.alternate}",
-                hint=f"it has {told}",
+                hint=f"it has {announced}",
             )

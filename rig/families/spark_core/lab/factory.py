@@ -15,7 +15,7 @@ from rig.state_folder import keep, state_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Belongings:
+class FactoryContents:
     """What else a Core leaves the factory with: its private key, its server's sector, and networks it knows."""
 
     core_key: bytes = b""
@@ -23,12 +23,12 @@ class Belongings:
     networks: tuple[str, ...] = ()
 
 
-def ship_core(state: Path, manifest: Manifest, generation: str = "b", belongings: Belongings | None = None) -> None:
+def ship_core(state: Path, manifest: Manifest, generation: str = "b", contents: FactoryContents | None = None) -> None:
     """Write flash and radio into `state` unless they are there already. Raises Misuse."""
-    belongings = belongings or Belongings()
+    contents = contents or FactoryContents()
     state_folder(state)
-    if belongings.networks and not (state / "radio.json").exists():
-        keep(state / "radio.json", json.dumps({"profiles": belongings.networks}).encode())
+    if contents.networks and not (state / "radio.json").exists():
+        keep(state / "radio.json", json.dumps({"profiles": contents.networks}).encode())
     if (state / "internal.bin").exists():
         return
     roles = manifest.roles("spark-core")
@@ -46,8 +46,8 @@ def ship_core(state: Path, manifest: Manifest, generation: str = "b", belongings
         if role in roles:
             external[address : address + len(roles[role])] = roles[role].data
     for address, data in (
-        (layout.SERVER_KEY_ADDRESS, belongings.server),
-        (layout.CORE_KEY_ADDRESS, belongings.core_key),
+        (layout.SERVER_KEY_ADDRESS, contents.server),
+        (layout.CORE_KEY_ADDRESS, contents.core_key),
     ):
         external[address : address + len(data)] = data
     keep(state / "external.bin", bytes(external))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from rig.drivers.stock_verbs import stock_resources
 from rig.families.spark_core.formats.core_id import usb_serial
 from rig.families.spark_core.formats.flash import GENERATIONS
-from rig.families.spark_core.lab.factory import Belongings, ship_core, shipped_public_key
+from rig.families.spark_core.lab.factory import FactoryContents, ship_core, shipped_public_key
 from rig.families.spark_core.lab.rack_cloud import CLOUD, core_keys, server_record, shipped_key
 from rig.family.rack_slot import (
     HOST,
@@ -85,8 +85,8 @@ class CoreSlot(Slot):
     def command(self, number: int, state: Path, site: Site) -> list[str]:
         """Ship it, and say how its twin is started. Raises Misuse."""
         networks = ("rig",) if self.joined else ()
-        belongings = Belongings(shipped_key().private_der, server_record(site), networks)
-        ship_core(state, site.manifest, self.generation, belongings)
+        contents = FactoryContents(shipped_key().private_der, server_record(site), networks)
+        ship_core(state, site.manifest, self.generation, contents)
         if pem := shipped_public_key(state):
             (core_keys(site) / f"{core_id(number)}.pub.pem").write_text(pem)
         return [
@@ -97,27 +97,27 @@ class CoreSlot(Slot):
             *(["--locked"] if self.locked else []),
         ]
 
-    def exports(self, told: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
+    def exports(self, ready_line: ReadyLine, coil: int, site: Site) -> dict[str, Any]:
         """Its place's resources for the exporter."""
-        console = {"host": HOST, "port": told["console"]["port"], "protocol": "raw"}
+        console = {"host": HOST, "port": ready_line["console"]["port"], "protocol": "raw"}
         return {
             **relay_resources(self.lines, coil, site),
-            "usbip": service(told["usbip"]["port"], "usbip"),
+            "usbip": service(ready_line["usbip"]["port"], "usbip"),
             "console": {"cls": "NetworkSerialPort", **console},
             "cloud": control_service(site.servers[CLOUD.name]["control"], "cloud"),
-            **stock_resources(usb_serial(bytes.fromhex(told["core_id"]))),
+            **stock_resources(usb_serial(bytes.fromhex(ready_line["core_id"]))),
         }
 
-    def local_commands(self, told: ReadyLine) -> list[str]:
+    def local_commands(self, ready_line: ReadyLine) -> list[str]:
         """Commands that reach it without labgrid."""
-        usb = format_address(told["usbip"]["host"], told["usbip"]["port"])
+        usb = format_address(ready_line["usbip"]["host"], ready_line["usbip"]["port"])
         return [f"rig dfu list --usbip {usb}      # in DFU: hold MODE, power cycle, let go after 4 s"]
 
-    def server_commands(self, told: ReadyLine, servers: Mapping[str, ReadyLine]) -> list[str]:
+    def server_commands(self, ready_line: ReadyLine, servers: Mapping[str, ReadyLine]) -> list[str]:
         """Commands of its cloud, where it goes online."""
         if not self.joined:
             return []
-        core = told["core_id"]
+        core = ready_line["core_id"]
         return [
             f"export RIG_SPARK_CONTROL={servers[CLOUD.name]['control']['address']}",
             "rig cloud spark list",
@@ -136,9 +136,13 @@ class CoreSlot(Slot):
             "wifi": "joined" if self.joined else "none",
         }
 
-    def tags(self, told: ReadyLine) -> dict[str, str]:
+    def tags(self, ready_line: ReadyLine) -> dict[str, str]:
         """What its twin tells of itself: a bootloader in its flash that is known wins over the one it was to have."""
-        return {"generation": told["generation"], "busid": told["usbip"]["busid"], "core_id": told["core_id"]}
+        return {
+            "generation": ready_line["generation"],
+            "busid": ready_line["usbip"]["busid"],
+            "core_id": ready_line["core_id"],
+        }
 
 
 def core_id(number: int) -> str:

@@ -17,7 +17,7 @@ from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.core_key_der import LONGEST
 from rig.families.spark_core.formats.flash import plausible_first_word
 from rig.families.spark_core.formats.keys import ServerRecord
-from rig.families.spark_core.lab.factory import Belongings, ship_core
+from rig.families.spark_core.lab.factory import FactoryContents, ship_core
 from rig.families.spark_core.trust.core_key import core_public_key, make_core_key, read_server_key
 from rig.families.spark_core.twin.app.dialect import Dialect
 from rig.families.spark_core.twin.boot_code import IdentifyBootloader
@@ -26,7 +26,7 @@ from rig.families.spark_core.twin.core import Core, Identify
 from rig.families.spark_core.twin.memory import CoreMemory
 from rig.families.spark_core.twin.process import CoreProcess
 from rig.family.twin_settings import TwinSettings
-from rig.files import MOST_IMAGE, is_there, read_given
+from rig.files import MOST_IMAGE, is_there, read_user_file
 from rig.firmware.manifest import Image, Manifest
 from rig.firmware.run_firmware import checked_firmware, load_firmware, prepare_firmware
 from rig.state_folder import keep, state_folder
@@ -40,7 +40,7 @@ def core_catalogue(manifest: Manifest, good: Iterable[Path] = ()) -> CoreCatalog
     """Images of the manifest that a Core would start at all, and files that run well. Raises Misuse."""
     images = [image for image in manifest.images("spark-core") if plausible_first_word(image.data)]
     for path in good:
-        data = read_core_image(read_given(path, MOST_IMAGE), str(path), force=True)
+        data = read_core_image(read_user_file(path, MOST_IMAGE), str(path), force=True)
         images.append(Image(path.stem, "spark-core", UNTOLD_VERSION, data, "ok"))
     return CoreCatalogue(images)
 
@@ -105,7 +105,9 @@ def serve_core(plan: CoreTwinPlan) -> None:
     known = checked_firmware(settings.manifest)
     if plan.cloud and not is_there(settings.state / "internal.bin"):
         server = ServerRecord(read_server_key(plan.server_key), None).pack() if plan.server_key is not None else b""
-        ship_core(settings.state, known, plan.generation, Belongings(make_core_key().private_der, server, ("rig",)))
+        ship_core(
+            settings.state, known, plan.generation, FactoryContents(make_core_key().private_der, server, ("rig",))
+        )
     process = plan.process(known)
     control_socket = control_socket_of_twin(settings.state, settings.control, settings.token_file)
     warn_of_open_port("--host", settings.host, "whoever does drives this board's USB and console")
@@ -158,19 +160,19 @@ def boot_core(
         raise Misuse(f"cause {cause!r} is unknown", hint=f"one of {', '.join(CAUSES)}")
     memory = CoreMemory()
     for path, nor in ((internal, memory.internal), (external, memory.external)):
-        content = read_given(path, MOST_IMAGE)
+        content = read_user_file(path, MOST_IMAGE)
         try:
             nor.load(content)
         except Misuse as error:
             raise Misuse(f"{path}: {error.message}") from error
     core = Core(memory, _identify_area(good, images), generation=generation, time_scale=0)
     start(core, cause=cause, dr=dict(map(_register, registers)), hold_ms=hold_ms)
-    told = result(core, settle(core, hold_ms=hold_ms)).as_dict()
+    found = result(core, settle(core, hold_ms=hold_ms)).as_dict()
     if out is not None:
         state_folder(out)
         keep(out / "internal.bin", memory.internal.dump())
         keep(out / "external.bin", memory.external.dump())
-    return told
+    return found
 
 
 def _register(text: str) -> tuple[int, int]:

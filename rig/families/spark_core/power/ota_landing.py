@@ -25,7 +25,7 @@ class Download:
     backup_before: bytes
     slot_before: bytes
     sent: bytes
-    told: Collection[str]
+    events: Collection[str]
 
     def locate(self, area: bytes, flags: bytes, backup: bytes, slot: bytes) -> Landing:
         """Read the landing off application area, flags, backup slot and the slot of updates over the air."""
@@ -50,7 +50,7 @@ class Download:
     def _in_a_window(self, flags: bytes, backup: bytes, slot: bytes, whole: bool) -> Landing:
         """The flags page is blank or half written, the application is as before."""
         if slot == self.slot_before:
-            phase = "begin" if "begin-sent" in self.told else "hello"
+            phase = "begin" if "begin-sent" in self.events else "hello"
         elif whole and backup == self.area_before != self.backup_before:
             phase = "mark"
         elif whole:
@@ -60,8 +60,8 @@ class Download:
         return Landing(phase, layout.FLAGS_ADDRESS, "read-back", f"the flags page reads {flags.hex()}")
 
     def _before_the_slot(self, flags: bytes) -> Landing:
-        if flags != self.flags_before and "hello-sent" in self.told:
-            phase = "begin-tail" if "begin-sent" in self.told else "hello-tail"
+        if flags != self.flags_before and "hello-sent" in self.events:
+            phase = "begin-tail" if "begin-sent" in self.events else "hello-tail"
             return Landing(phase, layout.FLAGS_ADDRESS, "read-back", f"0x5000 stands, the page reads {flags.hex()}")
         return Landing(OUTSIDE, None, "read-back", "before anything was erased")
 
@@ -73,11 +73,11 @@ class Download:
         erased = next((n for n, now in enumerate(sectors) if now != blank), len(sectors))
         remains = any(now == then != blank for now, then in zip(sectors, old, strict=True))
         where = layout.OTA_ADDRESS + erased * layout.EXTERNAL_SECTOR
-        told = f"{erased} of {len(sectors)} sectors are blank"
+        text = f"{erased} of {len(sectors)} sectors are blank"
         if erased == -(-len(self.sent) // layout.EXTERNAL_SECTOR) and sectors[erased:] == old[erased:]:
-            return Landing("download-erase", where, "inferred", f"{told}: all that the image needs, which may be all")
+            return Landing("download-erase", where, "inferred", f"{text}: all that the image needs, which may be all")
         if remains and (erased > 0 or slot[:2] != self.sent[:2]):
-            return Landing("download-erase", where, "read-back", told)
+            return Landing("download-erase", where, "read-back", text)
         if erased == len(sectors):
             return Landing("download", layout.OTA_ADDRESS, "inferred", "the slot is blank, nothing is written")
         written = next((at for at in range(0, len(self.sent), 2) if slot[at : at + 2] != self.sent[at : at + 2]), 0)

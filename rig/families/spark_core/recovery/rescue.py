@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import ClassVar
 
-from rig.clock import look_for
+from rig.clock import poll
 from rig.drivers.usb_port import DFU, LISTENING
-from rig.errors import Spoiled
+from rig.errors import RigInterference
 from rig.families.spark_core.boards.board import ALIVE, SparkCore
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
@@ -52,7 +52,7 @@ class CoreRescue:
         sign = board.observe(seconds)
         if sign != DFU or board.clock.now() - started < board.timing.watchdog_soonest:
             return sign
-        left = look_for(
+        left = poll(
             lambda: board.identity() != DFU, seconds=board.timing.watchdog, clock=board.clock, every=0.05
         )  # fmt: skip
         if left:
@@ -77,7 +77,7 @@ class CoreRescue:
         _anew(write)
 
 
-def make_core_known(board: SparkCore, roles: Mapping[str, Image]) -> None:
+def restore_core_state(board: SparkCore, roles: Mapping[str, Image]) -> None:
     """Golden application, previous and factory images in their slots, DFU. Raises DeviceFault, LabFault."""
     _anew(lambda: _make_known(board, roles))
 
@@ -85,7 +85,7 @@ def make_core_known(board: SparkCore, roles: Mapping[str, Image]) -> None:
 def _anew(work: Callable[[], None]) -> None:
     """What writes all that it needs and keeps nothing is done again where the rig spoiled it. Raises what it raises."""
     for _ in range(SPOILED - 1):
-        with suppress(Spoiled):
+        with suppress(RigInterference):
             return work()
     return work()
 

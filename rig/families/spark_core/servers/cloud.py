@@ -25,7 +25,7 @@ from rig.families.spark_core.servers.flasher import Flasher, too_large
 from rig.families.spark_core.servers.proxy import Proxy
 from rig.families.spark_core.servers.session import Session
 from rig.families.spark_core.trust.server_key import make_server_key
-from rig.limits import SPARK_DEVICES, Limits, in_force, refuse_more
+from rig.limits import SPARK_DEVICES, Limits, effective_limits, refuse_more
 from rig.listener import Listener
 
 PORT = 5683
@@ -58,7 +58,7 @@ class SparkCloud:
         #: Keys that single Cores are to meet instead.
         self._own_keys: dict[str, rsa.RSAPrivateKey] = {}
         self._connections: set[Connection] = set()
-        self.limits = in_force(limits)
+        self.limits = effective_limits(limits)
         self._listener: Listener | None = None
         self._watch: asyncio.Task[None] | None = None
         self._arrivals: dict[str, list[asyncio.Future[Session]]] = {}
@@ -149,15 +149,15 @@ class SparkCloud:
         finally:
             back.cancel()
             self._undecided.discard(session)
-        told = {
+        result = {
             "ok": not reason,
             "reason": reason,
             "seconds": round(time.monotonic() - began, 3),
             "transfer_seconds": round(transferred, 4),
             **asdict(flasher.sent),
         }
-        self.bus.emit("updated", session.core_id, **told)
-        return told
+        self.bus.emit("updated", session.core_id, **result)
+        return result
 
     async def _what_became(self, core_id: str, sent: Sent, back: asyncio.Future[Session]) -> str:
         """What is to be said against an update once the Core is `back`; nothing when it applied what was sent.
@@ -181,15 +181,15 @@ class SparkCloud:
     def read(self, block: bytes, nonce: bytes) -> Introduction | None:
         """What an introduction says; None when it was made for another key than the one its Core is to meet."""
         for key in (self.key, *self._own_keys.values()):
-            told = read_introduction(key, block)
-            if told is None or told.nonce != nonce:
+            introduction = read_introduction(key, block)
+            if introduction is None or introduction.nonce != nonce:
                 continue
-            core_id = told.core_id.hex()
+            core_id = introduction.core_id.hex()
             meant = self._own_keys.get(core_id, self.key)
             if meant.public_key() != key.public_key():
                 self.bus.emit("other-key", core_id)
                 continue
-            return None if self._is_due("wrong-key", core_id) else told
+            return None if self._is_due("wrong-key", core_id) else introduction
         return None
 
     def _is_due(self, kind: str, core_id: str | None) -> bool:

@@ -178,11 +178,11 @@ class Connection(asyncio.Protocol):
     # -- the handshake -----------------------------------------------------------------------------------------------
 
     def _introduction(self, block: bytes) -> None:
-        told = self._host.read(block, self._nonce)
-        if told is None:
+        introduction = self._host.read(block, self._nonce)
+        if introduction is None:
             self.refuse("the introduction was made for another server's key, or for another connection")
             return
-        core_id = told.core_id.hex()
+        core_id = introduction.core_id.hex()
         try:
             key = self._host.core_key(core_id)
         except Misuse as error:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
 from rig.families.spark_core.trust.core_key import CORE_BITS, EXPONENT, reads_right
-from rig.files import MOST_PEM, is_there, make_folder, read_given, writing
+from rig.files import MOST_PEM, is_there, make_folder, read_user_file, writing
 from rig.limits import refuse_more
 
 _CORE_ID = re.compile(r"[0-9a-f]{24}")
@@ -39,7 +39,7 @@ class CoreKeys:
     def find(self, core_id: str) -> rsa.RSAPublicKey | None:
         """The key of a Core; None for one that nobody knows. Raises Misuse for a file that holds none for a Core."""
         path = self.folder / f"{checked_core_id(core_id)}.pub.pem"
-        return read_core_public_key(read_given(path, MOST_PEM), str(path)) if is_there(path) else None
+        return read_core_public_key(read_user_file(path, MOST_PEM), str(path)) if is_there(path) else None
 
     def add(self, core_id: str, content: bytes) -> None:
         """Remember a Core's key, from the public half or from the pair. Raises Misuse for one that no Core reads."""

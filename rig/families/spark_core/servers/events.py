@@ -24,6 +24,6 @@ class EventBus:
     def emit(self, event: str, core: str | None, **content: Any) -> None:
         """Something happened."""
         if self._subscribers:
-            told = {"event": event, "core": core, "at_ns": time.monotonic_ns(), **content}
+            entry = {"event": event, "core": core, "at_ns": time.monotonic_ns(), **content}
             for subscriber in list(self._subscribers):
-                subscriber(told)
+                subscriber(entry)

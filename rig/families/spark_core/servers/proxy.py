@@ -10,9 +10,9 @@ import asyncio
 from typing import Any
 
 from rig.families.spark_core.servers.connection import Connection
+from rig.families.spark_core.servers.delay_line import DelayLine, MessageNames, MessageSplitter
 from rig.families.spark_core.servers.disturbances import Disturbances
 from rig.families.spark_core.servers.events import EventBus
-from rig.families.spark_core.servers.passage import Cutter, Line, Names
 
 #: More on its way in one direction is nobody's update.
 MOST_HELD = 1 << 20
@@ -24,9 +24,12 @@ class Proxy(asyncio.Protocol):
     def __init__(self, connection: Connection, disturbances: Disturbances, bus: EventBus):
         self._connection, self._disturbances, self._bus = connection, disturbances, bus
         self._loop = asyncio.get_running_loop()
-        names = Names()
-        self._to_core, self._from_core = Line(), Line()
-        self._cut_to_core, self._cut_from_core = Cutter(names, to_core=True), Cutter(names, to_core=False)
+        names = MessageNames()
+        self._to_core, self._from_core = DelayLine(), DelayLine()
+        self._cut_to_core, self._cut_from_core = (
+            MessageSplitter(names, to_core=True),
+            MessageSplitter(names, to_core=False),
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._ended: list[Exception | None] = []
         self.outside: asyncio.Transport | None = None
@@ -35,7 +38,7 @@ class Proxy(asyncio.Protocol):
         """A Core connected."""
         assert isinstance(transport, asyncio.Transport)
         self.outside = transport
-        self._connection.connection_made(Inside(self))
+        self._connection.connection_made(ProxyTransport(self))
 
     def data_received(self, data: bytes) -> None:
         """The Core said something."""
@@ -60,11 +63,11 @@ class Proxy(asyncio.Protocol):
 
     def hang_up(self) -> None:
         """The cloud hangs up: whatever is on its way is lost."""
-        self._from_core = self._to_core = Line()
+        self._from_core = self._to_core = DelayLine()
         if self.outside is not None:
             self.outside.abort()
 
-    def _pass(self, cutter: Cutter, line: Line, data: bytes) -> None:
+    def _pass(self, cutter: MessageSplitter, line: DelayLine, data: bytes) -> None:
         for name, message in cutter.cut(data, self._connection.credentials):
             disturbance = self._disturbances.take(name, self._connection.core_id)
             if disturbance is not None:
@@ -94,7 +97,7 @@ class Proxy(asyncio.Protocol):
         self._timer = self._loop.call_at(due, self._go_on) if due != float("inf") else None
 
 
-class Inside(asyncio.Transport):
+class ProxyTransport(asyncio.Transport):
     """What the cloud's end takes for its socket."""
 
     def __init__(self, proxy: Proxy):

@@ -79,9 +79,9 @@ class Session:
         """Functions, and variables by type: `{"f": [...], "v": {name: "int32"}}`."""
         answer = await self._ask(Code.GET, path(b"d"))
         try:
-            told = read_object((answer.payload or b"").decode("latin-1"))
-            functions = list(map(str, told["f"]))
-            variables = {str(name): TYPES.get(kind, str(kind)) for name, kind in dict(told["v"]).items()}
+            content = read_object((answer.payload or b"").decode("latin-1"))
+            functions = list(map(str, content["f"]))
+            variables = {str(name): TYPES.get(kind, str(kind)) for name, kind in dict(content["v"]).items()}
         except (ValueError, TypeError, KeyError) as error:
             raise DeviceFault("its description is no JSON with f and v", board=self.core_id) from error
         self._described = {"f": functions, "v": variables}

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 @pytest.fixture
 def online(bench: Bench[Any]) -> Iterator[Online]:
     """The bench's board in its cloud, from its known state; without a cloud the test is not run here."""
-    from rig.families.spark_core.boards.board import the_core
+    from rig.families.spark_core.boards.board import require_core
 
-    board = the_core(bench.board)
+    board = require_core(bench.board)
     if board.online is None:
         pytest.skip(f"not run here: {board.name} has no cloud")
 
-    def note(told: dict[str, Any]) -> None:
-        bench.ledger.append("update", {"place": board.name, **told})
+    def note(result: dict[str, Any]) -> None:
+        bench.ledger.append("update", {"place": board.name, **result})
 
     board.online.on_update = note
     board.start()
     board.go_online()
     yield board.online
-    board.online.on_update = lambda _told: None
+    board.online.on_update = lambda _result: None

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rig.errors import Misuse
 from rig.families.spark_core.formats.core_key_der import read_core_key
 from rig.families.spark_core.formats.keys import KEY_SIZE
-from rig.files import MOST_PEM, read_given
+from rig.files import MOST_PEM, read_user_file
 
 EXPONENT = 65537
 CORE_BITS, SERVER_BITS = 1024, 2048
@@ -56,9 +56,9 @@ def _pem(key: rsa.RSAPrivateKey) -> str:
 
 def reads_right(key: rsa.RSAPrivateKey) -> bool:
     """Whether a Core reads the numbers of this key that are in it, and not some bytes beside them."""
-    told, numbers = read_core_key(_private_der(key)), key.private_numbers()
+    as_read, numbers = read_core_key(_private_der(key)), key.private_numbers()
     wanted = (numbers.public_numbers.n, numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
-    read = (told.n, told.d, told.p, told.q, told.dp, told.dq, told.qinv)
+    read = (as_read.n, as_read.d, as_read.p, as_read.q, as_read.dp, as_read.dq, as_read.qinv)
     return all(int.from_bytes(field, "big") == number for field, number in zip(read, wanted, strict=True))
 
 
@@ -69,7 +69,7 @@ def _private_der(key: rsa.RSAPrivateKey) -> bytes:
 
 def read_server_key(path: Path) -> bytes:
     """The 294 bytes a Core wants of its server's public key, from a PEM or DER file. Raises Misuse."""
-    content = read_given(path, MOST_PEM)
+    content = read_user_file(path, MOST_PEM)
     load = (
         serialization.load_pem_public_key
         if content.lstrip().startswith(b"-----")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rig.errors import Misuse
 from rig.families.spark_core.trust.core_key import EXPONENT, SERVER_BITS
-from rig.files import MOST_PEM, read_given
+from rig.files import MOST_PEM, read_user_file
 from rig.trust.keys import make_key, write_private
 
 
@@ -29,7 +29,7 @@ def public_der(key: rsa.RSAPrivateKey) -> bytes:
 
 def load_server_key(path: Path) -> rsa.RSAPrivateKey:
     """Read a private key from a file, PEM or DER. Raises Misuse."""
-    return parse_server_key(read_given(path, MOST_PEM), str(path))
+    return parse_server_key(read_user_file(path, MOST_PEM), str(path))
 
 
 def parse_server_key(content: bytes, source: str) -> rsa.RSAPrivateKey:

@@ -49,13 +49,13 @@ class BootResult:
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON has it: what only a started application or generation C has is left out for others."""
-        told = asdict(self)
+        fields = asdict(self)
         if self.flags18 is None:
-            del told["flags18"]
+            del fields["flags18"]
         if self.outcome not in ("app", "hang"):
             for name in ("sp", "pc", "iwdg_ms"):
-                del told[name]
-        return told
+                del fields[name]
+        return fields
 
 
 def start(core: Core, *, cause: str = "power-on", dr: dict[int, int] | None = None, hold_ms: int = 0) -> None:

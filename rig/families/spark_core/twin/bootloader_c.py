@@ -29,12 +29,12 @@ def bootloader(board: Board, edition: Edition = EDITIONS["11"]) -> Program:
     flags = SystemFlags.unpack(board.memory.internal.read(layout.FLAGS_ADDRESS, FLAGS_SIZE))
     if not edition.keeps_features:
         flags.features = 0
-    yield from take_note(board, flags, edition)
+    yield from note_start(board, flags, edition)
     modes = Modes()
     modes.copy = flags.ota == layout.OTA_READY
     modes.rollback = flags.ota == layout.OTA_COPYING
     modes.factory = flags.factory == layout.FACTORY_REQUESTED
-    yield from heed_register(board, flags, modes, edition)
+    yield from apply_boot_register(board, flags, modes, edition)
     if board.mode_held:
         yield from edition.hold(board, flags, modes).wait()
     if modes.safe:
@@ -56,7 +56,7 @@ def bootloader(board: Board, edition: Edition = EDITIONS["11"]) -> Program:
     yield Idle()
 
 
-def take_note(board: Board, flags: SystemFlags, edition: Edition) -> Program:
+def note_start(board: Board, flags: SystemFlags, edition: Edition) -> Program:
     """Note the reset's cause, the own version, and that the start-up mode was seen: each is saved by itself."""
     cause = sum(CAUSE_BITS[name] for name in board.causes)
     if flags.reset_cause != cause:
@@ -70,7 +70,7 @@ def take_note(board: Board, flags: SystemFlags, edition: Edition) -> Program:
         yield from save(board, flags)
 
 
-def heed_register(board: Board, flags: SystemFlags, modes: Modes, edition: Edition) -> Program:
+def apply_boot_register(board: Board, flags: SystemFlags, modes: Modes, edition: Edition) -> Program:
     """What DR1 asks for, and what it makes of a watchdog reset. Nothing is erased at the third any more."""
     asked = board.dr[1]
     if asked == HEALTHY:

@@ -93,9 +93,9 @@ class CoreControls:
         for key, value in changes.items():
             if type(value) is not type(getattr(eeprom, key)) and key != "mac":
                 raise TypeError(f"{key} is not {value!r}")
-        told = _EEPROM.validate_python({**asdict(eeprom), **changes})
+        checked = _EEPROM.validate_python({**asdict(eeprom), **changes})
         for key in changes:
-            setattr(eeprom, key, getattr(told, key))
+            setattr(eeprom, key, getattr(checked, key))
         if changes:
             self._core.radio.on_change()
         return eeprom.as_dict()

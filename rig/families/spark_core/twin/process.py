@@ -65,7 +65,7 @@ class CoreProcess:
         radio.reaches = self.network.knows
         console.on_output = self.console_port.say
         console.on_change = lambda: self.console_port.show(console.open)
-        settled = [self.usbip.idle, self.network.breathe, self.console_port.breathe]
+        settled = [self.usbip.idle, self.network.resume, self.console_port.resume]
         self.time = RealTime(self.core, state, settled=settled)
         self.control_port = CoreControls(self.core, self.time).server()
 
@@ -73,7 +73,7 @@ class CoreProcess:
         self, *, host: str, usbip_port: int, console_port: int, control: ControlSocket, powered: bool
     ) -> dict[str, Any]:
         """Open the ports; returns the ready line. Raises LabFault when a port is taken."""
-        told = await self.control_port.start(control)
+        ready_line = await self.control_port.start(control)
         ports = []
         for open_port, port in ((self.usbip.start, usbip_port), (self._hold_console, console_port)):
             with taking(host, port):
@@ -84,7 +84,7 @@ class CoreProcess:
         return {
             "ready": True,
             "usbip": {"host": host, "port": ports[0], "busid": BUSID},
-            "control": told,
+            "control": ready_line,
             "console": {"host": host, "port": ports[1]},
             "core_id": self.core.uid.hex(),
             "generation": self.core.generation,

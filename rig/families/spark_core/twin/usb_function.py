@@ -54,7 +54,7 @@ class UsbFunction:
     def control(self, setup: Setup, data: bytes) -> bytes | None:
         """Answer one control transfer; None stalls."""
         if setup.kind == usb.STANDARD:
-            reply = self._asked(setup, data) if setup.length else self._told(setup)
+            reply = self._asked(setup, data) if setup.length else self._out_request(setup)
         elif setup.kind == usb.CLASS and setup.recipient == usb.INTERFACE:
             reply = self.class_request(setup, data)
         else:
@@ -114,15 +114,15 @@ class UsbFunction:
 
     # -- requests without data ---------------------------------------------------------------------------------------
 
-    def _told(self, setup: Setup) -> bytes | None:
+    def _out_request(self, setup: Setup) -> bytes | None:
         done = {
-            usb.DEVICE: self._told_device,
-            usb.INTERFACE: self._told_interface,
-            usb.ENDPOINT: self._told_endpoint,
+            usb.DEVICE: self._device_request,
+            usb.INTERFACE: self._interface_request,
+            usb.ENDPOINT: self._endpoint_request,
         }.get(setup.recipient, lambda _setup: False)(setup)
         return b"" if done else None
 
-    def _told_device(self, setup: Setup) -> bool:
+    def _device_request(self, setup: Setup) -> bool:
         if setup.index != 0:
             return False
         match setup.request:
@@ -139,14 +139,14 @@ class UsbFunction:
                 return was_set
         return False
 
-    def _told_interface(self, setup: Setup) -> bool:
+    def _interface_request(self, setup: Setup) -> bool:
         fits = setup.value <= self.highest_alternate and self._has_interface(setup.index)
         if setup.request == usb.SET_INTERFACE and self.configured and fits:
             self._alternate[0] = setup.value
             return True
         return False
 
-    def _told_endpoint(self, setup: Setup) -> bool:
+    def _endpoint_request(self, setup: Setup) -> bool:
         """Halt and go on; SET_FEATURE does not look at the index's high byte. A halt of endpoint 0 ends at once."""
         address = setup.index & 0xFF
         if not (self.configured and setup.value == ENDPOINT_HALT and self._has_endpoint(address)):

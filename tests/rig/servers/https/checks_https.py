@@ -19,7 +19,7 @@ from rig.servers.https.faults import Fault
 from rig.servers.https.policy import Policy, Release
 from rig.servers.https.published_files import Published
 from rig.trust.authority import make_root
-from rig.trust.tls.context import Beginnings, TlsSettings
+from rig.trust.tls.context import HandshakeContexts, TlsSettings
 from rig.trust.tls.handshake import Handshake
 from tests.rig.servers.https.https_lab import DEVICE, HOST, IMAGE, OTHER_HOST, publishing_lab, read_all
 from tests.rig.trust.tls_clients import V12, V13, python, python_from
@@ -100,8 +100,8 @@ def no_session_is_resumed(lab, version=V12):
 
 
 def a_shared_context_is_given_up_in_time(_folder):
-    beginnings, silent = Beginnings(TlsSettings()), ClientHello((0x0303,), (0xC02B,), None)
-    begun = [beginnings.context(silent) for _ in range(601)]
+    handshake_contexts, silent = HandshakeContexts(TlsSettings()), ClientHello((0x0303,), (0xC02B,), None)
+    begun = [handshake_contexts.context(silent) for _ in range(601)]
     assert begun[0] is begun[1], "each handshake had a context of its own"
     assert begun[0] is not begun[600], "one context keeps the sessions of more than 600 handshakes"
 

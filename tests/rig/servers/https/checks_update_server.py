@@ -6,7 +6,7 @@ import contextlib
 import threading
 from unittest.mock import patch
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.errors import Misuse
 from rig.servers.https import published_files
 from rig.servers.https.control import UpdateServerControl
@@ -82,4 +82,4 @@ def who_has_left_hears_no_more(folder):
         with dial(lab.ready) as sock:
             sock.sendall(b'{"do": "events"}\n{"do": "ev')
             assert b"subscribed" in sock.recv(1000)
-        assert look_for(lambda: not lab.server.journal._subscribers, seconds=3.0, clock=Clock()), "he is told still"
+        assert poll(lambda: not lab.server.journal._subscribers, seconds=3.0, clock=Clock()), "he is told still"

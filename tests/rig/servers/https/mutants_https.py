@@ -16,7 +16,7 @@ from rig.trust.tls import context as endpoint_context
 from rig.trust.tls import handshake as endpoint_handshake
 from rig.trust.tls import transport as endpoint_transport
 from rig.trust.tls.connection import TlsConnection
-from rig.trust.tls.context import Beginnings, TlsSettings
+from rig.trust.tls.context import HandshakeContexts, TlsSettings
 from rig.trust.tls.endpoint import Endpoint, EndpointHost
 from tests.rig.servers.https import checks_https as of_https
 from tests.rig.servers.https import checks_update_server as of_askers
@@ -25,7 +25,7 @@ from tests.rig.servers.https import test_semantics as of_semantics
 from tests.rig.servers.https.checks_https import on_lab
 
 REAL_RELEASE = control.UpdateServerControl._release
-REAL_BEGIN, NO_SESSION = Beginnings.context, ClientHello((0x0303,), (0xC02B,), None)
+REAL_BEGIN, NO_SESSION = HandshakeContexts.context, ClientHello((0x0303,), (0xC02B,), None)
 REAL_SHOW, REAL_SWAP, REAL_ANSWER, REAL_CHOOSE, REAL_TAKE = (
     EndpointHost.show,
     Endpoint.swap,
@@ -128,7 +128,7 @@ MUTANTS = {
     "endpoint: a record loses alerts": (_lose_alerts, on_lab(of_https.a_wrong_pin_is_proved)),
     "endpoint: it keeps sessions": (_keep_sessions, on_lab(of_https.no_session_is_resumed)),
     "endpoint: who offers a session shares a context with others": (
-        lambda m: m.setattr(Beginnings, "context", lambda begun, _hello: REAL_BEGIN(begun, NO_SESSION)),
+        lambda m: m.setattr(HandshakeContexts, "context", lambda begun, _hello: REAL_BEGIN(begun, NO_SESSION)),
         on_lab(of_https.no_session_is_resumed),
     ),
     "endpoint: a context is shared for ever, with all its sessions": (

@@ -80,7 +80,7 @@ def test_where_a_server_with_colons_in_its_address_listens_is_printed_as_it_is_a
 
 def test_who_hears_what_happens_is_told_when_the_server_is_gone(process):
     client = HttpsCloudClient.at(process.told["control"]["address"])
-    with client.events() as ended_by_us, client.events(patience=20) as events:
+    with client.events() as ended_by_us, client.events(timeout=20) as events:
         ended_by_us.close()
         assert list(ended_by_us) == []
         process.kill()

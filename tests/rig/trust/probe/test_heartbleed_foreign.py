@@ -35,7 +35,7 @@ async def asked(folder, *words):
     folder.mkdir()
     async with s_server(folder, IDENTITY, "-psk", "00ff", *words, second=ECDSA) as port:
         try:
-            return await heartbeats((LOOPBACK, port), HOST, seconds=20, patience=2)
+            return await heartbeats((LOOPBACK, port), HOST, seconds=20, answer_seconds=2)
         except Refusal as refusal:
             return str(refusal)
 

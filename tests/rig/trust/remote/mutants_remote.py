@@ -192,7 +192,7 @@ CONTRACT = {
         on("update server", contract.what_cannot_be_served_is_refused_and_changes_nothing),
     ),
     "contract: nobody notes handshakes": (
-        lambda m: m.setattr(endpoint.Endpoint, "shook", lambda *_whose: None),
+        lambda m: m.setattr(endpoint.Endpoint, "handshake_ended", lambda *_whose: None),
         on("update server", contract.each_handshake_leaves_a_record),
     ),
     "contract: a cloud swaps its key for everybody": (

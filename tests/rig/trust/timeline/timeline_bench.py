@@ -26,7 +26,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 @cache
 def pki() -> WebPki:
     """The authorities of all tests, kept: to make them takes seconds."""
-    kept = WebPki.kept(Path(_folder().name))
+    kept = WebPki.in_folder(Path(_folder().name))
     kept.publish(Path(_folder().name))
     return kept
 

@@ -86,9 +86,9 @@ async def _one_at_a_time(scanner, endpoint, at):
         LOOKING.remove(scanner)
 
 
-def _by_the_clock(patience):
-    patience._spent += max(busy_aware_timeout._now() - patience._due, 0)
-    REAL_COUNT(patience)
+def _by_the_clock(timeout):
+    timeout._spent += max(busy_aware_timeout._now() - timeout._due, 0)
+    REAL_COUNT(timeout)
 
 
 def _as_if_seen(verdict, _look, _before):

@@ -196,7 +196,7 @@ async def until(holds):
 
 
 def test_without_roots_of_its_own_a_watch_takes_this_systems(tmp_path, monkeypatch):
-    monkeypatch.setattr("rig.trust.watch.equipment.system_roots", lambda: pki().bundle)
+    monkeypatch.setattr("rig.trust.watch.loaded_config.system_roots", lambda: pki().bundle)
     with watch_lab(tmp_path) as lab:
         lab.serve(issued(behind=()))
         written = lab.write_config()

@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from rig.trust.watch.channel import Undelivered
 from rig.trust.watch.config import read_watch_config
-from rig.trust.watch.equipment import Equipment
 from rig.trust.watch.fact import FactKind
+from rig.trust.watch.loaded_config import LoadedConfig
 from rig.trust.watch.look import Look, Shown
 from rig.trust.watch.state import FILE, WatchState
 from rig.trust.watch.watch import Watch
@@ -76,9 +76,9 @@ class Promise(RuleBasedStateMachine):
         pki().publish(self.folder / "pins")
         (self.folder / "watch.toml").write_text(CONFIG)
         self.config = read_watch_config(self.folder / "watch.toml")
-        fleet = Equipment.of(self.config)
+        fleet = LoadedConfig.of(self.config)
         self.receiver = Receiver()
-        self.equipment = Equipment(fleet.fleet, fleet.judge, (self.receiver,))
+        self.loaded_config = LoadedConfig(fleet.fleet, fleet.judge, (self.receiver,))
         self.clock = LabClock()
         self.shows, self.down = dict.fromkeys(ADDRESSES, 0), set()
         #: What the watch saw last at each address, and how many changes it has to tell.
@@ -182,7 +182,9 @@ class Promise(RuleBasedStateMachine):
 def with_state(machine, act):
     state = WatchState(machine.folder / "state")
     try:
-        watch = Watch(machine.config, state, equipment=machine.equipment, clock=machine.clock, look=machine.look)
+        watch = Watch(
+            machine.config, state, loaded_config=machine.loaded_config, clock=machine.clock, look=machine.look
+        )
         return asyncio.run(act(watch))
     finally:
         state.close()

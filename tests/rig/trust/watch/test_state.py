@@ -52,8 +52,8 @@ def test_a_torn_line_is_told(lab):
         file.write(b'{"kind": "se')
     from rig.trust.watch.service import WatchCallbacks, watch_once
 
-    watch_once(lab.write_config(), lab.folder / "state", WatchCallbacks(on_message=lab.told.append))
-    assert any("torn (12 bytes)" in text for text in lab.told)
+    watch_once(lab.write_config(), lab.folder / "state", WatchCallbacks(on_message=lab.alert_count.append))
+    assert any("torn (12 bytes)" in text for text in lab.alert_count)
 
 
 DAMAGED = {
@@ -118,12 +118,12 @@ def test_a_journal_that_grows_is_made_anew_and_says_the_same(tmp_path, monkeypat
     state = WatchState(tmp_path)
     sizes = []
     for number in range(200):
-        state.record([Memory(subject="a", told=number), Memory(subject="b", told=-number)], [], [])
+        state.record([Memory(subject="a", alert_count=number), Memory(subject="b", alert_count=-number)], [], [])
         sizes.append((tmp_path / FILE).stat().st_size)
     state.close()
     assert max(sizes) < 5000
     again = WatchState(tmp_path)
-    assert (again.memory("a").told, again.memory("b").told) == (199, -199)
+    assert (again.memory("a").alert_count, again.memory("b").alert_count) == (199, -199)
     again.close()
 
 
@@ -153,7 +153,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_repeats_only_what_was_in_flig
     lab.receiver.delay = 0.0
     assert lab.round().queued == {"webhook": 0}
     with lab.state() as state:
-        told = sum(memory.told for memory in state.memories.values())
+        told = sum(memory.alert_count for memory in state.memories.values())
         open_facts = {fact.fact for memory in state.memories.values() for fact in memory.facts.values()}
     got = lab.receiver.got
     facts = {one["fact"] for one in got}
@@ -181,7 +181,7 @@ MOMENTS = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_death_while_it_is_made_anew_leaves_what_was(tmp_path, monkeypatch, moment):
     state = WatchState(tmp_path)
-    state.record([Memory(subject="a", told=7)], [], [])
+    state.record([Memory(subject="a", alert_count=7)], [], [])
     before = (tmp_path / FILE).read_bytes()
 
     class Died(BaseException):
@@ -197,6 +197,6 @@ def test_a_death_while_it_is_made_anew_leaves_what_was(tmp_path, monkeypatch, mo
     state.close()
     assert (tmp_path / FILE).read_bytes() == before
     again = WatchState(tmp_path)
-    assert (again.memory("a").told, again.torn) == (7, 0)
+    assert (again.memory("a").alert_count, again.torn) == (7, 0)
     again.checkpoint()
     again.close()

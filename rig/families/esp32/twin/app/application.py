@@ -15,7 +15,7 @@ from rig.families.esp32.formats.idf_client import NEEDS_ALL_FLASH
 from rig.families.esp32.formats.partition_table import Partition
 from rig.families.esp32.twin.app.esp_error import EspError
 from rig.families.esp32.twin.app.ota import Ota
-from rig.families.esp32.twin.app.update_client import Checked, UpdateClient
+from rig.families.esp32.twin.app.update_client import CheckResult, UpdateClient
 from rig.families.esp32.twin.app.waiting import run_for, wait_until
 from rig.families.esp32.twin.steps import Board
 from rig.firmware.manifest import Image
@@ -115,9 +115,9 @@ def _live(ota: Ota, version: str) -> Program:
             yield from _confirm(ota)
         elif board.time >= checks:
             checked = yield from client.check()
-            if checked is Checked.INSTALLED:
+            if checked is CheckResult.INSTALLED:
                 yield from _restart(board)
-            if checked is Checked.NO_UPDATE and behaviour.confirms == "after-check":
+            if checked is CheckResult.NO_UPDATE and behaviour.confirms == "after-check":
                 yield from _confirm(ota)
             checks = board.time + every
         elif min(confirms, checks) == math.inf:

@@ -204,15 +204,15 @@ class Fetch:
                 raise
 
     def _refuse_errors(self, status: int) -> None:
-        told = None
+        text = None
         if status in (403, 404) and self._does(REFUSES_ERRORS):
-            told = f"File not found({status})"
+            text = f"File not found({status})"
         elif 400 <= status < 500 and self._does(REFUSES_CLIENT_ERRORS):
-            told = f"Client error ({status})"
+            text = f"Client error ({status})"
         elif status >= 500 and self._does(REFUSES_ERRORS):
-            told = f"Server error ({status})"
-        if told is not None:
-            self._say("E", told)
+            text = f"Server error ({status})"
+        if text is not None:
+            self._say("E", text)
             raise EspError(FAIL)
 
     def _refuse_status(self, status: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from rig.families.esp32.formats import image as esp_image
-from rig.families.esp32.formats.chip import named
+from rig.families.esp32.formats.chip import revision_name
 from rig.families.esp32.formats.header import UNSET_REVISIONS, Header
 from rig.families.esp32.formats.idf_client import (
     BULK_ERASES_THE_LENGTH,
@@ -230,7 +230,7 @@ class _Download:
             limits.append(("<=", high, chip.revision <= high))
         for relation, wanted, is_met in limits:
             if not is_met:
-                needs = f"Required {relation} {named(wanted)}, found {named(chip.revision)}."
+                needs = f"Required {relation} {revision_name(wanted)}, found {revision_name(chip.revision)}."
                 self._board.say(f"E boot_comm: chip revision check failed. {needs}")
                 raise EspError(INVALID_VERSION)
 

@@ -1,4 +1,4 @@
-"""Certificates that firmware has compiled in, found by their names on the board's shelf: whom a connection trusts."""
+"""Certificates that firmware has compiled in, found by their names: whom a connection trusts."""
 
 from __future__ import annotations
 

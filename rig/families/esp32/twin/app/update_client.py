@@ -23,7 +23,7 @@ from rig.twin.steps import Program, Step
 TIME_SECONDS = 0.5
 
 
-class Checked(enum.Enum):
+class CheckResult(enum.Enum):
     """What a look for updates came to."""
 
     FAILED = "failed"
@@ -44,13 +44,13 @@ class UpdateClient:
         """What is done once: set the clock, however long that takes."""
         if not self._behaviour.set_time:
             return
-        told = self._board.network_time()
-        while (now := told()) is None:
+        answer = self._board.network_time()
+        while (now := answer()) is None:
             yield from wait_until(self._board, self._board.time + TIME_SECONDS)
         ahead = now - self._board.time
         self._clock = lambda: self._board.time + ahead
 
-    def check(self) -> Generator[Step, bool, Checked]:
+    def check(self) -> Generator[Step, bool, CheckResult]:
         """Look for an update, and install it."""
         self._board.event("check")
         checks = {"https-ota": self._https_ota, "arduino": self._arduino, "deploy-the-fleet": self._deploy_the_fleet}
@@ -63,7 +63,7 @@ class UpdateClient:
         skip_name, build = self._behaviour.skip_name, self._behaviour.tls_build
         return trusting(self._board, pins, skip_name=skip_name, dates=dates, build=build)
 
-    def _https_ota(self) -> Generator[Step, bool, Checked]:
+    def _https_ota(self) -> Generator[Step, bool, CheckResult]:
         behaviour, attempt = self._behaviour, Attempt()
         asked = Request(
             behaviour.url or "",
@@ -78,15 +78,15 @@ class UpdateClient:
         code = yield from https_ota(self._ota, asked, attempt)
         if code == OK:
             self._board.say("I app: ESP_HTTPS_OTA upgrade successful. Rebooting ...")
-            return Checked.INSTALLED
+            return CheckResult.INSTALLED
         if code == HTTP_NOT_MODIFIED or attempt.same_version:
-            return Checked.NO_UPDATE
+            return CheckResult.NO_UPDATE
         if code == OTA_VALIDATE_FAILED:
             self._board.say("E app: Image validation failed, image is corrupted")
         self._board.say(f"E app: ESP_HTTPS_OTA upgrade failed {name_of(code)}")
-        return Checked.FAILED
+        return CheckResult.FAILED
 
-    def _arduino(self) -> Generator[Step, bool, Checked]:
+    def _arduino(self) -> Generator[Step, bool, CheckResult]:
         behaviour = self._behaviour
         try:
             result = yield from http_update(
@@ -94,25 +94,25 @@ class UpdateClient:
             )
         except UpdateFailed as failure:
             self._board.say(f"HTTP_UPDATE_FAILED {failure}")
-            return Checked.FAILED
-        return self._told(result)
+            return CheckResult.FAILED
+        return self._check_result(result)
 
-    def _deploy_the_fleet(self) -> Generator[Step, bool, Checked]:
+    def _deploy_the_fleet(self) -> Generator[Step, bool, CheckResult]:
         behaviour = self._behaviour
         release = behaviour.fleet_release or ""
         if release.startswith("1."):
             url = behaviour.url or ""
-            return self._told((yield from update_1(self._ota, release, url, self._version, self._trusting)))
+            return self._check_result((yield from update_1(self._ota, release, url, self._version, self._trusting)))
         if self._library is None:
             self._library = Library2(self._ota, release, behaviour.product or "", self._version, self._trusting)
-        told = yield from self._library.check()
-        return {FLASHED: Checked.INSTALLED, NO_UPDATE: Checked.NO_UPDATE}.get(told, Checked.FAILED)
+        outcome = yield from self._library.check()
+        return {FLASHED: CheckResult.INSTALLED, NO_UPDATE: CheckResult.NO_UPDATE}.get(outcome, CheckResult.FAILED)
 
-    def _told(self, result: Result) -> Checked:
+    def _check_result(self, result: Result) -> CheckResult:
         if result is Result.OK:
             self._board.say("HTTP_UPDATE_OK")
-            return Checked.INSTALLED
+            return CheckResult.INSTALLED
         if result is Result.NO_UPDATES:
             self._board.say("HTTP_UPDATE_NO_UPDATES")
-            return Checked.NO_UPDATE
-        return Checked.FAILED
+            return CheckResult.NO_UPDATE
+        return CheckResult.FAILED

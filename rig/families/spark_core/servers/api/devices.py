@@ -18,7 +18,7 @@ from rig.families.spark_core.servers.cloud import SparkCloud
 from rig.families.spark_core.servers.core_keys import checked_core_id, read_core_public_key
 from rig.families.spark_core.servers.events import Event
 from rig.families.spark_core.servers.session import Session
-from rig.files import read_given
+from rig.files import read_user_file
 from rig.ports import host_of
 
 LONGEST_NAME = 64
@@ -112,7 +112,7 @@ class Devices:
 
     async def details(self, core_id: str) -> dict[str, Any]:
         """A device with its functions and variables; one that does not answer is not connected."""
-        told = self.summary(core_id)
+        fields = self.summary(core_id)
         variables: dict[str, str] | None = None
         functions: list[str] | None = None
         session = self.session(core_id)
@@ -123,9 +123,9 @@ class Devices:
                 description = await session.describe()
                 variables, functions = description["v"], description["f"]
             except (DeviceFault, LabFault):
-                told["connected"] = False
+                fields["connected"] = False
         return {
-            **told,
+            **fields,
             "variables": variables,
             "functions": functions,
             "cc3000_patch_version": self._radio.get(core_id),
@@ -155,10 +155,10 @@ class Devices:
     def _kept(self, core_id: str) -> dict[str, Any]:
         """What is noted of a Core; nothing where its file cannot be read."""
         try:
-            told = json.loads(read_given(self._cloud.core_keys.folder / f"{core_id}.json", MOST_NOTED))
+            content = json.loads(read_user_file(self._cloud.core_keys.folder / f"{core_id}.json", MOST_NOTED))
         except (Misuse, ValueError, RecursionError):
             return {}
-        return told if isinstance(told, dict) else {}
+        return content if isinstance(content, dict) else {}
 
     def _keep(self, core_id: str, **changes: Any) -> None:
         path = self._cloud.core_keys.folder / f"{core_id}.json"

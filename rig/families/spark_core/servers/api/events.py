@@ -44,8 +44,8 @@ class CloudEvent:
 
     def frame(self, at: float) -> bytes:
         """Its lines in a stream: nothing that is in it can begin another line."""
-        told = {"data": self.data, "ttl": str(self.ttl), "published_at": iso_time(at), "coreid": self.core or BY_API}
-        return f"event: {_CONTROL.sub('?', self.name)}\ndata: {json.dumps(told)}\n\n".encode()
+        fields = {"data": self.data, "ttl": str(self.ttl), "published_at": iso_time(at), "coreid": self.core or BY_API}
+        return f"event: {_CONTROL.sub('?', self.name)}\ndata: {json.dumps(fields)}\n\n".encode()
 
 
 def read_event(event: Event) -> CloudEvent | None:
@@ -86,11 +86,11 @@ class Streams:
         self._open.add(frames)
 
         def take(event: Event) -> None:
-            told = read_event(event)
-            if told is None or not self._is_wanted(told, prefix, core, firehose):
+            shown = read_event(event)
+            if shown is None or not self._is_wanted(shown, prefix, core, firehose):
                 return
             if frames.qsize() < MOST_QUEUED:
-                frames.put_nowait(told.frame(time.time()))
+                frames.put_nowait(shown.frame(time.time()))
             else:
                 transport.abort()
 

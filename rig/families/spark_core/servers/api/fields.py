@@ -66,9 +66,9 @@ def read_body(content_type: str, body: bytes) -> Fields:
 
 
 def _read_json(body: bytes) -> Fields:
-    told = read_object(body or b"{}")
+    content = read_object(body or b"{}")
     fields = Fields()
-    for name, value in told.items():
+    for name, value in content.items():
         if isinstance(value, dict | list):
             raise Refused(400, "Bad request", f"the field {name!r} is no text")
         if value is not None:

@@ -89,22 +89,22 @@ class Routes:
     async def _change(self, request: web.Request, fields: Fields) -> Answer:
         """Rename, flash, signal: what a PUT asks for, in that order; what it says is told in one answer."""
         core_id = self._device(request)
-        told: dict[str, Any] = {}
+        answer: dict[str, Any] = {}
         if (name := fields.get("name")) is not None:
             self._devices.rename(core_id, name)
-            told |= {"ok": True, "id": core_id, "name": name}
+            answer |= {"ok": True, "id": core_id, "name": name}
         if fields.files:
             self._online(core_id)
             options = {**fields.text, **request.query}
-            told |= await self._updates.flash(core_id, fields, options)
+            answer |= await self._updates.flash(core_id, fields, options)
         elif (signal := fields.get("signal")) is not None:
             await self._online(core_id).signal(signal.lower() in YES)
-            told |= {"id": core_id, "connected": True, "signaling": signal.lower() in YES}
+            answer |= {"id": core_id, "connected": True, "signaling": signal.lower() in YES}
         elif (app := fields.get("app")) is not None:
             raise Refused(400, f"Can't flash unknown app {app}", "this cloud keeps no apps: send a file")
-        if not told:
+        if not answer:
             raise Refused(400, "Nothing to do?", "a PUT has a file to flash, a name, or signal=1 or 0")
-        return web.json_response(told)
+        return web.json_response(answer)
 
     # -- functions and variables ---------------------------------------------------------------------------------------
 
@@ -136,8 +136,8 @@ class Routes:
         returned = await session.call(to_core(name), to_core(next(own, "")))
         if _wants_raw(request, fields):
             return web.Response(text=str(returned))
-        told = self._devices.summary(core_id)
-        about = {"id": core_id, "name": told["name"], "last_app": None, "connected": True}
+        info = self._devices.summary(core_id)
+        about = {"id": core_id, "name": info["name"], "last_app": None, "connected": True}
         return web.json_response({**about, "return_value": returned})
 
     # -- events --------------------------------------------------------------------------------------------------------
@@ -168,8 +168,8 @@ class Routes:
             raise Refused(400, "invalid_request", "the grant_type is to be `password`", code=400)
         if not self._token.matches(fields.get("password")):
             raise Refused(400, "invalid_grant", "User credentials are invalid", code=400)
-        told = {"access_token": self._token.value, "token_type": "bearer", "expires_in": EXPIRES_SECONDS}
-        return web.json_response(told, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+        answer = {"access_token": self._token.value, "token_type": "bearer", "expires_in": EXPIRES_SECONDS}
+        return web.json_response(answer, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
     async def _list_tokens(self, _request: web.Request, _fields: Fields) -> Answer:
         return web.json_response([{"token": self._token.value, "expires_at": None, "client": "rig"}])

@@ -22,7 +22,7 @@ from rig.families.spark_core.servers.api.token import AccessToken
 from rig.families.spark_core.servers.api.updates import Updates
 from rig.families.spark_core.servers.cloud import SparkCloud
 from rig.http_settings import BUSY, http_settings, silenced
-from rig.limits import SPARK_API, Limits, in_force
+from rig.limits import SPARK_API, Limits, effective_limits
 from rig.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class RestApi:
     """`/v1` of a cloud, for who knows the token; `names` are what clients may call this machine."""
 
     def __init__(self, cloud: SparkCloud, token: AccessToken, names: Sequence[str] = (), limits: Limits = SPARK_API):
-        self.token, self._names, self._limits = token, names, in_force(limits)
+        self.token, self._names, self._limits = token, names, effective_limits(limits)
         self.devices = Devices(cloud)
         self.streams = Streams(cloud, self.devices)
         self.updates = Updates(cloud)

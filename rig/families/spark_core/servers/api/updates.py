@@ -41,10 +41,10 @@ class Updates:
         task, begun = self._begin(core_id, image, force=force, **how)
         if options.get("wait", "").lower() not in YES and await _begins(begun, task):
             return {"id": core_id, "status": "Update started"}
-        told = await asyncio.shield(task)
-        if not told["ok"]:
-            raise Refused(400, "Update failed", told["reason"], id=core_id)
-        return {"ok": True, "id": core_id, "status": "Update finished", "seconds": told["seconds"]}
+        result = await asyncio.shield(task)
+        if not result["ok"]:
+            raise Refused(400, "Update failed", result["reason"], id=core_id)
+        return {"ok": True, "id": core_id, "status": "Update finished", "seconds": result["seconds"]}
 
     async def close(self) -> None:
         """End them."""

@@ -77,16 +77,16 @@ class IndexedUpdate:
         if at is None:
             yield from self.slot.hang()
             return
-        told = len(options) > 1
-        if told:
+        has_index = len(options) > 1
+        if has_index:
             self._index = options[1] >> 16
         if self._index >= MOST_CHUNKS:
             raise HangUp
         end = self._channel.end(length)
         data = bytes(self._channel.buffer[at:end])
         if end >= at and zlib.crc32(data) == (options[0] if options else 0):
-            yield from self._good_chunk(length, token, data, told=told)
-        elif not told:
+            yield from self._good_chunk(length, token, data, has_index=has_index)
+        elif not has_index:
             self.slot.answer(length, token, Code.BAD_REQUEST)
 
     def done(self, length: int) -> Program:
@@ -149,11 +149,11 @@ class IndexedUpdate:
             at = (at + (self._channel.buffer[at] & 0x0F) + 1) % 0x100
         return (at + 1) % 0x100, options
 
-    def _good_chunk(self, length: int, token: bytes, data: bytes, *, told: bool) -> Program:
+    def _good_chunk(self, length: int, token: bytes, data: bytes, *, has_index: bool) -> Program:
         self.slot.goes_on()
         if self._begin.store == FIRMWARE:
             yield from self._write_until_right(self._place + self._index * self._begin.chunk_size, data)
-        owed = not (told and self._lists_missing)
+        owed = not (has_index and self._lists_missing)
         self._note(self._index)
         if self._lists_missing and self._missing() is None:
             yield from self._whole(length)

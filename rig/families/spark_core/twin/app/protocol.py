@@ -246,8 +246,8 @@ class Conversation:
         """Answer; 0.4.4 does so twice, and by then the id in the buffer is the first answer's ciphertext."""
         token = self.channel.token
         for system in (True, False) if self._dialect.describes_twice else (self._dialect.describes_system,):
-            told = requests.description(self._user, self._dialect, system=system)
-            self.channel.say(acknowledgement(self.channel.mid, Code.CONTENT, token, told))
+            description = requests.description(self._user, self._dialect, system=system)
+            self.channel.say(acknowledgement(self.channel.mid, Code.CONTENT, token, description))
 
     def _hear(self, length: int) -> None:
         with contextlib.suppress(Malformed):

@@ -55,11 +55,11 @@ def description(user: UserCode, dialect: Dialect, *, system: bool) -> bytes:
 
 
 def _fitting(pieces: Iterable[bytes]) -> bytes:
-    told = b""
+    fitting = b""
     for piece in pieces:
-        if len(told) + len(piece) <= _LONGEST_DESCRIPTION:
-            told += piece
-    return told
+        if len(fitting) + len(piece) <= _LONGEST_DESCRIPTION:
+            fitting += piece
+    return fitting
 
 
 def variable(channel: Channel, user: UserCode, dialect: Dialect) -> bytes:

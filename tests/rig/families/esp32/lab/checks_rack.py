@@ -116,7 +116,7 @@ def a_console_disturbs_nothing(_folder):
 
 def a_console_that_is_lent_lets_the_port_go(_folder):
     with served_board() as served, console_on(served.plain, "raw") as console:
-        with console.lent():
+        with console.released():
             assert not console.connected
         until(lambda: console.connected, "the console to connect")
 
@@ -277,7 +277,7 @@ def reflashed(fault: RigError) -> Outcome:
     def fail() -> None:
         raise fault
 
-    board.enter_reader = fail
+    board.enter_readback_mode = fail
     return climbed(board)
 
 
@@ -295,7 +295,7 @@ def silence_after_power_came_back_is_no_fault_of_the_firmware(_folder):
     faults = []
     for says in ((), ((0.1, BANNER), (0.4, RUNS))):
         try:
-            board_that_says(*says, boot=GPIO0).enter_reader()
+            board_that_says(*says, boot=GPIO0).enter_readback_mode()
         except RigError as error:
             faults.append(type(error))
     assert faults == [NoAnswer, DeviceFault]

@@ -65,7 +65,7 @@ MUTANTS = {
         of_rack.a_console_disturbs_nothing,
     ),
     "esp32 console: it keeps the port while that is lent": (
-        lambda m: m.setattr(ConsoleRecorder, "lent", lambda self: nullcontext()),
+        lambda m: m.setattr(ConsoleRecorder, "released", lambda self: nullcontext()),
         of_rack.a_console_that_is_lent_lets_the_port_go,
     ),
     "esp32 serial path: what was written is not read back": (
@@ -132,7 +132,7 @@ MUTANTS = {
         lambda m: m.setattr(
             Download,
             "locate",
-            lambda self, records, slot: REAL_DOWNLOAD(replace(self, told=frozenset()), records, slot),
+            lambda self, records, slot: REAL_DOWNLOAD(replace(self, phases=frozenset()), records, slot),
         ),
         of_landing.a_torn_record_is_told_by_what_the_board_had_said,
     ),

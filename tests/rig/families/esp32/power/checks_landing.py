@@ -30,12 +30,12 @@ CHOSEN = Record.of(4, State.NEW)
 def landing(
     records: bytes = BEFORE,
     written: int | None = None,
-    told: frozenset[str] = frozenset(),
+    phases: frozenset[str] = frozenset(),
     states: tuple[State, ...] = WITH_ROLLBACK,
 ) -> Landing:
     """Of a download that wrote so many bytes, None where it never began to."""
     slot = OLD_SLOT if written is None else DATA[:written].ljust(len(DATA), b"\xff")
-    download = Download(BEFORE, OLD_SLOT, DATA, records_at=RECORDS_AT, slot_at=SLOT_AT, told=told, states=states)
+    download = Download(BEFORE, OLD_SLOT, DATA, records_at=RECORDS_AT, slot_at=SLOT_AT, phases=phases, states=states)
     return download.locate(records, slot)
 
 
@@ -46,7 +46,7 @@ def a_download_ends_when_all_is_written(_folder):
 
 def a_torn_record_is_told_by_what_the_board_had_said(_folder):
     torn = otadata(RUNNING, CHOSEN.pack()[:4])
-    found = [landing(torn, len(DATA), frozenset(told)).phase for told in ((), ("chosen",), ("chosen", "new-app"))]
+    found = [landing(torn, len(DATA), frozenset(phases)).phase for phases in ((), ("chosen",), ("chosen", "new-app"))]
     assert found == ["choose", "first-boot", "confirm"]
 
 
@@ -84,9 +84,9 @@ TORN = {
 
 
 def a_state_that_is_torn_is_no_whole_one(_folder):
-    for (told, state), phase in TORN.items():
-        found = landing(otadata(RUNNING, Record.of(4, state)), len(DATA), frozenset(told))
-        assert (found.phase, found.landed) == (phase, True), (told, state, found)
+    for (phases, state), phase in TORN.items():
+        found = landing(otadata(RUNNING, Record.of(4, state)), len(DATA), frozenset(phases))
+        assert (found.phase, found.landed) == (phase, True), (phases, state, found)
     torn = Probation(otadata(RUNNING, Record.of(4, State.PENDING_VERIFY)), records_at=RECORDS_AT)
     assert torn.locate(otadata(RUNNING, Record.of(4, State.UNDEFINED))).phase == "abort"
 
@@ -101,8 +101,8 @@ UNCERTAIN = {
 
 
 def what_flash_does_not_tell_is_inferred(_folder):
-    for case, (told, state, states) in UNCERTAIN.items():
-        found = landing(otadata(RUNNING, Record.of(4, state)), len(DATA), frozenset(told), states)
+    for case, (phases, state, states) in UNCERTAIN.items():
+        found = landing(otadata(RUNNING, Record.of(4, state)), len(DATA), frozenset(phases), states)
         assert not found.landed, (case, found)
 
 
@@ -116,11 +116,11 @@ def a_rollback_is_no_confirm(_folder):
     assert landing(gone, len(DATA), frozenset(RUNS)).phase == "confirm"
     assert landing(gone, len(DATA), frozenset(AGAIN)).phase == "abort"
     trial = HttpsUpdate(Image("new", "esp32", "1", DATA, "crashes"), Aim("new-start"), LAYOUTS["two_ota_large"])
-    (slot, _), (where, _) = trial.shown_by
+    (slot, _), (where, _) = trial.landing_stretches
     before, after = {slot: OLD_SLOT, where: BEFORE}, {slot: DATA, where: gone}
-    trial.told.extend(["start", "chosen", "new-start", "new-boot", "new-app"])
+    trial.phases.extend(["start", "chosen", "new-start", "new-boot", "new-app"])
     assert trial.locate(before, after).phase == "confirm"
-    trial.told.append("new-start")
+    trial.phases.append("new-start")
     assert trial.locate(before, after).phase == "abort"
 
 
@@ -134,9 +134,9 @@ def arduinos_updates_are_measured_without_their_magic(_folder):
 
 
 def a_record_that_is_whole_says_how_far_the_new_image_is(_folder):
-    for (told, state), phase in WHOLE.items():
-        found = landing(otadata(RUNNING, Record.of(4, state)), len(DATA), frozenset(told))
-        assert (found.phase, found.known_by) == (phase, "read-back"), (told, state)
+    for (phases, state), phase in WHOLE.items():
+        found = landing(otadata(RUNNING, Record.of(4, state)), len(DATA), frozenset(phases))
+        assert (found.phase, found.known_by) == (phase, "read-back"), (phases, state)
 
 
 def an_image_that_is_given_up_lands_in_its_abort(_folder):

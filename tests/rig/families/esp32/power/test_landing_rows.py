@@ -47,7 +47,7 @@ def with_a_stale_record() -> World:
     return world
 
 
-def landing(world: World, k: int | None, tear: Tear | None = None, told: frozenset[str] = ENDED) -> Landing:
+def landing(world: World, k: int | None, tear: Tear | None = None, phases: frozenset[str] = ENDED) -> Landing:
     """Of an update that is cut before operation `k`, or in it."""
 
     def shown() -> tuple[bytes, bytes]:
@@ -56,7 +56,7 @@ def landing(world: World, k: int | None, tear: Tear | None = None, told: frozens
     records, slot = shown()
     update_until(world, k, tear)
     forgettable = otadata.forgotten_at_begin(otadata.read_records(records), R, 2)
-    return Download(records, slot, built(NEW), OTADATA, T_OFFSET, told, forgettable).locate(*shown())
+    return Download(records, slot, built(NEW), OTADATA, T_OFFSET, phases, forgettable).locate(*shown())
 
 
 def operations(world: World) -> tuple[list[Operation], int]:
@@ -90,7 +90,7 @@ def test_an_operation_that_is_torn_tells_its_phase_and_place(case):
 
 def check_the_end(setting: Setting) -> None:
     _, choice = operations(with_something_before(setting))
-    held = landing(with_something_before(setting), choice, told=HELD_BACK)
+    held = landing(with_something_before(setting), choice, phases=HELD_BACK)
     assert (held.phase, held.known_by) == ("end", "read-back")
     ended = landing(with_something_before(setting), choice)
     expected = ("choose", "inferred") if invalidates(setting) else ("end", "read-back")

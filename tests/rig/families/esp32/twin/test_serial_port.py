@@ -201,7 +201,7 @@ def test_what_a_busy_chip_has_no_room_for_waits_and_nothing_is_lost(served):
         while len(taken) < len(sent) and time.monotonic() < deadline:
             with contextlib.suppress(BlockingIOError):
                 left = left[client.send(left) :]
-            served.do(lambda: (taken.extend(uart.take()), served.process.serial.breathe()))
+            served.do(lambda: (taken.extend(uart.take()), served.process.serial.resume()))
     assert taken == sent
 
 

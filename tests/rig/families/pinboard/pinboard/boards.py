@@ -14,7 +14,7 @@ from rig.boards.timing import MARGIN_SECONDS, number_of
 from rig.boards.wiring import Button, Relay, button_of, relay_of, wired
 from rig.clock import Clock, look_for
 from rig.drivers.place import place_tags
-from rig.drivers.progress import Progress, Watcher, nobody
+from rig.drivers.progress import Progress, Watcher, ignore_progress
 from rig.errors import NoAnswer
 from rig.firmware.manifest import Image, Manifest
 
@@ -59,7 +59,7 @@ class Pinboard(SwitchedBoard):
 
     # -- what it has not ---------------------------------------------------------------------------------------------
 
-    def compare_with(self, _known: Manifest, _say: Callable[[str], object]) -> None:
+    def compare_with_manifest(self, _known: Manifest, _say: Callable[[str], object]) -> None:
         """Nothing: its place says nothing that only a manifest tells."""
 
     def missing_server(self) -> MissingServer | None:
@@ -113,10 +113,10 @@ class Pinboard(SwitchedBoard):
 
     # -- its flash ---------------------------------------------------------------------------------------------------
 
-    def enter_reader(self) -> None:
+    def enter_readback_mode(self) -> None:
         """Power-cycle with the button held: nothing in flash runs. Raises LabFault, Misuse."""
         button = wired(self._button, "its button", "button", board=self.name)
-        self.history.did("held its button from power-on")
+        self.history.add_action("held its button from power-on")
         self.power_off()
         with self.buttons.held(button):
             self.power_on()
@@ -144,13 +144,13 @@ class Pinboard(SwitchedBoard):
 
     # -- the update path ---------------------------------------------------------------------------------------------
 
-    def update(self, image: Image, watch: Watcher = nobody) -> None:
+    def update(self, image: Image, watch: Watcher = ignore_progress) -> None:
         """Download an image to the application that runs, and let it be copied; tells `watch` of each sector.
 
         Returns when the last sector is being copied. Raises LabFault, DeviceFault.
         """
         self.known = False
-        self.history.did(f"sent {image.name}")
+        self.history.add_action(f"sent {image.name}")
         self.wire.forget()
         for offset in range(0, len(image), SECTOR):
             watch(Progress("download", STAGE + offset, min(offset + SECTOR, len(image)), len(image)))

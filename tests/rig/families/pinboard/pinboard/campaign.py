@@ -28,7 +28,7 @@ class TcpUpdate:
     """Update to `target` over the board's port, cut at `aim`: in download, commit or copy."""
 
     path: ClassVar[str] = TCP
-    shown_by: ClassVar[tuple[tuple[int, int], ...]] = ((APP, ROOM), (FLAG, REQUEST_SIZE), (STAGE, ROOM))
+    landing_stretches: ClassVar[tuple[tuple[int, int], ...]] = ((APP, ROOM), (FLAG, REQUEST_SIZE), (STAGE, ROOM))
     order: ClassVar[EraseOrder] = EraseOrder.INTERLEAVED
     target: Image
     aim: Aim

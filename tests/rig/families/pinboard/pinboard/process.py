@@ -39,7 +39,7 @@ class PinboardProcess:
         self.board = Pinboard(memory, find, time_scale=settings.time_scale, seed=settings.seed)
         self.port = ListeningPort(lambda port: Client(port, self._received), lambda: self.board.full)
         self.board.on_output = self.port.say
-        self.time = RealTime(self.board, settings.state, settled=[self.port.breathe])
+        self.time = RealTime(self.board, settings.state, settled=[self.port.resume])
         own = {"status": self._status, "power": self._power, "button": self._button}
         self.controls = ControlServer({**records(self.board, self.time), **own})
 

@@ -44,11 +44,11 @@ class PinboardRescue:
         """The application area, by the reader; None without a button."""
         if not self._board.has_button:
             return None
-        self._board.enter_reader()
+        self._board.enter_readback_mode()
         return self._board.read_flash([(APP, longest)])[APP]
 
     def _reflash(self) -> None:
-        self._board.enter_reader()
+        self._board.enter_readback_mode()
         write_known(self._board, self._golden)
         self._board.start()
 
@@ -60,9 +60,9 @@ class PinboardRecovery:
         """Its rungs."""
         return PinboardRescue(board, golden)
 
-    def make_known(self, board: Pinboard, roles: Mapping[str, Image]) -> None:
+    def restore_known_state(self, board: Pinboard, roles: Mapping[str, Image]) -> None:
         """The golden application and nothing else in flash, the board in its reader. Raises DeviceFault."""
-        board.enter_reader()
+        board.enter_readback_mode()
         write_known(board, roles["old"])
         board.known = True
 

@@ -21,7 +21,7 @@ def test_an_update_arrives(bench, image):
     board.start()
     board.must.be_alive(board.start_seconds)
     board.update(image("new"))
-    board.must.come_to("the new version runs", lambda: board.version() == image("new").version, board.start_seconds)
+    board.must.satisfy("the new version runs", lambda: board.version() == image("new").version, board.start_seconds)
 
 
 @pytest.mark.board("pinboard", button="wired")
@@ -30,7 +30,7 @@ def test_an_image_that_crashes(bench, image, as_expected):
     board.start()
     board.must.be_alive(board.start_seconds)
     board.update(image("crashing"))
-    became = bench.left_alone(10 * START_SECONDS * board.scale)
+    became = bench.outcome_unattended(10 * START_SECONDS * board.scale)
     as_expected.of(TCP, "an image that crashes", became, wanted="old")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rig.drivers.usb_port import DFU, LISTENING
-from rig.errors import DeviceFault, Spoiled
+from rig.errors import DeviceFault, RigInterference
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.twin.button import LISTENS_AFTER_SECONDS
 from tests.rig.families.spark_core.boards.core_place import CorePlace
@@ -17,7 +17,7 @@ def comes_into_dfu(place: CorePlace) -> None:
     try:
         place.board.enter_dfu()
         said = ""
-    except Spoiled as error:
+    except RigInterference as error:
         said = error.message
     assert place.application(CATALOGUE) == ROLES["old"].name, "a late hand has changed what runs"
     assert (said, place.identity()) == ("", DFU)
@@ -27,9 +27,9 @@ def hold_is_refused(place: CorePlace) -> None:
     said = None
     try:
         place.board.enter_dfu()
-    except (Spoiled, DeviceFault) as error:
+    except (RigInterference, DeviceFault) as error:
         said = error
-    assert isinstance(said, Spoiled), "a factory reset passed for DFU, or for a fault of the device"
+    assert isinstance(said, RigInterference), "a factory reset passed for DFU, or for a fault of the device"
     assert "may have been a factory reset" in said.message
 
 

@@ -59,7 +59,7 @@ class CorePlace(Clock):
         vendor, product = struct.unpack_from("<HH", self.core.usb.device_descriptor, 8)
         return f"{vendor:04x}:{product:04x}"
 
-    def elsewhere(self) -> dict[str, Misdescribed]:
+    def other_dfu_devices(self) -> dict[str, Misdescribed]:
         return {}
 
     def device(self) -> ModelUsb:

@@ -15,7 +15,7 @@ from rig.evidence.timeline import Timeline
 from rig.families.spark_core.campaign.dfu_trial import DfuTrial
 from rig.power.cut import Fired
 from rig.power.trigger import Aim
-from rig.recovery.ladder import make_known
+from rig.recovery.ladder import restore_known_state
 from tests.rig.families.spark_core.boards.checks_held import comes_into_dfu, hold_is_refused
 from tests.rig.families.spark_core.boards.core_place import CorePlace
 from tests.rig.families.spark_core.twin.models import CATALOGUE, ROLES
@@ -50,7 +50,7 @@ def test_a_hand_that_is_always_late_is_no_device_fault():
 
 def test_a_known_state_is_reached_by_way_of_a_factory_reset():
     place = CorePlace("b", [6.1])
-    make_known(place.board, ROLES)
+    restore_known_state(place.board, ROLES)
     assert place.identity() == DFU
     assert place.application(CATALOGUE) == ROLES["old"].name
 

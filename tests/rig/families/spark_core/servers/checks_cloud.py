@@ -18,8 +18,8 @@ from rig.families.spark_core.formats.core_key_der import read_core_key
 from rig.families.spark_core.formats.flash import SystemFlags
 from rig.families.spark_core.power import ota_landing
 from rig.families.spark_core.servers import core_keys
+from rig.families.spark_core.servers.delay_line import DelayLine
 from rig.families.spark_core.servers.disturbances import Disturbance
-from rig.families.spark_core.servers.passage import Line
 from rig.families.spark_core.trust import core_key
 from tests.rig.families.spark_core.servers.cloud_lab import CORE_ID, SERVER_KEY, spark_lab
 from tests.rig.families.spark_core.twin.checks_online import CHUNKS, CREDENTIALS, NEW, SIZE
@@ -164,7 +164,7 @@ def a_name_of_thirteen_bytes_is_refused(_folder):
 
 
 def a_network_that_is_to_hold_a_message_does(_folder):
-    line = Line()
+    line = DelayLine()
     line.put(b"held", 1.0, Disturbance("hold", "chunk", 0, 3.0))
     assert [line.take(at) for at in (3.9, 4.0)] == [b"", b"held"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from rig.errors import RigError
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
 from rig.families.spark_core.formats.keys import ServerRecord
-from rig.families.spark_core.lab.factory import Belongings, ship_core
+from rig.families.spark_core.lab.factory import FactoryContents, ship_core
 from rig.families.spark_core.servers.cloud import SparkCloud
 from rig.families.spark_core.servers.control import CloudControl
 from rig.families.spark_core.servers.core_keys import CoreKeys
@@ -47,7 +47,7 @@ class SparkLab(LoopThread):
         state = self.folder / core_id
         key = make_core_key()
         sector = ServerRecord(public_der(SERVER_KEY), None).pack()
-        ship_core(state, MANIFEST, kind.get("generation", "b"), Belongings(key.private_der, sector, ("lab",)))
+        ship_core(state, MANIFEST, kind.get("generation", "b"), FactoryContents(key.private_der, sector, ("lab",)))
         self.cloud.core_keys.add(core_id, key.public_pem.encode())
         kind = {"time_scale": 0, "identify": CATALOGUE.identify, **kind}
         core = CoreProcess(

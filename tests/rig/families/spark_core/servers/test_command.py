@@ -14,7 +14,7 @@ import urllib.request
 
 import pytest
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.errors import Misuse
 from rig.evidence.ledger import read_ledger
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
@@ -156,7 +156,7 @@ def test_the_guides_steps_bring_a_core_online_and_one_whose_key_is_unknown_is_na
         assert f"Core {core['core_id']} keeps trying, and its key is not known" in cloud.stderr.readline()
         shutil.copy(tmp_path / "core" / f"{core['core_id']}.pub.pem", tmp_path / "core_keys")
         client = SparkCloudClient.at(told["control"]["address"])
-        assert look_for(lambda: client.ask("list")["cores"] or None, seconds=60.0, clock=Clock()), "it came online"
+        assert poll(lambda: client.ask("list")["cores"] or None, seconds=60.0, clock=Clock()), "it came online"
     finally:
         for part in (twin, cloud):
             part.terminate()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from rig.errors import Misuse
 from rig.families.spark_core.formats.coap import Code, Message, Type
+from rig.families.spark_core.servers.delay_line import DelayLine
 from rig.families.spark_core.servers.disturbances import KINDS, MESSAGES, Disturbance, Disturbances
 from rig.families.spark_core.servers.faults import Fault
-from rig.families.spark_core.servers.passage import Line
 from tests.rig.families.spark_core.twin.virtual_cloud import IMAGE, Updated, in_a_virtual_world, updated
 
 #: Firmware, and whether it is asked for a fast update.
@@ -205,7 +205,7 @@ def test_a_name_that_a_core_reads_as_another_is_refused(ask, name):
 
 
 def test_a_line_holds_delays_splits_and_merges():
-    line = Line()
+    line = DelayLine()
     line.put(b"a", 0.0)
     line.put(b"bb", 1.0, Disturbance("hold", "chunk", 0, 4.0))
     line.put(b"c", 2.0)

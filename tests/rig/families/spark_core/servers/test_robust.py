@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import pytest
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.errors import LabFault, Misuse
 from rig.families.spark_core.formats.coap import Code, Message, Type
 from rig.families.spark_core.formats.core_key_der import read_core_key
@@ -138,7 +138,7 @@ def test_a_device_that_lies_about_its_id_does_not_take_the_others_place(lab):
 
 
 def test_a_stranger_and_noise_are_refused_with_a_reason(lab):
-    with lab.client.subscription("events", patience=10) as told:
+    with lab.client.subscription("events", timeout=10) as told:
         events = iter(told)
         next(events)
         Peer(lab).introduce("00" * 12)
@@ -212,7 +212,7 @@ def test_a_client_that_goes_away_ends_its_update_and_the_next_one_works(lab):
     with lab.client.subscription("flash", core=CORE_ID, image=base64.b64encode(ROLES["new"].data).decode()):
         time.sleep(0.3)
     lab.client.ask("clear-faults")
-    told = look_for(lambda: flashed_or_busy(lab), seconds=10, clock=Clock())
+    told = poll(lambda: flashed_or_busy(lab), seconds=10, clock=Clock())
     assert told, "the update that nobody wants any more never ends"
     assert told["ok"]
 

@@ -11,7 +11,7 @@ from rig.families.spark_core.twin.steps import Jump
 from rig.families.spark_core.twin.usb_function import UsbFunction
 from tests.rig.families.spark_core.twin import checks_boot as of_boot
 
-REAL_TOLD = UsbFunction._told_device
+REAL_TOLD = UsbFunction._device_request
 
 
 def instead(name, other):
@@ -62,7 +62,7 @@ MUTANTS = {
         of_boot.standby_leaves_its_register_blank,
     ),
     "c: one save for all it notes": (
-        lambda m: m.setattr(bootloader_c, "take_note", _at_once),
+        lambda m: m.setattr(bootloader_c, "note_start", _at_once),
         of_boot.generation_c_saves_cause_version_and_mode_apart,
     ),
     "c: a watchdog reset clears requests": (instead("c", "c8"), of_boot.a_watchdog_reset_clears_no_request),
@@ -103,11 +103,11 @@ MUTANTS = {
         of_boot.dfu_of_generation_c_answers_until_it_leaves,
     ),
     "usb: any feature of the device is taken": (
-        lambda m: m.setattr(UsbFunction, "_told_device", _takes_any_feature),
+        lambda m: m.setattr(UsbFunction, "_device_request", _takes_any_feature),
         of_boot.request("SET_FEATURE test mode"),
     ),
     "usb: a feature that is not set is cleared": (
-        lambda m: m.setattr(UsbFunction, "_told_device", _clears_what_is_clear),
+        lambda m: m.setattr(UsbFunction, "_device_request", _clears_what_is_clear),
         of_boot.request("CLEAR_FEATURE remote wakeup that is not set"),
     ),
     "usb: an endpoint that is not there has a status": (

@@ -13,14 +13,14 @@ from rig.families.spark_core.formats import cipher as spark_cipher
 from rig.families.spark_core.formats import handshake as spark_handshake
 from rig.families.spark_core.formats.coap import Code, Message, Type
 from rig.families.spark_core.power import ota_landing
-from rig.families.spark_core.servers import core_keys, inbox, passage, session
+from rig.families.spark_core.servers import core_keys, delay_line, inbox, session
 from rig.families.spark_core.servers.chunks import Chunks
 from rig.families.spark_core.servers.cloud import SparkCloud
 from rig.families.spark_core.servers.session import Session
 from rig.families.spark_core.servers.slow_transfer import SlowTransfer
+from rig.families.spark_core.twin import console
 from rig.families.spark_core.twin.app import (
     cloud,
-    console,
     dialect,
     events,
     handshake,
@@ -116,7 +116,7 @@ def _undisturbed(self, data, now, disturbance=None):
 REAL_CHUNKS = Chunks.__init__
 REAL_ASKED = SlowTransfer._asked
 REAL_EACH = inbox.Inbox.each
-REAL_PUT = passage.Line.put
+REAL_PUT = delay_line.DelayLine.put
 REAL_GREET = Session.greet
 REAL_FLASH = SparkCloud.flash
 
@@ -266,7 +266,7 @@ MUTANTS = {
         of_cloud.a_name_of_thirteen_bytes_is_refused,
     ),
     "network: holds nothing": (
-        lambda m: m.setattr(passage.Line, "put", _undisturbed),
+        lambda m: m.setattr(delay_line.DelayLine, "put", _undisturbed),
         of_cloud.a_network_that_is_to_hold_a_message_does,
     ),
     "cloud: believes an acknowledgement": (

@@ -81,7 +81,7 @@ class Lab:
 
     def _wake(self) -> None:
         self.board.advance(self.now())
-        self.network.breathe()
+        self.network.resume()
         self._changed.set()
         if self._timer is not None:
             self._timer.cancel()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.families.spark_core.formats import flash as layout
 from tests.rig.families.spark_core.servers.api.checks_api import NEW
 from tests.rig.families.spark_core.servers.api.rest_lab import rest_lab
@@ -88,7 +88,7 @@ def test_it_subscribes_to_events(lab):
     command = [spark_cli(), "subscribe", "rig/", "mine"]
     listener = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
     try:
-        assert look_for(lambda: lab.call(lambda: lab.api.streams._open) or None, seconds=30.0, clock=Clock())
+        assert poll(lambda: lab.call(lambda: lab.api.streams._open) or None, seconds=30.0, clock=Clock())
         for name in ("other", "rig/hello"):
             lab.ask("POST", "/v1/devices/events", {"name": name, "data": "there"})
         told = json.loads([listener.stdout.readline() for _ in range(3)][-1])

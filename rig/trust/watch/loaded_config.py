@@ -13,7 +13,7 @@ from rig.trust.watch.judge import Judge
 
 
 @dataclass(frozen=True, slots=True)
-class Equipment:
+class LoadedConfig:
     """What a config names, found and read."""
 
     fleet: Fleet
@@ -21,7 +21,7 @@ class Equipment:
     channels: tuple[Channel, ...]
 
     @classmethod
-    def of(cls, config: WatchConfig) -> Equipment:
+    def of(cls, config: WatchConfig) -> LoadedConfig:
         """Raises Misuse for what is not there: the manifest, a pin, roots, a variable of the environment."""
         fleet = Fleet.of(config)
         roots = load_roots(config.roots) if config.roots is not None else system_roots()

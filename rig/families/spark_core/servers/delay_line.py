@@ -25,7 +25,7 @@ _ANSWERED = {"begin": "ready", "chunk": "received"}
 _CLOUDS_BLOCKS, _CORES_BLOCKS = [("nonce", NONCE_SIZE), ("answer", ANSWER_SIZE)], [("introduction", BLOCK_SIZE)]
 
 
-class Names:
+class MessageNames:
     """Names of messages, in both directions; an answer is named by what it answers."""
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ class Names:
         return "other-from-core"
 
 
-class Cutter:
+class MessageSplitter:
     """Cuts what goes one way into the blocks of the handshake and then frames: names and bytes."""
 
-    def __init__(self, names: Names, *, to_core: bool):
+    def __init__(self, names: MessageNames, *, to_core: bool):
         self._name = names.to_core if to_core else names.from_core
         self._blocks = deque(_CLOUDS_BLOCKS if to_core else _CORES_BLOCKS)
         self._other = "other-to-core" if to_core else "other-from-core"
@@ -95,7 +95,7 @@ class Cutter:
 
 
 @dataclass(slots=True)
-class Late:
+class DelayedBytes:
     """Bytes, when they may pass, and whether they wait for what comes behind them."""
 
     at: float
@@ -103,11 +103,11 @@ class Late:
     joins: bool = False
 
 
-class Line:
+class DelayLine:
     """One direction: messages pass in order, `due` says when the next does."""
 
     def __init__(self) -> None:
-        self._late: deque[Late] = deque()
+        self._late: deque[DelayedBytes] = deque()
         self._opens = self._delay = self._latest = 0.0
         #: Bytes that are on their way.
         self.held = 0
@@ -124,13 +124,13 @@ class Line:
         if self._late and self._late[-1].joins:
             data = self._late.pop().data + data
         if kind == "split":
-            self._late.append(Late(at, data[:1]))
+            self._late.append(DelayedBytes(at, data[:1]))
             at, data = at + seconds, data[1:]
         if kind == "merge":
-            self._late.append(Late(at + seconds, data, joins=True))
+            self._late.append(DelayedBytes(at + seconds, data, joins=True))
         else:
             self._latest = at
-            self._late.append(Late(at, data))
+            self._late.append(DelayedBytes(at, data))
 
     def due(self) -> float:
         """When something passes next; infinity when nothing is on its way."""

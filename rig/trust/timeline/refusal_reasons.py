@@ -20,7 +20,7 @@ _OTHER = {
 }
 
 
-def grounds(
+def refusal_reasons(
     firmware: Shipped,
     attempt: Attempt,
     chain: Sequence[x509.Certificate],
@@ -35,15 +35,15 @@ def grounds(
         return _issuers(chain), "not by a public root"
     if refusal.error:
         return (refusal.error,)
-    told = []
+    facts = []
     if refusal.flags & Flag.CN_MISMATCH:
-        told.append(f"it is not for {attempt.host}")
+        facts.append(f"it is not for {attempt.host}")
     if refusal.flags & Flag.NOT_TRUSTED:
-        told += [_issuers(chain), f"not by {_trusted(attempt, pins)}"]
+        facts += [_issuers(chain), f"not by {_trusted(attempt, pins)}"]
     if refusal.flags & (Flag.EXPIRED | Flag.FUTURE):
-        told += dict.fromkeys(_out_of_date(firmware, attempt, chain, pins, at, refusal))
-    told += [text for flags, text in _OTHER.items() if refusal.flags & flags]
-    return tuple(told) or (" and ".join(str(flag.name).lower().replace("_", " ") for flag in refusal.flags),)
+        facts += dict.fromkeys(_out_of_date(firmware, attempt, chain, pins, at, refusal))
+    facts += [text for flags, text in _OTHER.items() if refusal.flags & flags]
+    return tuple(facts) or (" and ".join(str(flag.name).lower().replace("_", " ") for flag in refusal.flags),)
 
 
 def _issuers(chain: Sequence[x509.Certificate]) -> str:
