@@ -55,7 +55,7 @@ class Recovery(Protocol):
     def rescue(self, board: Any, roles: Mapping[str, Image], golden: Image) -> Rescue:
         """How a board is brought back: its rungs; `golden` is what reflashing writes."""
 
-    def make_known(self, board: Any, roles: Mapping[str, Image]) -> None:
+    def restore_known_state(self, board: Any, roles: Mapping[str, Image]) -> None:
         """Bring a board to the state that every trial starts from. Raises DeviceFault where it cannot be."""
 
 

@@ -68,10 +68,10 @@ class RealTime:
         return self.seconds()
 
     def seconds(self) -> float:
-        """The model's time, for whoever calls `told` when it has told the board what it has to tell."""
+        """The model's time, for whoever calls `board_changed` when it has told the board what it has to tell."""
         return time.monotonic() - self._began
 
-    def told(self) -> None:
+    def board_changed(self) -> None:
         """The board was told something: the clock looks again if that changed what is due, and else is left alone."""
         if self._board.due() != self._due:
             self.now()

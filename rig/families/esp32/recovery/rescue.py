@@ -137,6 +137,6 @@ class Esp32Recovery:
         """Its rungs."""
         return Esp32Rescue(board, golden_set(roles))
 
-    def make_known(self, board: Esp32, roles: Mapping[str, Image]) -> None:
+    def restore_known_state(self, board: Esp32, roles: Mapping[str, Image]) -> None:
         """The golden set, started once, in download mode. Raises DeviceFault."""
-        make_esp32_known(board, roles)
+        restore_esp32_state(board, roles)

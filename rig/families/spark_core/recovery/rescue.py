@@ -114,6 +114,6 @@ class CoreRecovery:
         """Its rungs."""
         return CoreRescue(board, golden)
 
-    def make_known(self, board: SparkCore, roles: Mapping[str, Image]) -> None:
+    def restore_known_state(self, board: SparkCore, roles: Mapping[str, Image]) -> None:
         """Golden application, previous and factory images in their slots, DFU. Raises DeviceFault, LabFault."""
-        make_core_known(board, roles)
+        restore_core_state(board, roles)

@@ -127,7 +127,7 @@ class CoreProcess:
     def acknowledged(self) -> None:
         """The answer is on its way: begin the status stage."""
         self.core.acknowledge(self.time.seconds())
-        self.time.told()
+        self.time.board_changed()
 
     def _usb_changed(self) -> None:
         self.usbip.detached()
