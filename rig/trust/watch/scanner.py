@@ -23,7 +23,7 @@ from rig.trust.watch.resolver import FAMILIES, look_up
 
 #: More addresses of one name are not looked at, and it is said how many.
 MOST_ADDRESSES = 32
-#: So many looks without an answer are a fact; each has so many times the patience of the first.
+#: So many looks without an answer are a fact; each has so many times the time-out of the first.
 PATIENCE = (1.0, 1.5, 2.0)
 #: So many are made to come to that; those that this machine was too busy for are among them.
 MOST_LOOKS = 6

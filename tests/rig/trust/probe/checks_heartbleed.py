@@ -19,7 +19,7 @@ IDENTITY = make_root("Bleeding Root", key="rsa-2048").issue(HOST, key="rsa-2048"
 def ask(serving, **how):
     async def act():
         async with serving as port:
-            return await heartbeats((LOOPBACK, port), HOST, **{"patience": 0.3, "seconds": 5, **how})
+            return await heartbeats((LOOPBACK, port), HOST, **{"answer_seconds": 0.3, "seconds": 5, **how})
 
     return asyncio.run(act())
 
