@@ -66,7 +66,7 @@ def test_a_console_is_there_while_the_board_listens_and_every_byte_has_its_momen
     stamps = [entry.at_ns for entry in board.console.entries]
     assert stamps == sorted(stamps)
     board.power_off()
-    board.must.come_to("its console is gone", lambda: not board.console.connected, board.timing.off)
+    board.must.satisfy("its console is gone", lambda: not board.console.connected, board.timing.off)
     with pytest.raises(LabFault, match="no console"):
         board.console.write(b"i")
     board.power_on()

@@ -13,7 +13,7 @@ import pytest
 
 from rig.errors import LabFault, Misuse
 from rig.lab.notes import Notes, folder_of_a_run, notes_folder, one_at_a_time, put_note
-from rig.lab.notifier import NoteNotifier, StderrNotifier, WaitingWatch
+from rig.lab.notifier import NoteNotifier, StderrNotifier, WaitingMonitor
 from tests.rig.waiting import HANGS
 
 pytest_plugins = ["pytester"]
@@ -108,7 +108,7 @@ def test_notes_of_a_killed_run_go_with_the_next(process):
 
 def test_a_worker_that_was_killed_waits_no_more(process):
     with folder_of_a_run() as notes:
-        watch = WaitingWatch(notes, print, print)
+        watch = WaitingMonitor(notes, print, print)
         worker = process("if not NoteNotifier(Path(sys.argv[1])).waiting('core-01 by me'):", notes)
         assert watch._waiting() == {"core-01 by me"}
         end(worker)

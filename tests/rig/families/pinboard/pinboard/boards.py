@@ -12,7 +12,7 @@ from rig.boards.board import Contents, MissingServer, verify_off
 from rig.boards.switched_board import SwitchedBoard
 from rig.boards.timing import MARGIN_SECONDS, number_of
 from rig.boards.wiring import Button, Relay, button_of, relay_of, wired
-from rig.clock import Clock, look_for
+from rig.clock import Clock, poll
 from rig.drivers.place import place_tags
 from rig.drivers.progress import Progress, Watcher, ignore_progress
 from rig.errors import NoAnswer
@@ -30,7 +30,7 @@ class Pinboard(SwitchedBoard):
     kind: ClassVar[str] = "pinboard"
     console: ClassVar[None] = None
     is_seen_as_twin: ClassVar[bool] = False
-    shows_on: ClassVar[str] = "its port"
+    sign_source: ClassVar[str] = "its port"
     alive: ClassVar[tuple[str, ...]] = (RUNS,)
 
     def __init__(
@@ -87,7 +87,7 @@ class Pinboard(SwitchedBoard):
     def power_on(self) -> None:
         """Give the supply back; what was said before does not count. Whether the board starts is for the caller."""
         self.wire.forget()
-        self.history.showed("port", None)
+        self.history.add_sign("port", None)
         super().power_on()
 
     def version(self) -> str:
@@ -99,7 +99,7 @@ class Pinboard(SwitchedBoard):
         self.wire.send("hello")
         said = (line.partition(" ")[0] for line in self.wire.lines(LISTEN_SECONDS))
         sign = next((word for word in said if word in SIGNS), None)
-        self.history.showed("port", sign)
+        self.history.add_sign("port", sign)
         return sign
 
     def _says_something(self) -> bool:
@@ -120,7 +120,7 @@ class Pinboard(SwitchedBoard):
         self.power_off()
         with self.buttons.held(button):
             self.power_on()
-            shown = look_for(lambda: self.sign() == READER, seconds=self.start_seconds, clock=self.clock)
+            shown = poll(lambda: self.sign() == READER, seconds=self.start_seconds, clock=self.clock)
         if not shown:
             raise NoAnswer("no reader answers with the button held", board=self.name)
         self.wire.forget()
