@@ -145,8 +145,8 @@ def what_a_board_is_told_while_it_is_dialled_arrives_in_order(tmp_path):
         board.listen()
         asyncio.run(switch())
         with board.accept()[0].makefile() as came:
-            told = [json.loads(line) for line in came]
-    assert [list(each.values()) for each in told] == [
+            lines = [json.loads(line) for line in came]
+    assert [list(each.values()) for each in lines] == [
         ["power", False],
         ["reset", True],
         ["reset", False],

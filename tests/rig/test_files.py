@@ -33,9 +33,9 @@ def _link(path, target):
 def test_what_is_no_file_is_told_at_once(tmp_path, case):
     (tmp_path / "a.txt").write_text("x")
     make, reason = ODD[case]
-    with pytest.raises(Misuse, match=reason) as told:
+    with pytest.raises(Misuse, match=reason) as raised:
         files.read_user_file(make(tmp_path), 100)
-    assert str(told.value).isprintable()
+    assert str(raised.value).isprintable()
 
 
 def test_a_large_file_is_refused_without_being_read(tmp_path):

@@ -47,14 +47,14 @@ def test_en_starts_it_anew(bench):
 
 @pytest.mark.long
 def test_what_the_serial_path_wrote_it_reads_back_erases_and_tells(bench):
-    told = []
-    with bench.board.loader(told.append) as rom:
+    steps = []
+    with bench.board.loader(steps.append) as rom:
         rom.write(SCRATCH, PATTERN)
         assert rom.read(SCRATCH, len(PATTERN)) == PATTERN
         rom.erase(SCRATCH, 0x2000)
         assert rom.read(SCRATCH, len(PATTERN)) == b"\xff" * len(PATTERN)
-    assert {"erase", "program", "read"} <= {progress.phase for progress in told}
-    assert [each.done for each in told if each.phase == "program"][-1] == len(PATTERN)
+    assert {"erase", "program", "read"} <= {progress.phase for progress in steps}
+    assert [each.done for each in steps if each.phase == "program"][-1] == len(PATTERN)
 
 
 @pytest.mark.long

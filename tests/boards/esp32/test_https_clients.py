@@ -78,5 +78,5 @@ def test_a_fleet_turns_to_its_other_host_when_the_first_answers_with_errors(benc
     board.updates.fault("status", at=500, host="ota.rig.test")
     before = board.updates.last_request()
     start_and_see_it_run(board, image("new"))
-    asked = [(told["host"], told["bundle"], told["status"]) for told in board.updates.check_ins(before)][:2]
+    asked = [(entry["host"], entry["bundle"], entry["status"]) for entry in board.updates.check_ins(before)][:2]
     assert asked == [("ota.rig.test", None, 500), ("ota9.rig.test", "1", 200)], "a pin that nobody has came between"

@@ -14,8 +14,8 @@ TINKER = {"digitalread", "digitalwrite", "analogread", "analogwrite"}
 
 @on_generations("abc", always="b", wifi="joined")
 def test_an_update_over_the_air_is_applied_and_said_to_be(bench, online, image, generation):
-    told = online.update(image("new"))
-    assert told["ok"], told["reason"]
+    result = online.update(image("new"))
+    assert result["ok"], result["reason"]
     assert online.info()["updated"], "its cloud does not list it as updated"
     assert bench.board.read_application(len(image("new"))) == image("new").data
 
@@ -29,8 +29,8 @@ def test_tinker_answers_before_and_after_an_update(online, image, generation):
         assert online.call("digitalwrite", "D3,HIGH") == 1
         assert online.call("digitalread", "D3") == 1
         assert online.call("digitalread", "D9") < 0
-        told = online.update(image("new"))
-        assert told["ok"], told["reason"]
+        result = online.update(image("new"))
+        assert result["ok"], result["reason"]
     assert online.info()["updated"], "its cloud does not list it as updated"
 
 
@@ -44,16 +44,16 @@ def test_a_core_answers_while_it_is_updated(bench, online, image, generation):
     bench.board.must.satisfy("its cloud lists it as updating", lambda: online.info()["updating"], 10)
     value = online.variable(name)
     assert update.is_alive(), "it answered in the middle of it"
-    told = update.result()
-    assert told["ok"], told["reason"]
+    result = update.result()
+    assert result["ok"], result["reason"]
     assert type(online.variable(name)) is type(value)
 
 
 @on_generations("b", always="", wifi="joined")
 def test_twenty_updates_in_a_row(online, image, generation):
     for number in range(20):
-        told = online.update(image("old" if number % 2 else "new"))
-        assert told["ok"], f"update {number}: {told['reason']}"
+        result = online.update(image("old" if number % 2 else "new"))
+        assert result["ok"], f"update {number}: {result['reason']}"
 
 
 def flash_diff(slot: bytes, sent: bytes, size: int = 256) -> str:
@@ -115,15 +115,15 @@ def test_a_network_that_misbehaves_costs_time_and_no_more(bench, online, image, 
     kind, message, seconds = NETWORKS[case]
     online.disturb(kind, message, seconds=seconds)
     online.connect_anew(bench.board.timing.start)
-    told = online.update(image("new"))
-    assert told["ok"], told["reason"]
+    result = online.update(image("new"))
+    assert result["ok"], result["reason"]
     assert bench.board.read_application(len(image("new"))) == image("new").data
 
 
 @on_generations("b", always="", wifi="joined")
 def test_an_image_that_crashes_at_once(bench, online, image, as_expected, generation):
-    told = online.update(image("crashing"))
-    assert (told["ok"], told["acknowledged"]) == (False, True)
+    result = online.update(image("crashing"))
+    assert (result["ok"], result["acknowledged"]) == (False, True)
     became = bench.outcome_unattended(bench.board.timing.self_healing)
     as_expected.of("cloud", "an image that crashes at once", became, wanted="old")
 
@@ -150,14 +150,14 @@ def test_a_text_as_firmware(bench, online, image, as_expected, generation):
 @on_generations("b", always="", wifi="joined")
 def test_updates_lead_from_version_to_version_and_back(online, image, generation):
     for role in ("new", "probe", "fast", "old"):
-        told = online.update(image(role))
-        assert told["ok"], f"{role}: {told['reason']}"
+        result = online.update(image(role))
+        assert result["ok"], f"{role}: {result['reason']}"
 
 
 @on_generations("b", always="", wifi="joined")
 def test_a_function_publishes_pings_and_returns(online, image, generation):
-    told = online.update(image("probe"))
-    assert told["ok"], told["reason"]
+    result = online.update(image("probe"))
+    assert result["ok"], result["reason"]
     with online.hearing("rig/echo") as heard:
         assert online.call("echo", "hello") == 1
         assert online.call("length", "four") == 4
@@ -167,7 +167,7 @@ def test_a_function_publishes_pings_and_returns(online, image, generation):
 
 @on_generations("b", always="", wifi="joined")
 def test_a_fast_update_of_a_core_that_takes_them(bench, online, image, generation):
-    told = online.update(image("fast"))
-    assert told["ok"], told["reason"]
-    told = online.update(image("new"), chunk_size=512, fast=True)
-    assert (told["ok"], told["fast"]) == (True, True)
+    result = online.update(image("fast"))
+    assert result["ok"], result["reason"]
+    result = online.update(image("new"), chunk_size=512, fast=True)
+    assert (result["ok"], result["fast"]) == (True, True)

@@ -39,13 +39,13 @@ def test_a_device_that_loses_power_is_a_lab_fault_that_names_the_board(bench):
 
 @pytest.mark.parametrize("order", EraseOrder, ids=lambda order: order.value)
 def test_what_an_update_path_wrote_it_reads_back_and_every_piece_is_told(bench, order):
-    told = []
-    with bench.board.dfu(told.append) as host:
+    steps = []
+    with bench.board.dfu(steps.append) as host:
         host.write(SCRATCH, PATTERN, order)
         assert host.read(SCRATCH, len(PATTERN)) == PATTERN
-    written = [progress for progress in told if progress.phase == "program"]
+    written = [progress for progress in steps if progress.phase == "program"]
     assert [progress.done for progress in written] == [1024, 2048, 2560]
-    assert sum(progress.phase == "erase" for progress in told) == 1
+    assert sum(progress.phase == "erase" for progress in steps) == 1
 
 
 def test_a_button_reads_back_what_it_was_told(bench):

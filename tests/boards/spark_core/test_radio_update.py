@@ -32,8 +32,8 @@ def unpatched(bench):
     with bench.board.online.hearing(RADIO_EVENT) as heard:
         bench.board.start()
         bench.board.go_online()
-        told = poll(lambda: heard[-1] if heard else None, seconds=bench.board.timing.start, clock=bench.board.clock)
-    if told == PLAN.radio:
+        version = poll(lambda: heard[-1] if heard else None, seconds=bench.board.timing.start, clock=bench.board.clock)
+    if version == PLAN.radio:
         pytest.skip(f"not run here: the radio of {bench.board.name} is patched already")
     return bench
 

@@ -77,9 +77,9 @@ class Ours:
             return time.sleep(0.05)
 
     def flash(self, core_id, chunk_size, fast):
-        told = self.client.flash(core_id, IMAGE, lambda _event: None, chunk_size=chunk_size, fast=fast)
-        assert told["acknowledged"], told
-        return told["transfer_seconds"]
+        result = self.client.flash(core_id, IMAGE, lambda _event: None, chunk_size=chunk_size, fast=fast)
+        assert result["acknowledged"], result
+        return result["transfer_seconds"]
 
 
 class Peer:
@@ -96,9 +96,9 @@ class Peer:
         return self._ask(do="online", core=core_id)["online"]
 
     def flash(self, core_id, chunk_size, fast):
-        told = self._ask(do="flash", core=core_id, image=str(self.image), chunk_size=chunk_size, fast=fast)
-        assert told["ok"], told
-        return told["transfer_seconds"]
+        result = self._ask(do="flash", core=core_id, image=str(self.image), chunk_size=chunk_size, fast=fast)
+        assert result["ok"], result
+        return result["transfer_seconds"]
 
     def _ask(self, **asked):
         self.process.stdin.write(json.dumps(asked) + "\n")

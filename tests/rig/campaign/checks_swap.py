@@ -82,12 +82,12 @@ class Unmoved(WorldSetup):
 
 
 def a_swap_that_did_not_take_place_proves_nothing(_folder):
-    told = ""
+    message = ""
     try:
         swap.play(scenarios()["new-key"], Unmoved("default"))
     except LabFault as fault:
-        told = str(fault)
-    assert "the swap did not take place" in told, "nothing was swapped, and the board is told to have gone on"
+        message = str(fault)
+    assert "the swap did not take place" in message, "nothing was swapped, and the board is told to have gone on"
 
 
 def how_a_board_was_brought_back_is_told_as_it_happened(_folder):

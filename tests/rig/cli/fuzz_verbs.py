@@ -220,8 +220,8 @@ def servers() -> Iterator[dict[str, dict[str, str]]]:
             ]
             child = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
             stack.callback(child.terminate)
-            told = json.loads(child.stdout.readline())
-            found[name] = {option: f"127.0.0.1:{told[option]['port']}"}
+            output = json.loads(child.stdout.readline())
+            found[name] = {option: f"127.0.0.1:{output[option]['port']}"}
         yield found
 
 

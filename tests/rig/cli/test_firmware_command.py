@@ -66,22 +66,22 @@ def test_a_first_manifest_may_have_any_name(rig, name):
 def test_a_first_manifest_tells_which_files_are_to_come(rig, kind):
     assert rig("firmware", "init", "--board", kind).status == 0
     checked = rig("firmware", "check", "firmware.toml", "--json")
-    told = json.loads(checked.out)
-    assert (checked.status, told["ok"]) == (2, False)
-    assert [fault["what"].partition(":")[0].partition("/")[0] for fault in told["faults"]] == ["cannot read "] * 2
+    output = json.loads(checked.out)
+    assert (checked.status, output["ok"]) == (2, False)
+    assert [fault["what"].partition(":")[0].partition("/")[0] for fault in output["faults"]] == ["cannot read "] * 2
 
 
 def test_a_check_tells_images_faults_and_suites(rig, tmp_path):
     written(tmp_path, lamp(new="large.bin", more=ASKS))
     checked = rig("firmware", "check", "mine.toml", "--json")
-    told = json.loads(checked.out)
-    images = {one["name"]: one for one in told["images"]}
-    suites = {one["suite"]: one for one in told["suites"]}
+    output = json.loads(checked.out)
+    images = {one["name"]: one for one in output["images"]}
+    suites = {one["suite"]: one for one in output["suites"]}
     assert checked.status == 2
     assert (images["lamp-old"]["idf"], images["lamp-old"]["room"], images["lamp-old"]["roles"]) == (
         "5.1.2", 1_740_800, ["old"],
     )  # fmt: skip
-    assert [fault["name"] for fault in told["faults"]] == ["lamp-new"]
+    assert [fault["name"] for fault in output["faults"]] == ["lamp-new"]
     assert suites["https_faults"]["on_twins"] == {"cases": suites["https_faults"]["cases"], "not_run": {}}
     assert suites["https_faults"]["on_boards"]["cases"] == 0
 

@@ -80,9 +80,9 @@ def ports(folder: Path, *, tcp: bool = False) -> Iterator[list[tuple[Acting, dic
         loop.close()
 
 
-def said_to(told: dict[str, Any], data: bytes, *, to_the_end: bool = True) -> bytes:
+def said_to(ready_line: dict[str, Any], data: bytes, *, to_the_end: bool = True) -> bytes:
     """All that is said to some bytes, with nothing behind them or for as long as the server listens."""
-    with dial(told) as sock, sock.makefile("rb") as heard:
+    with dial(ready_line) as sock, sock.makefile("rb") as heard:
         with contextlib.suppress(OSError):
             sock.sendall(data)
             if to_the_end:
@@ -95,8 +95,8 @@ def a_web_page_does_nothing_at_a_control_port(folder: Path) -> None:
     for tcp in (True, False):
         (folder / str(tcp)).mkdir()
         with ports(folder / str(tcp), tcp=tcp) as opened:
-            for acting, told in opened:
-                token = Path(told["token_file"]).read_text().strip() if tcp else ""
+            for acting, ready_line in opened:
+                token = Path(ready_line["token_file"]).read_text().strip() if tcp else ""
                 body = json.dumps({"do": "act", "token": token})
                 for head in (
                     "POST / HTTP/1.1",
@@ -105,16 +105,16 @@ def a_web_page_does_nothing_at_a_control_port(folder: Path) -> None:
                     f"POST /{'a' * 9000} HTTP/1.1",
                 ):
                     page = f"{head}\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n{body}\n"
-                    assert said_to(told, page.encode()) == b""
+                    assert said_to(ready_line, page.encode()) == b""
                 assert acting.done == 0
 
 
 def what_is_no_object_ends_the_connection(folder: Path) -> None:
     """Nothing that comes behind it is done, and it is told once what was expected."""
     with ports(folder) as opened:
-        for acting, told in opened:
+        for acting, ready_line in opened:
             for line in NO_OBJECT:
-                answers = said_to(told, line + b'\n{"do": "act"}\n').splitlines()
+                answers = said_to(ready_line, line + b'\n{"do": "act"}\n').splitlines()
                 assert ["expected a JSON object" in str(json.loads(each)) for each in answers] == [True]
             assert acting.done == 0
 
@@ -122,13 +122,13 @@ def what_is_no_object_ends_the_connection(folder: Path) -> None:
 def without_the_token_nothing_is_done(folder: Path) -> None:
     """At TCP: one line that says why, and the connection is over."""
     with ports(folder, tcp=True) as opened:
-        for acting, told in opened:
+        for acting, ready_line in opened:
             for shown in NO_TOKEN:
                 line = json.dumps({"do": "act", **shown}).encode() + b"\n"
-                answers = said_to(told, line * 2).splitlines()
+                answers = said_to(ready_line, line * 2).splitlines()
                 assert ["the token is" in str(json.loads(each)) for each in answers] == [True]
             assert acting.done == 0
-            assert ask(told, do="act")["acted"]
+            assert ask(ready_line, do="act")["acted"]
             acting.done = 0
 
 
@@ -139,7 +139,10 @@ def sockets_and_tokens_are_their_owners_alone(folder: Path) -> None:
         for tcp in (False, True):
             (folder / str(tcp)).mkdir()
             with ports(folder / str(tcp), tcp=tcp) as opened:
-                files = [told["token_file"] if tcp else told["address"].removeprefix("unix:") for _, told in opened]
+                files = [
+                    ready_line["token_file"] if tcp else ready_line["address"].removeprefix("unix:")
+                    for _, ready_line in opened
+                ]
                 assert {stat.S_IMODE(os.stat(file).st_mode) for file in files} == {0o600}
                 assert not any(Path(file).read_text().strip() in str(opened) for file in files if tcp)
     finally:
@@ -170,8 +173,8 @@ def a_fault_of_the_disk_is_told(folder: Path) -> None:
     for port in ControlServer({"act": full}), ControlPort({"act": (Request, full_too)}):
         loop, own = LoopThread(), folder / type(port).__name__
         own.mkdir()
-        told = loop.run(port.start(door_in(own)))
-        answers = said_to(told, b'{"do": "act"}\n' * 2).splitlines()
+        ready_line = loop.run(port.start(door_in(own)))
+        answers = said_to(ready_line, b'{"do": "act"}\n' * 2).splitlines()
         assert ["No space left" in str(json.loads(each)) for each in answers] == [True, True]
         loop.close()
 
@@ -184,8 +187,8 @@ def an_answer_that_is_too_long_is_told(folder: Path) -> None:
 
     loop = LoopThread()
     port = ControlPort({"act": (Request, long)}, limits=replace(CLOUD_CONTROL, in_all=100_000))
-    told = loop.run(port.start(door_in(folder)))
-    answers = said_to(told, b'{"do": "act"}\n').splitlines()
+    ready_line = loop.run(port.start(door_in(folder)))
+    answers = said_to(ready_line, b'{"do": "act"}\n').splitlines()
     loop.run(port.close())
     loop.close()
     assert ["ask for less" in str(json.loads(each)) for each in answers] == [True]
@@ -270,20 +273,20 @@ def strangers_have_no_room_for_long_lines(tmp_path):
     """Whoever shows no token is told so long before a line is whole, and friends have all the room there is."""
     loop, way_in = LoopThread(), ControlSocket(TcpAddress("127.0.0.1", 0), tmp_path / "token")
     server = ControlServer({"act": lambda _request: {"acted": True}})
-    told = loop.run(server.start(way_in))
+    ready_line = loop.run(server.start(way_in))
     try:
         token = token_for(way_in.address, tmp_path / "token")
         for shown in ({}, {"token": "0" * 40}, {"do": "act", "token": token}):
-            assert b"a long request begins with the token" in _half_a_line(told, shown)
-        assert ask(told, do="act", padding="x" * 60_000) == {"acted": True}
+            assert b"a long request begins with the token" in _half_a_line(ready_line, shown)
+        assert ask(ready_line, do="act", padding="x" * 60_000) == {"acted": True}
     finally:
         loop.call(server.close)
         loop.close()
 
 
-def _half_a_line(told, shown) -> bytes:
+def _half_a_line(ready_line, shown) -> bytes:
     """What is answered to a long line before its end; nothing when it is waited for."""
-    with dial(told) as sock:
+    with dial(ready_line) as sock:
         sock.settimeout(3.0)
         sock.sendall(json.dumps({**shown, "padding": "x" * 20_000})[:-1].encode())
         with contextlib.suppress(TimeoutError):

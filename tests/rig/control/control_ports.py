@@ -20,16 +20,16 @@ def door_in(folder: Path) -> ControlSocket:
     return ControlSocket(socket_in(folder, "control"))
 
 
-def dial(told: Mapping[str, Any]) -> socket.socket:
+def dial(ready_line: Mapping[str, Any]) -> socket.socket:
     """A connection to a control port."""
-    return read_control_address(told["address"], "the ready line", "").dial(SECONDS)
+    return read_control_address(ready_line["address"], "the ready line", "").dial(SECONDS)
 
 
-def ask(told: Mapping[str, Any], **request: Any) -> dict[str, Any]:
+def ask(ready_line: Mapping[str, Any], **request: Any) -> dict[str, Any]:
     """One question and its answer, in a connection of its own; nothing where that is hung up on."""
-    address = read_control_address(told["address"], "the ready line", "")
+    address = read_control_address(ready_line["address"], "the ready line", "")
     if isinstance(address, TcpAddress):
-        request = {"token": token_for(address, Path(told["token_file"])), **request}
-    with dial(told) as sock:
+        request = {"token": token_for(address, Path(ready_line["token_file"])), **request}
+    with dial(ready_line) as sock:
         sock.sendall(json.dumps(request).encode() + b"\n")
         return json.loads(sock.makefile("rb").readline() or b"{}")

@@ -24,10 +24,10 @@ REAL_BOUND, REAL_MAKE, REAL_REFUSAL = control_socket._bound, token.make_token, W
 
 def _skip_what_is_none(_control_socket, line):
     try:
-        told = json.loads(line)
+        output = json.loads(line)
     except (ValueError, RecursionError):
-        told = {}
-    return told if isinstance(told, dict) else {}
+        output = {}
+    return output if isinstance(output, dict) else {}
 
 
 def _everybodys_socket(path):

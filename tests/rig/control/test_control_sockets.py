@@ -88,8 +88,8 @@ def test_a_folder_with_a_long_name_has_its_socket_elsewhere_and_always_the_same(
     where = socket_in(deep, "control")
     assert where.path.parent == runtime_folder()
     assert where == socket_in(deep, "control") != socket_in(tmp_path / "other" / ("d" * LONGEST_PATH), "control")
-    server, told = opened(loop, ControlSocket(where))
-    assert ask(told, do="act")["acted"]
+    server, ready_line = opened(loop, ControlSocket(where))
+    assert ask(ready_line, do="act")["acted"]
     loop.call(server.close)
 
 
@@ -100,11 +100,11 @@ def test_a_runtime_folder_that_others_can_use_is_not_used(tmp_path):
 
 
 def test_a_socket_of_another_user_is_not_spoken_with(tmp_path, loop, monkeypatch):
-    server, told = opened(loop, ControlSocket(socket_in(tmp_path, "control")))
+    server, ready_line = opened(loop, ControlSocket(socket_in(tmp_path, "control")))
     monkeypatch.setattr(address_module, "_peer_of", lambda _sock: 12345)
     monkeypatch.setattr(address_module.os, "getuid", lambda: 1000)
     with pytest.raises(LabFault, match="another user listens there"):
-        SparkCloudClient.at(told["address"]).ask("list")
+        SparkCloudClient.at(ready_line["address"]).ask("list")
     loop.call(server.close)
 
 
@@ -115,10 +115,10 @@ def test_the_socket_of_a_killed_server_is_taken_over_and_that_of_a_living_one_is
     path = tmp_path / "control.sock"
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(path))
-    server, told = opened(loop, ControlSocket(UnixAddress(path)))
+    server, ready_line = opened(loop, ControlSocket(UnixAddress(path)))
     with pytest.raises(LabFault, match="somebody listens there"):
         opened(loop, ControlSocket(UnixAddress(path)))
-    assert ask(told, do="act")["acted"]
+    assert ask(ready_line, do="act")["acted"]
     loop.call(server.close)
     assert not path.exists()
 
@@ -155,25 +155,25 @@ def test_a_socket_in_no_folder_is_refused_in_one_line(tmp_path, loop):
 @pytest.mark.parametrize("line", [b"POST / HTTP/1.1\r", *NO_OBJECT[:4]])
 def test_the_server_hangs_up_by_itself(tmp_path, line):
     with ports(tmp_path) as each:
-        for _, told in each:
-            assert len(said_to(told, line + b"\n", to_the_end=False).splitlines()) == (b"HTTP" not in line)
+        for _, ready_line in each:
+            assert len(said_to(ready_line, line + b"\n", to_the_end=False).splitlines()) == (b"HTTP" not in line)
 
 
 def test_a_client_finds_the_token_of_its_own_users_server(tmp_path, loop):
-    server, told = opened(loop, ControlSocket(TcpAddress("127.0.0.1", 0)))
-    assert stat.S_IMODE(os.stat(told["token_file"]).st_mode) == 0o600
-    assert token_for(TcpAddress("127.0.0.1", told["port"])) == Path(told["token_file"]).read_text().strip()
-    assert token_for(TcpAddress("192.0.2.7", told["port"])) is None, "it is shown to no other machine"
-    assert ask(told, do="act")["acted"]
+    server, ready_line = opened(loop, ControlSocket(TcpAddress("127.0.0.1", 0)))
+    assert stat.S_IMODE(os.stat(ready_line["token_file"]).st_mode) == 0o600
+    assert token_for(TcpAddress("127.0.0.1", ready_line["port"])) == Path(ready_line["token_file"]).read_text().strip()
+    assert token_for(TcpAddress("192.0.2.7", ready_line["port"])) is None, "it is shown to no other machine"
+    assert ask(ready_line, do="act")["acted"]
     loop.call(server.close)
-    assert not Path(told["token_file"]).exists()
+    assert not Path(ready_line["token_file"]).exists()
 
 
 def test_a_token_in_a_named_file_is_made_once_and_kept(tmp_path, loop, monkeypatch):
     tokens = []
     for _ in range(2):
-        server, told = opened(loop, ControlSocket(TcpAddress("127.0.0.1", 0), tmp_path / "token"))
-        assert told["token_file"] == str(tmp_path / "token")
+        server, ready_line = opened(loop, ControlSocket(TcpAddress("127.0.0.1", 0), tmp_path / "token"))
+        assert ready_line["token_file"] == str(tmp_path / "token")
         tokens.append((tmp_path / "token").read_text())
         loop.call(server.close)
     assert tokens[0] == tokens[1]
@@ -209,10 +209,12 @@ def test_a_socket_wants_no_token():
 def test_drivers_reach_what_a_labgrid_service_names(tmp_path, loop):
     services = []
     for address in (socket_in(tmp_path, "control"), TcpAddress("127.0.0.1", 0)):
-        _server, told = opened(
+        _server, ready_line = opened(
             loop, ControlSocket(address, tmp_path / "token" if isinstance(address, TcpAddress) else None)
         )
-        services.append(SimpleNamespace(address=told.get("host", told["address"]), port=told.get("port", 0)))
+        services.append(
+            SimpleNamespace(address=ready_line.get("host", ready_line["address"]), port=ready_line.get("port", 0))
+        )
     for service in services:
         assert SparkCloudClient.of(service, str(tmp_path / "token")).ask("act")["acted"]
 
@@ -228,10 +230,10 @@ def test_a_relay_switches_a_board_on_tcp_with_its_token(tmp_path):
 
 
 def test_who_is_in_the_middle_of_a_line_keeps_nobody_waiting(tmp_path, loop):
-    server, told = opened(loop, ControlSocket(socket_in(tmp_path, "control")))
-    with dial(told) as silent:
+    server, ready_line = opened(loop, ControlSocket(socket_in(tmp_path, "control")))
+    with dial(ready_line) as silent:
         silent.sendall(b'{"do": ')
-        assert ask(told, do="act")["acted"]
+        assert ask(ready_line, do="act")["acted"]
         silent.sendall(b'"act"}\n')
         assert json.loads(silent.makefile("rb").readline())["acted"]
     loop.call(server.close)

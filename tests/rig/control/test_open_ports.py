@@ -76,14 +76,14 @@ def test_no_page_publishes_a_file_at_an_update_servers_tcp_port_and_the_commands
     command = [sys.executable, "-m", "rig", "cloud", "https"]
     serving = [*command, *words, "--state", str(tmp_path / "state"), "--json"]
     with subprocess.Popen(serving, stdout=subprocess.PIPE, text=True) as running:
-        told = json.loads(running.stdout.readline())["control"]
+        ready_line = json.loads(running.stdout.readline())["control"]
         body = json.dumps({"do": "publish", "file": str(tmp_path / "secret.txt")}) + "\n"
-        head = f"POST / HTTP/1.1\r\nHost: {told['address']}\r\nContent-Type: text/plain\r\n\r\n"
-        assert said_to(told, (head + body).encode()) == b""
-        listed = [*command, "list", "--control", told["address"], "--json"]
+        head = f"POST / HTTP/1.1\r\nHost: {ready_line['address']}\r\nContent-Type: text/plain\r\n\r\n"
+        assert said_to(ready_line, (head + body).encode()) == b""
+        listed = [*command, "list", "--control", ready_line["address"], "--json"]
         done = subprocess.run(listed, capture_output=True, text=True)
         assert (done.returncode, json.loads(done.stdout)["files"]) == (0, [])
-        assert ask(told, **json.loads(body))["file"]["path"] == "/secret.txt"
+        assert ask(ready_line, **json.loads(body))["file"]["path"] == "/secret.txt"
         running.terminate()
 
 

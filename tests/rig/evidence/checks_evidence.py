@@ -167,8 +167,8 @@ def a_torn_end_is_told_of_a_run_that_was_killed(tmp_path):
     with (tmp_path / "gw0.jsonl").open("ab") as file:
         file.write(b'{"aim')
     run_life.end_killed_run(tmp_path, "somebody")
-    told = json.loads((tmp_path / "run.json").read_text())
-    assert (told["state"], told["segments"][0]["torn"]) == ("unfinished", 5)
+    manifest = json.loads((tmp_path / "run.json").read_text())
+    assert (manifest["state"], manifest["segments"][0]["torn"]) == ("unfinished", 5)
 
 
 def xml_has_no_controls(tmp_path):

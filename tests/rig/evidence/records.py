@@ -16,9 +16,9 @@ IMAGES = tuple(
 
 
 def an_identity(*, run: str = "r", rack: str = "virtual", **others: Any) -> RunIdentity:
-    told: dict[str, Any] = {"run": run, "began": "2026-11-29T12:00:00+00:00", "rig": "0.1.0"}
-    told |= {"manifest": "own.toml", "manifest_sha256": "f" * 64, "selection": "the quick selection"}
-    return RunIdentity(**told | {"testbed": Testbed(rack=rack), "firmware": IMAGES} | others)
+    fields: dict[str, Any] = {"run": run, "began": "2026-11-29T12:00:00+00:00", "rig": "0.1.0"}
+    fields |= {"manifest": "own.toml", "manifest_sha256": "f" * 64, "selection": "the quick selection"}
+    return RunIdentity(**fields | {"testbed": Testbed(rack=rack), "firmware": IMAGES} | others)
 
 
 def a_test(
@@ -32,8 +32,8 @@ def a_test(
 ) -> TestResult:
     """A test that had a board."""
     used = " ".join(short_identity(image.name, image.sha256) for image in firmware)
-    told = {"place": place, "board": "spark-core", "tier": tier, "firmware": used}
-    return TestResult(name, result, 1.0, message, told)
+    fields = {"place": place, "board": "spark-core", "tier": tier, "firmware": used}
+    return TestResult(name, result, 1.0, message, fields)
 
 
 def a_record(*results: TestResult, **identity: Any) -> RunRecord:
@@ -45,10 +45,10 @@ def a_record(*results: TestResult, **identity: Any) -> RunRecord:
 def a_cut(trial: str, **others: Any) -> dict[str, Any]:
     """A line of a ledger: a cut in the erase phase, from the first image to the second."""
     old, new = IMAGES
-    told = {"kind": "cut", "run": "r", "trial": trial, "tier": "model", "place": "core-01", "variant": ""}
-    told |= {"board": "spark-core", "generation": "b", "path": "dfu", "order": "all-first"}
-    told |= {"from": old.sha256, "from_name": old.name, "to": new.sha256, "to_name": new.name}
-    told |= {"to_address": 0, "to_size": 1, "aim": {"phase": "erase"}}
+    fields = {"kind": "cut", "run": "r", "trial": trial, "tier": "model", "place": "core-01", "variant": ""}
+    fields |= {"board": "spark-core", "generation": "b", "path": "dfu", "order": "all-first"}
+    fields |= {"from": old.sha256, "from_name": old.name, "to": new.sha256, "to_name": new.name}
+    fields |= {"to_address": 0, "to_size": 1, "aim": {"phase": "erase"}}
     landing = {"phase": "erase", "address": None, "known_by": "read-back", "detail": "half"}
     outcome = {"became": "old", "rung": "self", "seconds": 1.0}
-    return {**told, "landing": landing, "outcome": outcome, **others}
+    return {**fields, "landing": landing, "outcome": outcome, **others}

@@ -72,9 +72,9 @@ def _raw(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
 
 def _in_manifest(change: Callable[[dict], object]) -> Callable[[Path], None]:
     def tamper(folder: Path) -> None:
-        told = json.loads((folder / "run.json").read_text())
-        change(told)
-        (folder / "run.json").write_text(json.dumps(told))
+        manifest = json.loads((folder / "run.json").read_text())
+        change(manifest)
+        (folder / "run.json").write_text(json.dumps(manifest))
 
     return tamper
 
@@ -96,9 +96,9 @@ def _forge_all(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
             head = chained(head, body)
             lines.append(body[:-1] + f',"hash":"{head}"}}'.encode())
         put(folder / "gw0.jsonl", lines)
-        told = json.loads((folder / "run.json").read_text())
-        told["segments"][0]["head"] = head
-        (folder / "run.json").write_text(json.dumps(told))
+        manifest = json.loads((folder / "run.json").read_text())
+        manifest["segments"][0]["head"] = head
+        (folder / "run.json").write_text(json.dumps(manifest))
 
     return tamper
 
@@ -120,9 +120,9 @@ def _another_run(folder: Path) -> None:
 
 def _linked_twice(folder: Path) -> None:
     shutil.copy(folder / "gw0.jsonl", folder / "gw1.jsonl")
-    told = json.loads((folder / "run.json").read_text())
-    told["segments"][1] = {**told["segments"][0], "segment": "gw1.jsonl"}
-    (folder / "run.json").write_text(json.dumps(told))
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["segments"][1] = {**manifest["segments"][0], "segment": "gw1.jsonl"}
+    (folder / "run.json").write_text(json.dumps(manifest))
 
 
 TAMPERINGS: dict[str, Callable[[Path], object]] = {

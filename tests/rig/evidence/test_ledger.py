@@ -83,9 +83,9 @@ def test_a_killed_writer_loses_nothing_that_was_appended(tmp_path):
 def test_the_runs_manifest_names_segments_and_heads(tmp_path):
     write(tmp_path / "gw0.jsonl", 2)
     path = write(tmp_path / "gw1.jsonl", 3)
-    told = json.loads(RunManifest.of_segments_in(tmp_path, "r1").write(tmp_path).read_text())
-    assert [segment["lines"] for segment in told["segments"]] == [2, 3]
-    assert told["segments"][1]["head"] == list(read_ledger(path))[-1]["hash"]
+    manifest = json.loads(RunManifest.of_segments_in(tmp_path, "r1").write(tmp_path).read_text())
+    assert [segment["lines"] for segment in manifest["segments"]] == [2, 3]
+    assert manifest["segments"][1]["head"] == list(read_ledger(path))[-1]["hash"]
 
 
 def test_a_full_disk_leaves_the_ledger_as_it_was(tmp_path):

@@ -31,9 +31,9 @@ def report(tmp_path):
 
 
 def test_a_run_that_nobody_changed_is_good(report):
-    status, told = verify(report)
-    assert (status, told["changed"]) == (0, [])
-    assert [(one["segment"], one["lines"]) for one in told["ledgers"][0]["segments"]] == [
+    status, result = verify(report)
+    assert (status, result["changed"]) == (0, [])
+    assert [(one["segment"], one["lines"]) for one in result["ledgers"][0]["segments"]] == [
         ("gw0.jsonl", 6), ("gw1.jsonl", 6),
     ]  # fmt: skip
 
@@ -41,9 +41,9 @@ def test_a_run_that_nobody_changed_is_good(report):
 @pytest.mark.parametrize("kind", TAMPERINGS)
 def test_what_was_changed_is_found(report, kind):
     TAMPERINGS[kind](report / "ledger")
-    status, told = verify(report)
-    assert status == 1, told
-    assert told["changed"][0]["where"].startswith(str(report))
+    status, result = verify(report)
+    assert status == 1, result
+    assert result["changed"][0]["where"].startswith(str(report))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TAMPERINGS if kind != "the ledger removed"])

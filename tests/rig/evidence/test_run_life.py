@@ -43,8 +43,8 @@ def writer(tmp_path):
 
 
 def test_a_run_that_goes_on_is_left_alone(tmp_path, writer):
-    status, told = verify(tmp_path / "r")
-    assert (status, told["ledgers"][0]["state"], told["changed"]) == (3, "open", [])
+    status, result = verify(tmp_path / "r")
+    assert (status, result["ledgers"][0]["state"], result["changed"]) == (3, "open", [])
     assert end_killed_runs(tmp_path, "rig run") == []
 
 
@@ -61,8 +61,8 @@ def test_a_killed_run_is_ended_by_the_next_command_and_told_as_what_it_is(tmp_pa
 def test_verify_ends_a_killed_run_itself(tmp_path, writer):
     writer.kill()
     writer.wait()
-    status, told = verify(tmp_path / "r")
-    assert (status, told["ledgers"][0]["state"]) == (3, "unfinished")
+    status, result = verify(tmp_path / "r")
+    assert (status, result["ledgers"][0]["state"]) == (3, "unfinished")
     assert RunManifest.read(tmp_path / "r" / "ledger" / "run.json").ended_by == "rig ledger verify"
 
 

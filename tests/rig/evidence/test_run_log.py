@@ -119,11 +119,11 @@ def test_all_of_it_is_shown_to_whoever_wants_it(finished):
 
 
 def test_scripts_get_what_was_tested_and_every_result(finished):
-    told = json.loads(rig(finished, "--json").output)
-    assert (told["title"], told["status"]) == ("VIRTUAL run r (tier model, no real board): device fault", 1)
-    assert (told["tested"]["nature"], told["tested"]["tier"]) == ("virtual", "model")
-    assert [image["sha256"] for image in told["tested"]["firmware"]] == ["0" * 64, "1" * 64]
-    assert [result["name"] for result in told["results"]] == ["good", "bad"]
+    output = json.loads(rig(finished, "--json").output)
+    assert (output["title"], output["status"]) == ("VIRTUAL run r (tier model, no real board): device fault", 1)
+    assert (output["tested"]["nature"], output["tested"]["tier"]) == ("virtual", "model")
+    assert [image["sha256"] for image in output["tested"]["firmware"]] == ["0" * 64, "1" * 64]
+    assert [result["name"] for result in output["results"]] == ["good", "bad"]
 
 
 def test_a_run_that_goes_on_is_shown_and_not_ended(tmp_path):

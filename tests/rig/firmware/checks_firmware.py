@@ -120,13 +120,13 @@ def only_places_that_run_noise_are_given_it(tmp_path):
 
 def an_update_without_a_test_is_given_no_noise_either(_tmp_path):
     """A control cut, a deep update: neither asks a test what it needs."""
-    told = ""
+    message = ""
     try:
         roles_with({"old"}, the_rigs(), "spark-core", {}, "core-01")
     except Misuse as error:
-        told = str(error)
-    assert "no old image for core-01" in told, "noise is written onto a real board"
-    assert "`labgrid-client -p core-01 set-tags synthetic=yes`" in told
+        message = str(error)
+    assert "no old image for core-01" in message, "noise is written onto a real board"
+    assert "`labgrid-client -p core-01 set-tags synthetic=yes`" in message
 
 
 def _fault(tmp_path, text):

@@ -76,11 +76,11 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_file_is_told_in_one_line_that_names_file_and_field(tmp_path, case):
     text, reason = BROKEN[case]
-    with pytest.raises(Misuse) as told:
+    with pytest.raises(Misuse) as raised:
         load(tmp_path, text)
-    assert reason in str(told.value)
-    assert str(tmp_path / "mine.toml") in str(told.value)
-    assert "\n" not in str(told.value)
+    assert reason in str(raised.value)
+    assert str(tmp_path / "mine.toml") in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_case_of_somebodys_own_tests_is_one_that_nobody_knows(tmp_path):

@@ -171,8 +171,8 @@ def test_elements_that_share_a_page_do_not_erase_each_other(core, tmp_path):
 def test_the_command_writes_a_container_and_starts_it(blank, tmp_path):
     words = ["write", str(save(tmp_path, WHOLE)), "--usbip", f"{blank.host}:{blank.usbip_port}", "--json", "--leave"]
     done = CliRunner().invoke(dfu_command.app, words)
-    told = json.loads(done.output)
-    assert (told["written"], told["address"], told["sha256"], told["left"]) == (len(NEW), APP, NEW.sha256, True)
+    output = json.loads(done.output)
+    assert (output["written"], output["address"], output["sha256"], output["left"]) == (len(NEW), APP, NEW.sha256, True)
 
 
 UNFIT = {

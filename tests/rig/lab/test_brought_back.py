@@ -195,9 +195,9 @@ def test_what_cannot_be_brought_back_is_status_3_and_named(up, without_exporter)
 @pytest.mark.usefixtures("up")
 def test_what_is_taken_is_told_with_the_command_that_takes_it_away(up):
     up.client("-p", "core-01", "acquire")
-    with Boards(up.coordinator, PLACES, reaps=False) as boards, pytest.raises(LabFault) as told:
+    with Boards(up.coordinator, PLACES, reaps=False) as boards, pytest.raises(LabFault) as raised:
         boards.take("core-01")
-    _, command, _ = str(told.value).split("`")
+    _, command, _ = str(raised.value).split("`")
     subprocess.run([SCRIPTS / shlex.split(command)[0], *shlex.split(command)[1:]], check=True, timeout=HANGS)
     assert "core-01" not in up.client("who")
 

@@ -80,9 +80,9 @@ TAGS = {
 def test_a_wrong_tag_is_told_when_its_place_is_acquired_with_what_mends_it(up, tagged, case):
     place, words, wrong, hint = TAGS[case]
     tagged(place, *words.split())
-    with Boards(up.coordinator, PLACES, reaps=False) as boards, pytest.raises(Misdescribed, match=wrong) as told:
+    with Boards(up.coordinator, PLACES, reaps=False) as boards, pytest.raises(Misdescribed, match=wrong) as raised:
         boards.take(place)
-    assert (told.value.board, hint in (told.value.hint or "")) == (place, True)
+    assert (raised.value.board, hint in (raised.value.hint or "")) == (place, True)
     assert place not in up.client("who"), "it is left as it was"
 
 

@@ -212,8 +212,8 @@ def test_a_process_with_few_files_has_some_for_each_of_its_servers(running, tmp_
     few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **few) as poor, contextlib.ExitStack() as stack:
         stack.callback(poor.kill)
-        told = json.loads(poor.stdout.readline())
-        plain = ("127.0.0.1", told["plain"]["port"])
+        output = json.loads(poor.stdout.readline())
+        plain = ("127.0.0.1", output["plain"]["port"])
         idle = [stack.enter_context(socket.create_connection(plain, timeout=10)) for _ in range(120)]
         until(lambda: sum(is_over(sock) for sock in idle) >= 120 - 25, "those too many to be refused")
-        assert "hosts" in ask(told["control"], do="list")
+        assert "hosts" in ask(output["control"], do="list")

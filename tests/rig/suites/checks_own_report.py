@@ -108,12 +108,12 @@ def a_report_goes_into_no_folder_of_others(folder):
     others = folder / f"rig-reports-{os.getuid()}"
     others.mkdir()
     others.chmod(0o777)
-    told = ""
+    message = ""
     try:
         _reports(folder, "20261129-120000")
     except Misuse as error:
-        told = str(error)
-    assert "is not ours alone" in told
+        message = str(error)
+    assert "is not ours alone" in message
 
 
 #: Options as they are typed, and what is said of them.
@@ -128,9 +128,9 @@ WRONG_NUMBERS = {
 
 def a_wrong_number_is_misuse(_folder):
     for case, (wrong, reason) in WRONG_NUMBERS.items():
-        told = ""
+        message = ""
         try:
             read_numbers(Namespace(**{"rig_repeat": "1", "rig_timeout": None, "rig_wait": None, **wrong}))
         except Misuse as error:
-            told = str(error)
-        assert told.startswith(reason), case
+            message = str(error)
+        assert message.startswith(reason), case

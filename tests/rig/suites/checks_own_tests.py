@@ -97,13 +97,13 @@ def what_tests_ask_for_is_known_before_the_controller_is_told(folder):
 
 def a_test_over_its_time_says_what_it_waited_for(_folder):
     """Nothing that handles errors on the way takes it for one of a board."""
-    told = ""
+    message = ""
     try:
         with time_limit(0.05), contextlib.suppress(Exception):
             wait_for(lambda: None, seconds=2, reason="the LED to blink", clock=Clock(), board="core-01")
     except (pytest.fail.Exception, LabFault) as failure:
-        told = str(failure)
-    assert told.startswith("took longer than 0.05 s: it waited for the LED to blink (")
+        message = str(failure)
+    assert message.startswith("took longer than 0.05 s: it waited for the LED to blink (")
 
 
 def only_the_place_that_is_meant_is_taken(_folder):

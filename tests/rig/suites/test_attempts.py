@@ -157,9 +157,9 @@ def test_allure_has_both_as_attempts_of_one_test(run):
 
 @pytest.mark.parametrize("page", ["the terminal", "the summary"])
 def test_people_are_told_of_both(run, page):
-    told = run.said if page == "the terminal" else (run.report / "summary.md").read_text()
-    assert "1 firmware, 1 flaky, 1 board" in told
-    (line,) = (line for line in told.splitlines() if "now and then" in line and "flaky" in line)
+    page_text = run.said if page == "the terminal" else (run.report / "summary.md").read_text()
+    assert "1 firmware, 1 flaky, 1 board" in page_text
+    (line,) = (line for line in page_text.splitlines() if "now and then" in line and "flaky" in line)
     assert "device fault on core-0" in line
     assert "passed on core-0" in line
 

@@ -74,23 +74,23 @@ PAGES = {
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_fault_is_told_with_what_was_done_expected_and_seen(run, page):
-    told = PAGES[page](run)
-    assert "did:       wrote core-9.9" in told
-    assert "expected:  an application that shows itself within 4 s" in told
-    assert re.search(r"seen:      nothing on USB for \d+(\.\d)? s", told)
-    assert re.search(r"ms  rig +wrote core-9\.9\n.*ms  usb +nothing", told), "the timeline's end, USB in it"
+    page_text = PAGES[page](run)
+    assert "did:       wrote core-9.9" in page_text
+    assert "expected:  an application that shows itself within 4 s" in page_text
+    assert re.search(r"seen:      nothing on USB for \d+(\.\d)? s", page_text)
+    assert re.search(r"ms  rig +wrote core-9\.9\n.*ms  usb +nothing", page_text), "the timeline's end, USB in it"
 
 
 @pytest.mark.parametrize("page", ["the terminal", "the summary", "JUnit"])
 def test_one_line_says_it_all(run, page):
-    told = (run.report / "junit.xml").read_text() if page == "JUnit" else PAGES[page](run)
-    assert LINE in told.replace("\\", "")
+    page_text = (run.report / "junit.xml").read_text() if page == "JUnit" else PAGES[page](run)
+    assert LINE in page_text.replace("\\", "")
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_an_assertion_is_told_with_the_end_of_the_console(run, page):
-    told = PAGES[page](run)
-    assert "did:       power-cycled" in told
-    assert 'expected:  bench.board.log.version() == "9.9"' in told
-    assert re.search(r"seen:      '[\d.]+' == '9\.9', [\d.]+ s after that", told)
-    assert re.search(r"console:\n(.*\n)*.*app_init: App version", told)
+    page_text = PAGES[page](run)
+    assert "did:       power-cycled" in page_text
+    assert 'expected:  bench.board.log.version() == "9.9"' in page_text
+    assert re.search(r"seen:      '[\d.]+' == '9\.9', [\d.]+ s after that", page_text)
+    assert re.search(r"console:\n(.*\n)*.*app_init: App version", page_text)

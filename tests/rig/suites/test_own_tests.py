@@ -159,13 +159,13 @@ def test_a_place_that_nobody_knows_is_misuse(own, rack, tmp_path):
 
 def test_tests_are_listed_and_none_is_run(own):
     done = rig_run("--list", "--json", own / "test_cases.py", "--board", "spark-core")
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [test["id"] for test in told] == [
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [test["id"] for test in lines] == [
         "test_cases.py::test_it[its-a-case-in-words]",
         "test_cases.py::test_it[word]",
     ]
-    assert told[0]["title"] == "cases: it [it's a case, in words]"
-    assert (told[0]["board"], told[0]["tags"]) == ("spark-core", {})
+    assert lines[0]["title"] == "cases: it [it's a case, in words]"
+    assert (lines[0]["board"], lines[0]["tags"]) == ("spark-core", {})
 
 
 COMMAND_LINES = {

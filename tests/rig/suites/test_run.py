@@ -61,10 +61,10 @@ def test_a_manifest_for_one_family_is_run_and_the_rest_is_the_rigs(tmp_path):
     mine = written(tmp_path, lamp())
     which = "interleaved-b or application_runs_after_it_was_written or confirms_itself"
     done = rig_run("--json", "--report", tmp_path / "r", "--manifest", mine, "-k", which, "-n", "2")
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(event["count"], event["cases"]) for event in told if event["event"] == "collected"] == [(3, 3)]
-    assert told[-1]["coverage"]["there_are"] > told[-1]["coverage"]["chosen"] == 3
-    finished = {event["name"]: event for event in told if event["event"] == "finished"}
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(event["count"], event["cases"]) for event in lines if event["event"] == "collected"] == [(3, 3)]
+    assert lines[-1]["coverage"]["there_are"] > lines[-1]["coverage"]["chosen"] == 3
+    finished = {event["name"]: event for event in lines if event["event"] == "finished"}
     assert {name: event["result"] for name, event in finished.items()} == {
         "dfu: an update runs after it was written [interleaved-b]": "passed",
         "serial: an application runs after it was written": "passed",

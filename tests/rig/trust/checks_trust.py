@@ -39,8 +39,8 @@ def of_a_made_flaw(case):
     identity, roots, defect = MADE[case]
 
     def the_flaw_is_found(_folder):
-        told = soundness.flaws(identity.chain, [HOST], at=datetime.now(UTC), roots=roots)
-        assert [flaw.defect for flaw in told] == [defect]
+        found_flaws = soundness.flaws(identity.chain, [HOST], at=datetime.now(UTC), roots=roots)
+        assert [flaw.defect for flaw in found_flaws] == [defect]
 
     return the_flaw_is_found
 
@@ -82,18 +82,18 @@ def who_accepts_one_flaw_accepts_no_other(_folder):
     identity = pki().issue("other.test", IdentityRecipe(under="lets-encrypt-r3", behind=()))
     flaws = soundness.flaws(identity.chain, (HOST,), at=NOW, roots=pki().bundle)
     assert {flaw.defect for flaw in flaws} > {"wrong-name", "missing-intermediate"}
-    told = refused(lambda: soundness.refuse_flaws(flaws, ["wrong-name"]))
-    assert told is not None, "one flaw was accepted, and all were"
-    assert "wrong-name" not in told.message
+    message = refused(lambda: soundness.refuse_flaws(flaws, ["wrong-name"]))
+    assert message is not None, "one flaw was accepted, and all were"
+    assert "wrong-name" not in message.message
 
 
 def a_key_of_another_certificate_is_no_identity(folder):
     chain, key = folder / "chain.pem", folder / "key.pem"
     identity = make_root("Root").issue(HOST)
     Identity(identity.chain, make_root("Other").key).store(chain, key)
-    told = refused(lambda: Identity.load(chain, key))
-    assert told is not None, "a key was taken that does not fit"
-    assert "is not the key of" in told.message
+    message = refused(lambda: Identity.load(chain, key))
+    assert message is not None, "a key was taken that does not fit"
+    assert "is not the key of" in message.message
 
 
 # -- authorities -------------------------------------------------------------------------------------------------------

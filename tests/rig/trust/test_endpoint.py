@@ -29,10 +29,10 @@ def lab(tmp_path):
 def test_a_wrong_pin_is_proved_by_the_clients_alert(lab, name):
     client, words = CLIENTS[name]
     client(lab, lab.trust(make_root("Stranger")), *words)
-    (told,) = lab.handshakes(1)
-    assert (told["outcome"], told["alert"], told["alert_number"]) == ("aborted", "unknown_ca", 48)
-    assert (told["server_name"], told["host"], told["received"]) == (HOST, HOST, 0)
-    assert told["identity"] == lab.server.endpoint.host(HOST).identity.fingerprint
+    (handshake,) = lab.handshakes(1)
+    assert (handshake["outcome"], handshake["alert"], handshake["alert_number"]) == ("aborted", "unknown_ca", 48)
+    assert (handshake["server_name"], handshake["host"], handshake["received"]) == (HOST, HOST, 0)
+    assert handshake["identity"] == lab.server.endpoint.host(HOST).identity.fingerprint
 
 
 #: Python does not say that it hangs up; to mbedTLS we have answered and hung up first.
@@ -43,12 +43,12 @@ ENDINGS = {"Python": "hung up", "mbedTL": "closed"}
 def test_a_right_pin_completes_with_version_and_cipher(lab, name):
     client, words = CLIENTS[name]
     client(lab, lab.ca, *words)
-    (told,) = lab.handshakes(1, ended=True)
-    assert (told["outcome"], told["alert"], told["reason"]) == ("completed", None, "")
-    assert told["version"] == ("TLSv1.3" if "1.3" in name else "TLSv1.2")
-    assert told["cipher"] in told["ciphers"]
-    assert told["version"] in told["versions"]
-    assert told["ending"] == ENDINGS.get(name[:6], "close_notify")
+    (handshake,) = lab.handshakes(1, ended=True)
+    assert (handshake["outcome"], handshake["alert"], handshake["reason"]) == ("completed", None, "")
+    assert handshake["version"] == ("TLSv1.3" if "1.3" in name else "TLSv1.2")
+    assert handshake["cipher"] in handshake["ciphers"]
+    assert handshake["version"] in handshake["versions"]
+    assert handshake["ending"] == ENDINGS.get(name[:6], "close_notify")
 
 
 def expired(lab):
@@ -74,8 +74,8 @@ def test_each_way_to_be_wrong_has_its_alert(lab, case, version):
     make, number = WRONG[case]
     lab.call(lab.server.swap, HOST, make(lab))
     python(lab, lab.ca, version)
-    (told,) = lab.handshakes(1)
-    assert (told["outcome"], told["alert_number"], told["alert"]) == ("aborted", number, ALERTS[number])
+    (handshake,) = lab.handshakes(1)
+    assert (handshake["outcome"], handshake["alert_number"], handshake["alert"]) == ("aborted", number, ALERTS[number])
 
 
 def test_an_alert_that_comes_after_the_handshake_is_in_its_record(lab):
@@ -93,9 +93,9 @@ def test_an_alert_that_comes_after_the_handshake_is_in_its_record(lab):
         with pytest.raises(ssl.SSLError):
             tls.read()
         sock.sendall(outgoing.read())
-        (told,) = lab.handshakes(1, ended=True)
-    assert (told["outcome"], told["ending"], told["alert"]) == ("completed", "alert", "bad_record_mac")
-    assert (told["version"], told["received"]) == ("TLSv1.3", 0)
+        (handshake,) = lab.handshakes(1, ended=True)
+    assert (handshake["outcome"], handshake["ending"], handshake["alert"]) == ("completed", "alert", "bad_record_mac")
+    assert (handshake["version"], handshake["received"]) == ("TLSv1.3", 0)
 
 
 def test_every_alert_that_openssl_names_is_known():
@@ -114,9 +114,9 @@ def test_every_alert_that_openssl_names_is_known():
 
 def test_a_client_that_checks_names_after_the_handshake_leaves_without_a_request(lab):
     lab.curl(host="else.rig.test")
-    (told,) = lab.handshakes(1, ended=True)
-    assert (told["server_name"], told["host"]) == ("else.rig.test", HOST)
-    assert (told["outcome"], told["received"], told["ending"]) == ("completed", 0, "close_notify")
+    (handshake,) = lab.handshakes(1, ended=True)
+    assert (handshake["server_name"], handshake["host"]) == ("else.rig.test", HOST)
+    assert (handshake["outcome"], handshake["received"], handshake["ending"]) == ("completed", 0, "close_notify")
 
 
 OWN = {
@@ -129,8 +129,8 @@ OWN = {
 def test_what_we_refuse_has_our_reason_and_no_alert_of_the_clients(lab, case):
     words, reason = OWN[case]
     assert lab.curl("/fw.bin", *words.split()).status == 0
-    (told,) = lab.handshakes(1)
-    assert (told["outcome"], told["reason"], told["alert"]) == ("refused", reason, None)
+    (handshake,) = lab.handshakes(1)
+    assert (handshake["outcome"], handshake["reason"], handshake["alert"]) == ("refused", reason, None)
 
 
 def half_a_hello(sock):
@@ -158,8 +158,8 @@ def test_a_client_that_leaves_without_a_word_is_recorded_so(lab, case):
     sock = socket.create_connection(("127.0.0.1", lab.port), timeout=10)
     act(sock)
     sock.close()
-    (told,) = lab.handshakes(1)
-    assert (told["outcome"], told["alert"]) == (outcome, None)
+    (handshake,) = lab.handshakes(1)
+    assert (handshake["outcome"], handshake["alert"]) == (outcome, None)
 
 
 def test_a_client_that_does_not_go_on_is_given_up(lab, monkeypatch):
@@ -167,5 +167,5 @@ def test_a_client_that_does_not_go_on_is_given_up(lab, monkeypatch):
     with socket.create_connection(("127.0.0.1", lab.port), timeout=10) as sock:
         half_a_hello(sock)
         assert read_all(sock) == b""
-    (told,) = lab.handshakes(1)
-    assert told["outcome"] == "timeout"
+    (handshake,) = lab.handshakes(1)
+    assert handshake["outcome"] == "timeout"

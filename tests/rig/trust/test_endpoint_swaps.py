@@ -42,10 +42,10 @@ def test_a_pinned_intermediate_fails_when_the_issuer_rotates_and_heals_when_it_c
     mbedtls(lab, root)
     lab.call(lab.server.swap, HOST, first)
     mbedtls(lab, pinned)
-    told = lab.handshakes(3)
-    assert [each["outcome"] for each in told] == ["aborted", "completed", "completed"]
-    assert told[0]["alert"] == "unknown_ca"
-    assert told[0]["identity"] == told[1]["identity"] != told[2]["identity"]
+    handshakes = lab.handshakes(3)
+    assert [each["outcome"] for each in handshakes] == ["aborted", "completed", "completed"]
+    assert handshakes[0]["alert"] == "unknown_ca"
+    assert handshakes[0]["identity"] == handshakes[1]["identity"] != handshakes[2]["identity"]
 
 
 KINDS = ["rsa-2048", "rsa-3072", "p256", "p384"]
@@ -56,7 +56,7 @@ def test_leaves_of_any_kind_of_key_are_shown_to_devices(lab, kind):
     lab.swap(lab.root.intermediate("Of its kind", key=kind), key=kind)
     mbedtls(lab, lab.ca)
     assert lab.curl("/", "--tlsv1.3").status == 404
-    assert [told["outcome"] for told in lab.handshakes(2)] == ["completed"] * 2
+    assert [handshake["outcome"] for handshake in lab.handshakes(2)] == ["completed"] * 2
 
 
 def test_hosts_are_swapped_one_by_one_and_names_choose_them(lab):
@@ -121,8 +121,8 @@ def test_an_old_server_speaks_tls_1_0(lab):
 def test_a_server_that_hangs_in_the_handshake_outlasts_its_client_and_nobody_else(lab):
     lab.client.ask("tls", host=HOST, delay=30)
     assert lab.curl("/", "--max-time", "0.5").exit_status == 28
-    (told,) = lab.handshakes(1)
-    assert (told["outcome"], told["server_name"]) == ("hung up", HOST)
+    (handshake,) = lab.handshakes(1)
+    assert (handshake["outcome"], handshake["server_name"]) == ("hung up", HOST)
     assert lab.curl("/", host=OTHER_HOST).status == 404
 
 

@@ -133,8 +133,8 @@ FATAL = {"wrong-order", "broken-authority", "missing-intermediate", "unknown-roo
 @settings(max_examples=150, deadline=None)
 def test_a_chain_of_today_is_followed_as_a_device_follows_it(leaf, behind, roots):
     chain = (leaf.leaf, *behind)
-    told = {flaw.defect for flaw in flaws(chain, [HOST], at=datetime.now(UTC), roots=roots)}
-    assert bool(told & FATAL) == (Trust(roots, name=HOST).refuses(chain) is not None), told
+    found_flaws = {flaw.defect for flaw in flaws(chain, [HOST], at=datetime.now(UTC), roots=roots)}
+    assert bool(found_flaws & FATAL) == (Trust(roots, name=HOST).refuses(chain) is not None), found_flaws
 
 
 def test_what_is_clumsy_and_harmless_is_not_refused():

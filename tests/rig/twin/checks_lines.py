@@ -29,10 +29,10 @@ def _twin_control(folder, **changes):
 
 def long_lines_of_all_peers_have_a_bound(tmp_path):
     limits = {"message": 1 * MIB, "in_all": 1 * MIB}
-    with _twin_control(tmp_path, **limits) as told, contextlib.ExitStack() as stack:
+    with _twin_control(tmp_path, **limits) as ready_line, contextlib.ExitStack() as stack:
         said = []
         for _ in range(3):
-            sock = stack.enter_context(control_ports.dial(told))
+            sock = stack.enter_context(control_ports.dial(ready_line))
             sock.sendall(b"x" * 700_000)
             sock.settimeout(2.0)
             with contextlib.suppress(TimeoutError):
@@ -41,7 +41,7 @@ def long_lines_of_all_peers_have_a_bound(tmp_path):
 
 
 def a_line_without_end_is_refused(tmp_path):
-    with _twin_control(tmp_path) as told, control_ports.dial(told) as sock:
+    with _twin_control(tmp_path) as ready_line, control_ports.dial(ready_line) as sock:
         sock.settimeout(3.0)
         with contextlib.suppress(OSError):
             sock.sendall(b"x" * 300_000)

@@ -119,10 +119,12 @@ def rack(monkeypatch):
 @pytest.mark.parametrize("kind", SLOTS)
 def test_a_rack_whose_board_breaks_at_once_is_a_lab_fault_that_names_the_board_and_its_log(rack, kind):
     broken = rack(kind, AT_ONCE)
-    with pytest.raises(LabFault) as told:
+    with pytest.raises(LabFault) as raised:
         broken.__enter__()
     log = broken._folder / broken.places[0] / "twin.log"
-    assert f"{broken.places[0]} did not become ready: rig: {TOLD} (hint: the traceback is in {log})" in str(told.value)
+    assert f"{broken.places[0]} did not become ready: rig: {TOLD} (hint: the traceback is in {log})" in str(
+        raised.value
+    )
     assert [path for path in broken._folder.rglob("*") if path.is_file()] == [log]
 
 

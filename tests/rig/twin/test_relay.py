@@ -166,14 +166,14 @@ BAD_CALLS = {
 @pytest.mark.parametrize("case", BAD_CALLS)
 def test_bad_calls_are_answered_as_a_shelly_does_and_switch_nothing(bench, case):
     body, status, code = BAD_CALLS[case]
-    told = requests.post(f"{bench[3]}/rpc", data=body, timeout=5)
-    assert (told.status_code, told.json()["error"]["code"]) == (status, code)
+    response = requests.post(f"{bench[3]}/rpc", data=body, timeout=5)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
     assert shelly_gen2.power_get(bench[3], None, 0) is True
 
 
 def test_labgrid_tells_a_switch_as_text(bench):
-    told = requests.post(f"{bench[3]}/rpc", data=call(id="0", on=False), timeout=5)
-    assert told.json()["result"] == {"was_on": True}
+    response = requests.post(f"{bench[3]}/rpc", data=call(id="0", on=False), timeout=5)
+    assert response.json()["result"] == {"was_on": True}
 
 
 def test_a_wire_leads_to_an_address_with_colons():

@@ -82,8 +82,8 @@ def running_downloads_end_undisturbed(lab):
 
 def a_wrong_pin_is_proved(lab):
     python(lab, lab.trust(make_root("Stranger")), V13)
-    (told,) = lab.handshakes(1)
-    assert (told["outcome"], told["alert"]) == ("aborted", "unknown_ca"), "the client's alert was lost"
+    (handshake,) = lab.handshakes(1)
+    assert (handshake["outcome"], handshake["alert"]) == ("aborted", "unknown_ca"), "the client's alert was lost"
 
 
 def no_session_is_resumed(lab, version=V12):
@@ -110,15 +110,15 @@ def hosts_are_chosen_by_name(lab):
     lab.swap(lab.root, OTHER_HOST)
     assert shown(lab) == served(lab)
     assert shown(lab, OTHER_HOST, check_hostname=False) == served(lab, OTHER_HOST)
-    names = [(told["server_name"], told["host"]) for told in lab.handshakes(2)]
+    names = [(handshake["server_name"], handshake["host"]) for handshake in lab.handshakes(2)]
     assert names == [(HOST, HOST), (OTHER_HOST, OTHER_HOST)]
 
 
 def a_record_tells_which_certificate_was_shown(lab):
     lab.swap(lab.intermediate, OTHER_HOST)
     leaf = shown(lab, OTHER_HOST)
-    (told,) = lab.handshakes(1)
-    assert told["identity"] == hashlib.sha256(leaf).hexdigest(), "the record names another certificate"
+    (handshake,) = lab.handshakes(1)
+    assert handshake["identity"] == hashlib.sha256(leaf).hexdigest(), "the record names another certificate"
 
 
 def what_one_client_meets_is_its_own(lab):
@@ -219,6 +219,6 @@ def a_fault_happens_once(lab):
 def no_secret_is_logged_or_told(lab):
     lab.curl("/fw.bin", "-u", "me:secret")
     lab.client.ask("list")
-    told = json.dumps([lab.client.log(of) for of in ("requests", "handshakes")]) + json.dumps(lab.client.ask("list"))
-    assert "Basic" not in told
-    assert "PRIVATE" not in told
+    entries = json.dumps([lab.client.log(of) for of in ("requests", "handshakes")]) + json.dumps(lab.client.ask("list"))
+    assert "Basic" not in entries
+    assert "PRIVATE" not in entries

@@ -33,7 +33,7 @@ def a_page_uses_up_no_fault(folder):
         for header in "Origin: http://evil.test", "Sec-Fetch-Site: cross-site":
             assert lab.curl("/fw.bin", "-H", header).status == 403
         assert len(lab.client.ask("faults")["faults"]) == 1
-        assert {told["status"] for told in lab.client.log("requests")} == {403}
+        assert {entry["status"] for entry in lab.client.log("requests")} == {403}
 
 
 def a_release_without_room_is_offered_to_nobody(folder):

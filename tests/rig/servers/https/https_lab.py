@@ -118,12 +118,12 @@ class HttpsLab(LoopThread):
         """The records of the first `count` handshakes, when there are so many; with `ended`, when they are over."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            told = self.client.log("handshakes")
-            over = [each for each in told if each["ending"] or each["outcome"] != "completed"]
-            if len(over if ended else told) >= count:
-                return told
+            entries = self.client.log("handshakes")
+            over = [each for each in entries if each["ending"] or each["outcome"] != "completed"]
+            if len(over if ended else entries) >= count:
+                return entries
             time.sleep(0.01)
-        raise TimeoutError(f"{count} handshakes did not end in {seconds} s: {told}")
+        raise TimeoutError(f"{count} handshakes did not end in {seconds} s: {entries}")
 
     def close(self) -> None:
         self.run(self.control.close())

@@ -107,7 +107,7 @@ def test_a_fault_meets_its_device_alone_until_it_is_cleared(lab):
     assert lab.curl("/lamp?v=1&did=3c71bf0000ff").status == 200
     lab.client.ask("clear-faults", device=DEVICE)
     assert check_in(lab, "v1", "1").status == 200
-    assert [told["status"] for told in lab.client.log("check-ins")] == [500, 500, 500, 200, 200]
+    assert [entry["status"] for entry in lab.client.log("check-ins")] == [500, 500, 500, 200, 200]
 
 
 def test_a_fault_of_a_body_waits_for_one_that_is_long_enough(lab):

@@ -232,8 +232,8 @@ def test_what_a_board_asked_for_is_found_among_what_many_others_did(lab):
 def test_a_request_without_end_is_refused_before_the_server_hangs_up(lab):
     with lab.client._address.dial(20) as sock:
         sock.sendall(b'{"do": "list", "x": "' + b"a" * (CLOUD_CONTROL.message + 5_000_000) + b'"}\n')
-        told = json.loads(sock.makefile("rb").readline())
-    assert (told["status"], "longer than" in told["error"]) == (2, True)
+        output = json.loads(sock.makefile("rb").readline())
+    assert (output["status"], "longer than" in output["error"]) == (2, True)
 
 
 ANSWERS = {

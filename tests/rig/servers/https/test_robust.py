@@ -212,9 +212,9 @@ def recorded(lab, number):
     """The record of the handshake after `number - 1`, when it has ended."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        for told in reversed(lab.server.endpoint.handshakes):
-            if told.number >= number:
-                return told
+        for handshake in reversed(lab.server.endpoint.handshakes):
+            if handshake.number >= number:
+                return handshake
         time.sleep(0.005)
     raise AssertionError(f"handshake {number} was not recorded")
 

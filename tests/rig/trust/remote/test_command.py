@@ -32,9 +32,9 @@ def lab(tmp_path):
 
 def servers(lab, **changes) -> Path:
     """A file of servers with one entry."""
-    told = json.loads(lab.plan(**changes).model_dump_json(exclude_none=True))
+    output = json.loads(lab.plan(**changes).model_dump_json(exclude_none=True))
     path = lab.folder / "servers.toml"
-    path.write_text("[ota]\n" + toml(told))
+    path.write_text("[ota]\n" + toml(output))
     return path
 
 
@@ -67,9 +67,9 @@ def test_the_command_swaps_tells_and_restores(lab):
     words += ["--address", plan.addresses[0], "--identity-file", lab.user_key, "--host-key", lab.host_line]
     words += ["--nginx", " ".join(lab.called), "--json"]
     done = rig(plan.ssh, *words, "--chain", chain, "--key", key)
-    told = json.loads(done.stdout)
-    assert (told["shown"], told["former"]) == (new.fingerprint, lab.first[HOST].fingerprint)
-    assert steps_of(told)[-3:] == ["reloaded", "verified", "kept"]
+    output = json.loads(done.stdout)
+    assert (output["shown"], output["former"]) == (new.fingerprint, lab.first[HOST].fingerprint)
+    assert steps_of(output)[-3:] == ["reloaded", "verified", "kept"]
     assert rig(plan.ssh, *words, "--restore").returncode == 0
     assert lab.leaf() == der(lab.first[HOST])
 
@@ -88,9 +88,9 @@ def test_a_failure_is_one_line_or_one_object_with_its_steps(lab):
     config = servers(lab, reload=["false"])
     done = rig(config, "ota", "--chain", chain, "--key", key)
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
-    told = json.loads(rig(config, "ota", "--chain", chain, "--key", key, "--json").stdout)
-    assert told["rolled_back"] is True
-    assert steps_of(told)[-3:] == ["failed", "put back", "rolled back"]
+    output = json.loads(rig(config, "ota", "--chain", chain, "--key", key, "--json").stdout)
+    assert output["rolled_back"] is True
+    assert steps_of(output)[-3:] == ["failed", "put back", "rolled back"]
     assert is_as_before(lab)
 
 

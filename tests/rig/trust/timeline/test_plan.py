@@ -211,9 +211,9 @@ def run(*words: object) -> tuple[int, dict]:
 
 def test_the_example_runs_at_once_and_tells_july_2024(tmp_path):
     picture = tmp_path / "dates.svg"
-    status, told = run("--today", "2026-11-22", "--picture", picture)
-    dates = {one["name"]: (one["dark"] or "-")[:10] for one in told["firmware"]}
-    assert status == told["exit_status"] == 0
+    status, result = run("--today", "2026-11-22", "--picture", picture)
+    dates = {one["name"]: (one["dark"] or "-")[:10] for one in result["firmware"]}
+    assert status == result["exit_status"] == 0
     assert {"fleet-1.0.4": "2024-07-24", "fleet-1.0.6": "2027-03-11", "esp32-fleet1-old": "-"}.items() <= dates.items()
     assert picture.read_bytes().startswith(b"<?xml")
     assert run(EXAMPLE, "--today", "2026-12-15")[0] == 1, "86 days before 1.0.6 is lost"
@@ -269,8 +269,8 @@ def test_with_live_the_plan_begins_with_what_is_served(tmp_path):
         path = tmp_path / "plan.toml"
         path.write_text(f'pins = "."\n{ENDPOINT}address = "127.0.0.1:{lab.port}"\n{SHOWN}\n{LAMP}')
         assert run(path)[1]["firmware"][0]["now"] == "refused"
-        status, told = run(path, "--live")
-    assert (status, told["firmware"][0]["now"], told["unseen"]) == (0, "trusted", {})
+        status, result = run(path, "--live")
+    assert (status, result["firmware"][0]["now"], result["unseen"]) == (0, "trusted", {})
 
 
 @pytest.mark.parametrize("case", checks_timeline.LIVE)

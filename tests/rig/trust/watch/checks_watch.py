@@ -38,7 +38,7 @@ def what_was_told_is_not_told_again(lab):
     lab.show(R10)
     for _ in range(3):
         lab.round()
-    facts = Counter((told["kind"], told["subject"]) for told in lab.receiver.got)
+    facts = Counter((alert["kind"], alert["subject"]) for alert in lab.receiver.got)
     assert set(facts.values()) == {1}, f"told more than once: {facts}"
 
 
@@ -52,9 +52,9 @@ def a_change_between_two_runs_is_told(lab):
 def a_change_is_seen_although_the_first_address_is_down(lab):
     lab.stop(lab.addresses[0])
     lab.show(R10, lab.addresses[1])
-    told = lab.told_in_a_round()
-    assert "raised refused critical" in told, "silent since the first address failed"
-    assert "raised unreachable warning" in told
+    alerts = lab.told_in_a_round()
+    assert "raised refused critical" in alerts, "silent since the first address failed"
+    assert "raised unreachable warning" in alerts
 
 
 @on_lab(2)
@@ -124,7 +124,7 @@ def a_repeat_has_the_id_of_the_first(lab):
     lab.clock.today += timedelta(minutes=1)
     lab.receiver.delay = 0.0
     lab.round()
-    names = [told["alert"] for told in lab.receiver.got]
+    names = [alert["alert"] for alert in lab.receiver.got]
     assert len(names) == 2
     assert len(set(names)) == 1, "a receiver cannot drop this repeat"
 
@@ -135,8 +135,8 @@ def what_is_over_is_told_once(lab):
     lab.round()
     lab.receiver.take()
     lab.show(issued())
-    told = lab.told_in_a_round() + lab.told_in_a_round()
-    assert [text for text in told if text.startswith("resolved")] == ["resolved dark", "resolved refused"]
+    alerts = lab.told_in_a_round() + lab.told_in_a_round()
+    assert [text for text in alerts if text.startswith("resolved")] == ["resolved dark", "resolved refused"]
 
 
 @on_lab(1)
@@ -144,8 +144,8 @@ def the_end_of_the_intermediate_that_firmware_pins_is_told(lab):
     lab.show(issued(begins=datetime(2025, 6, 10, tzinfo=UTC)))
     lab.clock.today = datetime(2025, 6, 20, tzinfo=UTC)
     lab.round()
-    ending = [told for told in lab.receiver.got if told["kind"] == "ending"]
-    assert [told["details"]["pinned_by"] for told in ending] == [["lamp-1.0.4"]], "R3 ends in 87 days"
+    ending = [alert for alert in lab.receiver.got if alert["kind"] == "ending"]
+    assert [alert["details"]["pinned_by"] for alert in ending] == [["lamp-1.0.4"]], "R3 ends in 87 days"
 
 
 @on_lab(0)

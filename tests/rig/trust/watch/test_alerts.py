@@ -104,7 +104,7 @@ def test_one_alert_that_is_never_taken_stops_no_other(changed):
     for _ in range(3):
         changed.round()
         changed.clock.today += timedelta(minutes=10)
-    assert sorted(told["kind"] for told in changed.receiver.take()) == ["dark", "refused"]
+    assert sorted(alert["kind"] for alert in changed.receiver.take()) == ["dark", "refused"]
 
 
 def test_what_is_told_of_one_fact_stays_in_order():
@@ -140,7 +140,7 @@ def told(fact, alert):
 def test_an_alert_below_the_least_level_is_not_for_that_channel(changed):
     changed.alerts = changed.alerts.replace('/"\n', '/"\nleast = "critical"\n', 1)
     changed.round()
-    assert {told["level"] for told in changed.receiver.take()} == {"critical"}
+    assert {alert["level"] for alert in changed.receiver.take()} == {"critical"}
 
 
 def test_headers_come_from_the_environment_and_go_nowhere_else(changed, monkeypatch):
@@ -203,7 +203,7 @@ def test_without_roots_of_its_own_a_watch_takes_this_systems(tmp_path, monkeypat
         written.write_text(written.read_text().replace('roots = "pins/bundle.pem"\n', ""))
         lab.write_config = lambda: written
         lab.round()
-        flaws = [told["text"] for told in lab.receiver.got if told["kind"] == "flaw"]
+        flaws = [alert["text"] for alert in lab.receiver.got if alert["kind"] == "flaw"]
     assert len(flaws) == 1
     assert flaws[0].startswith("missing-intermediate")
 
@@ -212,6 +212,6 @@ def test_a_chain_that_a_device_has_no_room_for_is_told_by_its_size(tmp_path):
     with watch_lab(tmp_path) as lab:
         lab.serve(issued(padding=20))
         lab.round()
-        refused = [told["text"] for told in lab.receiver.got if told["kind"] == "refused"]
+        refused = [alert["text"] for alert in lab.receiver.got if alert["kind"] == "refused"]
     assert len(refused) == 2
     assert all("an ESP32 has room for 16384" in text for text in refused)

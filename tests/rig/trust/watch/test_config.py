@@ -126,7 +126,7 @@ def test_the_command_does_one_round_and_says_what_holds(tmp_path):
     done = invoke(config, "--once")
     assert done.exit_code == 3
     assert "[::1]:1 is not reachable" in " ".join(done.stdout.split()), "brackets are no markup"
-    told = json.loads(invoke(config, "--once", "--json").stdout)
-    assert told["status"] == 3
-    assert [fact["kind"] for fact in told["facts"]] == ["unreachable", "unreachable"]
-    assert told["alerts"] == [], "the first round told it"
+    output = json.loads(invoke(config, "--once", "--json").stdout)
+    assert output["status"] == 3
+    assert [fact["kind"] for fact in output["facts"]] == ["unreachable", "unreachable"]
+    assert output["alerts"] == [], "the first round told it"

@@ -24,13 +24,13 @@ def test_an_alert_says_what_changed_and_whom_it_concerns(lab):
     lab.round()
     lab.show(R10)
     assert lab.round().exit_status == 1
-    told = {one["kind"]: one for one in lab.receiver.take()}
-    change = told["identity-changed"]["details"]
+    alerts = {one["kind"]: one for one in lab.receiver.take()}
+    change = alerts["identity-changed"]["details"]
     assert (change["from"]["issuer"], change["to"]["issuer"], change["key"]) == ("R3", "R10", "changed")
-    assert told["refused"]["details"]["firmware"] == "lamp-1.0.4"
-    assert "unknown_ca" in told["refused"]["text"]
-    assert told["refused"]["subject"] == f"{HOST}:443"
-    assert told["dark"]["subject"] == "firmware lamp-1.0.4"
+    assert alerts["refused"]["details"]["firmware"] == "lamp-1.0.4"
+    assert "unknown_ca" in alerts["refused"]["text"]
+    assert alerts["refused"]["subject"] == f"{HOST}:443"
+    assert alerts["dark"]["subject"] == "firmware lamp-1.0.4"
 
 
 def test_a_key_that_was_kept_is_told(lab):
@@ -38,29 +38,29 @@ def test_a_key_that_was_kept_is_told(lab):
     lab.round()
     lab.show(pki().issue(HOST, IdentityRecipe(under="lets-encrypt-r3", key="kept", begins=BEGINS), issued()))
     lab.round()
-    (told,) = lab.receiver.take()
-    assert told["details"]["key"] == "kept"
-    assert "the key is the same" in told["text"]
-    assert told["level"] == "info"
+    (alert,) = lab.receiver.take()
+    assert alert["details"]["key"] == "kept"
+    assert "the key is the same" in alert["text"]
+    assert alert["level"] == "info"
 
 
 def test_a_renewal_says_who_is_at_risk(lab):
     lab.serve()
     lab.clock.today = day("2024-07-20")
     lab.round()
-    (told,) = lab.receiver.take()
-    assert told["details"]["at_risk"] == ["lamp-1.0.4"]
+    (alert,) = lab.receiver.take()
+    assert alert["details"]["at_risk"] == ["lamp-1.0.4"]
 
 
 def test_what_an_esp32_cannot_shake_hands_with_is_refused_for_all(lab):
     lab.serve(minimum="TLSv1.3")
     lab.round()
-    told = lab.receiver.take()
-    assert sorted(one["subject"] for one in told if one["kind"] == "dark") == [
+    alerts = lab.receiver.take()
+    assert sorted(one["subject"] for one in alerts if one["kind"] == "dark") == [
         "firmware lamp-1.0.4",
         "firmware lamp-1.0.5",
     ]
-    assert all("protocol_version" in one["text"] for one in told if one["kind"] == "refused")
+    assert all("protocol_version" in one["text"] for one in alerts if one["kind"] == "refused")
 
 
 def unreadable():
@@ -93,8 +93,8 @@ def test_firmware_that_checks_dates_is_told_before_it_is_lost(lab):
     lab.serve()
     lab.clock.today = day("2024-08-10")
     lab.round()
-    (told,) = [one for one in lab.receiver.take() if one["kind"] == "ending"]
-    assert told["details"]["lost"] == ["lamp-1.0.5"]
+    (alert,) = [one for one in lab.receiver.take() if one["kind"] == "ending"]
+    assert alert["details"]["lost"] == ["lamp-1.0.5"]
     lab.clock.today = day("2024-08-24")
     assert [text for text in lab.told_in_a_round() if "renewal" not in text] == [
         "raised dark critical",
@@ -137,4 +137,4 @@ def test_what_breaks_at_one_endpoint_does_not_silence_others(lab, monkeypatch):
     monkeypatch.setattr(Scanner, "look", breaks)
     done = lab.round()
     assert done.errors == ("ZeroDivisionError: odd",)
-    assert sorted(line(told) for told in lab.receiver.take()) == DARK
+    assert sorted(line(alert) for alert in lab.receiver.take()) == DARK

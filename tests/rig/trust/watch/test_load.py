@@ -167,9 +167,9 @@ def test_an_address_that_was_not_looked_at_is_not_lost_to_firmware(tmp_path):
         async def half(_endpoint, at):
             return Look(at, {first: Shown(R10.chain)}, lost={second: "too busy"})
 
-        told = told_of(lab, half)
-        assert "raised refused critical" in told
-        assert "raised dark critical" not in told, "the other address may serve it still"
+        alerts = told_of(lab, half)
+        assert "raised refused critical" in alerts
+        assert "raised dark critical" not in alerts, "the other address may serve it still"
 
 
 def told_of(lab, look):

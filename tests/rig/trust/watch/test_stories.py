@@ -148,8 +148,8 @@ def test_a_story_is_told_step_by_step(lab, name):
     assert lab.told_in_a_round() == []
     for number, (act, expected) in enumerate(steps):
         act(lab)
-        told = lab.told_in_a_round()
-        assert told == sorted(expected), f"step {number}"
+        alerts = lab.told_in_a_round()
+        assert alerts == sorted(expected), f"step {number}"
 
 
 EXIT_STATUSES = {
@@ -206,9 +206,9 @@ def test_an_endpoint_that_is_no_longer_watched_is_resolved(lab):
         .replace(HOST, "another.test", 1)
         .replace("[[endpoint]]", '[[endpoint]]\naccept = ["wrong-name"]')
     )
-    told = lab.told_in_a_round()
-    assert told.count("resolved refused") == 1
-    assert told.count("resolved dark") == 1
+    alerts = lab.told_in_a_round()
+    assert alerts.count("resolved refused") == 1
+    assert alerts.count("resolved dark") == 1
 
 
 def test_a_name_that_nobody_knows_gives_nothing_up(lab):
@@ -218,5 +218,5 @@ def test_a_name_that_nobody_knows_gives_nothing_up(lab):
     path = lab.write_config()
     lab.write_config = lambda: path
     path.write_text(path.read_text().replace(f'addresses = ["{lab.addresses[0]}"]', ""))
-    told = lab.told_in_a_round()
-    assert told == ["raised unreachable critical"], "nobody resolves ota.rig.test here"
+    alerts = lab.told_in_a_round()
+    assert alerts == ["raised unreachable critical"], "nobody resolves ota.rig.test here"

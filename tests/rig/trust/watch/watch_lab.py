@@ -94,11 +94,11 @@ class Receiver:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request)
-        told = await request.json()
-        if told["kind"] == self.refused_kind:
+        alert = await request.json()
+        if alert["kind"] == self.refused_kind:
             return web.Response(status=400)
         if self.status == 200:
-            self.got.append(told)
+            self.got.append(alert)
         await asyncio.sleep(self.delay)
         return web.Response(status=self.status)
 
@@ -108,7 +108,7 @@ class Receiver:
         return came
 
     def counts(self) -> Counter[str]:
-        return Counter(told["alert"] for told in self.got)
+        return Counter(alert["alert"] for alert in self.got)
 
 
 class WatchLab(LoopThread):
@@ -183,7 +183,7 @@ class WatchLab(LoopThread):
     def told_in_a_round(self) -> list[str]:
         """What the webhook got of a round: status, kind, and the level of what does not just end."""
         self.round()
-        return sorted(line(told) for told in self.receiver.take())
+        return sorted(line(alert) for alert in self.receiver.take())
 
     def close(self) -> None:
         for endpoint in self.endpoints.values():
@@ -192,9 +192,9 @@ class WatchLab(LoopThread):
         super().close()
 
 
-def line(told: dict) -> str:
+def line(alert: dict) -> str:
     """An alert in a few words."""
-    return f"{told['status']} {told['kind']}{' ' + told['level'] if told['status'] == 'raised' else ''}"
+    return f"{alert['status']} {alert['kind']}{' ' + alert['level'] if alert['status'] == 'raised' else ''}"
 
 
 def day(text: str) -> datetime:

@@ -38,13 +38,13 @@ def build(recording: str) -> BootConfig:
     """The second stage of a recording, on its chip."""
     if recording in BUILDS:
         return BUILDS[recording]
-    told, usual = recorded(recording)["build"], GENUINE["esp32"]
+    fields, usual = recorded(recording)["build"], GENUINE["esp32"]
     return replace(
         usual,
-        chip=replace(usual.chip, revision=told["chip_revision"]),
-        flash_size=told["flash_size"],
-        release=Idf.parse(told["idf"]),
-        version=told["idf"],
+        chip=replace(usual.chip, revision=fields["chip_revision"]),
+        flash_size=fields["flash_size"],
+        release=Idf.parse(fields["idf"]),
+        version=fields["idf"],
         **OPTIONS[recording],
     )
 

@@ -44,8 +44,8 @@ def test_the_command_writes_leaves_and_tells_what_it_did(blank, tmp_path):
     file.write_bytes(NEW.data)
     words = ["write", str(file), "--leave", "--json", "--usbip", f"{blank.host}:{blank.usbip_port}"]
     done = subprocess.run([sys.executable, "-m", "rig", "dfu", *words], capture_output=True, text=True, timeout=HANGS)
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["written"], told["sha256"], told["left"]) == (0, len(NEW), NEW.sha256, True)
+    output = json.loads(done.stdout)
+    assert (done.returncode, output["written"], output["sha256"], output["left"]) == (0, len(NEW), NEW.sha256, True)
 
 
 DAMAGE = {

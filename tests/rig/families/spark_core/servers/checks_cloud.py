@@ -131,8 +131,8 @@ def a_core_that_refuses_update_begin_is_believed(_folder):
 
     async def work(world):
         await world.online()
-        told = await world.cloud.flash(CORE_ID, bytes(65_535 * 256), force=True)
-        return told["reason"], told["sent"], world.named("begin-sent")
+        result = await world.cloud.flash(CORE_ID, bytes(65_535 * 256), force=True)
+        return result["reason"], result["sent"], world.named("begin-sent")
 
     for version, code in (("0.4.4", "0.01"), ("0.4.9", "4.00")):
         reason, sent, begun = in_a_virtual_world(version, work)

@@ -67,10 +67,10 @@ class SparkLab(LoopThread):
         """Wait until a Core is online, and has seen that it is."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            for told in self.client.ask("list")["cores"]:
+            for entry in self.client.ask("list")["cores"]:
                 with contextlib.suppress(RigError):  # a Core that lost power is on the list until somebody asks it
-                    if told["core"] == core_id and self.client.ask("ping", core=core_id):
-                        return told
+                    if entry["core"] == core_id and self.client.ask("ping", core=core_id):
+                        return entry
             time.sleep(0.02)
         raise AssertionError(f"{core_id} is not online after {seconds} s")
 

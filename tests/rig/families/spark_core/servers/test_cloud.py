@@ -27,8 +27,8 @@ def lab(tmp_path, monkeypatch):
 
 def flash(lab, image=NEW, **how):
     events = []
-    told = lab.client.flash(CORE_ID, image.data, events.append, **how)
-    return told, events
+    result = lab.client.flash(CORE_ID, image.data, events.append, **how)
+    return result, events
 
 
 def slot(core, length) -> bytes:
@@ -232,5 +232,5 @@ def test_eight_cores_are_updated_at_once(lab):
     for core_id in ids:
         lab.online(core_id)
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(lambda core_id: lab.client.flash(core_id, NEW.data, lambda _event: None), ids))
-    assert [entry["ok"] for entry in told] == [True] * 8
+        result = list(pool.map(lambda core_id: lab.client.flash(core_id, NEW.data, lambda _event: None), ids))
+    assert [entry["ok"] for entry in result] == [True] * 8

@@ -48,11 +48,11 @@ def spark(up, *words, status=0):
 
 
 def test_cores_are_listed_described_and_called(up):
-    told = json.loads(spark(up, "list", "--json").stdout)
-    assert up.core_id in {core["core"] for core in told["cores"]}
+    output = json.loads(spark(up, "list", "--json").stdout)
+    assert up.core_id in {core["core"] for core in output["cores"]}
     assert up.core_id in spark(up, "list").stdout
-    told = json.loads(spark(up, "describe", up.core_id, "--json").stdout)
-    assert (told["values"]["image"], told["variables"]["answer"]) == ("core-old", "int32")
+    output = json.loads(spark(up, "describe", up.core_id, "--json").stdout)
+    assert (output["values"]["image"], output["variables"]["answer"]) == ("core-old", "int32")
     assert "image (string) = core-old" in spark(up, "describe", up.core_id).stdout
     assert spark(up, "call", up.core_id, "digitalwrite", "D1,HIGH").stdout.strip() == "1"
 
@@ -108,8 +108,8 @@ def test_a_deep_update_goes_over_usb_while_nothing_is_known_of_the_board(up, tmp
     words = ["deep-update", "core-02", "--consent", "an engineer", "--ledger", str(ledger), "--json"]
     done = subprocess.run([sys.executable, "-m", "rig", *words], capture_output=True, text=True, timeout=HANGS, env=env)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["path"], told["radio"]) == ("dfu", "1.28")
+    output = json.loads(done.stdout)
+    assert (output["path"], output["radio"]) == ("dfu", "1.28")
     lines = list(read_ledger(ledger))
     assert [line["kind"] for line in lines] == ["consent", "deep-update"]
     assert (lines[0]["by"], lines[1]["ok"]) == ("an engineer", True)

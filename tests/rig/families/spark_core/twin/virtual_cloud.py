@@ -204,10 +204,10 @@ def updated(version: str, fast: bool, *disturbances: Disturbance, fault: str = "
             world.cloud.faults.add(Fault(fault, chunk=3))
         try:
             await world.online()
-            told = await world.cloud.flash(CORE_ID, IMAGE, fast=fast)
+            result = await world.cloud.flash(CORE_ID, IMAGE, fast=fast)
         except LabFault as error:  # it did not even come online
-            told = {"ok": False, "reason": str(error)}
-        return Updated(told, world.stored, world.named("disturbed"))
+            result = {"ok": False, "reason": str(error)}
+        return Updated(result, world.stored, world.named("disturbed"))
 
     return in_a_virtual_world(version, work)
 

@@ -156,8 +156,8 @@ def test_every_client_gets_its_update_from_the_rig_s_own_server(case):
     assert lab.world.in_slot(1, len(built(NEW))) == built(NEW)
     assert "checked:failed" not in lab.world.events
     if CLIENTS[case].client != "https-ota":
-        assert [told["version"] for told in lab.server.journal.check_ins] == [OLD.version, NEW.version]
-        assert [told["status"] for told in lab.server.journal.check_ins] == [200, 304]
+        assert [entry["version"] for entry in lab.server.journal.check_ins] == [OLD.version, NEW.version]
+        assert [entry["status"] for entry in lab.server.journal.check_ins] == [200, 304]
 
 
 def test_a_wrong_pin_is_an_alert_at_the_server_and_nothing_else():
@@ -209,9 +209,9 @@ def test_a_fleet_falls_back_to_the_host_with_its_own_root(library):
     address, alert, bundle = FALLBACKS[library]
     known = {"client": "deploy-the-fleet", "fleet_release": library, "checks_every": 0.5, **address}
     lab = run(EspBehaviour.model_validate(known), story)
-    told = lab.server.journal.check_ins[0]
-    assert told["host"] in ("ota9.rig.test", "ota4.deploythefleet.com")
-    assert told["bundle"] == bundle
+    entries = lab.server.journal.check_ins[0]
+    assert entries["host"] in ("ota9.rig.test", "ota4.deploythefleet.com")
+    assert entries["bundle"] == bundle
     assert lab.handshakes[0][1:] == ("aborted", alert)
 
 
@@ -243,7 +243,7 @@ def test_a_resumed_download_asks_for_what_is_missing(idf, first):
         await lab.until("checked:installed")
 
     lab = run(checking(idf=idf, resumption=True), story)
-    wanted = [told["range"] for told in lab.server.journal.requests]
+    wanted = [entry["range"] for entry in lab.server.journal.requests]
     assert wanted[0] == first
     assert 40_000 < int(wanted[1].removeprefix("bytes=").rstrip("-")) <= 60_000
     assert lab.world.in_slot(1, len(built(NEW))) == built(NEW)

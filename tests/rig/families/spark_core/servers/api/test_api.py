@@ -137,8 +137,8 @@ def test_an_update_is_told_as_started_and_the_stream_tells_how_it_ended(lab):
 
 
 def test_an_update_that_is_waited_for_is_finished_when_the_core_runs_it(lab):
-    told = lab.flash(NEW, query="?wait=true&chunk_size=512").json
-    assert (told["ok"], told["status"]) == (True, "Update finished")
+    result = lab.flash(NEW, query="?wait=true&chunk_size=512").json
+    assert (result["ok"], result["status"]) == (True, "Update finished")
     lab.online()
 
 

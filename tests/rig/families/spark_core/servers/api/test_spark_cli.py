@@ -91,8 +91,8 @@ def test_it_subscribes_to_events(lab):
         assert poll(lambda: lab.call(lambda: lab.api.streams._open) or None, seconds=30.0, clock=Clock())
         for name in ("other", "rig/hello"):
             lab.ask("POST", "/v1/devices/events", {"name": name, "data": "there"})
-        told = json.loads([listener.stdout.readline() for _ in range(3)][-1])
-        assert (told["name"], told["data"], told["coreid"]) == ("rig/hello", "there", "api")
+        output = json.loads([listener.stdout.readline() for _ in range(3)][-1])
+        assert (output["name"], output["data"], output["coreid"]) == ("rig/hello", "there", "api")
     finally:
         listener.kill()
         listener.communicate()
@@ -158,10 +158,10 @@ def test_the_library_under_particle_cli_does_all_of_it(lab):
     command = [installed("node"), "-e", SCRIPT, *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, cwd=lab.home)
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
-    assert (told["devices"][0]["id"], told["device"]["variables"]["answer"]) == (CORE_ID, "int32")
-    assert (told["answer"], told["returned"], told["signaling"], told["missing"]) == (42, 1, True, 404)
-    assert told["flash"]["status"] == "Update started"
-    assert told["events"][:2] == [["hello", "there"], ["spark/flash/status", "started"]]
-    assert told["events"][-1] == ["spark/flash/status", "success"]
+    output = json.loads(done.stdout)
+    assert (output["devices"][0]["id"], output["device"]["variables"]["answer"]) == (CORE_ID, "int32")
+    assert (output["answer"], output["returned"], output["signaling"], output["missing"]) == (42, 1, True, 404)
+    assert output["flash"]["status"] == "Update started"
+    assert output["events"][:2] == [["hello", "there"], ["spark/flash/status", "started"]]
+    assert output["events"][-1] == ["spark/flash/status", "success"]
     lab.online()
