@@ -66,7 +66,7 @@ def test_a_dead_webhook_is_asked_less_and_less_often_also_across_restarts(change
         changed.clock.today += timedelta(seconds=10)
     assert asked[0] == 1
     assert asked[-1] <= 6, "5, 10, 20, 40, 80, 160 seconds"
-    assert any("answered 500" in text for text in changed.told)
+    assert any("answered 500" in text for text in changed.messages)
 
 
 @pytest.mark.parametrize("how", ["refuses", "hangs"])
@@ -86,7 +86,7 @@ def test_a_command_that_fails_keeps_its_alerts_and_says_why(changed):
     writing_command(changed, code=7)
     done = changed.round()
     assert done.queued == {"webhook": 0, "command": 3}
-    assert any("ended with 7: no room" in text for text in changed.told)
+    assert any("ended with 7: no room" in text for text in changed.messages)
 
 
 def test_a_command_that_hangs_is_ended_with_all_it_started(changed):
@@ -152,7 +152,7 @@ def test_headers_come_from_the_environment_and_go_nowhere_else(changed, monkeypa
     assert changed.receiver.asked[0].headers["Idempotency-Key"]
     files = [path for path in changed.folder.rglob("*") if path.is_file() and path.suffix != ".pem"]
     assert not any(b"s3cret" in path.read_bytes() for path in files)
-    assert not any("s3cret" in text or changed.url in text for text in changed.told)
+    assert not any("s3cret" in text or changed.url in text for text in changed.messages)
 
 
 def test_a_variable_that_is_not_set_is_misuse(lab):
@@ -167,7 +167,7 @@ def test_alerts_of_a_channel_that_left_the_config_are_dropped_aloud(changed):
     changed.round()
     changed.alerts = ""
     changed.round()
-    assert any("3 alerts were queued for channels that are no longer" in text for text in changed.told)
+    assert any("3 alerts were queued for channels that are no longer" in text for text in changed.messages)
 
 
 def test_in_the_loop_a_webhook_that_comes_back_gets_all_of_it(changed):

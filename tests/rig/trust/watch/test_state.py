@@ -52,8 +52,8 @@ def test_a_torn_line_is_told(lab):
         file.write(b'{"kind": "se')
     from rig.trust.watch.service import WatchCallbacks, watch_once
 
-    watch_once(lab.write_config(), lab.folder / "state", WatchCallbacks(on_message=lab.alert_count.append))
-    assert any("torn (12 bytes)" in text for text in lab.alert_count)
+    watch_once(lab.write_config(), lab.folder / "state", WatchCallbacks(on_message=lab.messages.append))
+    assert any("torn (12 bytes)" in text for text in lab.messages)
 
 
 DAMAGED = {

@@ -118,7 +118,7 @@ class WatchLab(LoopThread):
         self.folder, self.clock, self.receiver = folder, LabClock(), Receiver()
         super().__init__()
         self.endpoints: dict[str, Endpoint] = {}
-        self.told: list[str] = []
+        self.messages: list[str] = []
         pki().publish(folder / "pins")
         self.run(self._listen())
         self.timeout = 2.0
@@ -177,7 +177,9 @@ class WatchLab(LoopThread):
     def round(self) -> Round:
         """One round of a watch that is started for it."""
         with self.state() as state:
-            watch = Watch(read_watch_config(self.write_config()), state, clock=self.clock, on_message=self.told.append)
+            watch = Watch(
+                read_watch_config(self.write_config()), state, clock=self.clock, on_message=self.messages.append
+            )
             return asyncio.run(watch.once())
 
     def told_in_a_round(self) -> list[str]:
