@@ -56,13 +56,14 @@ class DriverLine:
 class PlaceDescription:
     """One kind's place: what a lab has to fill in, what its exporter offers, what its tags say, and its environment.
 
-    `rules` are of what its tags may say beside those of every place.
+    `offers` are told the first channel of the relay board that is free; `rules` are of what its tags may say beside
+    those of every place.
     """
 
     kind: str
     place: str
     settings: Mapping[str, Setting]
-    offers: Callable[[Values], Sequence[Offer]]
+    offers: Callable[[Values, int], Sequence[Offer]]
     tags: Callable[[Values], Mapping[str, str]]
     drivers: Sequence[DriverLine]
     rules: tuple[TagRule, ...] = ()

@@ -81,9 +81,12 @@ def _exporter(examples: Sequence[PlaceDescription], values: Values) -> str:
         "## What the machine beside the boards offers: labgrid-exporter -c COORDINATOR exporter.yaml",
         "## labgrid reads this file as a template: a comment begins with two signs.",
     ]
+    channels = 0
     for example in examples:
+        offers = example.offers(values, channels)
+        channels += sum(offer.fields["cls"] == "ModbusTCPCoil" for offer in offers)
         lines += ["", f"{example.place}:"]
-        for offer in example.offers(values):
+        for offer in offers:
             lines += [f"  ## {offer.what}", f"  {offer.name}:"]
             lines += [f"    {key}: {scalar(value)}" for key, value in offer.fields.items()]
     return "\n".join(lines) + "\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from labgrid import Target
 
 from rig.drivers import stock_verbs
@@ -32,6 +35,14 @@ def an_exporters_file_takes_no_template_from_a_setting(folder):
     for address in ("{{7*7}}:502", "relay.lab:502 # set x = 1", "relay.lab:502\ncut"):
         told = [f"relay={address}"]
         assert raises(Misuse, lambda told=told: example.write_example(folder / "lab", EXAMPLES, told)), address
+
+
+def places_of_a_lab_share_no_relay_channel(folder):
+    """A family knows of no other, and so of no channels that others take."""
+    twice = [replace(place, place=f"{place.place}-{turn}") for place in EXAMPLES for turn in "ab"]
+    example.write_example(folder / "lab", [replace(place, kind=place.place) for place in twice], [])
+    coils = re.findall(r"coil: (\d+)", (folder / "lab" / "exporter.yaml").read_text())
+    assert sorted(map(int, coils)) == list(range(len(coils)))
 
 
 def a_place_without_a_cloud_has_a_board_without_one(_folder):

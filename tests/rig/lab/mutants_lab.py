@@ -8,7 +8,9 @@ import re
 from rig.boards.wiring import Buttons
 from rig.drivers import console, labgrid_contact, place, stock_verbs
 from rig.families.esp32.boards.board import Esp32
+from rig.families.esp32.lab import place as esp32_place
 from rig.family import place as place_description
+from rig.family.place import relay_offers
 from rig.lab import acquisition, cut_paths, example, health, held_places, holder, reaping, reservation
 from rig.lab.holder import Life
 from rig.power import cut_path
@@ -45,6 +47,10 @@ def _first_only(result, word, message, _story=""):
 
 def _asked_once(self):
     return self._coordinator.poll_reservation(self._token)
+
+
+def _from_the_first_channel(values, _channel, buttons):
+    return relay_offers(values, 0, buttons)
 
 
 MUTANTS = {
@@ -151,6 +157,10 @@ MUTANTS = {
     "lab: what is dead is only said, with status 0": (
         lambda m: m.setattr(cut_paths, "_seen_in", str),
         checks_cut_paths.a_dead_exporter_and_a_dead_relay_are_told_apart_from_a_live_one,
+    ),
+    "lab: every place begins at the relay's first channel": (
+        lambda m: m.setattr(esp32_place, "relay_offers", _from_the_first_channel),
+        checks_example_lab.places_of_a_lab_share_no_relay_channel,
     ),
     "lab: an example writes over what is there": (
         lambda m: m.setattr(example, "is_there", lambda _path: False),

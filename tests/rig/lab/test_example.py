@@ -66,12 +66,8 @@ def lab(tmp_path_factory):
     with Bench(folder) as bench:
         core = bench.ready("twin", "spark-core", "--state", folder / "core")
         chip = bench.ready("twin", "esp32", "--state", folder / "esp", "--json")
-        lines = {"control": ("power", "mode", "reset")}, {"control": ("power", "boot", "reset")}
-        wires = [
-            f"--wire={line}@{board['control']['address']}"
-            for board, each in zip((core, chip), lines, strict=True)
-            for line in each["control"]
-        ]
+        lines = ((chip, ("power", "boot", "reset")), (core, ("power", "mode", "reset")))
+        wires = [f"--wire={line}@{board['control']['address']}" for board, names in lines for line in names]
         relay = bench.ready("twin", "relay", *wires)
         own = {
             "relay": address(relay["modbus"]),

@@ -17,8 +17,6 @@ from rig.family.place import (
 )
 from rig.ports import read_address
 
-#: Behind the three of the example's first place.
-FIRST_CHANNEL = 3
 BUTTONS = {
     "boot": "GPIO0 to ground; without it leave this out, and the tag boot=wired.",
     "reset": "EN to ground.",
@@ -26,7 +24,7 @@ BUTTONS = {
 STOCK = "No ESP32 has DFU, a disk or fastboot behind its bridge: with these three the verbs refuse in one line."
 
 
-def _offers(values: Values) -> list[Offer]:
+def _offers(values: Values, channel: int) -> list[Offer]:
     host, port = read_address(values["serial"], "serial", "192.0.2.20:4000")
     line = {"cls": "NetworkSerialPort", "host": host, "port": port, "protocol": "rfc2217"}
     own = {"ID_SERIAL_SHORT": values["mac"]}
@@ -36,7 +34,7 @@ def _offers(values: Values) -> list[Offer]:
         for text, (name, cls) in zip(texts, RESOURCES.values(), strict=True)
     ]
     what = "ser2net beside the board. labgrid starts it itself for cls: USBSerialPort, match: {ID_PATH: ...}"
-    return [*relay_offers(values, FIRST_CHANNEL, BUTTONS), Offer("serial", what, line), *stock]
+    return [*relay_offers(values, channel, BUTTONS), Offer("serial", what, line), *stock]
 
 
 def _tags(values: Values) -> dict[str, str]:

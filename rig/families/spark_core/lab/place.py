@@ -28,11 +28,11 @@ STOCK = {
 }
 
 
-def _offers(values: Values) -> list[Offer]:
+def _offers(values: Values, channel: int) -> list[Offer]:
     own = {"ID_SERIAL_SHORT": values["core-serial"]}
     stock = [Offer(name, STOCK[verb], {"cls": cls, "match": own}) for verb, (name, cls) in RESOURCES.items()]
     usb = service_offer("usbip", "usbipd beside the board, to which the board's USB is bound.", values["usbip"])
-    return [*relay_offers(values, 0, BUTTONS), usb, *stock]
+    return [*relay_offers(values, channel, BUTTONS), usb, *stock]
 
 
 def _tags(values: Values) -> dict[str, str]:

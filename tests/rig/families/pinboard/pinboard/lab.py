@@ -53,8 +53,8 @@ class PinboardSlot(Slot):
         return {**relay_resources(self.lines, coil, site), "wire": service(ready_line["wire"]["port"], "wire")}
 
 
-def _offers(values: Values) -> list[Offer]:
-    return [*relay_offers(values, 6, BUTTONS), service_offer("wire", "Its port.", values["wire"])]
+def _offers(values: Values, channel: int) -> list[Offer]:
+    return [*relay_offers(values, channel, BUTTONS), service_offer("wire", "Its port.", values["wire"])]
 
 
 def _tags(values: Values) -> dict[str, str]:
