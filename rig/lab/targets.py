@@ -46,7 +46,8 @@ def build_board(environment: Path, place: str, kind: str) -> tuple[Board, Any]:
     except NoDriverFoundError as error:
         raise Misdescribed(f"{environment} lacks a driver: {error}", board=place, hint="as places/ has it") from error
     except (Error, NoResourceFoundError, BindingError) as error:
-        raise Unreachable(f"labgrid: {error}", board=place, hint="is its exporter alive?") from error
+        hint = f"is its exporter alive, and {environment.name} an environment for board={kind}?"
+        raise Unreachable(f"labgrid: {error}", board=place, hint=hint) from error
     except KeyError as error:  # what labgrid makes of resources whose exporter has just gone
         raise Unreachable("its resources are gone", board=place, hint="is its exporter alive?") from error
 

@@ -16,6 +16,8 @@ from rig.firmware.expectations import Expectations, Situation
 from rig.firmware.manifest import Image
 from rig.firmware.outcomes import Became, compare
 from rig.firmware.seeded_bytes import seeded_bytes
+from rig.lab import lab
+from rig.lab.targets import environment_for
 from rig.power.landing import Landing
 from rig.twin.flash import Run
 from rig.twin.tears import ERASE_TEARS, PROGRAM_TEARS, named_tear
@@ -171,6 +173,12 @@ def its_reader_changes_nothing(_folder):
     assert board.starts(button=True) == "reader"
     assert board.is_told(f"read {APP:x} 4") == [f"read {APP:x} {OLD.data[:4].hex()}"]
     assert board.memory.flash.dump() == before
+
+
+def commands_know_how_it_is_reached(_folder):
+    with pinboards.known():
+        found = environment_for(lab.Lab.named("127.0.0.1:1", None).environment, "pinboard")
+    assert "PinboardDriver" in found.read_text()
 
 
 def what_is_no_request_is_refused(_folder):

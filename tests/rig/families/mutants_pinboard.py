@@ -9,6 +9,8 @@ from tests.rig.families import checks_pinboard as check
 from pinboard import power, programs, twin  # isort: skip
 from pinboard.formats import APP, FLAG, REQUEST, REQUEST_SIZE, SECTOR, image_in  # isort: skip
 
+from rig.firmware.checkout import part
+from rig.lab import lab
 from rig.twin.steps import Delay
 
 REAL_LOCATE, REAL_READER, REAL_APPLICATION = power.Update.locate, programs.reader, programs.application
@@ -76,6 +78,10 @@ MUTANTS = {
     "pinboard: it speaks without power": (
         lambda m: m.setattr(twin.Pinboard, "received", _hears_without_power),
         check.without_power_it_is_silent,
+    ),
+    "lab: every board is reached as the rig's own": (
+        lambda m: m.setattr(lab, "own_environment", lambda: part("places", "virtual.yaml")),
+        check.commands_know_how_it_is_reached,
     ),
     "pinboard: nothing is copied": (
         lambda m: m.setattr(programs, "sectors", lambda _length: 0),

@@ -64,7 +64,7 @@ def test_its_images_are_known_by_what_their_files_tell(reader):
 
 
 def test_its_suite_passes_with_its_cuts_where_they_were_aimed(reader):
-    told = says(reader, "rig run")
+    told = says(reader, "rig run", "suite")
     results = re.findall(r"^(\w+) +updates: (.*?)  ", told, re.M)
     assert [result for result, _ in results] == ["passed"] * 5, told
     assert "[while it is copied]  pinboard-" in told
@@ -120,10 +120,16 @@ def answers(wire: Wire) -> bool:
         return False
 
 
+def test_it_keeps_what_every_board_must_keep(reader):
+    told = says(reader, "rig run", "lab/lab.yaml")
+    assert re.findall(r"^(\w+) +contracts: .* \[pinboard\]", told, re.M) == ["passed"] * 3, told
+
+
 def test_its_lab_names_its_port(reader):
     exporter = (reader.folder / "lab" / "exporter.yaml").read_text()
     assert "pinboard-01:" in exporter
     assert "port: 4001" in exporter
+    assert re.findall(r"coil: (\d)", exporter) == ["0", "1"], "no other board takes a channel of its relay"
 
 
 def test_the_guide_names_each_member_of_the_contract_and_each_file():
