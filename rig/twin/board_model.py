@@ -47,9 +47,14 @@ class BoardModel(ABC):
         self.most_steps: float = math.inf
         self._stepper = Stepper(memory, time_scale=time_scale, seed=seed)
 
-    @abstractmethod
     def power_on(self, now: float) -> None:
-        """Supply rises: operations are counted from 0."""
+        """Supply rises: operations are counted from 0. A board that has its supply already does not notice."""
+        self.advance(now)
+        if not self.powered:
+            self.powered = True
+            self.memory.power_on()
+            self.event("power-on")
+            self._gain_power()
 
     def power_off(self, now: float) -> None:
         """Supply falls at `now`: the operation in flight is torn, everything volatile is gone."""
@@ -118,14 +123,25 @@ class BoardModel(ABC):
         else:
             self._go_on(self._stepper.step)
 
-    @abstractmethod
-    def _go_on(self, step: Step) -> None:
-        """`step` is over: do what it leads to."""
+    def _go_on(self, _step: Step) -> None:
+        """A step is over: the program goes on. What only a kind's own steps lead to, its model does."""
+        self._stepper.go_on(self.time)
+
+    def _hear(self, now: float, happened: Callable[[], object]) -> None:
+        """Something comes from outside at `now`: whoever listens for it goes on."""
+        self.advance(now)
+        happened()
+        self._stimulate()
+        self.advance(now)
 
     def _stimulate(self) -> None:
         """Something came from outside: whoever listens for that goes on."""
         if self.powered:
             self._stepper.stimulate(self.time)
+
+    @abstractmethod
+    def _gain_power(self) -> None:
+        """Registers are as new, and the board starts."""
 
     def _lose_power(self) -> None:
         """Everything volatile is gone."""

@@ -57,17 +57,6 @@ class Esp32(BoardModel):
 
     # -- lines -------------------------------------------------------------------------------------------------------
 
-    def power_on(self, now: float) -> None:
-        """Supply rises: operations are counted from 0."""
-        self.advance(now)
-        if self.powered:
-            return
-        self.powered = True
-        self.memory.power_on()
-        self.chip.power_on()
-        self.event("power-on")
-        self._leave_reset(POWERON)
-
     def hold_reset(self, held: bool, now: float) -> None:
         """EN goes low, and the chip stands still; or high, and it starts anew. It looks like a power-on (§1.7)."""
         self.advance(now)
@@ -88,18 +77,11 @@ class Esp32(BoardModel):
 
     def received(self, data: bytes, now: float) -> None:
         """Bytes came on the serial port; a chip that stands still hears nothing."""
-        self.advance(now)
-        if self.powered and not self.in_reset:
-            self.uart.happened(data)
-            self._stimulate()
-            self.advance(now)
+        self._hear(now, lambda: self.uart.happened(data) if self.powered and not self.in_reset else None)
 
     def network(self, what: str, data: bytes, now: float) -> None:
         """Something came from the network: `open`, `lost`, or `data`."""
-        self.advance(now)
-        self.tcp.happened(what, data)
-        self._stimulate()
-        self.advance(now)
+        self._hear(now, lambda: self.tcp.happened(what, data))
 
     # -- what programs call ------------------------------------------------------------------------------------------
 
@@ -116,7 +98,7 @@ class Esp32(BoardModel):
             case Reset():
                 self._restart(SW_CPU_RESET)
             case _:
-                self._stepper.go_on(self.time)
+                super()._go_on(step)
 
     def _leave_reset(self, cause: int) -> None:
         self.downloads = self.gpio0_low
@@ -143,6 +125,10 @@ class Esp32(BoardModel):
         self.running = None
         self.uart.reset()
         self.tcp.vanish()
+
+    def _gain_power(self) -> None:
+        self.chip.power_on()
+        self._leave_reset(POWERON)
 
     def _lose_power(self) -> None:
         self.uart.cut()

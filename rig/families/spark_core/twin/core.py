@@ -64,6 +64,7 @@ class Core(BoardModel):
         self.mode_held = False
         self.reset_held = False
         self.causes: set[str] = set()
+        self._first_causes: frozenset[str] = frozenset()
         self.dr: dict[int, int] = {}
         self.usb: UsbFunction | None = None
         self.led: list[tuple[float, str, float]] = []
@@ -80,17 +81,9 @@ class Core(BoardModel):
     # -- lines -------------------------------------------------------------------------------------------------------
 
     def power_on(self, now: float, *, causes: frozenset[str] = frozenset({"power-on", "pin"})) -> None:
-        """Supply rises: registers are zero, operations are counted from 0."""
-        if self.powered:
-            return
-        self.advance(now)
-        self.powered = True
-        self.memory.power_on()
-        self.dr = dict.fromkeys(range(1, 11), 0)
-        self.causes = set(causes)
-        self._watchdog_at = math.inf
-        self.event("power-on")
-        self._start()
+        """Supply rises: registers are zero, operations are counted from 0; `causes` are what reset it then."""
+        self._first_causes = causes
+        super().power_on(now)
 
     def press_mode(self, held: bool, now: float) -> None:
         """MODE goes down or up."""
@@ -148,17 +141,11 @@ class Core(BoardModel):
 
     def network(self, what: str, data: bytes, now: float) -> None:
         """Something came from the network: `open`, `lost`, or `data`."""
-        self.advance(now)
-        self.radio.happened(what, data)
-        self._stimulate()
-        self.advance(now)
+        self._hear(now, lambda: self.radio.happened(what, data))
 
     def typed(self, data: bytes, now: float) -> None:
         """Something came from the console."""
-        self.advance(now)
-        self.console.happened(data)
-        self._stimulate()
-        self.advance(now)
+        self._hear(now, lambda: self.console.happened(data))
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -202,7 +189,7 @@ class Core(BoardModel):
             case WhileModeHeld():
                 self._stepper.go_on(self.time, False)
             case _:
-                self._stepper.go_on(self.time)
+                super()._go_on(step)
 
     def _start(self) -> None:
         self.locked_up = False
@@ -224,6 +211,12 @@ class Core(BoardModel):
         self.detach()
         self.causes |= {cause, "pin"}
         self.memory.internal.error = False
+        self._watchdog_at = math.inf
+        self._start()
+
+    def _gain_power(self) -> None:
+        self.dr = dict.fromkeys(range(1, 11), 0)
+        self.causes = set(self._first_causes)
         self._watchdog_at = math.inf
         self._start()
 

@@ -29,22 +29,9 @@ class Pinboard(BoardModel):
         self.on_output: Callable[[bytes], None] = lambda _data: None
         self._heard = bytearray()
 
-    def power_on(self, now: float) -> None:
-        """Supply rises: operations are counted from 0."""
-        self.advance(now)
-        if not self.powered:
-            self.powered = True
-            self.memory.power_on()
-            self.event("power-on")
-            self._start()
-
     def received(self, data: bytes, now: float) -> None:
         """Bytes came on its port; without power nobody hears them."""
-        self.advance(now)
-        if self.powered:
-            self._heard += data
-            self._stimulate()
-            self.advance(now)
+        self._hear(now, lambda: self._heard.extend(data) if self.powered else None)
 
     @property
     def full(self) -> bool:
@@ -72,12 +59,15 @@ class Pinboard(BoardModel):
             self.event("reset")
             self._start()
         else:
-            self._stepper.go_on(self.time)
+            super()._go_on(step)
 
     def _start(self) -> None:
         self.running = None
         self._heard.clear()
         self._stepper.run(bootloader(self), self.time)
+
+    def _gain_power(self) -> None:
+        self._start()
 
     def _lose_power(self) -> None:
         self._heard.clear()
