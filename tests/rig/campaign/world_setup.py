@@ -53,8 +53,8 @@ class WorldSetup:
         self.world = World(behaviour_of(variant), new=behaviour_of(variant, "new"))
         self.world.record(0, Record.of(1, State.VALID))
         self.world.hosts = {}
-        self.world.shelf |= {name: pem(pki().certificate(name)).decode() for name in pki().authorities}
-        self.world.shelf["bundle"] = "".join(pem(root).decode() for root in pki().bundle)
+        self.world.files |= {name: pem(pki().certificate(name)).decode() for name in pki().authorities}
+        self.world.files["bundle"] = "".join(pem(root).decode() for root in pki().bundle)
         self._shown: dict[str, Identity] = {}
 
     # -- what servers show -------------------------------------------------------------------------------------------

@@ -121,9 +121,9 @@ UNREACHABLES: dict[str, tuple[Callable[[World], object], str]] = {
     "nobody knows the name": (lambda world: world.hosts.clear(), "couldn't get hostname for :ota.test:"),
     "nobody listens": (lambda world: world.gone.update({HOST: UNREACHABLE}), "Connection refused"),
     "the pin is another": (
-        lambda world: world.shelf.update(pin=root_pem("b")), "mbedtls_ssl_handshake returned -0x2700",
+        lambda world: world.files.update(pin=root_pem("b")), "mbedtls_ssl_handshake returned -0x2700",
     ),
-    "the pin is nowhere": (lambda world: world.shelf.clear(), "mbedtls_ssl_handshake returned -0x7680"),
+    "the pin is nowhere": (lambda world: world.files.clear(), "mbedtls_ssl_handshake returned -0x7680"),
     "the certificate is for another name": (
         lambda world: world.hosts.update({HOST: issued("a", "else.test")}), "Failed to verify peer certificate!",
     ),
@@ -152,7 +152,7 @@ def test_with_nobody_to_trust_no_connection_is_made():
 
 def test_a_failed_pin_is_seen_by_the_server_and_the_firmware_keeps_running():
     world = world_of(https(checks_every=60))
-    world.shelf["pin"] = root_pem("b")
+    world.files["pin"] = root_pem("b")
     world.power_on().run(300)
     assert world.board.running == "ota_0"
     assert [peer.error for peer in world.peers] == ["TLSV1_ALERT_UNKNOWN_CA"] * 5

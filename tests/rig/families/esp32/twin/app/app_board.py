@@ -49,7 +49,7 @@ class World:
         self.table: PartitionTable = LAYOUTS[layout]
         self.memory = Esp32Memory()
         self.images: dict[bytes, Image] = {}
-        self.shelf: dict[str, str] = {"pin": root_pem("a"), "bundle": root_pem("a")}
+        self.files: dict[str, str] = {"pin": root_pem("a"), "bundle": root_pem("a")}
         self.hosts: dict[str, Identity | None] = {HOST: issued()}
         #: How handshakes go, where it is said.
         self.tls: dict[str, TlsSettings] = {}
@@ -66,7 +66,7 @@ class World:
         config = BootConfig(chip=chip.model, rollback=behaviour.rollback, release=behaviour.idf_release)
         self.board = Esp32(
             self.memory, chip, find=self._find, bootloaders=lambda _area, _chip: config,
-            trust=self.shelf.get, time_scale=time_scale,
+            trust=self.files.get, time_scale=time_scale,
         )  # fmt: skip
         self.board.uart.on_output = self._print
         self.board.tcp.on_order = self._order
@@ -250,7 +250,7 @@ def fleet(library: str, answers: Callable[[Asked], Answer] | None = None, **fiel
     known = {"client": "deploy-the-fleet", "fleet_release": library, "checks_every": 3600, **address}
     world = world_of(EspBehaviour.model_validate({**known, **fields}), answers)
     world.hosts = {}
-    world.shelf |= {pin: root_pem(pin) for pin in PINS}
+    world.files |= {pin: root_pem(pin) for pin in PINS}
     return world
 
 

@@ -50,7 +50,7 @@ def test_1_0_7_tells_its_bundle_at_the_last_attempt_only_and_1_0_8_always(librar
 def test_any_failure_leads_to_the_next_attempt():
     """Not only one of TLS: the chain below is good for both pins of 1.0.6."""
     world = serves(fleet("1.0.6", lambda _: answer(404)), ota="isrg-root-x1")
-    world.shelf["cloudflare-origin-ca"] = root_pem("isrg-root-x1")
+    world.files["cloudflare-origin-ca"] = root_pem("isrg-root-x1")
     checked(world)
     assert len(world.asked) == 2
 
