@@ -175,7 +175,7 @@ def test_a_watchdog_that_bites_in_the_middle_of_a_request_breaks_nothing(monkeyp
     into_dfu(process.core).press_mode(False, process.core.time)
     process.core.feed_watchdog(1)
     late = process.core.time + 1.5
-    monkeypatch.setattr(process.time, "now", lambda: late)
+    monkeypatch.setattr(process.time, "seconds", lambda: late)
     assert process.core.usb is not None
     assert process.control(Setup(0xA1, 3, 0, 0, 6), b"") is None
     assert process.core.usb is None
