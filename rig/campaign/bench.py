@@ -74,11 +74,11 @@ class Bench(Generic[B]):
         self._seed = int(board.tags.get("seed", "0"))
         self._segment = ledger.path.stem
         #: Why this board must not be used any more; None while it may.
-        self.condemned: str | None = None
+        self.given_up: str | None = None
 
     def give_up(self, reason: str) -> None:
         """Give the board up: it is not brought back to its known state, and goes into quarantine."""
-        self.condemned = reason
+        self.given_up = reason
 
     def restore_known_state(self) -> None:
         """Bring the board to its known state. Raises DeviceFault when it cannot be brought back."""

@@ -193,7 +193,7 @@ def bench(
     finally:
         keep_timeline(timeline, report_folder, request.node.nodeid)
         with spent.on(AFTER), _quarantined_on_failure(request, bench):
-            if bench.condemned is None:
+            if bench.given_up is None:
                 bench.restore_known_state()
 
 
@@ -209,7 +209,7 @@ def _quarantined_on_failure(request: pytest.FixtureRequest, bench: Bench[Any]) -
     own = is_engineers_own(request.config)
     try:
         yield
-        reason = bench.condemned
+        reason = bench.given_up
     except Misdescribed as error:
         if not own:
             request.getfixturevalue("boards").exclude(bench.board.name, error)
