@@ -49,11 +49,6 @@ SERIAL = Limits(16, 1 * KIB, 16 * KIB, 1 * MIB, 60.0)
 MODBUS = Limits(1024, 260, 272 * KIB, 16 * KIB, 60.0)
 #: A call is a connection of its own and 200 bytes; a Shelly takes few at once.
 SHELLY = Limits(128, 16 * KIB, 2 * MIB, 64 * KIB, 30.0)
-#: 200 Cores, each with a connection that died beside the one that lives, and as many strangers as knock within the 30
-#: seconds that a step of the handshake may take.
-SPARK_DEVICES = Limits(2048, 640, 2 * MIB, 64 * KIB, 30.0)
-#: Streams of events, and some who ask beside them. A body is an image and its form.
-SPARK_API = Limits(128, 512 * KIB, 64 * MIB, 64 * KIB, 15.0)
 #: 200 boards that download, retry and vanish, and people; a handshake is 64 KiB at most, a request's head less.
 HTTPS = Limits(1024, 64 * KIB, 64 * MIB, 64 * KIB, 60.0)
 

@@ -125,7 +125,7 @@ def verify_off(board: Board, is_silent: Callable[[], bool], *, seconds: float, r
 def supply_power(board: Switched) -> None:
     """Give a board its supply. Nobody does it otherwise: every button is let go of first that nobody here holds.
 
-    One that was left pressed makes something else of a start: a Core's MODE a factory reset, an ESP32's BOOT nothing.
+    One that was left pressed makes something else of a start: a factory reset, or nothing at all.
     """
     board.buttons.release()
     board.relay.on()

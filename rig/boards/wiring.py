@@ -12,7 +12,7 @@ from rig.drivers.contact import Contact
 from rig.drivers.labgrid_contact import LabgridButton, LabgridRelay
 from rig.drivers.place import place_name
 from rig.drivers.relay import ButtonDriver, RelayDriver
-from rig.errors import Misdescribed, Misuse
+from rig.errors import Misuse
 
 
 class Relay(Protocol):
@@ -39,22 +39,6 @@ class Button(Protocol):
 
     def get(self) -> bool:
         """Whether it reads back as pressed."""
-
-
-class UsbPort(Protocol):
-    """Where a board's USB hangs."""
-
-    #: Whether the server there has said that what hangs on it is a twin; False says nothing.
-    serves_twin: bool
-
-    def identity(self) -> str | None:
-        """`VVVV:PPPP` of what hangs there now."""
-
-    def device(self) -> Any:
-        """The pyusb device."""
-
-    def other_dfu_devices(self) -> dict[str, Misdescribed]:
-        """Cores in DFU under other bus ids of the same server, each with what is wrong if it is the one meant."""
 
 
 def relay_of(target: Any) -> Relay:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rig.errors import Misuse
 from rig.files import open_user_file
 
-#: As the Spark Cloud's look: 160 bits.
+#: 160 bits: nobody guesses one.
 TOKEN_BYTES = 20
 _TOKEN = re.compile(r"[0-9A-Za-z_-]{32,128}")
 

@@ -16,11 +16,11 @@ from rig.firmware.image_rules import rules_of
 
 _HEAD = """\
 # Your firmware. Check it with `rig firmware check {name}`, run it with `rig run --manifest {name}`.
-# What is not named here (other boards, other parts, second stage, partition table) comes from the rig's own manifest.
+# What is not named here (other boards, other parts) comes from the rig's own manifest.
 """
 _ROLES = """
-# Which image plays which part. Every test starts from old; new is the update. There are more parts, such as previous,
-# crashing and never_confirms: firmware-fixtures/README.md tells all.
+# Which image plays which part. Every test starts from old; new is the update. There are more parts, such as previous
+# and crashing: firmware-fixtures/README.md tells all.
 [roles.{board}]
 old = "{old}"
 new = "{new}"

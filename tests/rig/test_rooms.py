@@ -45,7 +45,7 @@ ORDER = [
 MAY_KNOW_TWIN = {"twin", "lab", "rack", "campaign", "family", "FAMILY"}
 #: Rooms that still name a kind of board, in code, in a string or in a comment: this list only gets shorter.
 NAMING = {
-    *("formats", "control", "limits", "drivers", "trust", "servers", "boards"),
+    *("formats", "drivers", "trust", "servers"),
 }
 
 

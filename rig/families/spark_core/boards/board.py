@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from rig.boards.assertions import BoardAssertions
 from rig.boards.board import Board, Contents, MissingServer, verify_off
 from rig.boards.switched_board import SwitchedBoard
-from rig.boards.wiring import Button, Relay, UsbPort, button_of, relay_of, wired
+from rig.boards.wiring import Button, Relay, button_of, relay_of, wired
 from rig.clock import Clock, poll
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import DfuHost, EraseOrder
@@ -23,6 +23,7 @@ from rig.families.spark_core.boards.mode_button import ModeButton
 from rig.families.spark_core.boards.online import Online
 from rig.families.spark_core.boards.provisioning import give_network
 from rig.families.spark_core.boards.timing import Timing
+from rig.families.spark_core.boards.usb_port import UsbPort
 from rig.families.spark_core.boards.writable import refuse
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
 from rig.families.spark_core.formats import flash as layout

@@ -16,6 +16,7 @@ from rig.errors import LabFault, Misuse, RigError
 from rig.families.spark_core.formats.handshake import Introduction, read_introduction
 from rig.families.spark_core.formats.messages import Hello
 from rig.families.spark_core.servers.chunks import Sent
+from rig.families.spark_core.servers.cloud_limits import DEVICES
 from rig.families.spark_core.servers.connection import Connection
 from rig.families.spark_core.servers.core_keys import CoreKeys, checked_core_id
 from rig.families.spark_core.servers.disturbances import Disturbances
@@ -25,7 +26,7 @@ from rig.families.spark_core.servers.flasher import Flasher, too_large
 from rig.families.spark_core.servers.proxy import Proxy
 from rig.families.spark_core.servers.session import Session
 from rig.families.spark_core.trust.server_key import make_server_key
-from rig.limits import SPARK_DEVICES, Limits, effective_limits, refuse_more
+from rig.limits import Limits, effective_limits, refuse_more
 from rig.listener import Listener
 
 PORT = 5683
@@ -46,7 +47,7 @@ class SparkCloud:
         core_keys: CoreKeys,
         *,
         random: Callable[[int], bytes] = os.urandom,
-        limits: Limits = SPARK_DEVICES,
+        limits: Limits = DEVICES,
     ):
         self.key, self.core_keys, self.random = key, core_keys, random
         self.bus = EventBus()

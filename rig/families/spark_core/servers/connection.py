@@ -24,11 +24,12 @@ from rig.families.spark_core.formats.handshake import (
     answer,
 )
 from rig.families.spark_core.formats.messages import Hello
-from rig.limits import SPARK_DEVICES, Limits
+from rig.families.spark_core.servers.cloud_limits import DEVICES
+from rig.limits import Limits
 from rig.ports import format_address
 
 #: A Core has some 10 KiB for what it has not read; an update's chunks all at once are 108 KiB.
-MOST_UNREAD = 4 * SPARK_DEVICES.unread
+MOST_UNREAD = 4 * DEVICES.unread
 #: The reference server's, for the whole handshake; each step of it may take as long as a stranger may be idle.
 HANDSHAKE_SECONDS = 120.0
 
@@ -108,7 +109,7 @@ class Connection(asyncio.Protocol):
         self.peer = format_address(*address[:2]) if address else "?"
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SPARK_DEVICES.unread)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, DEVICES.unread)
         self._host.connected(self)
         self._deadlines = [
             self._loop.call_later(seconds, self.refuse, f"nothing for {seconds:.0f} s")

@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from rig.families.spark_core.servers.api.refusal import TIMED_OUT, Refused
+from rig.families.spark_core.servers.cloud_limits import API
 from rig.formats.json_object import read_object
 from rig.formats.multipart import MOST_PARTS, Part, read_boundary, read_multipart
-from rig.limits import SPARK_API
 
 #: An image has 108 KiB at most; one that is forced may have more.
-LONGEST_BODY = SPARK_API.message
+LONGEST_BODY = API.message
 BODY_SECONDS = 30.0
 #: What a JSON field may be besides text, and how a form would say it.
 _PLAIN = {True: "true", False: "false"}

@@ -21,8 +21,9 @@ from rig.families.spark_core.servers.api.routes import Routes
 from rig.families.spark_core.servers.api.token import AccessToken
 from rig.families.spark_core.servers.api.updates import Updates
 from rig.families.spark_core.servers.cloud import SparkCloud
+from rig.families.spark_core.servers.cloud_limits import API
 from rig.http_settings import BUSY, http_settings, silenced
-from rig.limits import SPARK_API, Limits, effective_limits
+from rig.limits import Limits, effective_limits
 from rig.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class RestApi:
     """`/v1` of a cloud, for who knows the token; `names` are what clients may call this machine."""
 
-    def __init__(self, cloud: SparkCloud, token: AccessToken, names: Sequence[str] = (), limits: Limits = SPARK_API):
+    def __init__(self, cloud: SparkCloud, token: AccessToken, names: Sequence[str] = (), limits: Limits = API):
         self.token, self._names, self._limits = token, names, effective_limits(limits)
         self.devices = Devices(cloud)
         self.streams = Streams(cloud, self.devices)

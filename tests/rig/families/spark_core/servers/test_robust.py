@@ -20,10 +20,10 @@ from rig.families.spark_core.formats.coap import Code, Message, Type
 from rig.families.spark_core.formats.core_key_der import read_core_key
 from rig.families.spark_core.formats.handshake import Credentials, introduce
 from rig.families.spark_core.formats.messages import Hello, subscribe
+from rig.families.spark_core.servers.cloud_limits import DEVICES
 from rig.families.spark_core.trust.core_key import make_core_key
 from rig.families.spark_core.trust.server_key import store_server_key
 from rig.firmware.checkout import part
-from rig.limits import SPARK_DEVICES
 from tests.rig.families.spark_core.servers.cloud_lab import CORE_ID, SERVER_KEY, spark_lab
 from tests.rig.families.spark_core.twin.models import ROLES
 from tests.rig.waiting import HANGS, until
@@ -99,7 +99,7 @@ def test_a_core_that_reads_nothing_is_not_answered_without_end(lab, stranger):
         return not lab.call(connection_of.transport.is_reading)
 
     until(is_not_listened_to, "the cloud to read no more of it")
-    assert lab.call(connection_of.transport.get_write_buffer_size) <= SPARK_DEVICES.unread * 4
+    assert lab.call(connection_of.transport.get_write_buffer_size) <= DEVICES.unread * 4
     assert honest_core_is_served(lab)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rig import limits
 from rig.control.web_pages import WebPages
 from rig.errors import Misuse
+from rig.families.spark_core.servers import cloud_limits
 from rig.families.spark_core.servers.api import events
 from rig.families.spark_core.servers.api.fields import LONGEST_BODY, read_body
 from rig.families.spark_core.servers.api.refusal import Refused
@@ -156,7 +157,7 @@ def test_who_sends_a_request_a_byte_at_a_time_is_hung_up_on(lab, monkeypatch):
 
 
 def test_a_connection_too_many_is_hung_up_on_and_the_next_one_served(lab, monkeypatch):
-    monkeypatch.setattr(lab.api._listener, "limits", replace(limits.SPARK_API, connections=4))
+    monkeypatch.setattr(lab.api._listener, "limits", replace(cloud_limits.API, connections=4))
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(socket.create_connection(("127.0.0.1", lab.api_port)))
