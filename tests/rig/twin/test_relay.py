@@ -16,9 +16,9 @@ from rig.control.address import TcpAddress
 from rig.drivers.relay import ModbusContact, address_of
 from rig.errors import LabFault, Misuse
 from rig.twin.relay import Relay, RelayServers, Wire
-from tests.rig import checks
 from tests.rig.families.spark_core.twin.models import served_core
 from tests.rig.loop_thread import LoopThread
+from tests.rig.twin import checks_relay as checks
 
 
 @contextlib.contextmanager
