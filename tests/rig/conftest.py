@@ -49,7 +49,7 @@ def backend(blank):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Files that start whole racks take longest: they come first, so that no worker is left alone with one."""
-    items.sort(key=lambda item: not hasattr(item.module, "Up"))
+    items.sort(key=lambda item: not any(hasattr(item.module, name) for name in ("Up", "Reader")))
 
 
 def pytest_configure():

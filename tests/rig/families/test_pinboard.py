@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import tomllib
@@ -16,10 +17,12 @@ from rig.evidence.ledger import read_ledger
 from rig.family.contract import BoardFamily
 from tests.rig.families.guide import GUIDE, Reader, blocks, commands
 from tests.rig.families.pinboards import PROJECT
+from tests.rig.test_rooms import is_wrong
 from tests.rig.waiting import HANGS, until
 
 from pinboard.drivers import Wire  # isort: skip
 
+SOURCES = sorted(path for path in (PROJECT / "pinboard").glob("*.py") if path.stem != "__init__")
 #: One worker runs them all: they share a rack.
 pytestmark = pytest.mark.xdist_group("pinboard")
 
@@ -137,7 +140,7 @@ def test_the_guide_names_each_member_of_the_contract_and_each_file():
     rows = re.findall(r"^\| (`.*?) \|.*\| `(\w+\.py)` \|$", GUIDE, re.M)
     assert re.findall(r"`(\w+)`", "".join(names for names, _ in rows)) == members
     named = set(re.findall(r"`(\w+\.py)`", GUIDE))
-    assert named == {path.name for path in (PROJECT / "pinboard").glob("*.py")} - {"__init__.py"}
+    assert named == {path.name for path in SOURCES}
     assert all((PROJECT / name).is_file() for name in re.findall(r"`((?:suite|firmware)/[\w.]+)`", GUIDE))
 
 
@@ -150,3 +153,23 @@ def test_the_entry_point_is_as_the_guide_prints_it():
 def test_nothing_of_it_is_in_the_rig():
     sources = {str(path): path.read_text() for path in Path(package.__path__[0]).rglob("*.py")}
     assert [path for path, text in sources.items() if "pinboard" in text.lower()] == []
+
+
+#: A module of a pinboard is called after its room, but for these.
+ROOMS = {"memory": "twin", "programs": "twin", "process": "lab"}
+
+
+def in_the_rig(module: str) -> str:
+    """What a module of a pinboard or of the rig would be called if it were in the rig."""
+    package, _, name = module.partition(".")
+    if package == "rig":
+        return name
+    return f"families.pinboard.{name}" if name == "family" else f"families.pinboard.{ROOMS.get(name, name)}.{name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_its_modules_know_what_rooms_of_their_names_may_know(path):
+    found = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    known = [module for module in found if module and module.startswith(("rig.", "pinboard."))]
+    own = in_the_rig(f"pinboard.{path.stem}")
+    assert [module for module in known if is_wrong(own, in_the_rig(module))] == []
