@@ -6,9 +6,9 @@ import contextlib
 
 import pytest
 
-from rig.drivers.usb_port import LISTENING
 from rig.errors import DeviceFault, LabFault
 from rig.families.spark_core.campaign.firmware_reset import FirmwareFactoryReset
+from rig.families.spark_core.drivers.usb_port import LISTENING
 from tests.boards.spark_core.generations import on_generations
 
 

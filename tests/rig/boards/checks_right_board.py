@@ -6,14 +6,14 @@ from types import SimpleNamespace
 from unittest import mock
 
 from rig.boards.board import tier_of
-from rig.drivers import usb_port
 from rig.drivers.console_link import Rfc2217Link
-from rig.drivers.rom_loader import SerialAddress
-from rig.drivers.usb_port import UsbipPortDriver
 from rig.errors import Misdescribed, Misuse
 from rig.families.esp32.boards.golden import golden_set
+from rig.families.esp32.drivers.rom_loader import SerialAddress
 from rig.families.esp32.firmware.bootloader import for_flash
 from rig.families.spark_core.boards.board import SparkCore
+from rig.families.spark_core.drivers import usb_port
+from rig.families.spark_core.drivers.usb_port import UsbipPortDriver
 from rig.families.spark_core.formats.flash import GENERATIONS
 from rig.formats.usbip import DEVICE_SIZE, ExportedDevice
 from tests.rig.evidence.records import a_record, a_test

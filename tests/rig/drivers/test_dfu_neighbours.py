@@ -12,10 +12,10 @@ from labgrid import Target
 from typer.testing import CliRunner
 
 from rig.drivers.dfu_host import DfuHost
-from rig.drivers.usb_port import LibusbPortDriver
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.errors import LabFault
 from rig.families.spark_core.cli import dfu as dfu_command
+from rig.families.spark_core.drivers.usb_port import LibusbPortDriver
 from rig.families.spark_core.lab.dfu import Where, find_devices, read_memory, the_device
 from rig.formats import usb as wire
 from tests.rig.twin.usbip_host import CORE_SERIAL, ODD, SERIAL, Neighbour, interface, usbip_host
@@ -141,7 +141,7 @@ def test_a_core_nobody_may_open_is_named_with_the_rule_on_one_line(local, serial
 
 
 def test_a_place_whose_core_nobody_may_open_is_a_lab_fault_and_no_absent_board(local, monkeypatch):
-    monkeypatch.setattr("rig.drivers.usb_port.UDEV_SECONDS", 0.05)
+    monkeypatch.setattr("rig.families.spark_core.drivers.usb_port.UDEV_SECONDS", 0.05)
     local("1-1")
     for look in (core_port().identity, core_port().device):
         with pytest.raises(LabFault, match="main in open: no permission") as caught:

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from rig.boards.history import KNOWN
-from rig.drivers.rom_loader import SerialAddress
-from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, Misdescribed, Misuse
 from rig.evidence.timeline import Moment
+from rig.families.esp32.drivers.rom_loader import SerialAddress
 from rig.families.spark_core.boards.board import SparkCore
+from rig.families.spark_core.drivers.usb_port import DFU, LISTENING
 from rig.lab import health
 from rig.lab.place_tags import check_lacking
 from rig.suites.fault_report import fault_report_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
-from rig.drivers.usb_port import DFU
 from rig.errors import LabFault, Unreachable
 from rig.families.spark_core.boards.board import SparkCore
+from rig.families.spark_core.drivers.usb_port import DFU
 from rig.lab import acquisition, held_places
 from rig.lab.holder import Holder
 from rig.lab.place_wait import PlaceWait

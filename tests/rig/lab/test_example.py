@@ -187,7 +187,7 @@ def test_a_setting_that_cannot_be_is_one_line_and_writes_nothing(tmp_path, case)
 
 def test_one_kind_alone_has_the_environment_that_commands_are_told(tmp_path):
     assert rig("lab", "example", tmp_path, "--board", "esp32").returncode == 0
-    assert "rig.drivers.rom_loader" in (tmp_path / "lab.yaml").read_text()
+    assert "rig.families.esp32.drivers.rom_loader" in (tmp_path / "lab.yaml").read_text()
     assert "core" not in (tmp_path / "places.sh").read_text()
     assert rig("lab", "example", tmp_path / "x", "--board", "toaster").returncode == 2
 

@@ -11,10 +11,10 @@ from unittest import mock
 
 import pytest
 
-from rig.drivers.usb_port import DFU, LISTENING
 from rig.families.esp32.lab.factory import ship_esp32
 from rig.families.esp32.lab.twin import applications, bootloaders
 from rig.families.esp32.twin.process import Esp32Process
+from rig.families.spark_core.drivers.usb_port import DFU, LISTENING
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
 from rig.families.spark_core.twin.process import CoreProcess

@@ -14,7 +14,6 @@ from rig.clock import Clock, poll, wait_for
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.place import driver_of, place_tags
 from rig.drivers.progress import Watcher, ignore_progress
-from rig.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
 from rig.errors import DeviceFault, Misdescribed, NoAnswer, RigError, Unreachable
 from rig.families.esp32.boards.assertions import ConsoleAssertions
 from rig.families.esp32.boards.boot_log import ALIVE, DOWNLOAD, BootLog
@@ -23,6 +22,7 @@ from rig.families.esp32.boards.identity import ChipIdentity
 from rig.families.esp32.boards.servers import Servers, servers_of
 from rig.families.esp32.boards.timing import Esp32Timing
 from rig.families.esp32.boards.updates import Updates
+from rig.families.esp32.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
 from rig.families.esp32.formats.otadata import SECTOR
 from rig.firmware.manifest import BoardKind, Manifest
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rig.boards.identity import unless_miswired
-from rig.drivers.rom_loader import RomLoader
 from rig.errors import Misdescribed
+from rig.families.esp32.drivers.rom_loader import RomLoader
 
 
 class ChipIdentity:

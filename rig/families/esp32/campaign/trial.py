@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 from rig.boards.board import Contents
 from rig.clock import poll
 from rig.drivers.progress import Progress, Watcher
-from rig.drivers.rom_loader import RomLoader
 from rig.errors import DeviceFault, LabFault
 from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.boot_log import TOKENS
 from rig.families.esp32.boards.golden import golden_set
 from rig.families.esp32.boards.serial_until_cut import until_cut
 from rig.families.esp32.campaign.preset_flash import NOTHING, PresetFlash
+from rig.families.esp32.drivers.rom_loader import RomLoader
 from rig.families.esp32.firmware.details import behaviour_of
 from rig.families.esp32.formats import otadata
 from rig.families.esp32.formats.otadata import Record, State

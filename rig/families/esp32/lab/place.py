@@ -79,7 +79,7 @@ ESP32_PLACE = PlaceDescription(
             "loader",
             {"port": "serial"},
             "Its flash, over the same port.",
-            "rig.drivers.rom_loader",
+            "rig.families.esp32.drivers.rom_loader",
         ),
         DriverLine(
             "HttpsCloudDriver",

@@ -16,7 +16,6 @@ from rig.drivers.console import ConsoleRecorder
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.drivers.place import driver_of, place_tags
 from rig.drivers.progress import Watcher, ignore_progress
-from rig.drivers.usb_port import DFU, LISTENING, NAMED
 from rig.errors import DeviceFault, LabFault, Misdescribed, Misuse
 from rig.families.spark_core.boards.identity import CoreIdentity
 from rig.families.spark_core.boards.mode_button import ModeButton
@@ -26,6 +25,7 @@ from rig.families.spark_core.boards.timing import Timing
 from rig.families.spark_core.boards.usb_port import UsbPort
 from rig.families.spark_core.boards.writable import refuse
 from rig.families.spark_core.drivers.cloud import SparkCloudClient
+from rig.families.spark_core.drivers.usb_port import DFU, LISTENING, NAMED
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
 from rig.firmware.manifest import BoardKind, Image, Manifest

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rig.boards.wiring import Button, wired
 from rig.clock import poll
 from rig.drivers.progress import Progress, Watcher
-from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, LabFault, RigInterference
+from rig.families.spark_core.drivers.usb_port import DFU, LISTENING
 from rig.families.spark_core.formats import flash as layout
 
 if TYPE_CHECKING:

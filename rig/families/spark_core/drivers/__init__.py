@@ -1,1 +1,1 @@
-"""Links that only a Spark Core needs."""
+"""Links and drivers that only a Spark Core needs."""

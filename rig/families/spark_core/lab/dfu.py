@@ -12,11 +12,11 @@ from rig.drivers.dfu_devices import DfuDevice, find_dfu
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.drivers.progress import Watcher
 from rig.drivers.usb_device import every_device, identity_of, port_of
-from rig.drivers.usb_port import DFU
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.families.spark_core.boards.writable import refuse
+from rig.families.spark_core.drivers.usb_port import DFU
 from rig.families.spark_core.firmware.image import read_core_image
 from rig.families.spark_core.lab.dfu_files import Piece
 from rig.files import MOST_IMAGE, read_user_file

@@ -71,7 +71,7 @@ CORE_PLACE = PlaceDescription(
             "usb",
             {"service": "usbip"},
             "Its USB. On the rig's own machine instead: LibusbPortDriver: {name: usb, serial: 8D80306E5055}",
-            "rig.drivers.usb_port",
+            "rig.families.spark_core.drivers.usb_port",
         ),
         DriverLine(
             "RecordedConsoleDriver",

@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import ClassVar
 
 from rig.clock import poll
-from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import RigInterference
 from rig.families.spark_core.boards.board import ALIVE, SparkCore
+from rig.families.spark_core.drivers.usb_port import DFU, LISTENING
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
 from rig.firmware.manifest import Image

@@ -9,13 +9,13 @@ import serial.rfc2217
 
 from rig.drivers.console import ConsoleRecorder
 from rig.drivers.console_link import Rfc2217Link
-from rig.drivers.rom_loader import RomLoader
 from rig.errors import DeviceFault, LabFault
 from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.families.esp32.boards.golden import GoldenSet
 from rig.families.esp32.boards.timing import Esp32Timing
 from rig.families.esp32.campaign.trial import HttpsUpdate
+from rig.families.esp32.drivers.rom_loader import RomLoader
 from rig.families.esp32.formats.otadata import read_records
 from rig.families.esp32.power import landing as esp32_landing
 from rig.families.esp32.power.landing import SETTLED, Download, Probation, SerialWrite

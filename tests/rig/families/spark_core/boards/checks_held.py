@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from rig.drivers.usb_port import DFU, LISTENING
 from rig.errors import DeviceFault, RigInterference
 from rig.families.spark_core.boards.board import SparkCore
+from rig.families.spark_core.drivers.usb_port import DFU, LISTENING
 from rig.families.spark_core.twin.button import LISTENS_AFTER_SECONDS
 from tests.rig.families.spark_core.boards.core_place import CorePlace
 from tests.rig.families.spark_core.twin.models import CATALOGUE, ROLES

@@ -8,11 +8,11 @@ import pytest
 
 from rig.campaign.bench import Bench
 from rig.campaign.until_landed import CutUntilLanded
-from rig.drivers.usb_port import DFU
 from rig.errors import LabFault
 from rig.evidence.ledger import Ledger, read_ledger
 from rig.evidence.timeline import Timeline
 from rig.families.spark_core.campaign.dfu_trial import DfuTrial
+from rig.families.spark_core.drivers.usb_port import DFU
 from rig.power.cut import Fired
 from rig.power.trigger import Aim
 from rig.recovery.ladder import restore_known_state

@@ -1,0 +1,1 @@
+"""How an ESP32 is reached: its ROM loader."""
