@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from pinboard import KIND
 from pinboard.drivers import Wire
 from pinboard.formats import APP, SECTOR, STAGE, sectors
 from rig.boards.assertions import BoardAssertions
@@ -27,7 +28,7 @@ SILENCE_SECONDS, LISTEN_SECONDS, START_SECONDS = 0.3, 0.05, 0.5
 class Pinboard(SwitchedBoard):
     """One pinboard, and what one does with it. Nothing here knows which tier it is on."""
 
-    kind: ClassVar[str] = "pinboard"
+    kind: ClassVar[str] = KIND
     console: ClassVar[None] = None
     is_seen_as_twin: ClassVar[bool] = False
     sign_source: ClassVar[str] = "its port"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pinboard import KIND
 from rig.family.twin_settings import TwinSettings
 from rig.family.verb import Verb
 from rig.terminal.twin_options import tcp_port, with_twin_options
@@ -25,4 +26,4 @@ def _serve(settings: TwinSettings, wire_port: Annotated[int, tcp_port("the board
     serve_pinboard(settings, wire_port)
 
 
-VERBS = (Verb("pinboard", app, under="twin"),)
+VERBS = (Verb(KIND, app, under="twin"),)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pinboard import KIND
+
 if TYPE_CHECKING:
     from pinboard.boards import Pinboard
     from pinboard.campaign import PinboardCampaign
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 class PinboardFamily:
     """A board with one flash, one button and one TCP port."""
 
-    kind = "pinboard"
-    title = "pinboard"
+    kind = KIND
+    title = KIND
 
     @property
     def images(self) -> PinboardImages:

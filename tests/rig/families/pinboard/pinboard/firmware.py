@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pinboard import KIND
 from pinboard.formats import ROOM, image_in, pack, version_of
 from rig.errors import Misuse
 from rig.firmware.faults import Fault
@@ -32,7 +33,7 @@ class PinboardRecipe(AnyRecipe):
 class PinboardImages(ImageRules[Details]):
     """Applications, which tell their version."""
 
-    kind = "pinboard"
+    kind = KIND
     details = Details
     recipes = (PinboardRecipe,)
 
@@ -40,7 +41,7 @@ class PinboardImages(ImageRules[Details]):
         """By its header and its checksum."""
         if image_in(data) is None:
             return None
-        return Identification(APPLICATION, len(data), board=self.kind, chip="pinboard", version=version_of(data))
+        return Identification(APPLICATION, len(data), board=self.kind, chip=KIND, version=version_of(data))
 
     def room(self, roles: Mapping[str, Image]) -> int:
         """The application area."""

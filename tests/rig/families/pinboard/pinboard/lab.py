@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pinboard import KIND
 from rig.family.place import (
     EVERY_PLACE,
     DriverLine,
@@ -28,8 +29,8 @@ BUTTONS = {"button": "Its button."}
 class PinboardSlot(Slot):
     """One pinboard of a rack: only its pace can be chosen."""
 
-    kind: ClassVar[str] = "pinboard"
-    prefix: ClassVar[str] = "pinboard"
+    kind: ClassVar[str] = KIND
+    prefix: ClassVar[str] = KIND
     lines: ClassVar[tuple[str, ...]] = ("power", "button")
     ports: ClassVar[tuple[str, ...]] = ("wire",)
     program: ClassVar[str] = "pinboard.process"
@@ -44,7 +45,7 @@ class PinboardSlot(Slot):
     def command(self, number: int, state: Path, site: Site) -> list[str]:
         """How its twin is started, which ships itself."""
         return [
-            *("rig", "twin", "pinboard", "--state", str(state), "--manifest", str(site.manifest.path)),
+            *("rig", "twin", KIND, "--state", str(state), "--manifest", str(site.manifest.path)),
             *("--time-scale", str(self.time_scale), "--seed", str(site.seed + number)),
         ]
 
@@ -58,12 +59,12 @@ def _offers(values: Values, channel: int) -> list[Offer]:
 
 
 def _tags(values: Values) -> dict[str, str]:
-    own = {"board": "pinboard", "button": "wired", "feeds": "all", "relay_ms": "10"}
+    own = {"board": KIND, "button": "wired", "feeds": "all", "relay_ms": "10"}
     return {**own, "timing": "real", "tier": values["tier"], "health": "ok"}
 
 
 PINBOARD_PLACE = PlaceDescription(
-    kind="pinboard",
+    kind=KIND,
     place="pinboard-01",
     settings={**EVERY_PLACE, "wire": address_setting("192.0.2.30:4001", "the TCP port of a pinboard")},
     offers=_offers,

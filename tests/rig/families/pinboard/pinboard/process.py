@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pinboard import KIND
 from pinboard.formats import APP, FLASH_SIZE
 from pinboard.memory import PinboardMemory
 from pinboard.twin import Pinboard
@@ -35,7 +36,7 @@ class PinboardProcess:
         self._lock = FolderLock(state_folder(settings.state))
         memory = PinboardMemory()
         self._file = FlashFile(settings.state / "flash.bin", memory.flash, shipped(known))
-        find = Catalogue(known.images("pinboard")).find
+        find = Catalogue(known.images(KIND)).find
         self.board = Pinboard(memory, find, time_scale=settings.time_scale, seed=settings.seed)
         self.port = ListeningPort(lambda port: Client(port, self._received), lambda: self.board.full)
         self.board.on_output = self.port.say
@@ -82,16 +83,16 @@ class PinboardProcess:
 def shipped(known: Manifest) -> bytes:
     """The flash of a new board: the golden application where the manifest names one, else nothing."""
     flash = b"\xff" * FLASH_SIZE
-    if not known.has_roles("pinboard"):
+    if not known.has_roles(KIND):
         return flash
-    image = known.roles("pinboard")["old"].data
+    image = known.roles(KIND)["old"].data
     return flash[:APP] + image + flash[APP + len(image) :]
 
 
 def prepare(manifest: Path | None) -> None:
     """Load what every twin asks for, before some are forked from this process. Raises Misuse."""
-    if checked_firmware(manifest).has_roles("pinboard"):
-        prepare_firmware(manifest, "pinboard")
+    if checked_firmware(manifest).has_roles(KIND):
+        prepare_firmware(manifest, KIND)
 
 
 def serve_pinboard(settings: TwinSettings, port: int) -> None:
