@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rig.firmware.cases import KnownCases
+if TYPE_CHECKING:
+    from rig.firmware.cases import KnownCases
 
 
 @dataclass(frozen=True, slots=True)
 class Suites:
-    """`cases` are what something may be expected of, `fixtures` the module of pytest fixtures that no other kind has.
+    """`load_cases` tells what something may be expected of; `fixtures` is the module of pytest fixtures of this kind.
 
-    It is None where there is none.
+    It is None where there is none. Fixtures are asked for wherever pytest starts: cases are loaded by who needs them.
     """
 
-    cases: KnownCases
+    load_cases: Callable[[], KnownCases]
     fixtures: str | None = None
+
+    @property
+    def cases(self) -> KnownCases:
+        """What something may be expected of."""
+        return self.load_cases()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rig.family.place import PlaceDescription
     from rig.family.suites import Suites
     from rig.family.verb import Verb
+    from rig.firmware.cases import KnownCases
 
 
 class Esp32Family:
@@ -81,10 +82,9 @@ class Esp32Family:
     @property
     def suites(self) -> Suites:
         """What may be expected of it; no fixtures but the common ones."""
-        from rig.families.esp32.campaign.cases import ESP32_CASES
         from rig.family.suites import Suites
 
-        return Suites(ESP32_CASES)
+        return Suites(_cases)
 
     @property
     def verbs(self) -> tuple[Verb, ...]:
@@ -92,6 +92,12 @@ class Esp32Family:
         from rig.families.esp32.cli.verbs import VERBS
 
         return VERBS
+
+
+def _cases() -> KnownCases:
+    from rig.families.esp32.campaign.cases import ESP32_CASES
+
+    return ESP32_CASES
 
 
 def _authorities() -> Collection[str]:

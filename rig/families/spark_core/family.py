@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rig.family.place import PlaceDescription
     from rig.family.suites import Suites
     from rig.family.verb import Verb
+    from rig.firmware.cases import KnownCases
 
 
 class SparkCoreFamily:
@@ -84,10 +85,9 @@ class SparkCoreFamily:
     @property
     def suites(self) -> Suites:
         """What may be expected of it, and the fixtures of Cores in their cloud."""
-        from rig.families.spark_core.campaign.cases import CORE_CASES
         from rig.family.suites import Suites
 
-        return Suites(CORE_CASES, "rig.families.spark_core.suites.fixtures")
+        return Suites(_cases, "rig.families.spark_core.suites.fixtures")
 
     @property
     def verbs(self) -> tuple[Verb, ...]:
@@ -95,6 +95,12 @@ class SparkCoreFamily:
         from rig.families.spark_core.cli.verbs import VERBS
 
         return VERBS
+
+
+def _cases() -> KnownCases:
+    from rig.families.spark_core.campaign.cases import CORE_CASES
+
+    return CORE_CASES
 
 
 FAMILY: BoardFamily = SparkCoreFamily()

@@ -130,19 +130,19 @@ def files(tmp_path):
     return manifest
 
 
-def test_a_release_that_is_removed_is_gone_with_its_file(rig, shelf):
-    removed = rig("firmware", "remove", "core-1", "--manifest", shelf, "--json")
+def test_a_release_that_is_removed_is_gone_with_its_file(rig, files):
+    removed = rig("firmware", "remove", "core-1", "--manifest", files, "--json")
     assert json.loads(removed.out)["removed"] == "core-1"
-    assert Manifest.load(shelf).releases("spark-core") == ["core-2"]
-    assert [file.name for file in sorted((shelf.parent / "releases").iterdir())] == ["core-2.bin", "manifest.toml"]
-    assert "Kept by hand" in (shelf.parent / "releases" / "manifest.toml").read_text()
+    assert Manifest.load(files).releases("spark-core") == ["core-2"]
+    assert [file.name for file in sorted((files.parent / "releases").iterdir())] == ["core-2.bin", "manifest.toml"]
+    assert "Kept by hand" in (files.parent / "releases" / "manifest.toml").read_text()
 
 
-def test_a_release_with_a_part_is_not_removed(rig, shelf):
-    shelf.write_text('[roles.spark-core]\nnew = "core-1"\n')
-    refused = rig("firmware", "remove", "core-1", "--manifest", shelf)
+def test_a_release_with_a_part_is_not_removed(rig, files):
+    files.write_text('[roles.spark-core]\nnew = "core-1"\n')
+    refused = rig("firmware", "remove", "core-1", "--manifest", files)
     assert (refused.status, refused.err.count("has a part for 'core-1'")) == (2, 1)
-    assert Manifest.load(shelf).releases("spark-core") == ["core-1", "core-2"]
+    assert Manifest.load(files).releases("spark-core") == ["core-1", "core-2"]
 
 
 def test_a_list_cuts_no_name(rig, tmp_path):

@@ -33,6 +33,8 @@ from tests.rig.waiting import until
 
 pytestmark = pytest.mark.xdist_group("bounds")
 MIB = 1 << 20
+#: The command in a process of few files: a `preexec_fn` would run in a copy of this process, which has gRPC's threads.
+WITH_FEW_FILES = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (100, 100)); from rig.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -208,9 +210,8 @@ def _files(process, most):
 def test_a_process_with_few_files_has_some_for_each_of_its_servers(running, tmp_path):
     """Idle strangers fill one port of a server; its control port answers all the same."""
     words = ["cloud", "https", "--listen", "127.0.0.1:0", "--plain", "127.0.0.1:0", "--control", f"unix:{tmp_path}/c"]
-    command = [sys.executable, "-m", "rig", *words, "--state", str(tmp_path), "--json"]
-    few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **few) as poor, contextlib.ExitStack() as stack:
+    command = [sys.executable, "-c", WITH_FEW_FILES, *words, "--state", str(tmp_path), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as poor, contextlib.ExitStack() as stack:
         stack.callback(poor.kill)
         output = json.loads(poor.stdout.readline())
         plain = ("127.0.0.1", output["plain"]["port"])

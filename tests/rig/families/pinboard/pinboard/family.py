@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rig.family.place import PlaceDescription
     from rig.family.suites import Suites
     from rig.family.verb import Verb
+    from rig.firmware.cases import KnownCases
 
 
 class PinboardFamily:
@@ -82,10 +83,9 @@ class PinboardFamily:
     @property
     def suites(self) -> Suites:
         """What may be expected of it."""
-        from pinboard.campaign import CASES
         from rig.family.suites import Suites
 
-        return Suites(CASES)
+        return Suites(_cases)
 
     @property
     def verbs(self) -> tuple[Verb, ...]:
@@ -93,6 +93,12 @@ class PinboardFamily:
         from pinboard.cli import VERBS
 
         return VERBS
+
+
+def _cases() -> KnownCases:
+    from pinboard.campaign import CASES
+
+    return CASES
 
 
 FAMILY: BoardFamily = PinboardFamily()
