@@ -14,7 +14,7 @@ import time
 import psutil
 
 from rig.firmware.checkout import part
-from tests.rig.rack.test_rack import Up
+from tests.rig.rack.rig_up import Up
 
 BOARDS = int(os.environ.get("RIG_BOARDS", "50"))
 

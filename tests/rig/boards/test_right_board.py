@@ -15,8 +15,8 @@ from rig.firmware.checkout import part
 from tests.boards.any.long_cases import some_always
 from tests.rig.families.spark_core.twin.models import MANIFEST
 from tests.rig.lab.test_lab import rig_lab
-from tests.rig.rack.test_rack import Up
-from tests.rig.suites.test_run import rig_run
+from tests.rig.rack.rig_up import Up
+from tests.rig.suites.rig_run import rig_run
 
 PLACES = part("places", "virtual.yaml")
 

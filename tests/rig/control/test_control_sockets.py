@@ -26,7 +26,7 @@ from tests.rig.control.checks_control import NO_OBJECT, ports, said_to
 from tests.rig.control.control_ports import ask, dial
 from tests.rig.families.spark_core.twin.models import served_core
 from tests.rig.loop_thread import LoopThread
-from tests.rig.twin.test_relay import becomes, contact, relay_servers
+from tests.rig.twin.served_relay import becomes, contact, relay_servers
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from rig.evidence.required import Required
 from rig.evidence.results import RunVerdict, judge_coverage
 from rig.firmware.checkout import part
 from tests.rig.evidence.records import a_test
-from tests.rig.rack.test_rack import Up
-from tests.rig.suites.test_run import rig_run
+from tests.rig.rack.rig_up import Up
+from tests.rig.suites.rig_run import rig_run
 
 MINE = """
 import pytest

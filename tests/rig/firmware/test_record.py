@@ -10,7 +10,7 @@ import pytest
 
 from rig.firmware.expectations import Expectations, Situation
 from rig.firmware.outcomes import Became
-from tests.rig.suites.test_run import manifest_without_expectations, rig_run
+from tests.rig.suites.rig_run import manifest_without_expectations, rig_run
 
 #: A cut while erasing, two while programming, one in a copy's backup, and an image that crashes.
 CHOICE = ("-k", "application_area or crashes_at_once or cut_in_its_backup", "-n", "2")

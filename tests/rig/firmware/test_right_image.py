@@ -14,7 +14,7 @@ from rig.trust.web_pki import WebPki
 from tests.rig.cli.hostile_words import verbs
 from tests.rig.firmware.checks_right_image import FAULT, FAULTY, GIVING, MINE
 from tests.rig.firmware.own_firmware import content, written
-from tests.rig.rack.test_rack import Up
+from tests.rig.rack.rig_up import Up
 from tests.rig.waiting import HANGS
 
 #: All verbs that give a board, or a twin of one, what a manifest says.

@@ -24,7 +24,7 @@ from rig.lab.control_cut import control_cut
 from rig.lab.coordinator import Coordinator
 from rig.lab.health import Health
 from tests.rig.families.spark_core.twin.models import MANIFEST
-from tests.rig.rack.test_rack import Up
+from tests.rig.rack.rig_up import Up
 from tests.rig.waiting import HANGS, until
 
 PLACES = part("places", "virtual.yaml")

@@ -13,8 +13,8 @@ from rig.errors import Misdescribed
 from rig.firmware.checkout import part
 from rig.lab.acquisition import Boards, NotHere
 from tests.boards.any.long_cases import some_always
-from tests.rig.rack.test_rack import Up
-from tests.rig.suites.test_run import rig_run
+from tests.rig.rack.rig_up import Up
+from tests.rig.suites.rig_run import rig_run
 
 PLACES = part("places", "virtual.yaml")
 

@@ -15,7 +15,7 @@ from rig.errors import LabFault
 from rig.firmware.checkout import part
 from rig.lab.acquisition import Boards, NotHere
 from tests.rig.lab.test_brought_back import killed_holder
-from tests.rig.rack.test_rack import Up
+from tests.rig.rack.rig_up import Up
 from tests.rig.waiting import HANGS
 
 pytest_plugins = ["pytester"]

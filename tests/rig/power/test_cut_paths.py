@@ -14,8 +14,8 @@ from rig.errors import LabFault, Misuse, Unreachable
 from rig.lab.cut_paths import contact_among, switches_of
 from rig.power.cut_path import CutPath
 from rig.twin.relay import Wire
-from tests.rig.rack.test_rack import Up
-from tests.rig.twin.test_relay import relay_servers
+from tests.rig.rack.rig_up import Up
+from tests.rig.twin.served_relay import relay_servers
 from tests.rig.waiting import HANGS
 
 #: One worker makes them all: each would start its own.

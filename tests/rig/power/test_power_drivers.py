@@ -29,7 +29,7 @@ from rig.power.cut_path import CutPath
 from rig.power.trigger import Aim
 from rig.twin.relay import Wire
 from tests.rig.families.spark_core.twin.models import served_core
-from tests.rig.twin.test_relay import relay_servers
+from tests.rig.twin.served_relay import relay_servers
 
 PASSWORD = "spark-and-co"
 

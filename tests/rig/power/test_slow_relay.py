@@ -24,7 +24,7 @@ from rig.power.trigger import Aim
 from rig.twin.relay import Wire
 from tests.rig.families.spark_core.power.test_landing import agrees, update
 from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, into_dfu, served_core
-from tests.rig.twin.test_relay import relay_servers
+from tests.rig.twin.served_relay import relay_servers
 
 NEW = ROLES["new"]
 

@@ -19,7 +19,7 @@ from rig.clock import Clock, wait_for
 from rig.evidence.ledger import unfinished
 from rig.firmware.checkout import part
 from tests.boards.any.long_cases import some_always
-from tests.rig.rack.test_rack import Up, gone
+from tests.rig.rack.rig_up import Up, gone
 from tests.rig.waiting import HANGS
 
 RUN = [sys.executable, "-m", "rig", "run", "--json", "--rack", str(part("places", "virtual.yaml"))]

@@ -12,8 +12,8 @@ from rig.evidence.run_log import read_run
 from rig.evidence.second_attempts import ATTEMPT, SECOND, repeated
 from rig.firmware.checkout import part
 from tests.rig.evidence.records import a_record, a_test
-from tests.rig.rack.test_rack import Up
-from tests.rig.suites.test_run import rig_run
+from tests.rig.rack.rig_up import Up
+from tests.rig.suites.rig_run import rig_run
 
 #: Tests of somebody's own. Each fails in its way, some of them the first time only, whichever board they have.
 MINE = """

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from rig.firmware.checkout import part
-from tests.rig.suites.test_run import rig_run
+from tests.rig.suites.rig_run import rig_run
 
 #: Two tests of somebody's own. The first Core loses its supply behind the rig's back, and so never comes back.
 MINE = """

@@ -13,9 +13,9 @@ import pytest
 from rig.firmware.checkout import ROOT, part
 from rig.suites.request import files_and_options
 from tests.rig.firmware.own_firmware import lamp, written
-from tests.rig.rack.test_rack import Up
+from tests.rig.rack.rig_up import Up
 from tests.rig.suites.checks_own_tests import OF_BOARDS, OF_OTHERS
-from tests.rig.suites.test_run import rig_run
+from tests.rig.suites.rig_run import rig_run
 from tests.rig.waiting import HANGS
 
 OF_ANOTHER = """

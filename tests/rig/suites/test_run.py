@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -19,20 +18,9 @@ from rig.evidence.time_spent import AFTER, BOARD, KNOWN, LANDING, OUTCOME, UPDAT
 from rig.firmware.checkout import part
 from tests.rig.firmware.checks_expectations import ENTRY
 from tests.rig.firmware.own_firmware import lamp, written
-from tests.rig.rack.test_rack import gone
+from tests.rig.rack.rig_up import gone
+from tests.rig.suites.rig_run import RUN, manifest_without_expectations, rig_run
 from tests.rig.waiting import HANGS
-
-RUN = [sys.executable, "-m", "rig", "run"]
-
-
-def rig_run(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [*RUN, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=HANGS, env={**os.environ, **env})
-
-
-def manifest_without_expectations() -> str:
-    """The rig's own, to lie somewhere else: the file that it names would not be there."""
-    return part("firmware-fixtures", "manifest.toml").read_text().replace('expectations = "expectations.toml"', "")
 
 
 def test_a_run_leaves_its_evidence(tmp_path):

@@ -28,7 +28,7 @@ from tests.rig.families.spark_core.campaign.checks_bench import raises
 from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu, served_core
 from tests.rig.formats.test_dfuse_file import ADDRESS, APP, CORE, FACTORY, KEY, OTHER, container, save
 from tests.rig.twin import test_relay_password
-from tests.rig.twin.test_relay import relay_servers
+from tests.rig.twin.served_relay import relay_servers
 from tests.rig.twin.usbip_host import ODD, Neighbour, Plug, interface, usbip_host
 
 NEW = ROLES["new"]

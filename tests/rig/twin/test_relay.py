@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 
@@ -11,25 +10,13 @@ import requests
 from labgrid.driver.power import shelly_gen2
 from pyModbusTCP.client import ModbusClient
 
-from rig.clock import Clock, poll
 from rig.control.address import TcpAddress
-from rig.drivers.relay import ModbusContact, address_of
+from rig.drivers.relay import address_of
 from rig.errors import LabFault, Misuse
-from rig.twin.relay import Relay, RelayServers, Wire
+from rig.twin.relay import Wire
 from tests.rig.families.spark_core.twin.models import served_core
-from tests.rig.loop_thread import LoopThread
 from tests.rig.twin import checks_relay as checks
-
-
-@contextlib.contextmanager
-def relay_servers(wires, password=None):
-    servers = RelayServers(Relay(wires), password)
-    with contextlib.closing(LoopThread()) as loop:
-        ready = loop.run(servers.start("127.0.0.1", 0, 0))
-        try:
-            yield servers, ready["modbus"]["port"], f"http://127.0.0.1:{ready['http']['port']}"
-        finally:
-            loop.run(servers.close())
+from tests.rig.twin.served_relay import becomes, contact, relay_servers
 
 
 @pytest.fixture
@@ -41,10 +28,6 @@ def bench(tmp_path):
             yield first, second, modbus, http
 
 
-def contact(port, coil=0, inverted=False):
-    return ModbusContact("127.0.0.1", port, coil, inverted=inverted, board="core-01")
-
-
 def test_modbus_and_shelly_switch_and_read_the_same_channel(bench):
     _, _, modbus, http = bench
     power = contact(modbus)
@@ -53,16 +36,6 @@ def test_modbus_and_shelly_switch_and_read_the_same_channel(bench):
     assert not power.is_closed()
     power.switch(True)
     assert shelly_gen2.power_get(http, None, 0) is True
-
-
-def becomes(core, **wanted) -> bool:
-    """Whether a board's status comes to hold what is wanted: the wire takes its time."""
-
-    def look():
-        status = core.call("status")
-        return all(status[key] == value for key, value in wanted.items())
-
-    return bool(poll(look, seconds=3, clock=Clock()))
 
 
 def test_a_channel_switches_its_own_line_of_its_own_board(bench):

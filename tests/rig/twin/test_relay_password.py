@@ -26,7 +26,7 @@ from rig.rack.relay import RelayPlan, serve_relay
 from rig.twin.digest_guard import MOST_NONCES, NONCE_SECONDS, DigestGuard, digest_response, sha256_of
 from rig.twin.relay import Wire
 from rig.twin.shelly import NAME
-from tests.rig.twin.test_relay import contact, relay_servers
+from tests.rig.twin.served_relay import contact, relay_servers
 from tests.rig.waiting import HANGS
 
 PASSWORD = "Circle of Life: 100 %"

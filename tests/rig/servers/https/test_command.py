@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from rig.errors import Misuse
 from rig.servers.https.process import HttpsCloudPlan, serve_https_cloud
-from tests.rig.rack.test_rack import gone
+from tests.rig.rack.rig_up import gone
 from tests.rig.servers.https.https_lab import DEVICE, HOST, IMAGE, publishing_lab
 from tests.rig.waiting import HANGS, until
 

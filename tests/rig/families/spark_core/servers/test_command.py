@@ -21,7 +21,7 @@ from rig.families.spark_core.drivers.cloud import SparkCloudClient
 from rig.families.spark_core.lab.cloud import _keep_public_half, _Strangers
 from rig.families.spark_core.trust.server_key import make_server_key
 from tests.rig.families.spark_core.twin.models import ROLES
-from tests.rig.rack.test_rack import Up
+from tests.rig.rack.rig_up import Up
 from tests.rig.waiting import HANGS, until
 
 
