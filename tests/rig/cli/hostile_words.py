@@ -138,6 +138,9 @@ def words(rng: random.Random, verb: Verb, files: Files, places: Mapping[str, str
         found += ["--no-revocation", "--seconds", "0.1"]
     if "add" in verb.words:
         found += ["--sha256", _digest(found[0])]
+        if "--manifest" not in found:  # else a release would be added to the checkout itself
+            manifest = next(param for param in verb.params if "--manifest" in param.opts)
+            found += ["--manifest", _value(rng, manifest, files, places)]
     return [*verb.words, *found]
 
 
