@@ -17,9 +17,11 @@ import pytest
 
 from rig import escape, registry
 from rig.errors import RigError
+from rig.evidence.time_spent import BACK
 from rig.suites.board_tests import board_kinds, wanted_by
 from rig.suites.kept_reports import kept_folder
 from rig.suites.options import add_options, read_numbers
+from rig.suites.report_properties import note_time_spent, time_spent_of
 from rig.suites.run_settings import (
     BOARDS,
     FOUND,
@@ -72,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _register_fixtures_of_families(config: pytest.Config) -> None:
     """What only one family's suites use; a family that does not load is told of where somebody asks for a board."""
     for kind in registry.kinds():
-        with contextlib.suppress(RigError):
+        with contextlib.suppress(RigError, ImportError, pytest.UsageError):
             if (fixtures := registry.family(kind).suites.fixtures) is not None:
                 config.pluginmanager.import_plugin(fixtures)
 
@@ -147,9 +149,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.user_properties.append(("title", title_of(item)))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """What tests ask for is known before a rack is started for them, and before pytest-xdist tells the controller."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> Generator[None, object, object]:
+    """What tests ask for is known before a rack is started for them, and before pytest-xdist tells the controller.
+
+    While the controller then starts the rack, workers load what drives its boards.
+    """
+    _find(session)
+    done = yield
+    if hasattr(session.config, "workerinput") and FOUND in session.config.stash:
+        _load_ahead(session.config.stash[FOUND])
+    return done
+
+
+def _find(session: pytest.Session) -> None:
     if not any(map(wanted_by, session.items)):
         return
     from rig.suites.handover import CollectedTests
@@ -163,11 +176,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
         exit_with_parent(config.workerinput["rig_controller"])
         handover_of(config).report_collected(found)
-        _load_ahead(found)
 
 
 def _load_ahead(found: CollectedTests) -> None:
-    """While the controller starts the rack: no test waits for an import of what takes boards and drives them."""
+    """No test waits for an import of what takes boards and drives them; what does not load is told by who needs it."""
     import rig.lab.acquisition  # noqa: F401
 
     for kind in {kind for kind, _tags in found.wanted}:
@@ -262,7 +274,9 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     finally:
         boards = item.config.stash.get(BOARDS, None)
         if boards is not None and not _is_kept(item, nextitem):
-            boards.give_back()
+            with time_spent_of(item).on(BACK):
+                boards.give_back()
+            note_time_spent(item)
 
 
 def _is_kept(item: pytest.Item, nextitem: pytest.Item | None) -> bool:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from rig.errors import LabFault, Misuse
+from rig.errors import LabFault, Misuse, RigError
 
 #: Entry points of this group are called after the kind of board, and name the family's object.
 GROUP = "rig.board_families"
@@ -44,13 +44,39 @@ def checked_kind(name: str) -> str:
     return name
 
 
+class _Family:
+    """A family, whose members raise LabFault for whatever another's package does when a part of it is imported."""
+
+    def __init__(self, loaded: Any, point: EntryPoint):
+        self._loaded, self._point = loaded, point
+
+    def __getattr__(self, name: str) -> Any:
+        if not hasattr(type(self._loaded), name) and name not in vars(self._loaded):
+            raise AttributeError(f"the family of {self._point.name} has no {name}")
+        try:
+            return getattr(self._loaded, name)
+        except RigError:
+            raise
+        except Exception as error:
+            raise _does_not_load(self._point, error) from error
+
+
 @cache
 def family(kind: str) -> Any:
-    """The family of boards of a kind. Raises Misuse for one that nobody knows, LabFault for one that does not load."""
+    """The family of boards of a kind. Raises Misuse for one that nobody knows, LabFault for one that does not load.
+
+    Each member of it may raise LabFault, too: it is loaded when it is asked for.
+    """
     point = _found()[checked_kind(kind)]
     try:
-        return point.load()
+        found = _Family(point.load(), point)
+        named = found.kind
     except Exception as error:  # whatever another's package does when it is imported
-        raise LabFault(
-            f"the boards of kind {kind} do not load: {error}", hint=f"its package offers {point.value}"
-        ) from error
+        raise _does_not_load(point, error) from error
+    if named != kind:
+        raise _does_not_load(point, f"it calls itself {named}")
+    return found
+
+
+def _does_not_load(point: EntryPoint, why: object) -> LabFault:
+    return LabFault(f"the boards of kind {point.name} do not load: {why}", hint=f"its package offers {point.value}")

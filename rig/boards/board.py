@@ -50,7 +50,7 @@ class Board(Switched, Protocol):
     clock: Clock
     #: What was done to it, and what it showed.
     history: History
-    #: Whether flash holds the known state and the board waits in its reader.
+    #: Whether flash holds the known state and the board waits in its readback mode.
     known: bool
     #: Sha256 of the images of its known state, by role: other images make another state.
     known_images: dict[str, str]
@@ -100,10 +100,10 @@ class Board(Switched, Protocol):
         """Whether what shows its signs was seen to hang after a moment (monotonic), and so its silence says nothing."""
 
     def enter_readback_mode(self) -> None:
-        """Power-cycle into the reader that changes nothing. Raises LabFault, DeviceFault, Misuse."""
+        """Power-cycle into the mode in which flash is only read. Raises LabFault, DeviceFault, Misuse."""
 
     def read_flash(self, stretches: Sequence[tuple[int, int]]) -> Contents:
-        """Address and length of each stretch: what is there, by the reader that changes nothing."""
+        """Address and length of each stretch: what is there. The board must be in its readback mode."""
 
 
 def tier_of(board: Board) -> str:

@@ -39,7 +39,7 @@ class SwitchedBoard(ABC):
         self.tags = tags or {}
         self.clock = clock or Clock()
         self.history = History()
-        #: Whether flash holds the known state and the board waits in its reader; whoever brings that about says so.
+        #: Whether flash holds the known state and the board waits in its readback mode; who sees to that says so.
         self.known = False
         self.known_images: dict[str, str] = {}
         self._reset = reset
@@ -87,7 +87,11 @@ class SwitchedBoard(ABC):
         return self._reset is not None
 
     def hung_since(self, since_ns: int) -> bool:
-        """Never: what shows its signs is asked for each of them, and is a fault at once where it hangs."""
+        """Whether what shows its signs was seen to hang after a moment (monotonic): its silence says nothing then.
+
+        Never, where that is asked for each sign and is a fault at once when it hangs. A kind of board that is only
+        listened to says here what it has seen.
+        """
         return False
 
     def _look(self, look: Callable[[], T | None], seconds: float) -> T | None:

@@ -49,7 +49,7 @@ class Bench(Generic[B]):
     """A board, the images it may come back with, and the books: what trials are made on.
 
     `roles` must name `old`, the golden image every trial starts from, and may name new, previous and factory;
-    `variant` is the manifest's name for this cast, empty for the one it has no name for.
+    `variant` is the manifest's name for this role set, empty for the one it has no name for.
     `spent` is told what takes time.
     """
 
@@ -108,7 +108,8 @@ class Bench(Generic[B]):
         with self.spent.on(LANDING):
             landing, left = self._landing(trial, before)
         self.timeline.note("rig", f"landing: {landing.phase} {landing.detail}")
-        self.board.power_off()
+        with self.spent.on(OUTCOME):
+            self.board.power_off()
         free_ns = time.monotonic_ns()
         ladder = RescueLadder(self.board, {**self.roles, **trial.roles}, self.golden)
         with self.spent.on(OUTCOME):

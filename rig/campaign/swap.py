@@ -1,6 +1,6 @@
 """A swap of servers' identities under a board that runs: how a scenario is played, and what comes of it.
 
-Where it is played is a Stage: a board in its place, as its family makes one, or a model in memory.
+Where it is played is a ScenarioSetup: a board in its place, as its family makes one, or a model in memory.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Trial(Protocol[B_contra]):
         """Images the board may come back with beyond those of the bench."""
 
     def prepare(self, board: B_contra) -> None:
-        """Make ready a board that is in its known state; it stays in its reader."""
+        """Make ready a board that is in its known state; it stays in its readback mode."""
 
     def start(self, board: B_contra, watch: Watcher) -> None:
         """Do what is cut, telling `watch`. Raises LabFault when the board is gone."""

@@ -149,7 +149,7 @@ def _time(record: RunRecord) -> list[str]:
     tests = longest_first(record.results)
     if not tests:
         return []
-    told = f"The run took {record.seconds:.0f} s; its tests, of which several run at once, took {{:.0f}} s together:"
+    told = f"The run took {record.seconds:.0f} s; its tests took {{:.0f}} s together, some of them at once:"
     words = [*WORDS, REST]
     meant = [f"* {word}: {text}" for word, text in WORDS.items()] + [f"* {REST}: the test's own steps"]
     rows = [_seconds("all", total(tests)), *(_seconds(test.name, spent_of(test)) for test in tests)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from rig.evidence.results import TestResult
 
 #: The property of a result that tells it, as words and seconds: `known 1.20 update 0.41`.
 PROPERTY = "spent"
-BOARD, KNOWN, UPDATE, LANDING, OUTCOME, AFTER = "board", "known", "update", "landing", "outcome", "after"
+BOARD, KNOWN, UPDATE, LANDING, OUTCOME, AFTER, BACK = "board", "known", "update", "landing", "outcome", "after", "back"
 #: What each word stands for, in the order in which a test does these.
 WORDS = {
     BOARD: "waiting for a board, and connecting to it",
@@ -19,6 +20,7 @@ WORDS = {
     LANDING: "reading back where the cut fell",
     OUTCOME: "what became of the board, and its rescue",
     AFTER: "bringing it back to its known state after the test",
+    BACK: "giving it back: a start, and its release",
 }
 #: What is left: the test's own steps.
 REST = "rest"
@@ -48,7 +50,7 @@ def spent_of(result: TestResult) -> dict[str, float]:
     parts = result.properties.get(PROPERTY, "").split()
     seconds = dict.fromkeys([*WORDS, REST], 0.0)
     for word, text in zip(parts[::2], parts[1::2], strict=False):
-        if word in WORDS:
+        if word in WORDS and re.fullmatch(r"[0-9]+\.[0-9]{2}", text, re.ASCII):  # a test may write anything here
             seconds[word] = float(text)
     seconds[REST] = max(result.seconds - sum(seconds.values()), 0.0)
     return seconds

@@ -1,1 +1,1 @@
-"""What a board family gives the rig: its contract, the registry, its virtual slot."""
+"""What a board family gives the rig: its contract, and the parts that this names."""

@@ -34,7 +34,7 @@ class BoardFamily(Protocol):
 
     @property
     def images(self) -> ImageRules[Any]:
-        """What its firmware is: how a file is told, what the manifest may say of it, and what is wrong with one."""
+        """What its firmware is: how a file is recognised, what manifests may say of it, what is wrong with one."""
 
     @property
     def update_paths(self) -> Mapping[str, UpdatePath]:
@@ -58,7 +58,7 @@ class BoardFamily(Protocol):
 
     @property
     def slot(self) -> type[Slot]:
-        """Its board on a virtual rack; its `of` makes one of a time scale and tags."""
+        """Its board on a virtual rack; its `of` makes one from a time scale and tags."""
 
     @property
     def bring_up(self) -> BringUp | None:

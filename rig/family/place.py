@@ -42,7 +42,7 @@ class Offer:
 class DriverLine:
     """A driver of the rig's in an environment: its class and name, the resources it works on, what it is for.
 
-    It is in `module`.
+    The class is in `module`.
     """
 
     cls: str

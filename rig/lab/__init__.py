@@ -1,1 +1,1 @@
-"""The laboratory: places, acquisition, the virtual rack and the processes it is made of."""
+"""The laboratory: places and who holds them, their health, bring-up, and the files a lab starts from."""

@@ -130,7 +130,7 @@ class Boards:
         """`count` boards of `kind`, all or none. Raises NotHere when there are fewer, LabFault when they stay taken."""
         fitting = self._fitting(kind, tags, count)
         if len(fitting) < count:
-            raise NotHere(f"{len(fitting)} places have {_spoken(kind, tags)}, not {count}")
+            raise NotHere(f"{len(fitting)} places have {_in_words(kind, tags)}, not {count}")
         return self._take_free(fitting, count) or self._place_wait.wait(
             fitting, lambda: self._take_free(fitting, count)
         )
@@ -152,7 +152,7 @@ class Boards:
         if not fitting:
             check_lacking(kind, tags, {name: place.tags for name, place in places.items()})
             raise NotHere(
-                f"no place has {_spoken(kind, tags)}",
+                f"no place has {_in_words(kind, tags)}",
                 hint=f"places are {', '.join(sorted(places)) or 'none'}",
                 missing=missing_tags(kind, tags, (place.tags for place in places.values())),
             )
@@ -285,5 +285,5 @@ def tags_of_places(coordinator: str) -> dict[str, dict[str, str]]:
         return {name: dict(place.tags) for name, place in session.places().items()}
 
 
-def _spoken(kind: str, tags: Mapping[str, str]) -> str:
+def _in_words(kind: str, tags: Mapping[str, str]) -> str:
     return " ".join(f"{key}={value}" for key, value in {"board": kind, **tags}.items())

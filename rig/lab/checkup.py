@@ -37,9 +37,9 @@ def check_up(lab: Lab, places: Collection[str], known: Collection[str | None] = 
     foreign_places = sorted(
         f"{name} (board={place_tags['board']})" for name, place_tags in tags.items() if is_foreign(place_tags)
     )
-    return Checkup([replace(row, cut=_spoken(paths[row.place])) for row in rows], faults, foreign_places)
+    return Checkup([replace(row, cut=_in_words(paths[row.place])) for row in rows], faults, foreign_places)
 
 
-def _spoken(path: Seen) -> str:
+def _in_words(path: Seen) -> str:
     """The way to a relay for a table's cell; the fault of one that does not answer stands on a line of its own."""
     return "does not answer" if isinstance(path, RigError) else str(path)

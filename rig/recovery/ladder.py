@@ -30,7 +30,7 @@ class Outcome:
 
     `image` is old, new, previous, factory, other or none; `rung` is self, wait, power-cycle, reset, reflash,
     factory-reset or none; `seconds` from the free start to the healed board; `at_ns` when it was seen (monotonic):
-    before a hand or a reader came to the board.
+    before a hand or a readback came to the board.
     """
 
     image: str
@@ -91,7 +91,7 @@ class RescueLadder:
         return self._rescue.rungs()
 
     def climb(self, note: Callable[[str], None]) -> Outcome:
-        """Start the board free and go up until it runs. It ends powered, in its reader or running.
+        """Start the board free and go up until it runs. It ends powered, in its readback mode or running.
 
         A board that does not answer, at a port that does, is the board's matter. Raises LabFault for any other.
         """
@@ -124,14 +124,14 @@ class RescueLadder:
         return Became(self._what_runs() if lives else "stranded", at_ns=at_ns)
 
     def _what_runs(self) -> str:
-        """Role of the image that runs, read by the reader that changes nothing, not believed."""
+        """Role of the image that runs, read back, not believed."""
         running = self._rescue.running(self._longest)
         image = self._catalogue.find(running) if running is not None else None
         return self._roles[image.sha256] if image is not None else "other"
 
 
 def restore_known_state(board: Board, roles: Mapping[str, Image]) -> None:
-    """Bring the board to its known state: the golden image and what else `roles` name, the board in its reader.
+    """Bring the board to its known state: the golden image and what else `roles` name, the board in its readback mode.
 
     Whatever was done to it before ends here. Raises DeviceFault when the board cannot be brought back.
     """

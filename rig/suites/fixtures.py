@@ -17,6 +17,7 @@ from rig.suites.attempts import NOT_IN
 from rig.suites.board_tests import wanted_by
 from rig.suites.own_board import own_board
 from rig.suites.report_properties import (
+    begin_time_spent,
     false_tier,
     keep_timeline,
     note_firmware,
@@ -117,16 +118,18 @@ def board(request: pytest.FixtureRequest) -> Iterator[Board]:
         raise Misuse(f"{request.node.name} has no marker board(kind)", hint='@pytest.mark.board("KIND")')
     notifier = notifier_of_run(request.config)
     own = is_engineers_own(request.config)
-    spent = time_spent_of(request.node)
-    with spent.on(BOARD):
-        found = (own_board if own else _acquired_board)(request, *wanted)
+    try:
+        with begin_time_spent(request.node).on(BOARD):
+            found = (own_board if own else _acquired_board)(request, *wanted)
+    finally:
+        note_time_spent(request.node)
     found.compare_with_manifest(chosen_firmware(request.config), lambda text: notifier.once(text, text))
     note_place(request.node, found)
     try:
         yield found
     finally:
         note_place(request.node, found)
-        note_time_spent(request.node, spent)
+        note_time_spent(request.node)
         if false := false_tier(found):
             notifier.once(false, false)
 
@@ -189,7 +192,8 @@ def bench(
     report_place(board.name, {**board.tags, "tier": tier_of(board)})
     yield bench
     try:
-        board.clear_servers()  # first: what is offered still would be taken by the start that makes the board known
+        with spent.on(AFTER):
+            board.clear_servers()  # first: what is offered still would be taken by the start that makes the board known
     finally:
         keep_timeline(timeline, report_folder, request.node.nodeid)
         with spent.on(AFTER), _quarantined_on_failure(request, bench):

@@ -12,7 +12,7 @@ from rig.firmware.baseline import Observation, write_baseline
 from rig.firmware.expectations import Situation
 from rig.firmware.manifest import Manifest
 from rig.firmware.outcomes import Became
-from rig.suites.expectations import KNOWN, expectations_of
+from rig.suites.expectations import expectations_of, known_cases
 
 #: The kind of ledger line that a comparison writes (rig.suites.expecting).
 COMPARED = "compared"
@@ -34,5 +34,5 @@ def observations(report: Path) -> Iterator[Observation]:
             if line["kind"] == COMPARED:
                 where = Situation(*(line[name] for name in ("board", "path", "case", "generation", "variant")))
                 became = Became(line["outcome"], line["rung"])
-                is_own = not KNOWN[where.board].has(where.path, where.case)
+                is_own = not known_cases()[where.board].has(where.path, where.case)
                 yield Observation(where, became, line["wanted"], line["defect"], is_own)

@@ -48,14 +48,21 @@ def false_tier(board: Board) -> str:
     return f"{board.name}: its place says tier={tagged}, and a twin answers there: reports say {seen} (hint: {mends})"
 
 
+def begin_time_spent(node: pytest.Item) -> TimeSpent:
+    """Measure anew what a test's time is spent on: a second attempt has nothing of the first."""
+    spent = node.stash[_SPENT] = TimeSpent()
+    return spent
+
+
 def time_spent_of(node: pytest.Item) -> TimeSpent:
     """What a test's time was spent on until now."""
     return node.stash.setdefault(_SPENT, TimeSpent())
 
 
-def note_time_spent(node: pytest.Item, spent: TimeSpent) -> None:
-    """Note what a test's time was spent on."""
-    node.user_properties.append((PROPERTY, str(spent)))
+def note_time_spent(node: pytest.Item) -> None:
+    """Note what a test's time was spent on until now."""
+    others = [(name, value) for name, value in node.user_properties if name != PROPERTY]
+    node.user_properties[:] = [*others, (PROPERTY, str(time_spent_of(node)))]
 
 
 def note_missing(node: pytest.Item, tags: Iterable[str]) -> None:

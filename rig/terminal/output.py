@@ -69,16 +69,16 @@ def print_result(as_json: bool, content: Any, *lines: str) -> None:
 
 
 def print_events(
-    client: ControlClient, spoken: Callable[[dict[str, Any]], str], *, as_json: bool, **of: str | None
+    client: ControlClient, describe: Callable[[dict[str, Any]], str], *, as_json: bool, **of: str | None
 ) -> None:
-    """Print what happens until Ctrl-C or SIGTERM; `of` says whose events, `spoken` how people read one."""
+    """Print what happens until Ctrl-C or SIGTERM; `of` says whose events, `describe` how people read one."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs begin with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
     subscription = client.events(timeout=None, **of)
     with contextlib.suppress(KeyboardInterrupt), subscription as events:
         for event in events:
             try:
-                print_result(as_json, event, spoken(event))
+                print_result(as_json, event, describe(event))
             except BrokenPipeError:  # whoever read has enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return

@@ -72,8 +72,11 @@ class RealTime:
         return time.monotonic() - self._began
 
     def board_changed(self) -> None:
-        """The board was told something: the clock looks again if that changed what is due, and else is left alone."""
-        if self._board.due() != self._due:
+        """The board was told something: the clock looks again if that changed what is due next.
+
+        Else it is left alone, and nobody is told that the board has settled: it has not moved.
+        """
+        if self._next_due() != self._due:
             self.now()
 
     async def looked(self) -> None:
@@ -96,14 +99,18 @@ class RealTime:
                 tell()
         finally:
             self._looking = False
-        self._due = self._board.due()
-        wait = min([self._due, *(part.due() for part in self._beside)]) - self.seconds()
-        if wait > FILE_LAG_SECONDS:
+        self._due = self._next_due()
+        if self._due - self.seconds() > FILE_LAG_SECONDS:
             self._board.catch_up(self.seconds())
+            self.board_changed()
+        wait = self._due - self.seconds()
         if self._board.writing:
             wait = min(wait, FILE_LAG_SECONDS)
         if wait != math.inf:
             self._timer = asyncio.get_running_loop().call_later(max(wait, 0), self._look)
+
+    def _next_due(self) -> float:
+        return min(part.due() for part in (*self._beside, self._board))
 
     def _cancel(self) -> None:
         for handle in (self._soon, self._timer):

@@ -61,7 +61,7 @@ def describe(device: bytes, configuration: bytes, selected: int) -> usbip.Export
 
 
 class UsbipServer:
-    """Serves one port of USB; `changed` must be called whenever the device attaches, detaches or becomes idle."""
+    """Serves one port of USB; `detached` is called whenever the device is gone, `idle` whenever it can answer again."""
 
     def __init__(self, port: UsbPort, limits: Limits = USBIP):
         self.port, self.limits = port, limits

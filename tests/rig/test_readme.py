@@ -65,3 +65,12 @@ def test_a_block_of_the_readme_runs_as_it_is_printed(heading, folder, rack):
 def test_the_first_command_is_one_line_that_installs_the_rig_and_runs_it():
     first, _tests = INSTALLS.splitlines()
     assert first == "python3 -m venv .venv && .venv/bin/pip install -q -e . && .venv/bin/rig run"
+
+
+GUIDES = sorted([ROOT / "README.md", *(ROOT / "rig").rglob("README.md"), ROOT / "places" / "README.md"])
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_path_that_a_guide_names_is_there(guide):
+    named = set(re.findall(r"`((?:rig|tests|places|firmware-fixtures)/[\w./-]+)`", guide.read_text()))
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

@@ -6,9 +6,12 @@ them.
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from rig import registry
+from rig.boards.board import restart
 
 pytestmark = pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.board(kind)) for kind in registry.kinds()]
@@ -21,8 +24,7 @@ SHOWS_SECONDS, SILENT_SECONDS = 30.0, 0.5
 def switched(board):
     """A board whose supply is switched: it is fed again in the end."""
     yield board
-    board.power_off()
-    board.power_on()
+    restart(board)
 
 
 def test_a_power_switch_reads_back_what_it_was_told(switched, kind):
@@ -32,13 +34,12 @@ def test_a_power_switch_reads_back_what_it_was_told(switched, kind):
 
 
 def test_a_contact_of_its_own_switches_the_same_relay(switched, kind):
-    contact = switched.relay.contact()
-    contact.connect()
-    contact.switch(False)
-    assert switched.relay.get() is False, "its relay reads back as closed"
-    contact.switch(True)
-    assert switched.relay.get() is True, "its relay reads back as open"
-    contact.close()
+    with contextlib.closing(switched.relay.contact()) as contact:
+        contact.connect()
+        contact.switch(False)
+        assert switched.relay.get() is False, "its relay reads back as closed"
+        contact.switch(True)
+        assert switched.relay.get() is True, "its relay reads back as open"
 
 
 def test_without_power_it_shows_nothing_and_with_power_something(switched, kind):

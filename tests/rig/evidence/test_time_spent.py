@@ -40,6 +40,11 @@ def test_a_word_that_nobody_knows_is_the_rest_of_it():
     assert spent_of(result(3.0, "coffee 2.00"))[REST] == 3.0
 
 
+@pytest.mark.parametrize("text", ["known three", "known", "known nan", "known -1.00", "known 1e9"])
+def test_what_a_test_of_ones_own_writes_there_breaks_no_report(text):
+    assert spent_of(result(3.0, text))[REST] == 3.0
+
+
 def test_all_tests_together():
     told = total([result(5.0, "known 2.00"), result(1.0)])
     assert (told[KNOWN], told[REST], sum(told.values())) == (2.0, 4.0, 6.0)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 
 import pytest
 
 from rig import registry
 from rig.errors import LabFault, Misuse
 from rig.family.contract import BoardFamily, families, family_of
+from rig.lab.lab import _places
+from rig.rack.plan import usual_first
+from rig.suites.expectations import known_cases
 
 
 @pytest.fixture
@@ -88,3 +91,46 @@ def test_a_package_that_does_not_load_leaves_the_command_to_the_others(rig_with_
         "rig: the boards of kind lamp do not load: No module named 'lamp' "
         "(hint: its package offers lamp.family:FAMILY)\n"
     )
+
+
+class Broken:
+    """A family of which a part does not load."""
+
+    kind, title = "lamp", "Lamp"
+
+    @property
+    def place(self):
+        import no_such_package
+
+        return no_such_package.PLACE
+
+    slot = suites = board = images = place
+
+
+FAMILY = Broken()
+
+
+@pytest.fixture
+def with_a_broken_family(installed):
+    mine, ours = f"{__name__}:FAMILY", entry_points(group=registry.GROUP)
+    installed(("lamp", mine), *((point.name, point.value) for point in ours))
+
+
+@pytest.mark.usefixtures("with_a_broken_family")
+def test_a_part_of_a_family_that_does_not_load_is_a_lab_fault_and_others_have_theirs():
+    with pytest.raises(LabFault, match="boards of kind lamp do not load: No module named 'no_such_package'"):
+        _ = family_of("lamp").place
+    assert [slot.kind for slot in usual_first(whole=False)] == ["spark-core", "esp32"]
+    assert sorted(place.kind for place in _places()) == ["esp32", "spark-core"]
+    assert sorted(known_cases.__wrapped__()) == ["esp32", "spark-core"]
+
+
+@pytest.mark.usefixtures("with_a_broken_family")
+def test_a_member_that_a_family_has_not_is_no_fault_of_its_package():
+    assert not hasattr(family_of("lamp"), "nothing_like_that")
+
+
+def test_a_family_that_calls_itself_otherwise_is_refused(installed):
+    installed(("toaster", f"{__name__}:FAMILY"))
+    with pytest.raises(LabFault, match="boards of kind toaster do not load: it calls itself lamp"):
+        family_of("toaster")

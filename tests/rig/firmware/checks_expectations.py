@@ -15,7 +15,7 @@ from rig.firmware import baseline, cases
 from rig.firmware.baseline import Observation, write_baseline
 from rig.firmware.expectations import Expectations, Situation
 from rig.firmware.outcomes import Became, compare
-from rig.suites.expectations import KNOWN
+from rig.suites.expectations import known_cases
 from rig.suites.expecting import AsExpected, Recording
 
 ERASE = Situation("spark-core", "dfu", "erase", "b")
@@ -87,7 +87,7 @@ def fault_of(test, case, became) -> str:
 def told_of(tmp_path: Path, text: str) -> str:
     """How a file is refused; empty where it is taken. One variant is named: plain."""
     try:
-        cases.refuse_unknown(load(tmp_path, text), KNOWN, lambda _board: ["plain"])
+        cases.refuse_unknown(load(tmp_path, text), known_cases(), lambda _board: ["plain"])
     except Misuse as refusal:
         return str(refusal)
     return ""

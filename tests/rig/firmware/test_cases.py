@@ -11,10 +11,10 @@ from rig.families.spark_core.firmware.deep_updates import load_deep_updates
 from rig.firmware.cases import known_beside
 from rig.firmware.checkout import part
 from rig.power.landing import OUTSIDE
-from rig.suites.expectations import KNOWN
+from rig.suites.expectations import known_cases
 from tests.rig.firmware.test_expectations import OURS
 
-CORE, ESP32 = KNOWN["spark-core"].by_path, KNOWN["esp32"].by_path
+CORE, ESP32 = known_cases()["spark-core"].by_path, known_cases()["esp32"].by_path
 
 
 def named_in(suite) -> list[tuple[str | None, str]]:
@@ -47,9 +47,9 @@ def test_the_phases_of_landings_are_known():
     assert set(CORE["ota-copy"]) <= set(CORE["cloud"]), "a copy follows"
 
 
-@pytest.mark.parametrize("board", KNOWN)
+@pytest.mark.parametrize("board", known_cases())
 def test_every_path_has_its_cases_once(board):
-    for path, cases in KNOWN[board].by_path.items():
+    for path, cases in known_cases()[board].by_path.items():
         assert cases, path
         assert len(set(cases)) == len(cases), path
 

@@ -39,8 +39,8 @@ class Wire:
         """The next line that comes within `seconds`; None for none. Raises Unreachable where nobody serves the port."""
         until = time.monotonic() + seconds
         while b"\n" not in self._heard:
+            connection = self._connected()
             try:
-                connection = self._connected()
                 connection.settimeout(max(until - time.monotonic(), 0.001))
                 heard = connection.recv(4 * SECTOR)
             except TimeoutError:
