@@ -28,7 +28,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TrialResult:
     """What came of a trial; `left` is the flash that tells the landing, as the cut left it."""
 
     landing: Landing
@@ -88,7 +88,7 @@ class Bench(Generic[B]):
         """What the board becomes within `seconds` while nobody does anything; `roles` are images beyond the bench's."""
         return RescueLadder(self.board, {**self.roles, **roles}, self.golden).outcome_unattended(seconds)
 
-    def run(self, trial: Trial[B], *, lead_ms: float = 0.0) -> Verdict:
+    def run(self, trial: Trial[B], *, lead_ms: float = 0.0) -> TrialResult:
         """Make one trial; the relay's command leaves `lead_ms` before what it aims at.
 
         Raises LabFault when power, relay or USB did not do what the cut needs, and RigInterference when the rig may
@@ -126,7 +126,7 @@ class Bench(Generic[B]):
             },
         )
         took_ms = (fired.answered_ns - fired.trigger_ns) / 1e6 - trial.aim.command_after(lead_ms)
-        return Verdict(landing, left, outcome, line, took_ms)
+        return TrialResult(landing, left, outcome, line, took_ms)
 
     def _landing(self, trial: Trial[B], before: Contents) -> tuple[Landing, Contents]:
         """Where the cut fell, and the flash that tells it: unknown when nothing answers any more that could read it.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rig.boards.timing import number_of
-from rig.campaign.bench import Bench, Verdict
+from rig.campaign.bench import Bench, TrialResult
 from rig.campaign.trial import Trial
 from rig.errors import DeviceFault, LabFault, RigInterference
 from rig.evidence.allure_bridge import attach_cut
@@ -26,7 +26,7 @@ class CutUntilLanded:
         self._relay_ms = number_of(bench.board.tags, "relay_ms", "0")
         self._record = record
 
-    def __call__(self, trial: Trial[Any], *, lands: str | tuple[str, ...], tries: int = DEFAULT_TRIES) -> Verdict:
+    def __call__(self, trial: Trial[Any], *, lands: str | tuple[str, ...], tries: int = DEFAULT_TRIES) -> TrialResult:
         """The first verdict whose landing is in phase `lands`, or one of them. Raises LabFault after `tries` others.
 
         A command leaves as much sooner as the one before it took longer than the place's tag `relay_ms` says; cuts that

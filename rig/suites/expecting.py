@@ -13,7 +13,7 @@ from rig.suites.report_properties import property_recorder
 from rig.suites.run_settings import RUN_ID, chosen_expectations
 
 if TYPE_CHECKING:
-    from rig.campaign.bench import Bench, Verdict
+    from rig.campaign.bench import Bench, TrialResult
     from rig.firmware.expectations import Expectations, Expected, KnownDefect, Situation
     from rig.firmware.outcomes import Became, Wanted
 
@@ -35,12 +35,12 @@ class AsExpected:
         self._subject, self._note = subject, note
         self._is_aloud = False
 
-    def __call__(self, verdict: Verdict, wanted: Wanted = "new", *, case: str | None = None) -> None:
+    def __call__(self, result: TrialResult, wanted: Wanted = "new", *, case: str | None = None) -> None:
         """Compare what came of a cut: by the phase it landed in, or by a `case` where that says too little.
 
         Raises DeviceFault for what is worse.
         """
-        self.of(verdict.line["path"], case or verdict.landing.phase, verdict.outcome.became, wanted)
+        self.of(result.line["path"], case or result.landing.phase, result.outcome.became, wanted)
 
     def of(self, path: str, case: str, became: Became, wanted: Wanted = "new") -> None:
         """Compare what came of something else than a cut, called `case`. Raises DeviceFault for what is worse."""
