@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rig.firmware.checkout import ROOT
-from tests.boards.any.long_cases import some_always
+from tests.boards.long_cases import some_always
 from tests.rig.waiting import HANGS
 
 #: One worker runs them all: they share a rack.

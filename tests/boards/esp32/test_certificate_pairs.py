@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.boards.any.swap_pairs import VARIANT, rows, scenario
+from tests.boards.esp32.swap_pairs import VARIANT, rows, scenario
 
 pytestmark = [pytest.mark.long, pytest.mark.firmware(VARIANT)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.boards.any.long_cases import some_always
+from tests.boards.long_cases import some_always
 
 
 def start_and_see_it_run(board, image):

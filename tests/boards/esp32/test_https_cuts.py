@@ -8,8 +8,8 @@ from rig.families.esp32.boards.golden import golden_set
 from rig.families.esp32.campaign.trial import HttpsUpdate, Restart
 from rig.families.esp32.formats.otadata import SECTOR, Record
 from rig.power.trigger import Aim
-from tests.boards.any.long_cases import some_always
 from tests.boards.esp32.laid_records import with_a_rollback_record, with_a_used_record
+from tests.boards.long_cases import some_always
 
 #: Where the cut is aimed at, and the phase it lands in.
 WINDOWS = {

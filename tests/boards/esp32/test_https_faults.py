@@ -6,7 +6,7 @@ import pytest
 
 from rig.families.esp32.firmware.details import behaviour_of
 from rig.firmware.outcomes import Became
-from tests.boards.any.long_cases import some_always
+from tests.boards.long_cases import some_always
 
 #: What the server does, and what the board's console says to it. The old image goes on.
 REFUSED = {

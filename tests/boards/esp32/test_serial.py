@@ -9,7 +9,7 @@ from rig.families.esp32.campaign.trial import SerialFlash
 from rig.families.esp32.formats.partition_table import TABLE_OFFSET
 from rig.families.esp32.formats.second_stage import BOOTLOADER_OFFSET
 from rig.power.trigger import Aim
-from tests.boards.any.long_cases import some_always
+from tests.boards.long_cases import some_always
 
 SLOT_0 = 0x20000
 

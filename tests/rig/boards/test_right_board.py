@@ -12,7 +12,7 @@ import pytest
 from rig.families.esp32.lab.factory import ship_esp32
 from rig.families.spark_core.lab.factory import ship_core
 from rig.firmware.checkout import part
-from tests.boards.any.long_cases import some_always
+from tests.boards.long_cases import some_always
 from tests.rig.families.spark_core.twin.models import MANIFEST
 from tests.rig.lab.test_lab import rig_lab
 from tests.rig.rack.rig_up import Up

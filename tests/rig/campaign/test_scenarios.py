@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from rig.campaign.swap import play
-from tests.boards.any.swap_pairs import CLOCKS, FAILOVERS, SWAPS, VARIANT, WHENS, rows, scenario
+from tests.boards.esp32.swap_pairs import CLOCKS, FAILOVERS, SWAPS, VARIANT, WHENS, rows, scenario
 from tests.rig.campaign import checks_swap
 from tests.rig.campaign.world_setup import WorldSetup, scenarios
 

@@ -16,7 +16,7 @@ from rig.drivers.relay import ModbusContact
 from rig.errors import LabFault
 from rig.firmware.checkout import part
 from rig.lab.acquisition import Boards
-from tests.boards.any.long_cases import some_always
+from tests.boards.long_cases import some_always
 from tests.rig.families.spark_core.twin.models import ROLES
 from tests.rig.rack.rig_up import SCRIPTS, Up, gone
 from tests.rig.rack.test_deaths import health, in_flight, rig_run

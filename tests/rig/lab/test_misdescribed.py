@@ -12,7 +12,7 @@ from rig.cli import lab as lab_command
 from rig.errors import Misdescribed
 from rig.firmware.checkout import part
 from rig.lab.acquisition import Boards, NotHere
-from tests.boards.any.long_cases import some_always
+from tests.boards.long_cases import some_always
 from tests.rig.rack.rig_up import Up
 from tests.rig.suites.rig_run import rig_run
 

@@ -18,7 +18,7 @@ import pytest
 from rig.clock import Clock, wait_for
 from rig.evidence.ledger import unfinished
 from rig.firmware.checkout import part
-from tests.boards.any.long_cases import some_always
+from tests.boards.long_cases import some_always
 from tests.rig.rack.rig_up import Up, gone
 from tests.rig.waiting import HANGS
 
