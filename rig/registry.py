@@ -70,7 +70,7 @@ def family(kind: str) -> Any:
     point = _found()[checked_kind(kind)]
     try:
         found = _Family(point.load(), point)
-        named = found.kind
+        named = getattr(found, "kind", kind)
     except Exception as error:  # whatever another's package does when it is imported
         raise _does_not_load(point, error) from error
     if named != kind:
