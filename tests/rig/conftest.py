@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,7 @@ from rig.drivers.usbip_backend import UsbipBackend
 from tests.rig.families.esp32.twin.models import served_board
 from tests.rig.families.spark_core.twin.models import served_core
 
+HERE = Path(__file__).parent
 # CI judges the same examples every time; people get new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
@@ -46,10 +48,21 @@ def backend(blank):
     return UsbipBackend(blank.host, blank.usbip_port)
 
 
+#: Rooms whose tests mostly wait, for real servers and real pauses: others use the processors meanwhile.
+WAITING_ROOMS = ("trust/remote", "trust/watch", "trust/test_endpoint", "twin/test_", "families/spark_core/servers")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Files that start whole racks take longest: they come first, so that no worker is left alone with one."""
-    items.sort(key=lambda item: not any(hasattr(item.module, name) for name in ("Up", "Reader")))
+    """Files that start whole racks take longest, then those that wait: they come first, so that none comes last."""
+
+    def place(item):
+        if hasattr(item.module, "Up"):
+            return 0
+        room = item.path.relative_to(HERE).as_posix() if item.path.is_relative_to(HERE) else ""
+        return 1 if room.startswith(WAITING_ROOMS) else 2
+
+    items.sort(key=place)
 
 
 def pytest_configure():
