@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,9 +15,9 @@ class AnyRecipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @abstractmethod
     def build(self) -> bytes:
         """The bytes. Raises Misuse for numbers that make none."""
-        raise NotImplementedError
 
 
 class NoiseRecipe(AnyRecipe):

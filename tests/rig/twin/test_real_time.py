@@ -37,12 +37,14 @@ def looks(monkeypatch):
     return seen
 
 
-def test_a_part_beside_the_board_that_becomes_due_is_woken(tmp_path):
+def test_a_part_beside_the_board_that_becomes_due_is_woken(tmp_path, looks):
     async def story():
         alarm = Alarm()
         time = RealTime(core_in_memory(), tmp_path, beside=[alarm])
         alarm.at = time.seconds() + 0.05
         time.board_changed()
+        await time.looked()
+        assert len(looks) == 1, "the clock does not know that it is due"
         await asyncio.wait_for(alarm.rang.wait(), HANGS)
         time.stop()
 
