@@ -10,10 +10,15 @@ if TYPE_CHECKING:
     from rig.campaign.swap import ScenarioSetup
     from rig.campaign.trial import Trial
     from rig.firmware.manifest import Image
+    from rig.sweep.family import Sweeps
 
 
 class Campaign(Protocol):
     """Of one kind of board."""
+
+    @property
+    def sweeps(self) -> Sweeps:
+        """Its update paths on the model, where every cut of them can be looked at."""
 
     def control_trial(self, roles: Mapping[str, Image]) -> Trial[Any]:
         """An update to what the board has already, cut on the way: it shows that cuts work here."""

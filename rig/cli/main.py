@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from rig import __version__, escape
-from rig.cli import boards, cloud, firmware, lab, ledger, report, run, trust, twin, up
+from rig.cli import boards, cloud, firmware, lab, ledger, replay, report, run, sweep, trust, twin, up
 from rig.cli.family_verbs import VerbGroup, add_family_verbs
 from rig.errors import LabFault, RigError
 from rig.terminal.output import print_error, print_lines
@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 app.command("run", cls=boards.TakesBoards)(run.run)
 app.command("report")(report.report)
+app.command("sweep", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(sweep.sweep)
+app.command("replay", context_settings={"ignore_unknown_options": True})(replay.replay)
 app.command("up", cls=boards.StartsBoards)(up.up)
 app.add_typer(twin.app, name="twin")
 app.add_typer(cloud.app, name="cloud")

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from rig.errors import Misuse
+from rig.twin.footprint import PageTrace
+
+A = TypeVar("A")
 
 #: What a half-done operation leaves: (kind, bytes before, bytes it was to leave) -> bytes now in flash.
 Tear = Callable[[str, bytes, bytes], bytes]
@@ -109,7 +113,8 @@ class Nor:
         self.base, self.size, self.page, self.unit, self.strict = base, size, page, unit, strict
         self.erase_kind, self.program_kind, self.byte_kind = kinds
         self.error = False
-        self.reads: set[int] = set()
+        #: Where what a start depends on is written down; None while nobody asks.
+        self.trace: PageTrace | None = None
         self._blank = b"\xff" * page
         self.pages: list[bytes] = [self._blank] * (size // page)
         self._digests: list[bytes | None] = [None] * len(self.pages)
@@ -131,22 +136,35 @@ class Nor:
         """Hold what `other` of the same shape holds: pages are shared until one of them changes."""
         self.pages, self._digests = list(other.pages), list(other._digests)
 
+    def hold(self, pages: Sequence[bytes]) -> None:
+        """Hold these pages, as if they had always been there."""
+        self.pages, self._digests = list(pages), [None] * len(pages)
+
     def dump(self) -> bytes:
-        """The whole contents, unrecorded."""
+        """The whole contents."""
+        if self.trace is not None:
+            self.trace.read(self.pages, 0, len(self.pages))
         return b"".join(self.pages)
 
-    def peek(self, address: int, length: int) -> bytes:
-        """`length` bytes at `address`, unrecorded; what lies beyond the end is not returned."""
+    def read(self, address: int, length: int) -> bytes:
+        """`length` bytes at `address`; what lies beyond the end is not returned."""
         start = address - self.base
         first, last = start // self.page, (start + length - 1) // self.page
+        if self.trace is not None:
+            self.trace.read(self.pages, first, min(last + 1, len(self.pages)))
         span = b"".join(self.pages[first : last + 1])
         return span[start - first * self.page :][:length]
 
-    def read(self, address: int, length: int) -> bytes:
-        """`length` bytes at `address`, as firmware reads them: the pages touched are recorded in `reads`."""
+    def ask(self, question: Callable[[tuple[bytes, ...]], A], address: int, length: int) -> A:
+        """What a pure function makes of the pages that `length` bytes from `address` on touch.
+
+        To a footprint this is less than to read them: flash that answers the same is the same to a start.
+        """
         start = address - self.base
-        self.reads.update(range(start // self.page, (start + length - 1) // self.page + 1))
-        return self.peek(address, length)
+        first, last = start // self.page, min((start + length - 1) // self.page + 1, len(self.pages))
+        if self.trace is not None:
+            self.trace.ask(self.pages, first, last, question)
+        return question(tuple(self.pages[first:last]))
 
     def digest(self) -> bytes:
         """SHA-256 over the pages' SHA-256, recomputing only pages that changed."""
@@ -174,7 +192,7 @@ class Nor:
         return Run(self.byte_kind, address, 1, len(data), data)
 
     def _units_until_error(self, address: int, data: bytes) -> int:
-        old = self.peek(address, len(data))
+        old = self.read(address, len(data))
         if old == b"\xff" * len(data):
             return len(data) // self.unit
         blank, zero = b"\xff" * self.unit, bytes(self.unit)
@@ -187,7 +205,10 @@ class Nor:
         """Carry out operations `begin`…`end`-1 of `run` (counted from its start)."""
         if run.kind.endswith(self.erase_kind):
             for address in range(run.address + begin * run.unit, run.address + end * run.unit, self.page):
-                self._set_page((address - self.base) // self.page, self._blank)
+                index = (address - self.base) // self.page
+                if self.trace is not None:
+                    self.trace.made(index, index + 1)
+                self._set_page(index, self._blank)
         else:
             data = run.data[begin * run.unit : end * run.unit]
             for address, chunk in self._by_page(run.address + begin * run.unit, data):
@@ -195,7 +216,7 @@ class Nor:
 
     def tear(self, run: Run, tear: Tear) -> None:
         """Leave the single operation `run` half done, as `tear` says."""
-        old = self.peek(run.address, run.unit)
+        old = self.read(run.address, run.unit)
         new = b"\xff" * run.unit if run.kind.endswith(self.erase_kind) else _and(old, run.data)
         for address, chunk in self._by_page(run.address, tear(run.kind, old, new)):
             index, offset = divmod(address - self.base, self.page)
@@ -204,6 +225,8 @@ class Nor:
 
     def _program(self, address: int, data: bytes) -> None:
         index, offset = divmod(address - self.base, self.page)
+        if self.trace is not None:
+            self.trace.read(self.pages, index, index + 1)
         page = self.pages[index]
         old = page[offset : offset + len(data)]
         if old == b"\xff" * len(data):

@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from rig.errors import Misuse
 from rig.twin.flash import Journal, Nor, PowerLost, Run
+from rig.twin.footprint import Footprint, PageTrace
+
+#: Pages of every memory of a board, in the order of `Memory.nors`.
+Contents = tuple[tuple[bytes, ...], ...]
 
 
 class Memory:
@@ -28,11 +32,26 @@ class Memory:
         return self.journal.number(run)
 
     def power_on(self) -> None:
-        """Operations are counted from 0; what was read and what failed is forgotten."""
+        """Operations are counted from 0; what failed is forgotten."""
         self.journal = Journal()
         for nor in self.nors:
             nor.error = False
-            nor.reads.clear()
+
+    def snapshot(self) -> Contents:
+        """What the memories hold; pages are shared, so it costs a list of pointers each."""
+        return tuple(tuple(nor.pages) for nor in self.nors)
+
+    def restore(self, contents: Contents) -> None:
+        """Hold what a snapshot of memories of the same shape holds."""
+        for nor, pages in zip(self.nors, contents, strict=True):
+            nor.hold(pages)
+
+    def trace(self) -> Footprint:
+        """Write down from now on what depends on what the memories hold."""
+        footprint = Footprint()
+        for part, nor in enumerate(self.nors):
+            nor.trace = PageTrace(footprint, part)
+        return footprint
 
     def perform(self, run: Run, begin: int, end: int) -> None:
         """Carry out operations `begin`…`end`-1 of `run`. Raises PowerLost when the journal's fuse blows in them."""

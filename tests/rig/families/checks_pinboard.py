@@ -76,7 +76,7 @@ class Board(twin.Pinboard):
 
     def flash(self, address: int, length: int = ROOM) -> bytes:
         """What lies there."""
-        return self.memory.flash.peek(address, length)
+        return self.memory.flash.read(address, length)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def test_a_strict_memory_takes_only_zero_where_it_is_not_blank(start, data):
     run = memory.programming(0x100, data)
     memory.perform(run, 0, run.count)
     for at in range(0, 8, 2):
-        now, was, value = memory.peek(0x100 + at, 2), start[at : at + 2], data[at : at + 2]
+        now, was, value = memory.read(0x100 + at, 2), start[at : at + 2], data[at : at + 2]
         if was != b"\xff\xff" and value != b"\0\0":
             assert memory.error
             assert now == was
@@ -62,7 +62,7 @@ def test_a_run_done_in_two_parts_is_the_run_done_at_once(start, data, split):
 def test_a_torn_program_lies_between_before_and_after(start, name, data, seed):
     memory = nor(False, start)
     memory.tear(memory.programming(0x100, data).operation(0), named_tear(name, seed))
-    torn, old = memory.peek(0x100, 2), start[:2]
+    torn, old = memory.read(0x100, 2), start[:2]
     new = bytes(o & d for o, d in zip(old, data, strict=True))
     assert all(n & ~t == 0 and t & ~o == 0 for n, t, o in zip(new, torn, old, strict=True))
 
@@ -98,11 +98,3 @@ def test_operations_are_numbered_over_runs_and_materialised_one_by_one():
     assert (journal.operation(3).address, journal.operation(3).data) == (0x102, b"cd")
     with pytest.raises(Misuse, match="operation 5"):
         journal.operation(5)
-
-
-def test_reads_are_recorded_by_page_and_looks_are_not():
-    memory = nor(False)
-    memory.peek(0x100, 10)
-    assert memory.reads == set()
-    memory.read(0x100 + PAGE - 1, 2)
-    assert memory.reads == {0, 1}

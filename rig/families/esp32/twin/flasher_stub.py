@@ -39,7 +39,7 @@ class FlasherDownload(Download):
         """Erase the next sector or block, or pass over a blank sector."""
         if self.erased >= self.end:
             return
-        if not self._dirty and self.memory.flash.peek(self.erased, SECTOR) == b"\xff" * SECTOR:
+        if not self._dirty and self.memory.flash.read(self.erased, SECTOR) == b"\xff" * SECTOR:
             self.erased += SECTOR
             return
         self._dirty = True

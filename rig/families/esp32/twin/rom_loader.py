@@ -145,7 +145,7 @@ class RomLoader(Loader):
     def _contents(self, offset: int, size: int) -> bytes:
         if offset + size > self.board.memory.size:
             raise Refused(RomError.FLASH_READ)
-        return self.board.memory.flash.peek(offset, size)
+        return self.board.memory.flash.read(offset, size)
 
     # -- RAM ---------------------------------------------------------------------------------------------------------
 

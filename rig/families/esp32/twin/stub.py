@@ -146,7 +146,7 @@ class Stub(Loader):
         read = b""
         while len(read) < size:
             at = (offset + len(read)) % flash.size
-            read += flash.peek(at, min(size - len(read), flash.size - at))
+            read += flash.read(at, min(size - len(read), flash.size - at))
         return read
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.campaign.dfu_trial import DfuTrial
@@ -10,9 +11,19 @@ from rig.families.spark_core.campaign.scenario_setup import CoreScenarioSetup
 from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
 
+if TYPE_CHECKING:
+    from rig.families.spark_core.sweep.scenarios import CoreSweeps
+
 
 class CoreCampaign:
     """As rig.campaign.campaign asks for."""
+
+    @property
+    def sweeps(self) -> CoreSweeps:
+        """Every path but the radio's."""
+        from rig.families.spark_core.sweep.scenarios import CoreSweeps
+
+        return CoreSweeps()
 
     def control_trial(self, roles: Mapping[str, Image]) -> DfuTrial:
         """The golden image over itself, cut while it is written."""

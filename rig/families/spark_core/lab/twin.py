@@ -120,7 +120,7 @@ def serve_core(plan: CoreTwinPlan) -> None:
             console_port=plan.console_port,
             powered=settings.powered,
         )
-        key = core_public_key(process.core.memory.external.peek(layout.CORE_KEY_ADDRESS, LONGEST))
+        key = core_public_key(process.core.memory.external.read(layout.CORE_KEY_ADDRESS, LONGEST))
         if key is not None:
             keep(settings.state / f"{plan.core_id.lower()}.pub.pem", key.encode())
         return {**ready, "public_key": key}

@@ -20,14 +20,22 @@ class BootCode:
 
     def __init__(self, memory: CoreMemory, identify: IdentifyBootloader, generation: str | None):
         self._memory, self._identify = memory, identify
-        self._pages = memory.internal.pages[:BOOT_PAGES]
+        self._pages = self._in_flash()
         self._generation = identify(b"".join(self._pages)) or generation
 
     @property
     def generation(self) -> str | None:
         """Its name; None when somebody has written over it."""
-        pages = self._memory.internal.pages[:BOOT_PAGES]
+        pages = self._in_flash()
         if pages != self._pages:
             self._pages = pages
             self._generation = self._identify(b"".join(pages))
         return self._generation
+
+    def _in_flash(self) -> tuple[bytes, ...]:
+        return self._memory.internal.ask(as_they_are, layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)
+
+
+def as_they_are(pages: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The pages themselves."""
+    return pages

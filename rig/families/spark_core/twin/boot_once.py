@@ -121,7 +121,7 @@ def _state(core: Core) -> _State:
 
 
 def _runs_well(core: Core) -> bool:
-    return core.identify(core.memory.app()).runs == "ok"
+    return core.application().runs == "ok"
 
 
 def _settled(core: Core) -> str:
@@ -153,7 +153,7 @@ def result(core: Core, outcome: str) -> BootResult:
     has_more_flags = (core.generation or "").startswith("c")
     return BootResult(
         outcome=outcome,
-        app=core.identify(app).name,
+        app=core.application().name,
         app_sha256=hashlib.sha256(app).hexdigest(),
         flags16=core.memory.flags16().hex(),
         flags18=core.memory.flags18().hex() if has_more_flags else None,

@@ -58,7 +58,7 @@ def _start(board: Board, install_update: Callable[[Board, SystemFlags], Program]
         yield from _reset_to_factory(board, flags)
     elif modes.rollback:
         yield from roll_back(board, flags)
-    elif not modes.dfu and plausible_first_word(board.memory.internal.read(layout.APP_ADDRESS, 4)):
+    elif not modes.dfu and plausible_first_word(board.memory.app_start()):
         yield Jump(layout.APP_ADDRESS, at_once=True)
     show(board, "yellow", 0.1)
     board.attach(DfuFunction(board, flags))

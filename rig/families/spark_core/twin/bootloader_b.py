@@ -37,9 +37,7 @@ def bootloader(board: Board) -> Program:
         yield from finish(board, flags)
     elif modes.rollback:
         yield from roll_back(board, flags)
-    elif not modes.dfu and (
-        app_address == layout.INTERNAL_BASE or plausible_first_word(board.memory.internal.read(app_address, 4))
-    ):
+    elif not modes.dfu and (app_address == layout.INTERNAL_BASE or plausible_first_word(board.memory.app_start())):
         yield Jump(app_address, WATCHDOG_MS)
     show(board, "yellow", 0.1)
     board.attach(DfuFunction(board, flags))

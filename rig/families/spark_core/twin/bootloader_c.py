@@ -48,7 +48,7 @@ def bootloader(board: Board, edition: Edition = EDITIONS["11"]) -> Program:
     elif not modes.dfu:
         if modes.rollback:
             yield from roll_back(board, flags)
-        if plausible_first_word(board.memory.internal.read(layout.APP_ADDRESS, 4)):
+        if plausible_first_word(board.memory.app_start()):
             yield Jump(layout.APP_ADDRESS, WATCHDOG_MS, at_once=edition.jumps_at_once)
         yield from bring_factory_image(board, flags, "red")
     show(board, "yellow", 0.1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 from rig.errors import Misuse
 from rig.families.spark_core.firmware.identity import Identity
@@ -31,6 +32,12 @@ DEFAULT_UID = bytes.fromhex("48ff6d065067555026311387")
 
 #: What is known of an application area.
 Identify = Callable[[bytes], Identity]
+
+
+@cache
+def _of_pages(identify: Identify) -> Callable[[tuple[bytes, ...]], Identity]:
+    """The same, as a question of flash; the same for every board that has the same catalogue."""
+    return lambda pages: identify(b"".join(pages))
 
 
 class Core(BoardModel):
@@ -153,6 +160,10 @@ class Core(BoardModel):
         """When the board next does something by itself; infinity when it does not."""
         return min(super().due(), self._watchdog_at, self._button.due()) if self.powered else math.inf
 
+    def application(self) -> Identity:
+        """What lies in the application area."""
+        return self.memory.internal.ask(_of_pages(self.identify), layout.APP_ADDRESS, layout.APP_SIZE)
+
     # -- what programs call ------------------------------------------------------------------------------------------
 
     def light(self, colour: str, toggle_seconds: float) -> None:
@@ -246,15 +257,14 @@ class Core(BoardModel):
             self._start_watchdog(watchdog_ms)
             self._start()
             return
-        app = self.memory.internal.read(layout.APP_ADDRESS, layout.APP_SIZE)
-        has_stack = layout.stack_in_ram(int.from_bytes(app[:4], "little"))
+        has_stack = layout.stack_in_ram(int.from_bytes(self.memory.app_start()[:4], "little"))
         if not has_stack and not at_once:
             self.locked_up = True
             self.event("lockup")
             self._stepper.stop(self.time)
             return
         self._start_watchdog(watchdog_ms)
-        known = self.identify(app)
+        known = self.application()
         self.event(f"jump:{known.name}")
         if has_stack:
             self.running = known.name

@@ -50,13 +50,21 @@ class CoreMemory(Memory):
         return data
 
     def app(self) -> bytes:
-        """The application area, unrecorded."""
-        return self.internal.peek(layout.APP_ADDRESS, layout.APP_SIZE)
+        """The application area."""
+        return self.internal.read(layout.APP_ADDRESS, layout.APP_SIZE)
+
+    def app_start(self) -> bytes:
+        """Its first two words: all that a bootloader looks at, and what its start loads."""
+        return self.internal.ask(_two_words, layout.APP_ADDRESS, 8)
 
     def flags16(self) -> bytes:
-        """The first 16 bytes of the system-flags page, unrecorded."""
-        return self.internal.peek(layout.FLAGS_ADDRESS, 16)
+        """The first 16 bytes of the system-flags page."""
+        return self.internal.read(layout.FLAGS_ADDRESS, 16)
 
     def flags18(self) -> bytes:
-        """The 18 bytes of it that generation C knows, unrecorded."""
-        return self.internal.peek(layout.FLAGS_ADDRESS, SystemFlags.LONGEST)
+        """The 18 bytes of it that generation C knows."""
+        return self.internal.read(layout.FLAGS_ADDRESS, SystemFlags.LONGEST)
+
+
+def _two_words(pages: tuple[bytes, ...]) -> bytes:
+    return pages[0][:8]

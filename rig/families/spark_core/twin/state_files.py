@@ -21,7 +21,7 @@ def boots_as_first_seen(note: Path, memory: CoreMemory) -> bool:
 
     Flash files need not hold a bootloader, but one that somebody wrote over stays lost.
     """
-    digest = hashlib.sha256(memory.internal.peek(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)).hexdigest()
+    digest = hashlib.sha256(memory.internal.read(layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)).hexdigest()
     first = kept(note)
     if first is None:
         keep(note, first := digest.encode())

@@ -69,7 +69,7 @@ def test_stock_esptool_sees_all_of_it(megabytes, tmp_path):
         file = tmp_path / "end.bin"
         file.write_bytes(bytes(range(256)) * 16)
         esptool(served.plain_url, "write-flash", "--flash-size", "keep", hex(megabytes * MB - 0x1000), file, stub=True)
-        assert served.board.memory.flash.peek(megabytes * MB - 0x1000, 0x1000) == file.read_bytes()
+        assert served.board.memory.flash.read(megabytes * MB - 0x1000, 0x1000) == file.read_bytes()
 
 
 def look(contents: bytes, **how):
@@ -108,9 +108,9 @@ def test_a_set_that_would_brick_the_board_is_not_written(tmp_path):
         how = {"file": tmp_path / "whole.bin", "watch": print, "say": print, "waits": True, "address": 0x1000}
         with pytest.raises(Misuse, match="second stage is built for 2 MB of flash, and app1 ends at 0x290000"):
             serial_by_hand.write_flash(served.plain_url, **how, force=False)
-        assert served.board.memory.flash.peek(0x1000, 64) == b"\xff" * 64
+        assert served.board.memory.flash.read(0x1000, 64) == b"\xff" * 64
         serial_by_hand.write_flash(served.plain_url, **how, force=True)
-        assert served.board.memory.flash.peek(0x1000, 64) == board(2)[0x1000:0x1040]
+        assert served.board.memory.flash.read(0x1000, 64) == board(2)[0x1000:0x1040]
 
 
 def boot_by_hand(contents: bytes, tmp_path: Path, *words: str) -> dict[str, object]:

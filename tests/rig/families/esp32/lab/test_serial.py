@@ -40,7 +40,7 @@ def test_a_read_that_is_interrupted_lets_the_board_start_and_leaves_no_file(esp3
 def test_a_write_that_is_interrupted_says_what_is_in_flash_then(esp32, tmp_path):
     (tmp_path / "data.bin").write_bytes(os.urandom(1 << 20))
     running = rig_serial("write", tmp_path / "data.bin", "-s", "0x100000", "--force", "--port", esp32.rfc2217_url)
-    until(lambda: esp32.board.memory.flash.peek(0x100000, 16) != b"\xff" * 16, "the first bytes")
+    until(lambda: esp32.board.memory.flash.read(0x100000, 16) != b"\xff" * 16, "the first bytes")
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=HANGS)
     assert "of 1,048,576 bytes were written" in told

@@ -122,7 +122,7 @@ def test_noise_is_refused_before_anything_is_written_unless_it_is_forced(two_slo
     for address in (None, RECORDS, 0):
         with pytest.raises(Misuse, match="no ESP32 could run"):
             written(two_slots, tmp_path / "noise.bin", address=address)
-    assert two_slots.board.memory.flash.peek(RECORDS, 32) == RUNNING.pack()
+    assert two_slots.board.memory.flash.read(RECORDS, 32) == RUNNING.pack()
     assert written(two_slots, tmp_path / "noise.bin", address=RECORDS, force=True)[0] == RECORDS
 
 

@@ -51,7 +51,7 @@ def landing(world: World, k: int | None, tear: Tear | None = None, phases: froze
     """Of an update that is cut before operation `k`, or in it."""
 
     def shown() -> tuple[bytes, bytes]:
-        return world.memory.flash.peek(OTADATA, otadata.SIZE), world.in_slot(T, len(built(NEW)))
+        return world.memory.flash.read(OTADATA, otadata.SIZE), world.in_slot(T, len(built(NEW)))
 
     records, slot = shown()
     update_until(world, k, tear)

@@ -88,8 +88,8 @@ def the_rom_erases_before_data_come(_folder):
     filled(host, 0x1000, 0x3000)
     assert host.ask(Op.FLASH_BEGIN, 0x1800, 6, 0x400, 0x1000).data == bytes(4)
     flash = host.board.memory.flash
-    assert flash.peek(0x1000, 0x2000) == b"\xff" * 0x2000
-    assert flash.peek(0x3000, 0x1000) == bytes(0x1000)
+    assert flash.read(0x1000, 0x2000) == b"\xff" * 0x2000
+    assert flash.read(0x3000, 0x1000) == bytes(0x1000)
 
 
 def a_block_with_a_wrong_checksum_changes_nothing(_folder):
@@ -100,7 +100,7 @@ def a_block_with_a_wrong_checksum_changes_nothing(_folder):
         assert host.block(Op.FLASH_DATA, bytes(0x400), damage=1).data == refused(name, code)
         assert host.board.memory.flash.digest() == before
         assert host.block(Op.FLASH_DATA, bytes(0x400)).data[0] == 0
-        assert host.board.memory.flash.peek(0x1000, 0x400) == bytes(0x400)
+        assert host.board.memory.flash.read(0x1000, 0x400) == bytes(0x400)
 
 
 def a_reply_says_what_has_been_done(_folder):

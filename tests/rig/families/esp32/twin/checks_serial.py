@@ -219,7 +219,7 @@ def what_is_inflated_is_written_together(_folder):
         host, packed = kind(name), zlib.compress(seeded_bytes("together", 0x6000))
         host.ask(Op.DEFL_BEGIN, 0x6000, 2, 0x4000, 0)
         host.block(Op.DEFL_DATA, packed[:0x4000])
-        assert host.board.memory.flash.peek(0, 0x1000) == b"\xff" * 0x1000
+        assert host.board.memory.flash.read(0, 0x1000) == b"\xff" * 0x1000
 
 
 def _sectors_erased(name: str, first: int) -> list[int]:

@@ -31,7 +31,7 @@ def served(shared):
 
 
 def dump(served: ServedBoard, address: int, length: int) -> bytes:
-    return served.board.memory.flash.peek(address, length)
+    return served.board.memory.flash.read(address, length)
 
 
 def pattern(length: int) -> bytes:

@@ -98,7 +98,7 @@ def test_a_deflated_download_writes_what_was_deflated(loader, size):
     host.ask(Op.DEFL_BEGIN, size, 1, 0x4000, 0x1000)
     for at in range(0, len(packed), 0x333):
         assert host.block(Op.DEFL_DATA, packed[at : at + 0x333], at // 0x333).data[0] == 0
-    assert host.board.memory.flash.peek(0x1000, size + 1) == data + b"\xff"
+    assert host.board.memory.flash.read(0x1000, size + 1) == data + b"\xff"
     if loader != "rom":
         assert host.ask(Op.DEFL_END, 1).data == bytes(2)
 
@@ -204,7 +204,7 @@ def test_a_cut_leaves_a_prefix(name, tear):
     for sequence in range(2):
         host.replies(block(Op.FLASH_DATA, new[sequence * 0x400 :][:0x400], sequence))
     assert not host.board.powered
-    left = host.board.memory.flash.peek(0x1000, 0x1000)
+    left = host.board.memory.flash.read(0x1000, 0x1000)
     if written is None:
         # What is being erased only gains bits.
         assert all(was & ~now == 0 for was, now in zip(old, left, strict=True))

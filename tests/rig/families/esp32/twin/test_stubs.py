@@ -42,7 +42,7 @@ def test_the_stub_tells_of_a_bad_stream_once_whatever_is_asked_next():
     assert host.block(Op.DEFL_DATA, b"no zlib stream").data == bytes(2)
     assert host.ask(Op.READ_REG, 0x40001000).data == bytes([StubError.INFLATE, 0])
     assert host.ask(Op.READ_REG, 0x40001000).data == bytes(2)
-    assert host.board.memory.flash.peek(0, 0x1000) == b"\xff" * 0x1000
+    assert host.board.memory.flash.read(0, 0x1000) == b"\xff" * 0x1000
 
 
 def test_a_stub_writes_a_deflated_stream_by_32_kibibytes():
@@ -72,7 +72,7 @@ def test_a_stub_erases_as_it_writes(name):
     filled(host, 0, 0x4000)
     host.ask(Op.FLASH_BEGIN, 0x3000, 3, 0x1000, 0)
     host.block(Op.FLASH_DATA, b"\xaa" * length)
-    assert [n for n in range(4) if host.board.memory.flash.peek(n * 0x1000 + 0xFFF, 1) != b"\0"] == erased
+    assert [n for n in range(4) if host.board.memory.flash.read(n * 0x1000 + 0xFFF, 1) != b"\0"] == erased
     assert host.ask(Op.FLASH_END, 1).data[0] == (StubError.DATA_LENGTH if stub == "stub" else 0xC8)
 
 
@@ -92,7 +92,7 @@ def test_a_stub_cuts_the_last_block_to_the_download():
         host.ask(Op.FLASH_BEGIN, 0x10, 1, 0x4000, 0)
         host.block(Op.FLASH_DATA, bytes(0x4000))
         assert host.block(Op.FLASH_DATA, b"x").data == bytes(2)
-        assert host.board.memory.flash.peek(0, 0x11) == bytes(0x10) + b"\xff"
+        assert host.board.memory.flash.read(0, 0x11) == bytes(0x10) + b"\xff"
         assert host.ask(Op.FLASH_END, 1).data == bytes(2)
 
 

@@ -26,7 +26,7 @@ class CorePlace(Clock):
 
     def application(self, catalogue: Catalogue) -> str:
         """Name of the image in the application area, `none` for any other content."""
-        found = catalogue.find(self.core.memory.internal.peek(layout.APP_ADDRESS, layout.APP_SIZE))
+        found = catalogue.find(self.core.memory.internal.read(layout.APP_ADDRESS, layout.APP_SIZE))
         return found.name if found is not None else "none"
 
     # -- the clock -----------------------------------------------------------------------------------------------------

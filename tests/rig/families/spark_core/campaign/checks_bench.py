@@ -57,7 +57,7 @@ def generation_a_starts_no_watchdog(_folder):
 def generation_a_backs_up_before_a_factory_reset(_folder):
     board = test_cut_table.shipped("a")
     test_cut_table.button_held(board)
-    assert board.memory.external.peek(layout.BACKUP_ADDRESS, len(ROLES["old"])) == ROLES["old"].data
+    assert board.memory.external.read(layout.BACKUP_ADDRESS, len(ROLES["old"])) == ROLES["old"].data
 
 
 def generation_c_keeps_the_application_at_the_third_watchdog_reset(_folder):
@@ -86,7 +86,7 @@ def a_locked_bootloader_is_not_written(_folder):
     board, device = in_dfu(True)
     with DfuHost(device, sleep=device.sleep) as host:
         host.write(layout.INTERNAL_BASE, b"\x00" * 1024)
-    assert board.memory.internal.peek(layout.INTERNAL_BASE, 1024) == b"\xff" * 1024
+    assert board.memory.internal.read(layout.INTERNAL_BASE, 1024) == b"\xff" * 1024
 
 
 def a_core_without_its_bootloader_is_dead(_folder):

@@ -38,7 +38,7 @@ def start(kind: str, core: Core) -> None:
 
 def flash(core: Core) -> tuple[bytes, bytes, bytes]:
     memory = core.memory
-    return memory.app(), memory.flags16()[:10], memory.external.peek(layout.BACKUP_ADDRESS, layout.APP_SIZE)
+    return memory.app(), memory.flags16()[:10], memory.external.read(layout.BACKUP_ADDRESS, layout.APP_SIZE)
 
 
 def whole_journal(kind, generation):

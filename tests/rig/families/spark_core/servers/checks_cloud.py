@@ -181,7 +181,7 @@ def an_update_counts_only_when_the_core_says_so(folder):
 def the_last_chunk_is_padded_with_zeros(folder):
     def work(lab, core):
         lab.client.flash(CORE_ID, NEW.data, lambda _event: None)
-        return core.core.memory.external.peek(layout.OTA_ADDRESS, len(CHUNKS) * SIZE)
+        return core.core.memory.external.read(layout.OTA_ADDRESS, len(CHUNKS) * SIZE)
 
     assert in_the_lab(folder, "0.2.1", work) == b"".join(CHUNKS)
 

@@ -33,7 +33,7 @@ def flash(lab, image=NEW, **how):
 
 def slot(core, length) -> bytes:
     """What lies where updates over the air are put."""
-    return core.core.memory.external.peek(layout.OTA_ADDRESS, length)
+    return core.core.memory.external.read(layout.OTA_ADDRESS, length)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -35,7 +35,7 @@ def told(core):
 def with_stack(core, pointer):
     """The same Core with another stack pointer in its application."""
     memory = core.memory.internal
-    page = memory.peek(layout.APP_ADDRESS, 1024)
+    page = memory.read(layout.APP_ADDRESS, 1024)
     memory.perform(memory.erasing(layout.APP_ADDRESS), 0, 1)
     memory.perform(memory.programming(layout.APP_ADDRESS, pointer.to_bytes(4, "little") + page[4:]), 0, 512)
     return core

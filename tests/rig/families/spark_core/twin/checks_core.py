@@ -17,7 +17,7 @@ def programming_only_clears_bits(tmp_path):
     for data in (b"\x0f\x0f", b"\xf0\xf0"):
         run = memory.programming(0x1000, data)
         memory.perform(run, 0, run.count)
-    assert memory.peek(0x1000, 2) == b"\x00\x00"
+    assert memory.read(0x1000, 2) == b"\x00\x00"
 
 
 def internal_flash_refuses_what_is_not_blank(tmp_path):

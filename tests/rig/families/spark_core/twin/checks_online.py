@@ -108,7 +108,7 @@ class Talk:
         return self.said()
 
     def slot(self, count) -> bytes:
-        return self.board.memory.external.peek(layout.OTA_ADDRESS, count * SIZE)
+        return self.board.memory.external.read(layout.OTA_ADDRESS, count * SIZE)
 
 
 def hangs_up(action) -> bool:

@@ -245,7 +245,7 @@ def test_nothing_is_wrong_without_a_cut(scenario, generation):
 def test_a_copy_of_2013_that_was_cut_in_its_restore_has_lost_its_backup():
     middle = stages("a2013", "copy")["program"][200]
     core = cut_before("a2013", "copy", middle)
-    backup = core.memory.external.peek(layout.BACKUP_ADDRESS, len(ROLES["old"]))
+    backup = core.memory.external.read(layout.BACKUP_ADDRESS, len(ROLES["old"]))
     assert (ending(core), backup[:8], backup == ROLES["old"].data) == ("new", ROLES["new"].data[:8], False)
 
 

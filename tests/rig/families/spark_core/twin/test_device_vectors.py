@@ -140,7 +140,7 @@ def test_the_twin_stores_what_the_genuine_device_stored(player):
     player.connect()
     player.play(player.recorded["connections"][0])
     ota = player.recorded["ota"]
-    stored = player.core.memory.external.peek(layout.OTA_ADDRESS, ota["stored_length"] + 256)
+    stored = player.core.memory.external.read(layout.OTA_ADDRESS, ota["stored_length"] + 256)
     assert hashlib.sha256(stored[:-256]).hexdigest() == ota["stored_sha256"]
     assert stored[-256:] == b"\xff" * 256
 

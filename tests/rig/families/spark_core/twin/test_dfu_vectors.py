@@ -40,7 +40,7 @@ def outgoing(step: dict[str, Any]) -> bytes:
 def told(reply: bytes | None, step: dict[str, Any], core: Core) -> Any:
     expected = step["result"]
     if isinstance(expected, dict) and "in_boot" in expected:
-        assert reply == core.memory.internal.peek(layout.INTERNAL_BASE + expected["in_boot"], expected["n"])
+        assert reply == core.memory.internal.read(layout.INTERNAL_BASE + expected["in_boot"], expected["n"])
         return expected
     if reply is None:
         return "stall"
@@ -60,7 +60,7 @@ def test_every_transfer_is_answered_as_the_genuine_bootloader_does(scenario: dic
     memory, end = core.memory, scenario["end"]
     assert hashlib.sha256(memory.app()).hexdigest() == end["app_sha256"]
     assert hashlib.sha256(memory.external.dump()).hexdigest() == end["ext_sha256"]
-    assert hashlib.sha256(memory.internal.peek(0x0800_3800, 6144)).hexdigest() == end["low_sha256"]
+    assert hashlib.sha256(memory.internal.read(0x0800_3800, 6144)).hexdigest() == end["low_sha256"]
     assert memory.flags16().hex() == end["flags16"]
     names = [event.name for event in core.events]
     assert ("reset" in names, attached and core.usb is not None) == (end["reset"], end["attached"])

@@ -113,10 +113,10 @@ def test_only_good_chunks_keep_systick_from_resetting():
 def test_a_chunk_is_stored_without_an_update_before_0_4():
     """handle_received_message of spark_4 asks nobody; the address is where the last update ended, at first 0."""
     old, new = Talk("0.2.1"), Talk("0.4.4")
-    before = old.board.memory.external.peek(0, SIZE)
+    before = old.board.memory.external.read(0, SIZE)
     assert [message.code for message in old.chunk(0)] == [Code.EMPTY, Code.CHANGED]
     assert before == b"\xff" * SIZE
-    assert old.board.memory.external.peek(0, SIZE) == CHUNKS[0]
+    assert old.board.memory.external.read(0, SIZE) == CHUNKS[0]
     assert [message.code for message in new.chunk(0)] == [Code.EMPTY]
 
 

@@ -122,7 +122,7 @@ class VirtualWorld:
     @property
     def stored(self) -> bytes:
         """What lies where updates are put, as long as the image is."""
-        return self.core.memory.external.peek(layout.OTA_ADDRESS, len(IMAGE))
+        return self.core.memory.external.read(layout.OTA_ADDRESS, len(IMAGE))
 
     async def online(self) -> None:
         """Power, and wait until the Core has been greeted."""

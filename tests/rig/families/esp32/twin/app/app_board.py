@@ -103,11 +103,11 @@ class World:
         return found
 
     def in_slot(self, number: int, length: int | None = None) -> bytes:
-        return self.memory.flash.peek(self.slot(number).offset, length or self.slot(number).size)
+        return self.memory.flash.read(self.slot(number).offset, length or self.slot(number).size)
 
     @property
     def records(self) -> list[Record]:
-        raw = self.memory.flash.peek(self._otadata, otadata.SIZE)
+        raw = self.memory.flash.read(self._otadata, otadata.SIZE)
         return list(otadata.read_records(raw))
 
     @property

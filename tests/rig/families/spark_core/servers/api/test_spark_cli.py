@@ -74,7 +74,7 @@ def test_it_flashes_a_core_that_then_runs_the_new_image(lab):
         assert '"status":"Update started"' in spark(lab, "cloud", "flash", CORE_ID, "new.bin")
         assert [stream.next()["data"] for _ in range(2)] == ["started", "success"]
     lab.online()
-    assert lab.twin.core.memory.internal.peek(layout.APP_ADDRESS, len(NEW)) == NEW
+    assert lab.twin.core.memory.internal.read(layout.APP_ADDRESS, len(NEW)) == NEW
     assert spark(lab, "variable", "get", CORE_ID, "image").strip() == "core-new"
 
 

@@ -1,0 +1,1 @@
+"""The update paths of a Core as sweeps cut them."""

@@ -1,0 +1,44 @@
+"""Scenarios of a Core: a path, a generation of bootloader, and images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rig.errors import Misuse
+from rig.families.spark_core.formats.flash import GENERATIONS
+from rig.families.spark_core.sweep.paths import CORE_SWEEPS, phase_of
+from rig.families.spark_core.sweep.start import ColdStart
+from rig.families.spark_core.twin.memory import CoreMemory
+from rig.firmware.manifest import Image
+from rig.firmware.roles import OUTCOME_ROLES
+from rig.sweep.scenario import Scenario, Update, checked
+
+
+class CoreSweeps:
+    """As rig.sweep.family asks for."""
+
+    paths: Mapping[str, str] = {name: path.title for name, path in CORE_SWEEPS.items()}
+    #: What may be chosen, the usual value first.
+    choices: Mapping[str, tuple[str, ...]] = {"generation": ("b", *(name for name in GENERATIONS if name != "b"))}
+
+    roles = frozenset(OUTCOME_ROLES)
+
+    def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
+        """Perform the update once. Raises Misuse where an image is missing that the path needs."""
+        if missing := {"old", "new"} - set(images):
+            raise Misuse(f"a sweep needs an image that plays {min(missing)}", hint="--old FILE --new FILE")
+        swept, generation = CORE_SWEEPS[path], choices["generation"]
+        start = ColdStart.of(generation, images)
+        memory = swept.before(images)
+        before = memory.snapshot()
+        swept.work(start.core(memory), images)
+        runs = tuple(memory.journal.runs)
+        return Scenario(
+            kind="spark-core",
+            path=path,
+            choices=dict(choices),
+            images={role: image.sha256 for role, image in images.items()},
+            memory=CoreMemory,
+            update=checked(Update(before, runs, tuple(map(phase_of, runs)))),
+            start=start,
+        )

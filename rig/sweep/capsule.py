@@ -1,0 +1,131 @@
+"""One line that holds all that a cut needs to be done again: family, choices, images by hash, path, cut, tear, seed.
+
+::
+
+    spark-core ota-copy generation=b old=5f0c… new=77ab… cut=55329:prefix seed=0 ended=dfu/reflash sum=1b2c3d4e
+
+A cut that follows another, in the start after it, stands behind a comma: `cut=55329:prefix,12:before`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from rig.errors import Misuse
+from rig.sweep.cut_points import BEFORE, TEARS
+from rig.sweep.family import checked_choices, checked_path, sweeps_of
+from rig.sweep.plan import SweepPlan
+from rig.sweep.scenario import Settled
+
+#: Hex digits of an image's SHA-256 and of the sum over the line.
+_IMAGE_DIGITS, _SUM_DIGITS = 16, 8
+_WORD = re.compile(r"([a-z0-9_-]+)=(\S+)", re.ASCII)
+_CUT = re.compile(r"(0|[1-9][0-9]{0,11}):([a-z-]+)", re.ASCII)
+_FIXED = ("cut", "seed", "ended", "sum")
+#: Each operation, counted from the supply's rise before it, and how it was left.
+Cuts = tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Capsule:
+    """One cut, or cuts in a row, of one update; `images` are begins of SHA-256 in hex, by role."""
+
+    kind: str
+    path: str
+    choices: Mapping[str, str]
+    images: Mapping[str, str]
+    cuts: Cuts
+    seed: int
+    #: How it ended when the line was written; None where nobody says so.
+    ended: Settled | None = None
+
+    @classmethod
+    def of(cls, plan: SweepPlan, cuts: Cuts, ended: Settled | None) -> Capsule:
+        """Of a sweep's cut."""
+        images = {role: image.sha256[:_IMAGE_DIGITS] for role, image in sorted(plan.images.items())}
+        return cls(plan.kind, plan.path, dict(plan.choices), images, cuts, plan.seed, ended)
+
+    def __str__(self) -> str:
+        text = self._text()
+        return f"{text} sum={_sum(text)}"
+
+    def _text(self) -> str:
+        words = [self.kind, self.path]
+        words += [f"{name}={value}" for name, value in (*self.choices.items(), *self.images.items())]
+        words += ["cut=" + ",".join(f"{k}:{tear}" for k, tear in self.cuts), f"seed={self.seed}"]
+        words += [f"ended={self.ended.became}/{self.ended.rung}"] if self.ended is not None else []
+        return " ".join(words)
+
+    @classmethod
+    def parse(cls, line: str) -> Capsule:
+        """Read one. Raises Misuse for what is none, or was changed since it was written."""
+        words = line.split()
+        if len(words) < 3:
+            raise Misuse("this is no capsule", hint="a sweep prints them: KIND PATH NAME=VALUE …")
+        kind, path, *rest = words
+        fields = _fields(rest)
+        if (told := fields.pop("sum", None)) is not None and told != _sum(" ".join(words[:-1])):
+            raise Misuse("the capsule was changed since it was written", hint="leave sum= away if that was meant")
+        sweeps = sweeps_of(kind)
+        checked_path(sweeps, kind, path)
+        choices = {name: value for name, value in fields.items() if name in sweeps.choices}
+        images = {name: value for name, value in fields.items() if name not in (*choices, *_FIXED)}
+        return cls(
+            kind,
+            path,
+            checked_choices(sweeps, kind, choices),
+            {role: _digits(role, value) for role, value in images.items()},
+            _cuts(fields.get("cut", "")),
+            _seed(fields.get("seed", "0")),
+            _ended(fields["ended"]) if "ended" in fields else None,
+        )
+
+    def settled(self, ended: Settled) -> Capsule:
+        """The same with how it ended."""
+        return replace(self, ended=ended)
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_SUM_DIGITS]
+
+
+def _fields(words: Iterable[str]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for word in words:
+        match = _WORD.fullmatch(word)
+        if match is None:
+            raise Misuse(f"{word!r} in the capsule is not NAME=VALUE")
+        if match[1] in fields:
+            raise Misuse(f"the capsule says {match[1]}= twice")
+        fields[match[1]] = match[2]
+    return fields
+
+
+def _digits(role: str, text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{12,64}", text):
+        raise Misuse(f"{role}={text} in the capsule is not the begin of a SHA-256", hint="12 to 64 hex digits")
+    return text
+
+
+def _cuts(text: str) -> Cuts:
+    cuts = [_CUT.fullmatch(part) for part in text.split(",")]
+    found = tuple((int(match[1]), match[2]) for match in cuts if match is not None)
+    if len(found) < len(cuts) or any(tear not in (BEFORE, *TEARS) for _, tear in found):
+        raise Misuse(f"cut={text} in the capsule is not OPERATION:TEAR", hint=f"TEAR is {BEFORE}, {', '.join(TEARS)}")
+    return found
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII):
+        raise Misuse(f"seed={text} in the capsule is no number")
+    return int(text)
+
+
+def _ended(text: str) -> Settled:
+    became, slash, rung = text.partition("/")
+    if not (became and slash and rung):
+        raise Misuse(f"ended={text} in the capsule is not OUTCOME/RUNG", hint="for example ended=dfu/reflash")
+    return Settled(became, rung)

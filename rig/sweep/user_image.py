@@ -1,0 +1,20 @@
+"""An image from a file that somebody names in place of one of the manifest's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rig.errors import Misuse
+from rig.files import MOST_IMAGE, read_user_file
+from rig.firmware.image_rules import rules_of
+from rig.firmware.manifest import Image
+
+
+def user_image(kind: str, role: str, file: Path) -> Image:
+    """The application in a file, as a board of this kind runs it; it is taken to run well. Raises Misuse."""
+    rules, content = rules_of(kind), read_user_file(file, MOST_IMAGE)
+    data = rules.release(content, file.name)
+    told = rules.identify(data)
+    if told is not None and told.board not in (None, kind):
+        raise Misuse(f"{file} is {told.with_article}, which is not for a {kind}", hint=f"--{role} FILE")
+    return Image(file.name, kind, (told.version if told is not None else None) or "?", data, "ok", rules.details())
