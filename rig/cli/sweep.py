@@ -200,6 +200,8 @@ def _show(whole: ModelSweep, swept: float, proved: int, report: Path | None, *, 
 
 
 def _document(whole: ModelSweep, windows: Sequence[Window], swept: float, proved: int) -> dict[str, Any]:
+    from rig.sweep.capsule import Capsule
+
     progress = whole.progress
     return {
         **whole.plan.to_dict(),
@@ -223,6 +225,7 @@ def _document(whole: ModelSweep, windows: Sequence[Window], swept: float, proved
                 "bytes": window.bytes,
                 "milliseconds": round(window.milliseconds, 3),
                 "share": round(window.share, 6),
+                "capsule": str(Capsule.of(whole.plan, ((window.first, window.tear),), window.settled)),
             }
             for window in windows
         ],

@@ -23,6 +23,8 @@ class Window:
     phase: str
     first: int
     last: int
+    #: The tear of its first cut that ends so.
+    tear: str
     bytes: int
     milliseconds: float
     share: float
@@ -59,7 +61,8 @@ def brick_map(update: Update, spans: Iterable[Span], seconds: Mapping[str, float
     """Every window, in order; the update that was not cut counts as none."""
     duration = Duration(update, seconds)
     found: list[Window] = []
-    for settled, first, last in _windows(update, spans):
+    known = list(spans)
+    for settled, first, last in _windows(update, known):
         time = duration.of(first, last + 1)
         found.append(
             Window(
@@ -67,6 +70,7 @@ def brick_map(update: Update, spans: Iterable[Span], seconds: Mapping[str, float
                 update.phases[update.run_of(first)],
                 first,
                 last,
+                next(span.tear for span in known if span.settled == settled and span.first == first),
                 duration.bytes_of(first, last + 1),
                 time * 1000,
                 time / duration.whole if duration.whole else 0.0,

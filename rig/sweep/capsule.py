@@ -2,7 +2,7 @@
 
 ::
 
-    spark-core ota-copy generation=b old=5f0c… new=77ab… cut=55329:prefix seed=0 ended=dfu/reflash sum=1b2c3d4e
+    KIND PATH generation=b old=5f0c… new=77ab… cut=55329:prefix seed=0 ended=dfu/reflash sum=1b2c3d4e
 
 A cut that follows another, in the start after it, stands behind a comma: `cut=55329:prefix,12:before`.
 """

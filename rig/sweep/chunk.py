@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from rig.sweep.cut_points import BEFORE, Flash, tears_of
 from rig.sweep.known_starts import Known, KnownStarts
-from rig.sweep.scenario import Scenario
+from rig.sweep.scenario import Scenario, Settled
 from rig.sweep.spans import Span, Spans
 from rig.twin.flash import Run
+from rig.twin.memory import Contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class ChunkSweep:
         self._scenario, self._tears = scenario, tears
         self._flash = Flash(scenario.memory(), scenario.update, seed)
         self._starts = KnownStarts(scenario)
+
+    def sweep_all(self) -> ChunkResult:
+        """Every cut of the scenario."""
+        return self.sweep(0, self._scenario.update.operations + 1)
+
+    def settle(self, contents: Contents) -> Settled:
+        """How a board with these contents settles, as far as the starts that were made know it."""
+        return self._starts.settle(contents).settled
 
     def sweep(self, begin: int, end: int) -> ChunkResult:
         """All cuts at `begin`…`end`-1; the number behind the last operation is the update that was not cut."""

@@ -19,8 +19,12 @@ from rig.firmware.seeded_bytes import seeded_bytes
 from rig.lab import lab
 from rig.lab.targets import environment_for
 from rig.power.landing import Landing
+from rig.sweep.chunk import ChunkSweep
+from rig.sweep.cut_points import TEARS
+from rig.sweep.family import sweeps_of
 from rig.twin.flash import Run
 from rig.twin.tears import ERASE_TEARS, PROGRAM_TEARS, named_tear
+from tests.rig.sweep.whole_starts import answers_of, every_cut
 
 #: An image that ends within its second sector.
 OLD, NEW, CRASHING = (
@@ -187,3 +191,12 @@ def what_is_no_request_is_refused(_folder):
     wrong = ("read x 4", "write ffff00 00", "write 0 zz", "write 10 00", f"write 0 {'00' * (SECTOR + 1)}")
     assert [board.is_told(line) for line in wrong] == [["error"]] * len(wrong)
     assert programs.image_in(board.flash(APP)) == OLD.data
+
+
+def every_cut_is_swept_as_a_board_that_is_started_whole(_folder):
+    with pinboards.known():
+        images = {"old": OLD, "new": NEW}
+        scenario = sweeps_of("pinboard").scenario("tcp", {}, images)
+        found = ChunkSweep(scenario, TEARS, seed=0).sweep_all()
+        assert answers_of(found.spans) == every_cut(scenario, TEARS, seed=0)
+        assert {span.settled.became for span in found.spans} == {"old", "new", "empty"}

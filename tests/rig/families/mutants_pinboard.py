@@ -11,6 +11,7 @@ from pinboard.formats import APP, FLAG, REQUEST, REQUEST_SIZE, SECTOR, image_in 
 
 from rig.firmware.checkout import part
 from rig.lab import lab
+from rig.twin import footprint
 from rig.twin.steps import Delay
 
 REAL_LOCATE, REAL_READER, REAL_APPLICATION = power.Update.locate, programs.reader, programs.application
@@ -55,6 +56,10 @@ def _hears_without_power(self, data, now):
 
 
 MUTANTS = {
+    "pinboard: what its start reads is forgotten": (
+        lambda m: m.setattr(footprint.PageTrace, "read", lambda *_: None),
+        check.every_cut_is_swept_as_a_board_that_is_started_whole,
+    ),
     "pinboard: its bootloader has no brick window": (
         lambda m: m.setattr(twin, "bootloader", _copies_and_then_forgets),
         check.it_becomes_what_its_expectations_say,

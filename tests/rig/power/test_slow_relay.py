@@ -11,8 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from rig.clock import Clock
 from rig.drivers.dfu_host import EraseOrder
-from rig.drivers.relay import ModbusContact
+from rig.drivers.relay import TIMEOUT_SECONDS, ModbusContact
 from rig.drivers.usbip_backend import UsbipBackend
 from rig.drivers.usbip_link import list_devices
 from rig.errors import LabFault
@@ -111,6 +112,31 @@ def whole_journal(order):
     core = into_dfu(core_in_memory())
     update(core, order)
     return core.memory.journal
+
+
+@contextlib.contextmanager
+def contact_that_waits(seconds):
+    """A contact whose relay answers each request so late."""
+    with (
+        relay_servers([Wire.parse("power@unix:/nowhere")]) as (_, modbus, _http),
+        late(modbus, lambda: seconds) as port,
+    ):
+        contact = ModbusContact("127.0.0.1", port, 0, inverted=False, board="core-01")
+        yield contact
+        contact.close()
+
+
+def test_a_busy_machine_waits_longer_for_its_relay(monkeypatch):
+    monkeypatch.setattr(Clock, "slowdown", lambda _clock: 3.0)
+    with contact_that_waits(1.3 * TIMEOUT_SECONDS) as contact:
+        contact.switch(False)
+        assert not contact.is_closed()
+
+
+def test_a_relay_that_is_silent_on_a_machine_at_rest_does_not_answer(monkeypatch):
+    monkeypatch.setattr(Clock, "slowdown", lambda _clock: 1.0)
+    with contact_that_waits(1.3 * TIMEOUT_SECONDS) as contact, pytest.raises(LabFault, match="does not switch coil 0"):
+        contact.switch(False)
 
 
 @pytest.fixture

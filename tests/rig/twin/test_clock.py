@@ -12,7 +12,8 @@ from unittest import mock
 import pytest
 
 from rig.families.esp32.lab.factory import ship_esp32
-from rig.families.esp32.lab.twin import applications, bootloaders
+from rig.families.esp32.lab.twin import applications
+from rig.families.esp32.twin.bootloaders import bootloaders_of
 from rig.families.esp32.twin.process import Esp32Process
 from rig.families.spark_core.drivers.usb_port import DFU, LISTENING
 from rig.families.spark_core.formats import flash as layout
@@ -28,6 +29,7 @@ from tests.rig.control.control_ports import door_in
 from tests.rig.families.spark_core.twin.models import CATALOGUE, DEFAULT_UID, MANIFEST, ROLES, shipped_memory
 from tests.rig.families.spark_core.twin.virtual_cloud import VirtualLoop
 
+BOOTLOADERS = bootloaders_of(MANIFEST.images("esp32"))
 SCALES = (0, 0.1, 1)
 #: Longer than any board takes for anything, in the loop's seconds.
 MOST_SECONDS = 90.0
@@ -187,7 +189,7 @@ class ServedEsp32:
         ship_esp32(folder, MANIFEST.roles("esp32"))
         self.process = Esp32Process(
             state=folder, mac=None, revision=300, fed_by_board=False, routes=Routes(), address=None,
-            find=Catalogue(applications(MANIFEST)).find, bootloaders=bootloaders(MANIFEST), time_scale=scale, seed=0,
+            find=Catalogue(applications(MANIFEST)).find, bootloaders=BOOTLOADERS, time_scale=scale, seed=0,
         )  # fmt: skip
         self.board = self.process.board
         self.said = bytearray()

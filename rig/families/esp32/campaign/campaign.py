@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from rig.campaign.swap import ScenarioUnavailable
 from rig.families.esp32.boards.board import Esp32
@@ -12,9 +13,19 @@ from rig.families.esp32.campaign.trial import SerialFlash
 from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
 
+if TYPE_CHECKING:
+    from rig.families.esp32.sweep.scenarios import Esp32Sweeps
+
 
 class Esp32Campaign:
     """As rig.campaign.campaign asks for."""
+
+    @property
+    def sweeps(self) -> Esp32Sweeps:
+        """Updates over HTTPS."""
+        from rig.families.esp32.sweep.scenarios import Esp32Sweeps
+
+        return Esp32Sweeps()
 
     def control_trial(self, roles: Mapping[str, Image]) -> SerialFlash:
         """The golden application over itself, cut while it is written."""

@@ -13,14 +13,9 @@ from rig.control.serving import serve, warn_of_open_port
 from rig.control.socket_options import control_socket_of_twin
 from rig.errors import Misuse
 from rig.families.esp32.firmware.details import boots_of
-from rig.families.esp32.firmware.second_stages import SecondStages
-from rig.families.esp32.formats.boot_config import BootConfig, SecureVersion
-from rig.families.esp32.formats.flash_parameters import FlashParameters
-from rig.families.esp32.formats.header import Header
 from rig.families.esp32.lab.factory import ship_esp32
-from rig.families.esp32.twin.chip import Chip
+from rig.families.esp32.twin.bootloaders import bootloaders_of
 from rig.families.esp32.twin.process import Esp32Process
-from rig.families.esp32.twin.steps import Bootloaders
 from rig.family.twin_settings import TwinSettings
 from rig.files import MOST_PEM, is_folder, read_user_file
 from rig.firmware.catalogue import Catalogue
@@ -62,7 +57,7 @@ class Esp32TwinPlan:
             address=self.address,
             flash_size=self.flash_size,
             find=Catalogue(applications(known)).find,
-            bootloaders=bootloaders(known),
+            bootloaders=bootloaders_of(known.images("esp32")),
             trust=trusted(self.trust),
             time_scale=self.settings.time_scale,
             seed=self.settings.seed,
@@ -116,34 +111,6 @@ def _check_place(trust: Path | None, address: str | None) -> None:
 def applications(known: Manifest) -> Iterable[Image]:
     """The manifest's applications for ESP32s. Raises Misuse."""
     return [image for image in known.images("esp32") if boots_of(image) is None]
-
-
-def bootloaders(known: Manifest) -> Bootloaders:
-    """Tells how the second stage was built that an area begins with, by what the manifest lists."""
-    stages = SecondStages(image for image in known.images("esp32") if boots_of(image) is not None)
-
-    def find(area: bytes, chip: Chip) -> BootConfig | None:
-        image = stages.find(area)
-        boots = boots_of(image) if image is not None else None
-        if boots is None:
-            return None
-        fuse = SecureVersion(lambda: chip.secure_version, chip.raise_secure_version)
-        header = Header.unpack(area)
-        flash = FlashParameters.of(header)
-        return BootConfig(
-            chip=chip.model,
-            header=header,
-            rollback=boots.rollback,
-            flash_size=flash.size,
-            spi_mode=flash.mode,
-            spi_speed=flash.speed,
-            secure_version=fuse if boots.anti_rollback else None,
-            release=boots.release,
-            log_level=boots.log_level,
-            version=f"v{boots.idf}",
-        )
-
-    return find
 
 
 def trusted(folder: Path | None) -> Callable[[str], str | None]:

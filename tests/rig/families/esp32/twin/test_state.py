@@ -12,7 +12,7 @@ from rig.families.esp32.firmware.details import boots_of
 from rig.families.esp32.firmware.second_stages import SecondStages
 from rig.families.esp32.formats.flash_parameters import FlashParameters
 from rig.families.esp32.formats.header import Header
-from rig.families.esp32.lab.twin import bootloaders
+from rig.families.esp32.twin.bootloaders import bootloaders_of
 from rig.families.esp32.twin.chip import KEPT_SIZE, Chip
 from rig.families.esp32.twin.process import Esp32Process
 from rig.families.spark_core.twin.memory import CoreMemory
@@ -159,7 +159,7 @@ def test_flash_parameters_are_the_header_s(case):
 
 def test_the_second_stage_goes_by_its_own_header(known_esp32):
     stage = next(image for image in known_esp32.images("esp32") if boots_of(image) is not None)
-    config = bootloaders(known_esp32)(patched(stage.data, speed_size=0x1F) + b"\xff" * 100, Chip())
+    config = bootloaders_of(known_esp32.images("esp32"))(patched(stage.data, speed_size=0x1F) + b"\xff" * 100, Chip())
     assert config is not None
     assert (config.flash_size, config.spi_speed) == (2 << 20, "80MHz")
 

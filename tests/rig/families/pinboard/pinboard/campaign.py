@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pinboard.boards import Pinboard
 from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, STAGE
@@ -18,6 +18,9 @@ from rig.firmware.cases import KnownCases
 from rig.firmware.manifest import Image
 from rig.power.landing import Landing
 from rig.power.trigger import Aim
+
+if TYPE_CHECKING:
+    from pinboard.sweep import PinboardSweeps
 
 #: The name of the one update path.
 TCP = "tcp"
@@ -50,6 +53,13 @@ class TcpUpdate:
 
 class PinboardCampaign:
     """As rig.campaign.campaign asks for."""
+
+    @property
+    def sweeps(self) -> PinboardSweeps:
+        """Its one path."""
+        from pinboard.sweep import PinboardSweeps
+
+        return PinboardSweeps()
 
     def control_trial(self, roles: Mapping[str, Image]) -> TcpUpdate:
         """The golden image again, cut while it is downloaded: what runs is not touched."""

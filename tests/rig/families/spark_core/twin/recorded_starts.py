@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from rig.families.spark_core.firmware.identity import Identity
@@ -32,7 +32,7 @@ class Recording:
         """A Core started as `case` says. Durations were not recorded: flash work takes none."""
         named = {entry["sha256"]: name for name, entry in self.vectors["images"].items()}
 
-        @cache
+        @lru_cache(maxsize=64)
         def identify(app: bytes) -> Identity:
             unknown = "erased" if app == b"\xff" * len(app) else "mixed"
             name = named.get(hashlib.sha256(app).hexdigest(), unknown)

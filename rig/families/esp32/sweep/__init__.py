@@ -1,0 +1,1 @@
+"""The update paths of an ESP32 as sweeps cut them."""

@@ -1,0 +1,183 @@
+"""Named checks of test_mutants about sweeps: what a start depends on, cuts, chunks, spans, ledger and capsules."""
+
+from __future__ import annotations
+
+from rig.errors import LabFault, Misuse
+from rig.sweep.capsule import Capsule
+from rig.sweep.chunk import ChunkSweep
+from rig.sweep.cut_points import BEFORE, TEARS, Flash
+from rig.sweep.ledger import SweepLedger
+from rig.sweep.replay import is_expected, replay
+from rig.sweep.scenario import Settled
+from rig.sweep.spans import Span, joined
+from rig.sweep.sweep import ModelSweep
+from tests.rig.sweep.plans import IMAGES, core_plan
+from tests.rig.sweep.toy_board import PAGE, ToyMemory, made_of, parity, perform, toy
+from tests.rig.sweep.whole_starts import answers_of, every_cut
+
+#: Among so many toys each way to depend on flash comes up.
+TOYS = 120
+NOISE = bytes.fromhex("3b1e5f804d72c6a913f40b9d8e2157ac")
+
+
+def every_cut_of_many_toys_ends_as_a_whole_start(_folder):
+    for seed in range(TOYS):
+        scenario = toy(seed)
+        found = ChunkSweep(scenario, TEARS, seed).sweep_all()
+        assert answers_of(found.spans) == every_cut(scenario, TEARS, seed), f"toy {seed}"
+
+
+def flash_whose_bits_a_start_clears_counts(_folder):
+    """The start clears bits of a page and then asks for less than all that is in it."""
+
+    def start(memory):
+        nor = memory.nors[1]
+        perform(memory, nor, nor.programming(nor.base + 4, b"\x0f\xf0"))
+        return nor.ask(parity, nor.base, 1)
+
+    _is_swept_right(made_of(start, lambda nors: [nors[1].erasing(0x8000), nors[1].programming(0x8000, NOISE)]))
+
+
+def pages_that_a_start_made_in_part_count_whole(_folder):
+    """The start erases one of two pages, and asks a question of both."""
+
+    def start(memory):
+        nor = memory.nors[0]
+        perform(memory, nor, nor.erasing(nor.base))
+        return nor.ask(parity, nor.base, PAGE + 1)
+
+    _is_swept_right(made_of(start, lambda nors: [nors[0].erasing(0x1000, 2), nors[0].programming(0x1000, 2 * NOISE)]))
+
+
+def a_slot_that_is_written_while_flags_refer_to_it_counts(_folder):
+    """Its contents are copied by every start: no cut in it is the same as another, and flags alone do not tell."""
+
+    def start(memory):
+        inside, outside = memory.nors
+        if inside.read(inside.base, 2) != b"\x05\x00":
+            return "runs"
+        image = outside.read(outside.base, 2 * PAGE)
+        perform(memory, inside, inside.erasing(inside.base + PAGE, 2))
+        perform(memory, inside, inside.programming(inside.base + PAGE, image))
+        return inside.read(inside.base + PAGE, 2 * PAGE).hex()
+
+    def update(nors):
+        flags = nors[0].programming(0x1000, b"\x05\x00")
+        return [nors[0].erasing(0x1000), flags, nors[1].erasing(0x8000, 2), nors[1].programming(0x8000, NOISE)]
+
+    _is_swept_right(made_of(start, update))
+
+
+def _is_swept_right(scenario):
+    found = ChunkSweep(scenario, TEARS, 0).sweep_all()
+    assert answers_of(found.spans) == every_cut(scenario, TEARS, 0)
+
+
+def what_a_start_erased_itself_is_no_question(_folder):
+    memory = ToyMemory()
+    footprint = memory.trace()
+    nor = memory.nors[0]
+    nor.perform(nor.erasing(nor.base), 0, 1)
+    nor.read(nor.base, 4)
+    assert footprint.questions == []
+
+
+def a_page_is_asked_for_once(_folder):
+    memory = ToyMemory()
+    footprint = memory.trace()
+    for _ in range(2):
+        memory.nors[1].read(memory.nors[1].base, 20)
+    assert [(question.first, question.last) for question in footprint.questions] == [(0, 2)]
+
+
+def flash_is_whole_again_after_a_torn_operation(_folder):
+    scenario = toy(1)
+    flash = Flash(scenario.memory(), scenario.update, seed=0)
+    for run in scenario.update.runs:
+        flash.go_to(run.first)
+        before = flash.contents()
+        with flash.torn(run, "prefix"):
+            pass
+        assert flash.contents() == before
+
+
+def cuts_that_are_no_neighbours_are_no_span(_folder):
+    ended = Settled("new", "self")
+    spans = [Span("prefix", 0, 3, ended), Span("prefix", 5, 6, ended), Span(BEFORE, 4, 4, ended)]
+    assert joined(spans) == sorted(spans, key=lambda span: span.tear)
+
+
+def a_wrong_answer_of_a_sweep_is_found_by_its_proof(_folder):
+    sweep = ModelSweep(core_plan("server-key"))
+    for result in sweep.run(jobs=1):
+        wrong = tuple(Span(span.tear, span.first, span.last, Settled("dfu", "reflash")) for span in result.spans)
+        sweep.progress.add(type(result)(result.begin, result.end, wrong, result.points, result.starts))
+    try:
+        sweep.prove(1)
+    except LabFault as error:
+        found = error.message
+    else:
+        found = "nothing"
+    assert "the sweep says dfu reflash of a cut that ends in old self: spark-core server-key" in found
+
+
+def a_sweep_that_was_killed_goes_on_where_it_was(folder):
+    first = ModelSweep(core_plan("ota-copy"))
+    ledger = SweepLedger(folder, first.plan)
+    ledger.begin()
+    for _, result in zip(range(5), first.run(jobs=1), strict=False):
+        ledger.add(result)
+    ledger.close()
+    with ledger.path.open("ab") as file:
+        file.write(b'{"begin":9')
+    again = SweepLedger(folder, first.plan)
+    known = again.resume()
+    again.add(known[0])
+    again.close()
+    written = ledger.path.read_bytes()
+    assert [(one.begin, one.end) for one in known] == [(one.begin, one.end) for one in first.progress.results.values()]
+    assert b'{"begin":9{' not in written
+    assert written.endswith(b"\n")
+
+
+def a_ledger_of_another_sweep_is_not_gone_on_with(folder):
+    ledger = SweepLedger(folder, core_plan("ota-copy"))
+    ledger.begin()
+    ledger.close()
+    assert _misuse(SweepLedger(folder, core_plan("ota-copy", seed=1)).resume).endswith("is of another sweep")
+
+
+def a_capsule_that_was_changed_is_refused(_folder):
+    line = str(Capsule.of(core_plan("ota-copy"), ((3, "prefix"),), None))
+    assert "was changed" in _misuse(lambda: Capsule.parse(line.replace("cut=3:", "cut=4:")))
+
+
+def a_second_cut_counts(_folder):
+    """In the copy that the start after a cut makes anew: its flags window strands a board that one cut does not."""
+    once = Capsule.of(core_plan("ota-copy"), ((10, BEFORE),), None)
+    twice = Capsule.of(core_plan("ota-copy"), ((10, BEFORE), (55_330, BEFORE)), None)
+    assert [replay(capsule, IMAGES).settled.became for capsule in (once, twice)] == ["new", "dfu"]
+
+
+def a_rung_that_somebody_expects_counts(_folder):
+    ended = Settled("dfu", "reflash")
+    expected = [is_expected(ended, text, None) for text in ("dfu", "dfu/reflash", "dfu/none", "old")]
+    assert expected == [True, True, False, False]
+
+
+def an_operation_that_the_update_does_not_have_is_no_cut(_folder):
+    capsule = Capsule.of(core_plan("server-key"), ((10_000, BEFORE),), None)
+    assert "beyond" in _misuse(lambda: replay(capsule, IMAGES))
+
+
+def a_tear_that_makes_no_sense_there_is_refused(_folder):
+    capsule = Capsule.of(core_plan("server-key"), ((0, "random-subset"),), None)
+    assert "makes no sense" in _misuse(lambda: replay(capsule, IMAGES))
+
+
+def _misuse(does) -> str:
+    try:
+        does()
+    except Misuse as error:
+        return error.message
+    return "nothing was refused"

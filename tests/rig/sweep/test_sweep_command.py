@@ -1,0 +1,117 @@
+"""`rig sweep` and `rig replay` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+RIG = [sys.executable, "-m", "rig"]
+
+
+def rig(*words, **how):
+    return subprocess.run([*RIG, *map(str, words)], capture_output=True, text=True, check=False, timeout=120, **how)
+
+
+def swept(*words):
+    ended = rig("sweep", *words, "--json")
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+@pytest.fixture(scope="module")
+def copy():
+    return swept("spark-core", "ota-copy", "--generation", "a")
+
+
+def test_the_whole_copy_is_one_command(copy):
+    assert copy["points"] > 330_000
+    assert copy["starts"] < 100
+    assert copy["proved"] == 200
+    assert sum(end["points"] for end in copy["outcomes"]) == copy["points"]
+
+
+def test_the_windows_that_strand_a_board_are_the_flags(copy):
+    assert {window["phase"] for window in copy["windows"]} == {"flags"}
+    assert all(window["milliseconds"] < 31 and window["share"] < 0.01 for window in copy["windows"])
+
+
+def test_paths_and_choices_are_listed_for_who_asks():
+    assert "rig sweep spark-core" in rig("sweep").stdout
+    told = rig("sweep", "spark-core").stdout
+    assert "ota-copy" in told
+    assert "--generation b|" in told
+
+
+MISUSES = {
+    "a kind": (["toaster", "dfu"], "toaster"),
+    "a path": (["spark-core", "pigeon"], "pigeon"),
+    "a choice": (["spark-core", "dfu", "--idf", "5.5"], "'idf'"),
+    "a value": (["spark-core", "dfu", "--generation", "z"], "'z'"),
+    "a choice without a value": (["spark-core", "dfu", "--generation"], "--generation"),
+    "a tear": (["spark-core", "dfu", "--tears", "suffix"], "suffix"),
+    "a file": (["spark-core", "dfu", "--new", "/nowhere"], "/nowhere"),
+    "nothing to resume": (["spark-core", "dfu", "--resume"], "--report"),
+}
+
+
+@pytest.mark.parametrize("name", MISUSES)
+def test_misuse_is_one_line_that_names_it(name):
+    words, told = MISUSES[name]
+    ended = rig("sweep", *words)
+    assert ended.returncode == 2
+    assert told in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_sweep_that_was_killed_is_resumed_to_the_same_end(tmp_path, copy):
+    words = ["spark-core", "factory-button", "--generation", "b", "--report", tmp_path / "killed", "--jobs", "1"]
+    with subprocess.Popen([*RIG, "sweep", *map(str, words)], stdout=subprocess.DEVNULL) as process:
+        ledger = tmp_path / "killed" / "sweep.jsonl"
+        while not ledger.exists() or ledger.read_bytes().count(b"\n") < 4:
+            assert process.poll() is None, "it was over before it was killed"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    before = ledger.read_bytes()[: ledger.read_bytes().rfind(b"\n") + 1]
+    resumed = swept(*words, "--resume")
+    whole = swept("spark-core", "factory-button", "--generation", "b")
+    assert (resumed["points"], resumed["spans"]) == (whole["points"], whole["spans"])
+    assert ledger.read_bytes().startswith(before)
+    assert "<svg" in (tmp_path / "killed" / "map.svg").read_text()
+
+
+def test_a_report_that_is_there_is_not_written_over(tmp_path):
+    words = ["spark-core", "server-key", "--report", tmp_path]
+    assert rig("sweep", *words).returncode == 0
+    again = rig("sweep", *words)
+    assert (again.returncode, "--resume" in again.stderr) == (2, True)
+
+
+@pytest.fixture(scope="module")
+def capsule(copy):
+    window = copy["windows"][0]
+    line = copy["windows"][0]["capsule"]
+    assert f"cut={window['first']}:" in line
+    return line
+
+
+def test_a_capsule_says_1_while_it_still_happens(capsule):
+    assert rig("replay", capsule).returncode == 1
+
+
+def test_it_says_0_when_it_does_not(capsule):
+    assert rig("replay", capsule, "--expect", "new").returncode == 0
+
+
+def test_it_says_2_when_it_cannot_be_read(capsule):
+    ended = rig("replay", capsule.replace("cut=", "cut=9"))
+    assert (ended.returncode, "was changed" in ended.stderr) == (2, True)
+
+
+def test_a_replay_tells_a_script_how_it_ended(capsule):
+    told = json.loads(rig("replay", capsule, "--json").stdout)
+    assert told == {"became": "dfu", "rung": "reflash", "still_happens": True}
