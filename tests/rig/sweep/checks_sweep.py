@@ -35,7 +35,7 @@ def flash_whose_bits_a_start_clears_counts(_folder):
         perform(memory, nor, nor.programming(nor.base + 4, b"\x0f\xf0"))
         return nor.ask(parity, nor.base, 1)
 
-    _is_swept_right(made_of(start, lambda nors: [nors[1].erasing(0x8000), nors[1].programming(0x8000, NOISE)]))
+    _is_swept_right(made_of(start, lambda nors: _rewrite(nors[1], NOISE)))
 
 
 def pages_that_a_start_made_in_part_count_whole(_folder):
@@ -46,7 +46,7 @@ def pages_that_a_start_made_in_part_count_whole(_folder):
         perform(memory, nor, nor.erasing(nor.base))
         return nor.ask(parity, nor.base, PAGE + 1)
 
-    _is_swept_right(made_of(start, lambda nors: [nors[0].erasing(0x1000, 2), nors[0].programming(0x1000, 2 * NOISE)]))
+    _is_swept_right(made_of(start, lambda nors: _rewrite(nors[0], 2 * NOISE)))
 
 
 def a_slot_that_is_written_while_flags_refer_to_it_counts(_folder):
@@ -62,10 +62,16 @@ def a_slot_that_is_written_while_flags_refer_to_it_counts(_folder):
         return inside.read(inside.base + PAGE, 2 * PAGE).hex()
 
     def update(nors):
-        flags = nors[0].programming(0x1000, b"\x05\x00")
-        return [nors[0].erasing(0x1000), flags, nors[1].erasing(0x8000, 2), nors[1].programming(0x8000, NOISE)]
+        yield from _rewrite(nors[0], b"\x05\x00")
+        yield from _rewrite(nors[1], 2 * NOISE)
 
     _is_swept_right(made_of(start, update))
+
+
+def _rewrite(nor, data):
+    """Erase two pages, and write the first bytes of them: what that comes to depends on what is there then."""
+    yield nor.erasing(nor.base, 2)
+    yield nor.programming(nor.base, data)
 
 
 def _is_swept_right(scenario):
