@@ -16,6 +16,9 @@ def replay(
         str | None, typer.Option(metavar="OUTCOME", help="What still happens, as BECOMES or BECOMES/RUNG.")
     ] = None,
     manifest: Annotated[Path | None, typer.Option(help="Manifest of firmware; the rig's own if not given.")] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Print every operation, and what the board asked of flash.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Cut an update again where a capsule says so, on the model, and say what becomes of the board.
@@ -30,6 +33,10 @@ def replay(
     read = Capsule.parse(" ".join(capsule))
     found = replay(read, load_firmware(manifest).images(read.kind))
     happens = is_expected(found.settled, expect, read.ended)
+    if trace and not as_json:
+        from rig.sweep.story import story
+
+        print_lines(*story(found.scenario, read.cuts, read.seed))
     if as_json:
         print_json({"became": found.settled.became, "rung": found.settled.rung, "still_happens": happens})
     else:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.terminal.output import print_json, print_lines, print_status
+from rig.cli.sweep_output import progress_bar, show, show_pairs
+from rig.terminal.output import print_json, print_lines
 
 if TYPE_CHECKING:
     from rig.firmware.manifest import Image
-    from rig.sweep.brick_map import Window
     from rig.sweep.plan import SweepPlan
-    from rig.sweep.sweep import ModelSweep
-
-#: Windows that a terminal shows; a report has all.
-MOST_WINDOWS = 12
 
 
 def sweep(
@@ -40,6 +35,9 @@ def sweep(
         int, typer.Option(min=0, max=10_000_000, metavar="N", help="Start boards whole after N cuts drawn at random.")
     ] = 200,
     exhaustive: Annotated[bool, typer.Option(help="Start a board whole after every cut.")] = False,
+    cuts: Annotated[
+        int, typer.Option(min=1, max=2, metavar="1|2", help="2: cut again in what the board does after the first.")
+    ] = 1,
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the map and all results; nothing is kept else.")
     ] = None,
@@ -60,7 +58,10 @@ def sweep(
         _list_paths(kind, as_json)
         return
     plan = _plan(kind, path, _choices(context.args), _images(kind, manifest, old, new), tears, seed)
-    _sweep(plan, jobs, report, resume, None if exhaustive else prove, as_json=as_json)
+    if cuts == 2:
+        _sweep_twice(plan, prove, report, exhaustive=exhaustive, as_json=as_json)
+    else:
+        _sweep(plan, jobs, report, resume, None if exhaustive else prove, as_json=as_json)
 
 
 def _list_kinds(as_json: bool) -> None:
@@ -144,7 +145,7 @@ def _sweep(
                 whole.progress.add(result)
         else:
             ledger.begin()
-    with _progress_bar(whole, as_json) as advance:
+    with progress_bar(whole, as_json) as advance:
         for result in whole.run(jobs or usual_jobs()):
             if ledger is not None:
                 ledger.add(result)
@@ -153,132 +154,16 @@ def _sweep(
     proved = whole.prove(whole.progress.points if prove is None else prove)
     if ledger is not None:
         ledger.close()
-    _show(whole, swept, proved, report, as_json=as_json)
+    show(whole, swept, proved, report, as_json=as_json)
 
 
-@contextmanager
-def _progress_bar(whole: ModelSweep, as_json: bool) -> Iterator[Callable[[int], None]]:
-    """Cuts, rate and time left on a terminal; called with the operations of each chunk that is done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+def _sweep_twice(plan: SweepPlan, prove: int, report: Path | None, *, exhaustive: bool, as_json: bool) -> None:
+    from rig.errors import Misuse
+    from rig.sweep.two_cuts import TwoCuts
 
-    from rig.terminal.tables import console
-
-    if as_json:
-        yield lambda _operations: None
-        return
-    columns = (TextColumn("operations"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Bar(*columns, TimeRemainingColumn(), console=console(stderr=True), transient=True) as bar:
-        total, began, before = whole.scenario.update.operations + 1, time.monotonic(), whole.progress.points
-        task = bar.add_task("", total=total, completed=whole.progress.operations, rate="")
-
-        def advance(operations: int) -> None:
-            rate = (whole.progress.points - before) / max(time.monotonic() - began, 1e-3)
-            bar.update(task, advance=operations, rate=f"{rate:,.0f} cuts/s")
-
-        yield advance
-
-
-def _show(whole: ModelSweep, swept: float, proved: int, report: Path | None, *, as_json: bool) -> None:
-    from rig.sweep.brick_map import brick_map
-
-    progress, update = whole.progress, whole.scenario.update
-    windows = brick_map(update, progress.spans, whole.scenario.memory().seconds)
-    if report is not None:
-        _write_picture(whole, report)
-    if as_json:
-        print_json(_document(whole, windows, swept, proved))
-        return
-    _show_table(whole)
-    _show_windows(windows)
-    print_lines(
-        f"{progress.points:,} cuts of {update.operations:,} operations; {progress.starts:,} boards were started for "
-        f"them in {swept:.1f} s, and {proved:,} more to prove it"
-    )
-    if report is not None:
-        print_status(f"map: {report / 'map.svg'}")
-
-
-def _document(whole: ModelSweep, windows: Sequence[Window], swept: float, proved: int) -> dict[str, Any]:
-    from rig.sweep.capsule import Capsule
-
-    progress = whole.progress
-    return {
-        **whole.plan.to_dict(),
-        "operations": whole.scenario.update.operations,
-        "points": progress.points,
-        "starts": progress.starts,
-        "seconds": round(swept, 3),
-        "proved": proved,
-        "outcomes": [
-            {"became": settled.became, "rung": settled.rung, "points": count}
-            for settled, count in progress.count().most_common()
-        ],
-        "windows": [
-            {
-                "became": window.settled.became,
-                "rung": window.settled.rung,
-                "phase": window.phase,
-                "first": window.first,
-                "last": window.last,
-                "operations": window.operations,
-                "bytes": window.bytes,
-                "milliseconds": round(window.milliseconds, 3),
-                "share": round(window.share, 6),
-                "capsule": str(Capsule.of(whole.plan, ((window.first, window.tear),), window.settled)),
-            }
-            for window in windows
-        ],
-        "spans": [span.to_dict() for span in progress.spans],
-    }
-
-
-def _show_table(whole: ModelSweep) -> None:
-    from rig.terminal.tables import grid, show_whole
-
-    plan = whole.plan
-    chosen = ", ".join(f"{name} {value}" for name, value in plan.choices.items())
-    table = grid("becomes", "healed by", "cuts", "share", title=f"{plan.kind} {plan.path} {chosen}".rstrip())
-    points = whole.progress.points
-    for settled, count in whole.progress.count().most_common():
-        table.add_row(settled.became, settled.rung, f"{count:,}", f"{count / points:.3%}")
-    show_whole(table)
-
-
-def _show_windows(windows: Sequence[Window]) -> None:
-    from rig.terminal.tables import grid, show_whole
-
-    if not windows:
-        print_lines("no cut leaves a board that needs a hand")
-        return
-    table = grid("needs a hand", "healed by", "phase", "operations", "bytes", "ms", "of the update")
-    for window in windows[:MOST_WINDOWS]:
-        table.add_row(
-            window.settled.became,
-            window.settled.rung,
-            window.phase,
-            f"{window.first:,}" if window.first == window.last else f"{window.first:,} to {window.last:,}",
-            f"{window.bytes:,}",
-            f"{window.milliseconds:,.1f}",
-            f"{window.share:.3%}",
-        )
-    show_whole(table)
-    if len(windows) > MOST_WINDOWS:
-        print_lines(f"and {len(windows) - MOST_WINDOWS} more windows: --report DIR has all")
-
-
-def _write_picture(whole: ModelSweep, report: Path) -> None:
-    from rig.files import write_user_file
-    from rig.sweep.picture import draw_sweep
-
-    plan, progress = whole.plan, whole.progress
-    chosen = " ".join(f"{name} {value}" for name, value in plan.choices.items())
-    below = [
-        f"{progress.points:,} cuts of {whole.scenario.update.operations:,} operations, every one of them; an update "
-        "goes on to the right",
-        f"{plan.images['old'].name} to {plan.images['new'].name}",
-    ]
-    picture = draw_sweep(
-        whole.scenario.update, progress.spans, f"Every cut: {plan.kind} {plan.path} {chosen}".rstrip(), below
-    )
-    write_user_file(report / "map.svg", picture.encode())
+    if exhaustive or report is not None:
+        raise Misuse("--cuts 2 keeps no report and cannot start all boards", hint="--prove N starts more of them")
+    began, pairs = time.monotonic(), TwoCuts(plan.scenario(), plan.tears, plan.seed)
+    groups = list(pairs.sweep())
+    swept = time.monotonic() - began
+    show_pairs(plan, groups, pairs.starts.made, swept, pairs.prove(groups, prove), as_json=as_json)

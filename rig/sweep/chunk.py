@@ -6,12 +6,12 @@ many starts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rig.sweep.cut_points import BEFORE, Flash, tears_of
 from rig.sweep.known_starts import Known, KnownStarts
-from rig.sweep.scenario import Scenario, Settled
+from rig.sweep.scenario import Scenario, Settled, Update
 from rig.sweep.spans import Span, Spans
 from rig.twin.flash import Run
 from rig.twin.memory import Contents
@@ -28,17 +28,39 @@ class ChunkResult:
     starts: int
 
 
-class ChunkSweep:
-    """Sweeps chunks of one scenario, and keeps the starts it has made from one chunk to the next."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Cuts `first`…`last` with the same tear, whose boards are the same to a start that was made."""
 
-    def __init__(self, scenario: Scenario, tears: Sequence[str], seed: int):
-        self._scenario, self._tears = scenario, tears
-        self._flash = Flash(scenario.memory(), scenario.update, seed)
-        self._starts = KnownStarts(scenario)
+    tear: str
+    first: int
+    last: int
+    known: Known
+
+
+class ChunkSweep:
+    """Sweeps chunks of one update, and keeps the starts it has made from one chunk to the next.
+
+    The update is the scenario's, if no other is given: what a board does by itself after a cut can be cut, too.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        tears: Sequence[str],
+        seed: int,
+        *,
+        update: Update | None = None,
+        starts: KnownStarts | None = None,
+    ):
+        self.update = update or scenario.update
+        self._tears = tears
+        self._flash = Flash(scenario.memory(), self.update, seed)
+        self._starts = starts or KnownStarts(scenario)
 
     def sweep_all(self) -> ChunkResult:
-        """Every cut of the scenario."""
-        return self.sweep(0, self._scenario.update.operations + 1)
+        """Every cut of the update."""
+        return self.sweep(0, self.update.operations + 1)
 
     def settle(self, contents: Contents) -> Settled:
         """How a board with these contents settles, as far as the starts that were made know it."""
@@ -46,29 +68,35 @@ class ChunkSweep:
 
     def sweep(self, begin: int, end: int) -> ChunkResult:
         """All cuts at `begin`…`end`-1; the number behind the last operation is the update that was not cut."""
-        made, spans, update = self._starts.made, Spans(), self._scenario.update
-        self._flash.go_to(begin)
-        while self._flash.k < min(end, update.operations):
-            run = update.runs[update.run_of(self._flash.k)]
-            self._sweep_run(run, min(end, run.first + run.count), spans)
-        if end > update.operations:
-            spans.add(BEFORE, update.operations, update.operations, self._settle().settled)
+        made, spans = self._starts.made, Spans()
+        for answer in self.answers(begin, end):
+            spans.add(answer.tear, answer.first, answer.last, answer.known.settled)
         found = tuple(spans.all())
         return ChunkResult(begin, end, found, sum(span.count for span in found), self._starts.made - made)
 
-    def _sweep_run(self, run: Run, end: int, spans: Spans) -> None:
+    def answers(self, begin: int, end: int) -> Iterator[Answer]:
+        """The same, in order, as the starts tell them apart."""
+        self._flash.go_to(begin)
+        while self._flash.k < min(end, self.update.operations):
+            run = self.update.runs[self.update.run_of(self._flash.k)]
+            yield from self._sweep_run(run, min(end, run.first + run.count))
+        if end > self.update.operations:
+            yield Answer(BEFORE, self.update.operations, self.update.operations, self._settle())
+
+    def _sweep_run(self, run: Run, end: int) -> Iterator[Answer]:
         flash, tears = self._flash, tears_of(run, self._tears)
         part = flash.part_of(run)
         while flash.k < end:
             known, k = self._settle(), flash.k
             same = self._same_until(known, run, part, end)
-            spans.add(BEFORE, k, max(same - 1, k), known.settled)
+            yield Answer(BEFORE, k, max(same - 1, k), known)
             for tear in tears:
                 if same > k:
-                    spans.add(tear, k, same - 1, known.settled)
+                    yield Answer(tear, k, same - 1, known)
                 else:
                     with flash.torn(run, tear):
-                        spans.add(tear, k, k, self._settle().settled)
+                        torn = self._settle()
+                    yield Answer(tear, k, k, torn)
             flash.go_on(run, max(same, k + 1))
 
     def _same_until(self, known: Known, run: Run, part: int, end: int) -> int:

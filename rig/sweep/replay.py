@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rig.errors import Misuse
 from rig.firmware.manifest import Image
-from rig.sweep.capsule import Capsule
+from rig.sweep.capsule import Capsule, Cuts
 from rig.sweep.cut_points import BEFORE, Flash, contents_at, tears_of
 from rig.sweep.plan import SweepPlan
 from rig.sweep.scenario import Scenario, Settled, Update, checked
@@ -27,10 +27,15 @@ def replay(capsule: Capsule, images: Iterable[Image]) -> Replayed:
     """Do a capsule's cuts again with images among which are its own. Raises Misuse."""
     plan = SweepPlan(capsule.kind, capsule.path, capsule.choices, _images_of(capsule, list(images)), (), capsule.seed)
     scenario = plan.scenario()
-    contents = _after(scenario, scenario.update, capsule.cuts[0], capsule.seed)
-    for cut in capsule.cuts[1:]:
-        contents = _after(scenario, recovery_from(scenario, contents), cut, capsule.seed)
-    return Replayed(scenario, settle_whole(scenario, contents))
+    return Replayed(scenario, settle_after(scenario, capsule.cuts, capsule.seed))
+
+
+def settle_after(scenario: Scenario, cuts: Cuts, seed: int) -> Settled:
+    """How a board settles that is started whole after cuts in a row. Raises Misuse for one that cannot be."""
+    contents = _after(scenario, scenario.update, cuts[0], seed)
+    for cut in cuts[1:]:
+        contents = _after(scenario, recovery_from(scenario, contents), cut, seed)
+    return settle_whole(scenario, contents)
 
 
 def is_expected(settled: Settled, expected: str | None, told: Settled | None) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 Ask = Callable[[tuple[bytes, ...]], Hashable]
 
 
-def contents(pages: tuple[bytes, ...]) -> Hashable:
+def contents(pages: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """The question behind a plain read: everything that the pages hold."""
     return pages
 

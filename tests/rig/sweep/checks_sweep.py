@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rig.errors import LabFault, Misuse
 from rig.sweep.capsule import Capsule
 from rig.sweep.chunk import ChunkSweep
@@ -11,9 +13,10 @@ from rig.sweep.replay import is_expected, replay
 from rig.sweep.scenario import Settled
 from rig.sweep.spans import Span, joined
 from rig.sweep.sweep import ModelSweep
+from rig.sweep.two_cuts import TwoCuts
 from tests.rig.sweep.plans import IMAGES, core_plan
 from tests.rig.sweep.toy_board import PAGE, ToyMemory, made_of, parity, perform, toy
-from tests.rig.sweep.whole_starts import answers_of, every_cut
+from tests.rig.sweep.whole_starts import answers_of, every_cut, every_pair, pairs_of
 
 #: Among so many toys each way to depend on flash comes up.
 TOYS = 120
@@ -163,6 +166,37 @@ def a_second_cut_counts(_folder):
     once = Capsule.of(core_plan("ota-copy"), ((10, BEFORE),), None)
     twice = Capsule.of(core_plan("ota-copy"), ((10, BEFORE), (55_330, BEFORE)), None)
     assert [replay(capsule, IMAGES).settled.became for capsule in (once, twice)] == ["new", "dfu"]
+
+
+def what_a_recovery_is_still_to_make_differs_among_first_cuts(_folder):
+    """The start marks a page, and then erases another; where it finds the mark it looks at what is in that one."""
+
+    def start(memory):
+        nor = memory.nors[0]
+        mark, page = nor.base + 3 * PAGE, nor.base
+        if nor.read(mark, 2) == b"\x00\x00":
+            return nor.read(page, PAGE).hex()
+        perform(memory, nor, nor.programming(mark, b"\x00\x00"))
+        perform(memory, nor, nor.erasing(page))
+        return "erased"
+
+    scenario = made_of(start, lambda nors: _rewrite(nors[0], NOISE))
+    assert pairs_of(TwoCuts(scenario, TEARS, 0).sweep()) == every_pair(scenario, TEARS, 0)
+
+
+def a_wrong_answer_about_pairs_is_found_by_its_proof(_folder):
+    pairs = TwoCuts(core_plan("server-key", generation="c").scenario(), TEARS, 0)
+    ended = Settled("dfu", "reflash")
+    wrong = [
+        replace(group, spans=tuple(replace(span, settled=ended) for span in group.spans)) for group in pairs.sweep()
+    ]
+    try:
+        pairs.prove(wrong, 1)
+    except LabFault as error:
+        found = error.message
+    else:
+        found = "nothing"
+    assert "the sweep says dfu/reflash" in found
 
 
 def a_rung_that_somebody_expects_counts(_folder):

@@ -40,6 +40,14 @@ def test_the_windows_that_strand_a_board_are_the_flags(copy):
     assert all(window["milliseconds"] < 31 and window["share"] < 0.01 for window in copy["windows"])
 
 
+def test_two_cuts_in_a_row_are_one_option():
+    told = swept("spark-core", "ota-copy", "--cuts", "2", "--prove", "20")
+    assert told["pairs"] > 8 * 10**10
+    assert {end["became"] for end in told["outcomes"]} == {"new", "old", "dfu"}
+    stranded = next(end["capsule"] for end in told["outcomes"] if end["became"] == "dfu")
+    assert rig("replay", stranded).returncode == 1
+
+
 def test_paths_and_choices_are_listed_for_who_asks():
     assert "rig sweep spark-core" in rig("sweep").stdout
     told = rig("sweep", "spark-core").stdout
@@ -55,6 +63,7 @@ MISUSES = {
     "a choice without a value": (["spark-core", "dfu", "--generation"], "--generation"),
     "a tear": (["spark-core", "dfu", "--tears", "suffix"], "suffix"),
     "a file": (["spark-core", "dfu", "--new", "/nowhere"], "/nowhere"),
+    "a report of pairs": (["spark-core", "dfu", "--cuts", "2", "--report", "x"], "--cuts 2"),
     "nothing to resume": (["spark-core", "dfu", "--resume"], "--report"),
 }
 
@@ -101,6 +110,14 @@ def capsule(copy):
 
 def test_a_capsule_says_1_while_it_still_happens(capsule):
     assert rig("replay", capsule).returncode == 1
+
+
+def test_a_trace_tells_operations_questions_and_the_end(capsule):
+    lines = rig("replay", capsule, "--trace").stdout.splitlines()
+    assert lines[0] == "the update:"
+    assert any(line.startswith("cut 1: ") for line in lines)
+    assert any(line.startswith("  asks all of 0x8004c00 to 0x8005000: ") for line in lines)
+    assert "settled: dfu, healed by reflash" in lines
 
 
 def test_it_says_0_when_it_does_not(capsule):

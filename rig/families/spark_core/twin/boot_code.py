@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.twin.memory import CoreMemory
+from rig.twin.footprint import contents
 
 #: Which generation's bootloader a 16 KiB area holds, by its name, or None for something no Core starts from.
 IdentifyBootloader = Callable[[bytes], str | None]
@@ -33,9 +34,4 @@ class BootCode:
         return self._generation
 
     def _in_flash(self) -> tuple[bytes, ...]:
-        return self._memory.internal.ask(as_they_are, layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)
-
-
-def as_they_are(pages: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """The pages themselves."""
-    return pages
+        return self._memory.internal.ask(contents, layout.INTERNAL_BASE, layout.BOOTLOADER_SIZE)

@@ -37,7 +37,11 @@ Identify = Callable[[bytes], Identity]
 @cache
 def _of_pages(identify: Identify) -> Callable[[tuple[bytes, ...]], Identity]:
     """The same, as a question of flash; the same for every board that has the same catalogue."""
-    return lambda pages: identify(b"".join(pages))
+
+    def which_application(pages: tuple[bytes, ...]) -> Identity:
+        return identify(b"".join(pages))
+
+    return which_application
 
 
 class Core(BoardModel):
