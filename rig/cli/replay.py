@@ -26,12 +26,12 @@ def replay(
     Exit status, ready for `git bisect run`: 1 while it still happens, which is what --expect or the capsule itself
     says; 0 when it does not; 2 when the capsule cannot be read.
     """
-    from rig.firmware.run_firmware import load_firmware
+    from rig.firmware.run_firmware import checked_firmware
     from rig.sweep.capsule import Capsule
     from rig.sweep.replay import is_expected, replay
 
     read = Capsule.parse(" ".join(capsule))
-    found = replay(read, load_firmware(manifest).images(read.kind))
+    found = replay(read, checked_firmware(manifest).images(read.kind))
     happens = is_expected(found.settled, expect, read.ended)
     if trace and not as_json:
         from rig.sweep.story import story

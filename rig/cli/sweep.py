@@ -101,12 +101,12 @@ def _choices(words: Sequence[str]) -> dict[str, str]:
 
 def _images(kind: str, manifest: Path | None, old: Path | None, new: Path | None) -> dict[str, Image]:
     """By role: those of the manifest, and files in place of two of them."""
-    from rig.firmware.run_firmware import load_firmware
+    from rig.firmware.run_firmware import checked_firmware
     from rig.registry import checked_kind
     from rig.sweep.family import sweeps_of
     from rig.sweep.user_image import user_image
 
-    roles = load_firmware(manifest).roles(checked_kind(kind))
+    roles = checked_firmware(manifest).roles(checked_kind(kind))
     images = {role: image for role, image in roles.items() if role in sweeps_of(kind).roles}
     for role, file in (("old", old), ("new", new)):
         if file is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.rig.families import pinboards  # first: it puts the package on the path
 
-from pinboard import campaign, programs, twin  # isort: skip
+from pinboard import formats, programs, twin  # isort: skip
 from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, SECTOR, STAGE, pack  # isort: skip
 from pinboard.memory import PinboardMemory  # isort: skip
 from pinboard.power import Update  # isort: skip
@@ -141,7 +141,7 @@ def it_becomes_what_its_expectations_say(_folder):
         expectations = Expectations.load(pinboards.MANIFEST.with_name("expectations.toml"))
     for each in trials():
         if each.landing.landed:
-            expected = expectations.expected(Situation("pinboard", campaign.TCP, each.landing.phase, "unknown"))
+            expected = expectations.expected(Situation("pinboard", formats.TCP, each.landing.phase, "unknown"))
             assert compare(expected.became, each.became) == "same", each
 
 

@@ -24,6 +24,8 @@ GIVE = {
     "up": "up --cores 1",
     "twin spark-core": "twin spark-core --state twin",
     "twin esp32": "twin esp32 --state twin",
+    "sweep": "sweep spark-core server-key",
+    "replay": "replay spark-core server-key old=000000000000 new=000000000000 cut=0:before ended=old/self",
 }
 CORE = hashlib.sha256(content("core.bin")).hexdigest()
 #: Verbs that give no board anything: they look after a manifest, or judge firmware in the field by it. What is wrong

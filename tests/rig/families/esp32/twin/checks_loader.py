@@ -107,7 +107,7 @@ def a_reply_says_what_has_been_done(_folder):
     """The ROM answers a block when it is written, the stub when it has come."""
     for host, written in ((downloading(time_scale=1.0), True), (with_stub(downloading(time_scale=1.0)), False)):
         host.ask(Op.FLASH_BEGIN, 0x400, 1, 0x400, 0x1000)
-        read = partial(host.board.memory.flash.peek, 0x1000, 0x400)
+        read = partial(host.board.memory.flash.read, 0x1000, 0x400)
         seen: list[bytes] = []
         host.board.uart.on_output = lambda _raw, read=read, seen=seen: seen.append(read())
         host.send(slip.frame(block(Op.FLASH_DATA, bytes(0x400), 0).pack()))

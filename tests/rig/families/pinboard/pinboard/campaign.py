@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pinboard.boards import Pinboard
-from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, STAGE
+from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, STAGE, TCP
 from pinboard.power import Update
 from rig.boards.board import Contents
 from rig.campaign.swap import ScenarioUnavailable
@@ -21,9 +21,6 @@ from rig.power.trigger import Aim
 
 if TYPE_CHECKING:
     from pinboard.sweep import PinboardSweeps
-
-#: The name of the one update path.
-TCP = "tcp"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 
+#: The name of the one update path.
+TCP = "tcp"
 SECTOR = 1024
 #: Where a request to copy lies, the application, and what was downloaded: addresses, and how much has room.
 FLAG, APP, STAGE = 0x0000, 0x4000, 0x8000

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pinboard import KIND
-from pinboard.campaign import TCP
-from pinboard.formats import APP, FLAG, FLASH_SIZE, SECTOR, STAGE
+from pinboard.formats import APP, FLAG, FLASH_SIZE, SECTOR, STAGE, TCP
 from pinboard.memory import PinboardMemory
 from pinboard.twin import Pinboard
 from rig.firmware.catalogue import Catalogue

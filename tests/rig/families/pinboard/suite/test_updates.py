@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from pinboard.boards import START_SECONDS
-from pinboard.campaign import TCP, TcpUpdate
+from pinboard.campaign import TcpUpdate
+from pinboard.formats import TCP
 
 from rig.power.trigger import Aim
 

@@ -66,7 +66,7 @@ def test_row_3_after_the_last_byte_the_slot_is_whole_and_not_chosen(case):
     chosen = operations(updating(**SETTINGS[case]))[-2].k
     world = update_until(updating(**SETTINGS[case]), chosen)
     slot = world.slot(T)
-    assert esp_image.verify(world.memory.flash.peek, slot.offset, slot.size, ESP32).refused is None
+    assert esp_image.verify(world.memory.flash.read, slot.offset, slot.size, ESP32).refused is None
     assert otadata.active(world.records) == 0
 
 
