@@ -28,6 +28,8 @@ def test_a_capsule_reads_back_as_it_was_written(cuts, ended, seed):
 
 
 LINE = str(Capsule.of(core_plan("ota-copy"), ((3, "prefix"),), Settled("new", "self")))
+#: Each application area that comes up is asked what it is: some seconds.
+SLOW = ("factory-button", "rollback")
 PLAIN = LINE.split(" sum=")[0]
 FAULTS = {
     "nothing": ("", "no capsule"),
@@ -58,7 +60,7 @@ def test_a_capsule_without_its_image_says_which():
         replay(Capsule.parse(LINE), [])
 
 
-@pytest.mark.parametrize("path", ["ota-copy", "dfu", "factory-button", "rollback"])
+@pytest.mark.parametrize("path", ["ota-copy", "dfu", *(pytest.param(path, marks=pytest.mark.long) for path in SLOW)])
 def test_cuts_of_a_sweep_replay_to_the_same_end(path):
     sweep = ModelSweep(core_plan(path))
     for _ in sweep.run(jobs=1):

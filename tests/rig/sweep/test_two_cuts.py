@@ -11,7 +11,7 @@ from tests.rig.sweep.toy_board import toy
 from tests.rig.sweep.whole_starts import every_pair, pairs_of
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 40))])
 def test_every_pair_of_cuts_ends_as_boards_that_are_started_whole(seed):
     scenario = toy(seed)
     assert pairs_of(TwoCuts(scenario, TEARS, seed).sweep()) == every_pair(scenario, TEARS, seed)
