@@ -34,14 +34,14 @@ def sweep(
     prove: Annotated[
         int, typer.Option(min=0, max=10_000_000, metavar="N", help="Start boards whole after N cuts drawn at random.")
     ] = 200,
-    exhaustive: Annotated[bool, typer.Option(help="Start a board whole after every cut.")] = False,
+    exhaustive: Annotated[bool, typer.Option("--exhaustive", help="Start a board whole after every cut.")] = False,
     cuts: Annotated[
         int, typer.Option(min=1, max=2, metavar="1|2", help="2: cut again in what the board does after the first.")
     ] = 1,
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the map and all results; nothing is kept else.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with the sweep in --report that was ended.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in --report that was ended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Cut an update before every flash operation of it, and in every one, on the model.

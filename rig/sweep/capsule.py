@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rig.errors import Misuse
 from rig.sweep.cut_points import BEFORE, TEARS
@@ -82,10 +82,6 @@ class Capsule:
             _seed(fields.get("seed", "0")),
             _ended(fields["ended"]) if "ended" in fields else None,
         )
-
-    def settled(self, ended: Settled) -> Capsule:
-        """The same with how it ended."""
-        return replace(self, ended=ended)
 
 
 def _sum(text: str) -> str:

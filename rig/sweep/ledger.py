@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rig.errors import Misuse
-from rig.files import is_there
+from rig.files import MOST_IMAGE, is_there, read_user_file
 from rig.sweep.chunk import ChunkResult
 from rig.sweep.plan import SweepPlan
 from rig.sweep.spans import Span
@@ -37,7 +37,7 @@ class SweepLedger:
 
     def resume(self) -> list[ChunkResult]:
         """What was known when it ended, and go on behind it. Raises Misuse where it is of another sweep."""
-        content = self.path.read_bytes()
+        content = read_user_file(self.path, MOST_IMAGE)
         lines = content[: content.rfind(b"\n") + 1].splitlines()
         try:
             documents = [json.loads(line) for line in lines]

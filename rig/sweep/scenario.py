@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,17 +42,13 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """An update of one kind of board, by a path, with all that was chosen for it.
+    """An update of one kind of board.
 
     `memory` makes memories of the board's shape; `start` lets a board with a memory start cold, and follows it until it
     settles. Each start of the same memory ends the same way.
     """
 
     kind: str
-    path: str
-    choices: Mapping[str, str]
-    #: SHA-256 of the images by role.
-    images: Mapping[str, str]
     memory: Callable[[], Memory]
     update: Update
     start: Callable[[Memory], Settled]

@@ -15,11 +15,13 @@ from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.drivers import usb_port
 from rig.families.spark_core.drivers.usb_port import UsbipPortDriver
 from rig.families.spark_core.formats.flash import GENERATIONS
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.formats.usbip import DEVICE_SIZE, ExportedDevice
 from tests.rig.evidence.records import a_record, a_test
 from tests.rig.families.esp32.lab.checks_rack import board_that_says
 from tests.rig.families.esp32.twin.models import served_board
-from tests.rig.families.spark_core.twin.models import MANIFEST, ModelUsb, core_in_memory, into_dfu, shipped_memory
+from tests.rig.families.spark_core.twin.models import MANIFEST, core_in_memory, shipped_memory
 from tests.rig.firmware.own_firmware import the_rigs
 from tests.rig.lab.lab_in_memory import raises
 
@@ -30,7 +32,7 @@ def _asked(generation, tag, *, is_listed):
     if is_listed:
         code = MANIFEST.bootloader_code(generation).ljust(0x4000, b"\xff")
         memory.internal.load(code + memory.internal.dump()[0x4000:])
-    device = ModelUsb(into_dfu(core_in_memory(memory, generation=generation)))
+    device = UsbInMemory(into_dfu(core_in_memory(memory, generation=generation)))
     usb, clock = SimpleNamespace(device=lambda: device), SimpleNamespace(sleep=device.sleep)
     core = SparkCore("core-01", relay=None, mode=None, usb=usb, clock=clock, tags={"generation": tag})
     said = []

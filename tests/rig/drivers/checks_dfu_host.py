@@ -8,13 +8,15 @@ from rig.drivers import usbip_backend
 from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import DeviceFault
 from rig.families.spark_core.formats import flash as layout
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from tests.rig.drivers import test_dfu_host
-from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory
 
 
 def poll_times_are_honoured(tmp_path):
     board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
+    device = UsbInMemory(board)
     with DfuHost(device, sleep=device.sleep) as host:
         device.slept.clear()
         host.erase(layout.APP_ADDRESS)
@@ -23,7 +25,7 @@ def poll_times_are_honoured(tmp_path):
 
 def all_pages_are_erased_before_the_first_block(tmp_path):
     board = into_dfu(core_in_memory())
-    device, seen = ModelUsb(board), []
+    device, seen = UsbInMemory(board), []
     with DfuHost(device, sleep=device.sleep, watch=lambda progress: seen.append(progress.phase)) as host:
         host.write(layout.APP_ADDRESS, ROLES["new"].data, EraseOrder.ALL_FIRST)
     assert seen == ["erase"] * test_dfu_host.PAGES + ["program"] * test_dfu_host.PAGES
@@ -37,7 +39,7 @@ def a_stall_reaches_the_host_as_errno_32(tmp_path):
 
 def a_short_answer_is_the_devices_fault(tmp_path):
     board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
+    device = UsbInMemory(board)
     noticed = False
     with DfuHost(device, sleep=device.sleep) as host:
         device.ctrl_transfer = lambda *_args: b"\0"

@@ -8,9 +8,11 @@ from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import DeviceFault, LabFault, Misuse
 from rig.families.spark_core.boards.writable import refuse
 from rig.families.spark_core.formats import flash as layout
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.firmware.manifest import Image
 from rig.formats import dfuse
-from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu, settle
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, settle
 
 NEW = ROLES["new"]
 PAGES = -(-len(NEW) // layout.INTERNAL_PAGE)
@@ -23,7 +25,7 @@ def core():
 
 @pytest.fixture
 def host(core):
-    device = ModelUsb(core)
+    device = UsbInMemory(core)
     seen = []
     with DfuHost(device, sleep=device.sleep, watch=seen.append) as host:
         host.seen = seen

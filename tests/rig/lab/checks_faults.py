@@ -12,6 +12,8 @@ from rig.evidence.timeline import Moment
 from rig.families.esp32.drivers.rom_loader import SerialAddress
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.drivers.usb_port import DFU, LISTENING
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.lab import health
 from rig.lab.place_tags import check_lacking
 from rig.suites.fault_report import fault_report_of
@@ -19,7 +21,7 @@ from rig.suites.time_limit import TookTooLong
 from tests.rig.families.esp32.lab.checks_rack import board_that_says
 from tests.rig.families.esp32.twin.models import served_board
 from tests.rig.families.spark_core.boards.core_place import CorePlace
-from tests.rig.families.spark_core.twin.models import ModelUsb, core_in_memory, into_dfu
+from tests.rig.families.spark_core.twin.models import core_in_memory
 from tests.rig.lab.lab_in_memory import Boards, raises, two_places
 from tests.rig.recovery.test_dead_boards import ESP32_ROLES
 from tests.rig.stand_ins import Ticking
@@ -35,7 +37,7 @@ def another_chip_than_the_tag_names_is_not_written_to(_folder):
 
 
 def another_core_than_the_tag_names_is_not_written_to(_folder):
-    device = ModelUsb(into_dfu(core_in_memory()))
+    device = UsbInMemory(into_dfu(core_in_memory()))
     usb = SimpleNamespace(device=lambda: device)
     clock = SimpleNamespace(sleep=device.sleep)
     core = SparkCore("core-01", relay=None, mode=None, usb=usb, clock=clock, tags={"core_id": "00" * 12})

@@ -20,11 +20,12 @@ from rig.errors import LabFault
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.power.dfu_landing import DfuWrite
+from rig.families.spark_core.sweep.start import into_dfu
 from rig.power.cut import Cut
 from rig.power.trigger import Aim
 from rig.twin.relay import Wire
 from tests.rig.families.spark_core.power.test_landing import agrees, update
-from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, into_dfu, served_core
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, served_core
 from tests.rig.twin.served_relay import relay_servers
 
 NEW = ROLES["new"]

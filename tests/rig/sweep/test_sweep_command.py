@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -132,3 +133,9 @@ def test_it_says_2_when_it_cannot_be_read(capsule):
 def test_a_replay_tells_a_script_how_it_ended(capsule):
     told = json.loads(rig("replay", capsule, "--json").stdout)
     assert told == {"became": "dfu", "rung": "reflash", "still_happens": True}
+
+
+def test_a_ledger_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "sweep.jsonl")
+    ended = rig("sweep", "spark-core", "server-key", "--report", tmp_path, "--resume")
+    assert (ended.returncode, "it is no file" in ended.stderr) == (2, True)

@@ -111,7 +111,7 @@ def toy(seed: int) -> Scenario:
             perform(memory, nor, nor.programming(at, rng.randbytes(rng.choice((4, 2 * PAGE)))))
     runs: tuple[Run, ...] = tuple(memory.journal.runs)
     update = checked(Update(before, runs, tuple(run.kind for run in runs)))
-    return Scenario("toy", "update", {}, {}, ToyMemory, update, partial(start, seed))
+    return Scenario("toy", ToyMemory, update, partial(start, seed))
 
 
 def made_of(start: Callable[[Memory], object], update: Callable[[Sequence[Nor]], Iterable[Run]]) -> Scenario:
@@ -127,4 +127,4 @@ def made_of(start: Callable[[Memory], object], update: Callable[[Sequence[Nor]],
         memory.power_on()
         return Settled(str(start(memory)), "self")
 
-    return Scenario("toy", "update", {}, {}, ToyMemory, checked(Update(before, runs, ("update",) * len(runs))), settle)
+    return Scenario("toy", ToyMemory, checked(Update(before, runs, ("update",) * len(runs))), settle)

@@ -18,6 +18,8 @@ from rig.families.spark_core.firmware.image import read_core_image
 from rig.families.spark_core.lab import dfu as by_hand
 from rig.families.spark_core.lab.dfu import Where, Write, the_device, write_memory
 from rig.families.spark_core.lab.dfu_files import Piece, load_file
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.firmware.manifest import Image
 from rig.formats.dfuse import Segment
 from rig.formats.dfuse_file import DfuseFile
@@ -25,7 +27,7 @@ from rig.twin.relay import Wire
 from tests.rig.drivers.test_dfu_neighbours import Locked
 from tests.rig.families.spark_core.boards.test_dfu_leave import Leaving, on_a_bench
 from tests.rig.families.spark_core.campaign.checks_bench import raises
-from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu, served_core
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, served_core
 from tests.rig.formats.test_dfuse_file import ADDRESS, APP, CORE, FACTORY, KEY, OTHER, container, save
 from tests.rig.twin import test_relay_password
 from tests.rig.twin.served_relay import relay_servers
@@ -84,7 +86,7 @@ def an_interface_is_driven_by_its_number(_folder):
 
 
 def a_memory_is_read_by_its_own_setting(_folder):
-    device = ModelUsb(into_dfu(core_in_memory()))
+    device = UsbInMemory(into_dfu(core_in_memory()))
     selected, select = [], device.set_interface_altsetting
     device.set_interface_altsetting = lambda *which: (selected.append(which), select(*which))
     with DfuHost(device, sleep=device.sleep) as host:

@@ -13,6 +13,7 @@ from rig.clock import Clock, wait_for
 from rig.errors import LabFault
 from rig.families.esp32.lab.rack_slot import Esp32Slot
 from rig.families.spark_core.lab.rack_slot import CoreSlot
+from rig.families.spark_core.sweep.start import into_dfu
 from rig.families.spark_core.twin import core as core_module
 from rig.families.spark_core.twin.core import DEFAULT_UID
 from rig.families.spark_core.twin.process import CoreProcess
@@ -23,7 +24,7 @@ from rig.rack.rack import VirtualRack
 from rig.twin.flash import Run
 from rig.twin.steps import Timer, Work
 from tests.rig.control.control_ports import ask
-from tests.rig.families.spark_core.twin.models import CATALOGUE, core_in_memory, into_dfu, shipped_memory
+from tests.rig.families.spark_core.twin.models import CATALOGUE, core_in_memory, shipped_memory
 from tests.rig.waiting import HANGS
 
 #: Plants a program in place of what a kind of board runs, and then is the `rig` command.

@@ -51,9 +51,6 @@ class Esp32Sweeps:
         runs = tuple(memory.journal.runs)
         return Scenario(
             kind="esp32",
-            path=path,
-            choices=dict(choices),
-            images={role: image.sha256 for role, image in images.items()},
             memory=Esp32Memory,
             update=checked(Update(before, runs, phases_of(runs, golden.table))),
             start=start,

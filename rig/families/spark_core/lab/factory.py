@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.core_key_der import LONGEST
-from rig.families.spark_core.formats.flash import SystemFlags
 from rig.families.spark_core.trust.core_key import core_public_key
+from rig.families.spark_core.twin.flash_contents import shipped
 from rig.firmware.manifest import Manifest
 from rig.state_folder import keep, state_folder
 
@@ -31,27 +31,14 @@ def ship_core(state: Path, manifest: Manifest, generation: str = "b", contents: 
         keep(state / "radio.json", json.dumps({"profiles": contents.networks}).encode())
     if (state / "internal.bin").exists():
         return
-    roles = manifest.roles("spark-core")
-    internal = bytearray(b"\xff" * layout.INTERNAL_SIZE)
-    flags = SystemFlags(nvmem=0, ota=layout.OTA_RUN, flashed=0)
-    for address, data in (
-        (layout.INTERNAL_BASE, manifest.bootloader_code(generation)),
-        (layout.FLAGS_ADDRESS, flags.pack()),
-        (layout.APP_ADDRESS, roles["old"].data),
-    ):
-        start = address - layout.INTERNAL_BASE
-        internal[start : start + len(data)] = data
-    external = bytearray(b"\xff" * layout.EXTERNAL_SIZE)
-    for address, role in ((layout.FACTORY_ADDRESS, "factory"), (layout.BACKUP_ADDRESS, "previous")):
-        if role in roles:
-            external[address : address + len(roles[role])] = roles[role].data
-    for address, data in (
-        (layout.SERVER_KEY_ADDRESS, contents.server),
-        (layout.CORE_KEY_ADDRESS, contents.core_key),
-    ):
-        external[address : address + len(data)] = data
-    keep(state / "external.bin", bytes(external))
-    keep(state / "internal.bin", bytes(internal))
+    beside = {
+        layout.INTERNAL_BASE: manifest.bootloader_code(generation),
+        layout.SERVER_KEY_ADDRESS: contents.server,
+        layout.CORE_KEY_ADDRESS: contents.core_key,
+    }
+    memory = shipped(manifest.roles("spark-core"), beside=beside)
+    keep(state / "external.bin", memory.external.dump())
+    keep(state / "internal.bin", memory.internal.dump())
 
 
 def shipped_public_key(state: Path) -> str | None:

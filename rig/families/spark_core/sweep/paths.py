@@ -10,11 +10,11 @@ from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import LabFault
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
-from rig.families.spark_core.sweep.flash_contents import FACTORY_WANTED, OTA_WAITS, RUNNING, shipped
 from rig.families.spark_core.sweep.start import into_dfu
 from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.families.spark_core.twin.boot_once import CAUSES, settle
 from rig.families.spark_core.twin.core import Core
+from rig.families.spark_core.twin.flash_contents import FACTORY_WANTED, OTA_WAITS, RUNNING, shipped
 from rig.families.spark_core.twin.memory import CoreMemory
 from rig.firmware.manifest import Image
 from rig.twin.flash import Run
@@ -82,7 +82,7 @@ def _server_key(images: Images) -> tuple[int, bytes]:
 
 
 def _shipped(flags: SystemFlags, *, waiting: bool = False) -> Callable[[Images], CoreMemory]:
-    return lambda images: shipped(images, flags, images["new"].data if waiting else b"")
+    return lambda images: shipped(images, flags, {layout.OTA_ADDRESS: images["new"].data} if waiting else None)
 
 
 CORE_SWEEPS: dict[str, CorePath] = {

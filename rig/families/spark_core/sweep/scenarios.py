@@ -35,9 +35,6 @@ class CoreSweeps:
         runs = tuple(memory.journal.runs)
         return Scenario(
             kind="spark-core",
-            path=path,
-            choices=dict(choices),
-            images={role: image.sha256 for role, image in images.items()},
             memory=CoreMemory,
             update=checked(Update(before, runs, tuple(map(phase_of, runs)))),
             start=start,

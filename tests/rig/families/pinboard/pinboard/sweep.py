@@ -33,9 +33,8 @@ class PinboardSweeps:
         before = memory.snapshot()
         update(Pinboard(memory, find, time_scale=0), images["new"].data)
         runs = tuple(memory.journal.runs)
-        names = {role: image.sha256 for role, image in images.items()}
         done = checked(Update(before, runs, tuple(map(phase_of, runs))))
-        return Scenario(KIND, path, dict(choices), names, PinboardMemory, done, cold_start(find, images))
+        return Scenario(KIND, PinboardMemory, done, cold_start(find, images))
 
 
 def update(board: Pinboard, image: bytes) -> None:

@@ -6,13 +6,15 @@ from types import SimpleNamespace
 
 from rig.errors import DeviceFault, LabFault
 from rig.families.spark_core.boards.board import SparkCore
-from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu, settle
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, settle
 from tests.rig.stand_ins import Lines, Ticking
 
 
 def an_update_that_did_not_reach_flash_is_noticed(tmp_path):
     board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
+    device = UsbInMemory(board)
     port = SimpleNamespace(device=lambda: device, identity=lambda: None)
     driven = SparkCore(
         "core-01", relay=None, mode=None, usb=port, clock=SimpleNamespace(now=lambda: 0, sleep=device.sleep)
@@ -24,7 +26,7 @@ def an_update_that_did_not_reach_flash_is_noticed(tmp_path):
 
 def a_block_lost_on_the_way_is_a_device_fault(tmp_path):
     board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
+    device = UsbInMemory(board)
     lossy = board.memory.internal.perform
     board.memory.internal.perform = lambda run, a, b: lossy(run, a, b) if run.address != 0x0800_5400 else None
     port = SimpleNamespace(device=lambda: device, identity=lambda: None)

@@ -9,8 +9,9 @@ from rig.clock import Clock
 from rig.errors import Misdescribed
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.formats import flash as layout
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.firmware.catalogue import Catalogue
-from tests.rig.families.spark_core.twin.models import ModelUsb, core_in_memory
+from tests.rig.families.spark_core.twin.models import core_in_memory
 
 
 class CorePlace(Clock):
@@ -62,8 +63,8 @@ class CorePlace(Clock):
     def other_dfu_devices(self) -> dict[str, Misdescribed]:
         return {}
 
-    def device(self) -> ModelUsb:
-        return ModelUsb(self.core)
+    def device(self) -> UsbInMemory:
+        return UsbInMemory(self.core)
 
     def press(self, pressed: bool) -> None:
         self._is_held = pressed

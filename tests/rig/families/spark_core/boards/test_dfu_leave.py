@@ -15,7 +15,9 @@ from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.lab import dfu as by_hand
 from rig.families.spark_core.lab.dfu import Where, Write, the_device, write_memory
 from rig.families.spark_core.lab.dfu_files import Piece
-from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu, served_core, settle
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, served_core, settle
 from tests.rig.twin.usbip_host import Plug, usbip_host
 
 NEW = ROLES["new"]
@@ -58,7 +60,7 @@ def test_a_board_that_did_not_answer_and_is_in_dfu_has_not_left(core, monkeypatc
 # -- a bench's own path ------------------------------------------------------------------------------------------------
 
 
-class Leaving(ModelUsb):
+class Leaving(UsbInMemory):
     """The requests of a leave, from the one without data on, fail with `number` once `heard` of them reached it."""
 
     def __init__(self, core, number=errno.ENODEV, heard=2):

@@ -18,6 +18,8 @@ from rig.families.spark_core.campaign.update_paths import CORE_PATHS
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.keys import ServerRecord
 from rig.families.spark_core.lab import dfu_files
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.families.spark_core.trust import core_key
 from rig.families.spark_core.twin.boot_once import CAUSES
 from rig.firmware import releases
@@ -27,7 +29,7 @@ from rig.recovery.ladder import RescueLadder
 from tests.rig.families.spark_core.power import test_copy_landing
 from tests.rig.families.spark_core.twin import test_cut_table
 from tests.rig.families.spark_core.twin.misread_key import misread_key
-from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu, settle
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, settle
 from tests.rig.stand_ins import Showing, Ticking
 from tests.rig.waiting import HANGS
 
@@ -79,7 +81,7 @@ def generation_b_erases_the_application_at_the_third_watchdog_reset(_folder):
 def in_dfu(locked):
     board = into_dfu(core_in_memory())
     board.locked = locked
-    return board, ModelUsb(board)
+    return board, UsbInMemory(board)
 
 
 def a_locked_bootloader_is_not_written(_folder):

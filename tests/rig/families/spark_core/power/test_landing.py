@@ -12,15 +12,17 @@ from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import LabFault
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.power.dfu_landing import DfuWrite
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.twin.tears import ERASE_TEARS, PROGRAM_TEARS, named_tear
-from tests.rig.families.spark_core.twin.models import ROLES, RUNNING_FLAGS, ModelUsb, core_in_memory, into_dfu
+from tests.rig.families.spark_core.twin.models import ROLES, RUNNING_FLAGS, core_in_memory
 
 NEW = ROLES["new"]
 ORDERS = st.sampled_from(EraseOrder)
 
 
 def update(core, order, image=NEW) -> None:
-    device = ModelUsb(core)
+    device = UsbInMemory(core)
     with contextlib.suppress(LabFault), DfuHost(device, sleep=device.sleep) as host:
         host.write(layout.APP_ADDRESS, image.data, order)
         host.leave(layout.APP_ADDRESS)

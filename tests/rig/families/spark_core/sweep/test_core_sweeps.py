@@ -52,7 +52,7 @@ def swept(recording: Recording, name: str) -> ChunkSweep:
         return Settled(settle(board), board.application().name)
 
     update = checked(Update(before, runs, ("",) * len(runs)))
-    return ChunkSweep(Scenario("spark-core", name, {}, {}, CoreMemory, update, start), (), seed=0)
+    return ChunkSweep(Scenario("spark-core", CoreMemory, update, start), (), seed=0)
 
 
 @pytest.mark.parametrize("name", RECORDINGS)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from rig.drivers.dfu_host import DfuHost
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.families.spark_core.twin.boot_once import settle, start
 from rig.families.spark_core.twin.core import Core
 from tests.rig.families.spark_core.twin import test_cut_table, test_usb_requests
-from tests.rig.families.spark_core.twin.models import CATALOGUE, ROLES, ModelUsb, into_dfu
+from tests.rig.families.spark_core.twin.models import CATALOGUE, ROLES
 from tests.rig.families.spark_core.twin.test_cut_table import shipped
 
 
@@ -139,7 +141,7 @@ def a_bad_factory_slot_is_restored_for_ever(_folder):
 
 def dfu_of_generation_c_forgets_errors(_folder):
     core = into_dfu(shipped("c"))
-    device = ModelUsb(core)
+    device = UsbInMemory(core)
     with DfuHost(device, sleep=device.sleep) as host:
         core.memory.internal.error = True
         host.write(layout.APP_ADDRESS, ROLES["new"].data)
@@ -148,7 +150,7 @@ def dfu_of_generation_c_forgets_errors(_folder):
 
 def dfu_of_generation_c_answers_until_it_leaves(_folder):
     core = into_dfu(shipped("c"))
-    device = ModelUsb(core)
+    device = UsbInMemory(core)
     with DfuHost(device, sleep=device.sleep) as host:
         host.leave(layout.APP_ADDRESS)
         while core.busy and core.step():

@@ -7,9 +7,11 @@ import contextlib
 from rig.drivers.dfu_host import DfuHost
 from rig.errors import LabFault
 from rig.families.spark_core.formats import flash as layout
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.formats import dfuse
 from tests.rig.drivers import test_dfu_host
-from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu, settle
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, settle
 
 
 def programming_only_clears_bits(tmp_path):
@@ -22,7 +24,7 @@ def programming_only_clears_bits(tmp_path):
 
 def internal_flash_refuses_what_is_not_blank(tmp_path):
     board = into_dfu(core_in_memory())
-    with DfuHost(ModelUsb(board), sleep=board.advance) as host:
+    with DfuHost(UsbInMemory(board), sleep=board.advance) as host:
         host._download(0, dfuse.pointer_command(layout.APP_ADDRESS))
         host._download(dfuse.FIRST_DATA_BLOCK, b"\x55" * 64)
     assert board.memory.app()[: len(ROLES["old"])] == ROLES["old"].data
@@ -30,7 +32,7 @@ def internal_flash_refuses_what_is_not_blank(tmp_path):
 
 def a_cut_after_the_flags_were_erased_strands(tmp_path):
     board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
+    device = UsbInMemory(board)
     with DfuHost(device, sleep=device.sleep) as host, contextlib.suppress(LabFault):
         board.memory.journal.fuse = (1, None)
         host.leave(layout.APP_ADDRESS)
@@ -61,7 +63,7 @@ def a_board_without_power_is_gone_from_usb(tmp_path):
 
 def a_crash_is_noticed_by_the_watchdog(tmp_path):
     board = into_dfu(core_in_memory())
-    device = ModelUsb(board)
+    device = UsbInMemory(board)
     with DfuHost(device, sleep=device.sleep) as host:
         host.write(layout.APP_ADDRESS, test_dfu_host.NEW.data[:1024] + b"\xaa" * 1024)
         host.leave(layout.APP_ADDRESS)

@@ -8,14 +8,8 @@ import pytest
 
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
-from tests.rig.families.spark_core.twin.models import (
-    ROLES,
-    CoreMemory,
-    core_in_memory,
-    into_dfu,
-    settle,
-    shipped_memory,
-)
+from rig.families.spark_core.sweep.start import into_dfu
+from tests.rig.families.spark_core.twin.models import ROLES, CoreMemory, core_in_memory, settle, shipped_memory
 
 
 def names(core):

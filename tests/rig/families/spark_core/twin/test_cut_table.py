@@ -16,12 +16,14 @@ from rig.drivers.dfu_host import DfuHost
 from rig.errors import LabFault
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
+from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.families.spark_core.twin.boot_once import CAUSES
 from rig.families.spark_core.twin.core import Core
 from rig.families.spark_core.twin.flags import save
 from rig.twin.flash import Run
 from rig.twin.steps import Work
-from tests.rig.families.spark_core.twin.models import ROLES, ModelUsb, core_in_memory, into_dfu, settle, shipped_memory
+from tests.rig.families.spark_core.twin.models import ROLES, core_in_memory, settle, shipped_memory
 
 OFFSET_4 = 2  # the half-word of the flags that says what to run
 
@@ -82,7 +84,7 @@ def button_held(core: Core) -> None:
 
 def over_dfu(address: int, data: bytes, leave: bool) -> Callable[[Core], None]:
     def write(core: Core) -> None:
-        device = ModelUsb(into_dfu(core))
+        device = UsbInMemory(into_dfu(core))
         with contextlib.suppress(LabFault), DfuHost(device, sleep=device.sleep) as host:
             host.write(address, data)
             if leave:

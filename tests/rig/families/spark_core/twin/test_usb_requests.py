@@ -9,11 +9,12 @@ import itertools
 
 import pytest
 
+from rig.families.spark_core.sweep.start import into_dfu
 from rig.families.spark_core.twin.app.listening import ListeningFunction
 from rig.families.spark_core.twin.dfu import DfuFunction
 from rig.families.spark_core.twin.usb_function import UsbFunction
 from rig.formats.usb import Setup
-from tests.rig.families.spark_core.twin.models import core_in_memory, into_dfu
+from tests.rig.families.spark_core.twin.models import core_in_memory
 
 CONFIGURE = "00 09 0100 0000 0000"
 

@@ -1,4 +1,4 @@
-"""Flash of a Core as updates find it: shipped, or with an update that waits."""
+"""Flash of a Core as it leaves the factory, and as updates find it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ OTA_WAITS = SystemFlags(nvmem=0, ota=layout.OTA_READY, flashed=0)
 FACTORY_WANTED = SystemFlags(nvmem=0, ota=layout.OTA_RUN, flashed=0, factory=layout.FACTORY_REQUESTED)
 
 
-def shipped(images: Mapping[str, Image], flags: SystemFlags = RUNNING, waiting: bytes = b"") -> CoreMemory:
-    """The old application, its slots filled, these flags, and what waits in the slot for updates."""
-    memory = CoreMemory()
-    _lay(memory.internal, {layout.FLAGS_ADDRESS: flags.pack(), layout.APP_ADDRESS: images["old"].data})
-    slots = {
-        address: images[role].data
-        for address, role in ((layout.FACTORY_ADDRESS, "factory"), (layout.BACKUP_ADDRESS, "previous"))
-        if role in images
-    }
-    _lay(memory.external, {**slots, layout.OTA_ADDRESS: waiting})
+def shipped(
+    images: Mapping[str, Image], flags: SystemFlags = RUNNING, beside: Mapping[int, bytes] | None = None
+) -> CoreMemory:
+    """The old application, its slots filled, these flags, and what else lies there, by address."""
+    memory, contents = CoreMemory(), {layout.FLAGS_ADDRESS: flags.pack(), layout.APP_ADDRESS: images["old"].data}
+    for address, role in ((layout.FACTORY_ADDRESS, "factory"), (layout.BACKUP_ADDRESS, "previous")):
+        if role in images:
+            contents[address] = images[role].data
+    contents |= beside or {}
+    for nor in memory.nors:
+        _lay(nor, {address: data for address, data in contents.items() if address in nor})
     return memory
 
 
