@@ -9,6 +9,7 @@ from typing import Any
 
 from rig.boards.board import Board
 from rig.campaign.bench import Bench
+from rig.campaign.tries import Tries
 from rig.errors import DeviceFault, LabFault
 from rig.evidence.ledger import Ledger
 from rig.evidence.timeline import Timeline
@@ -31,16 +32,21 @@ def control_cut(board: Board, known: Manifest, note: Callable[[str], None]) -> N
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "control.jsonl") as ledger:
         bench: Bench[Any] = Bench(board, roles, ledger, Timeline(), run_id="control")
         trial = family_of(board.kind).campaign.control_trial(bench.roles)
-        for _ in range(TRIES):
-            note("a control cut")
-            verdict = bench.run(trial)
+        note("a control cut")
+        made = Tries(bench, trial, TRIES)
+        for verdict in made:
             if verdict.outcome.dead:
                 raise DeviceFault("no rung of the ladder brings it back", board=board.name)
             if verdict.landing.landed:
                 note("back to its known state")
                 bench.restore_known_state()
                 return
-        raise LabFault(f"{TRIES} control cuts did not land", board=board.name, hint="is it the right relay channel?")
+            note("another control cut")
+        raise LabFault(
+            f"{len(made.missed)} control cuts landed in {', '.join(made.missed)}",
+            board=board.name,
+            hint="is it the right relay channel?",
+        )
 
 
 def clear_after_control_cut(boards: Boards, place: str, known: Manifest, say: Callable[[str], None]) -> None:

@@ -170,4 +170,5 @@ def test_whatever_is_killed_whenever_one_command_brings_every_board_back(tmp_pat
 def health(rack: Up, *words: str) -> dict[str, str]:
     command = [sys.executable, "-m", "rig", "lab", "health", "--json", *words, "--coordinator", rack.coordinator]
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
+    print(done.stderr)  # pytest shows it where a test fails
     return {row["place"]: row["health"] for row in map(json.loads, done.stdout.splitlines())}
