@@ -78,12 +78,12 @@ def _list_paths(kind: str, as_json: bool) -> None:
 
     sweeps = sweeps_of(kind)
     if as_json:
-        choices = {name: list(values) for name, values in sweeps.choices.items()}
+        choices = {path: {name: list(some) for name, some in sweeps.choices(path).items()} for path in sweeps.paths}
         print_json({"kind": kind, "paths": dict(sweeps.paths), "choices": choices})
         return
-    width = max(map(len, sweeps.paths), default=0)
-    print_lines(*(f"rig sweep {kind} {name:{width}}  {title}" for name, title in sweeps.paths.items()))
-    print_lines(*(f"  --{name} {'|'.join(values)}" for name, values in sweeps.choices.items()))
+    for path, title in sweeps.paths.items():
+        print_lines(f"rig sweep {kind} {path}: {title}")
+        print_lines(*(f"  --{name} {'|'.join(values)}" for name, values in sweeps.choices(path).items()))
 
 
 def _choices(words: Sequence[str]) -> dict[str, str]:
@@ -124,7 +124,7 @@ def _plan(
     sweeps = sweeps_of(kind)
     chosen = checked_tears([name for name in tears.split(",") if name]) if tears is not None else TEARS
     return SweepPlan(
-        kind, checked_path(sweeps, kind, path), checked_choices(sweeps, kind, choices), images, chosen, seed
+        kind, checked_path(sweeps, kind, path), checked_choices(sweeps, kind, path, choices), images, chosen, seed
     )
 
 

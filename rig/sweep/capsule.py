@@ -71,12 +71,12 @@ class Capsule:
             raise Misuse("the capsule was changed since it was written", hint="leave sum= away if that was meant")
         sweeps = sweeps_of(kind)
         checked_path(sweeps, kind, path)
-        choices = {name: value for name, value in fields.items() if name in sweeps.choices}
+        choices = {name: value for name, value in fields.items() if name in sweeps.choices(path)}
         images = {name: value for name, value in fields.items() if name not in (*choices, *_FIXED)}
         return cls(
             kind,
             path,
-            checked_choices(sweeps, kind, choices),
+            checked_choices(sweeps, kind, path, choices),
             {role: _digits(role, value) for role, value in images.items()},
             _cuts(fields.get("cut", "")),
             _seed(fields.get("seed", "0")),

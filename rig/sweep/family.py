@@ -20,9 +20,8 @@ class Sweeps(Protocol):
     def paths(self) -> Mapping[str, str]:
         """Every path that can be swept, and in a few words what it does."""
 
-    @property
-    def choices(self) -> Mapping[str, tuple[str, ...]]:
-        """What may be chosen, such as a generation of bootloader, and the values; the usual one comes first."""
+    def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
+        """What makes a difference to a path, such as a generation of bootloader; the usual value comes first."""
 
     @property
     def roles(self) -> frozenset[str]:
@@ -47,12 +46,13 @@ def checked_path(sweeps: Sweeps, kind: str, path: str) -> str:
     return path
 
 
-def checked_choices(sweeps: Sweeps, kind: str, chosen: Mapping[str, str]) -> dict[str, str]:
-    """A value for every choice, the usual one where nothing was said. Raises Misuse for what there is not."""
+def checked_choices(sweeps: Sweeps, kind: str, path: str, chosen: Mapping[str, str]) -> dict[str, str]:
+    """A value for every choice of a path, the usual one where nothing was said. Raises Misuse for what there is not."""
+    known = sweeps.choices(path)
     for name, value in chosen.items():
-        if name not in sweeps.choices:
-            known = ", ".join(sweeps.choices) or "nothing"
-            raise Misuse(f"nothing called {name!r} can be chosen for a {kind}", hint=f"there is {known}")
-        if value not in sweeps.choices[name]:
-            raise Misuse(f"{name} {value!r} is not known", hint=f"one of {', '.join(sweeps.choices[name])}")
-    return {name: chosen.get(name, values[0]) for name, values in sweeps.choices.items()}
+        if name not in known:
+            there_is = ", ".join(known) or "nothing"
+            raise Misuse(f"nothing called {name!r} can be chosen for {path} of a {kind}", hint=f"there is {there_is}")
+        if value not in known[name]:
+            raise Misuse(f"{name} {value!r} is not known", hint=f"one of {', '.join(known[name])}")
+    return {name: chosen.get(name, values[0]) for name, values in known.items()}

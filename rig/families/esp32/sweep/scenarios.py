@@ -22,16 +22,22 @@ HTTPS = "https"
 _URL = "https://updates.rig.test/app.bin"
 
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "client": ("https-ota", "arduino"),
+    "rollback": ("yes", "no"),
+    "idf": ("5.5", "5.4", "5.1", "4.4"),
+}
+
+
 class Esp32Sweeps:
     """As rig.sweep.family asks for."""
 
     paths: Mapping[str, str] = {HTTPS: "an update over HTTPS, until the new application is confirmed"}
-    choices: Mapping[str, tuple[str, ...]] = {
-        "client": ("https-ota", "arduino"),
-        "rollback": ("yes", "no"),
-        "idf": ("5.5", "5.4", "5.1", "4.4"),
-    }
     roles = frozenset({"old", "new", "bootloader", "plain_bootloader", "table"})
+
+    def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
+        """What its firmware was built with."""
+        return CHOICES
 
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """Let a board find the new image on a server, and take it. Raises Misuse."""

@@ -18,10 +18,11 @@ class CoreSweeps:
     """As rig.sweep.family asks for."""
 
     paths: Mapping[str, str] = {name: path.title for name, path in CORE_SWEEPS.items()}
-    #: What may be chosen, the usual value first.
-    choices: Mapping[str, tuple[str, ...]] = {"generation": ("b", *(name for name in GENERATIONS if name != "b"))}
-
     roles = frozenset(OUTCOME_ROLES)
+
+    def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
+        """The bootloader, for all."""
+        return {"generation": ("b", *(name for name in GENERATIONS if name != "b"))}
 
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """Perform the update once. Raises Misuse where an image is missing that the path needs."""

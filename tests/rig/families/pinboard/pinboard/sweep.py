@@ -22,8 +22,11 @@ class PinboardSweeps:
     """As rig.sweep.family asks for."""
 
     paths: Mapping[str, str] = {TCP: "an update over its port"}
-    choices: Mapping[str, tuple[str, ...]] = {}
     roles = frozenset({"old", "new"})
+
+    def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
+        """Nothing."""
+        return {}
 
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """Let a board take the new image, once."""
