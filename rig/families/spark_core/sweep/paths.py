@@ -10,25 +10,34 @@ from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import LabFault
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
+from rig.families.spark_core.sweep.cloud_in_memory import CloudInMemory, keys_in_flash
 from rig.families.spark_core.sweep.start import into_dfu
 from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.families.spark_core.twin.boot_once import CAUSES, settle
 from rig.families.spark_core.twin.core import Core
 from rig.families.spark_core.twin.flash_contents import FACTORY_WANTED, OTA_WAITS, RUNNING, shipped
 from rig.families.spark_core.twin.memory import CoreMemory
+from rig.families.spark_core.twin.radio import Eeprom, Radio, factory_mac
 from rig.firmware.manifest import Image
 from rig.twin.flash import Run
 
 Images = Mapping[str, Image]
+#: Versions of system firmware that store an update each in another way; the usual one comes first.
+FAST = ("0.4.4", "0.4.0", "0.4.9")
+SLOW = ("0.2.1", "0.2.0", "0.2.2", "0.3.0", "0.3.4", *FAST)
 
 
 @dataclass(frozen=True, slots=True)
 class CorePath:
-    """One path: flash that it finds, and what works on it from a board without power to the end of the update."""
+    """One path: flash that it finds, and what works on it from a board without power to the end of the update.
+
+    `systems` are versions of system firmware that do it each in another way; without any, only the bootloader matters.
+    """
 
     title: str
     before: Callable[[Images], CoreMemory]
     work: Callable[[Core, Images], None]
+    systems: tuple[str, ...] = ()
 
 
 def cold_start(core: Core, _images: Images) -> None:
@@ -68,6 +77,16 @@ def over_dfu(
     return work
 
 
+def over_the_air(*, fast: bool) -> Callable[[Core, Images], None]:
+    """Come online, take the new application from the cloud, copy it, and come online with it."""
+
+    def work(core: Core, images: Images) -> None:
+        core.radio = Radio(Eeprom(profiles=["sweep"], mac=factory_mac(core.uid)))
+        CloudInMemory(images["new"].data, fast=fast).update(core)
+
+    return work
+
+
 def _new_application(images: Images) -> tuple[int, bytes]:
     return layout.APP_ADDRESS, images["new"].data
 
@@ -81,11 +100,19 @@ def _server_key(images: Images) -> tuple[int, bytes]:
     return layout.SERVER_KEY_ADDRESS, images["new"].data[:512]
 
 
+def _online(images: Images) -> CoreMemory:
+    return shipped(images, RUNNING, keys_in_flash())
+
+
 def _shipped(flags: SystemFlags, *, waiting: bool = False) -> Callable[[Images], CoreMemory]:
     return lambda images: shipped(images, flags, {layout.OTA_ADDRESS: images["new"].data} if waiting else None)
 
 
 CORE_SWEEPS: dict[str, CorePath] = {
+    "cloud": CorePath(
+        "a new application from the cloud, from power-on until it is online", _online, over_the_air(fast=False), SLOW
+    ),
+    "cloud-fast": CorePath("the same as a fast update", _online, over_the_air(fast=True), FAST),
     "ota-copy": CorePath("the bootloader copies a downloaded update", _shipped(OTA_WAITS, waiting=True), cold_start),
     "dfu": CorePath(
         "a new application over DFU, every page erased first",

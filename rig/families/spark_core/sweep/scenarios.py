@@ -8,6 +8,7 @@ from rig.errors import Misuse
 from rig.families.spark_core.formats.flash import GENERATIONS
 from rig.families.spark_core.sweep.paths import CORE_SWEEPS, phase_of
 from rig.families.spark_core.sweep.start import ColdStart
+from rig.families.spark_core.twin.app.dialect import Dialect
 from rig.families.spark_core.twin.memory import CoreMemory
 from rig.firmware.manifest import Image
 from rig.firmware.roles import OUTCOME_ROLES
@@ -21,8 +22,10 @@ class CoreSweeps:
     roles = frozenset(OUTCOME_ROLES)
 
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
-        """The bootloader, for all."""
-        return {"generation": ("b", *(name for name in GENERATIONS if name != "b"))}
+        """The bootloader, and the system firmware where that does the work."""
+        bootloaders = {"generation": ("b", *(name for name in GENERATIONS if name != "b"))}
+        systems = CORE_SWEEPS[path].systems
+        return {**bootloaders, "system": systems} if systems else bootloaders
 
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """Perform the update once. Raises Misuse where an image is missing that the path needs."""
@@ -32,7 +35,10 @@ class CoreSweeps:
         start = ColdStart.of(generation, images)
         memory = swept.before(images)
         before = memory.snapshot()
-        swept.work(start.core(memory), images)
+        core = start.core(memory)
+        if "system" in choices:
+            core.dialect = Dialect.of(choices["system"])
+        swept.work(core, images)
         runs = tuple(memory.journal.runs)
         return Scenario(
             kind="spark-core",

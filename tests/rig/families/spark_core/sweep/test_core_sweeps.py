@@ -7,12 +7,15 @@ from functools import cache
 import pytest
 
 from rig.families.spark_core.firmware.identity import Identity
+from rig.families.spark_core.sweep.scenarios import CoreSweeps
 from rig.families.spark_core.twin.boot_once import settle
 from rig.families.spark_core.twin.core import Core
 from rig.families.spark_core.twin.memory import CoreMemory
 from rig.sweep.chunk import ChunkSweep
 from rig.sweep.scenario import Scenario, Settled, Update, checked
 from rig.sweep.sweep import ModelSweep
+from tests.boards.long_cases import some_always
+from tests.rig.families.spark_core.twin.models import ROLES
 from tests.rig.families.spark_core.twin.recorded_starts import Recording
 from tests.rig.families.spark_core.twin.recordings import image
 from tests.rig.sweep.ends import ends_by_phase
@@ -72,6 +75,20 @@ TABLE = {
     ("ota-copy", "a"): {"backup": {"new"}, "erase": {"old"}, "program": {"old"}, "flags": {"dfu", "new", "old"}},
     ("ota-copy", "b"): {"backup": {"new"}, "erase": {"old"}, "program": {"old"}, "flags": {"dfu", "new", "old"}},
     ("ota-copy", "c"): {"backup": {"new"}, "erase": {"old"}, "program": {"old"}, "flags": {"new", "old"}},
+    ("cloud", "b"): {
+        "download": {"old"},
+        "backup": {"new"},
+        "erase": {"old"},
+        "program": {"old"},
+        "flags": {"dfu", "new", "old"},
+    },
+    ("cloud-fast", "c"): {
+        "download": {"old"},
+        "backup": {"new"},
+        "erase": {"old"},
+        "program": {"old"},
+        "flags": {"new", "old"},
+    },
     ("dfu", "a2013"): {"erase": {"dfu", "old"}, "program": {"dfu", "hang", "new"}, "flags": {"dfu", "new"}},
     ("dfu", "a"): {"erase": {"dfu", "old"}, "program": {"dfu", "hang", "new"}, "flags": {"dfu", "new"}},
     ("dfu", "b"): {"erase": {"dfu", "old"}, "program": {"dfu", "new", "previous"}, "flags": {"dfu", "new"}},
@@ -103,6 +120,19 @@ SLOW_TABLE = {
     ("rollback", "b"): {"erase": {"dfu", "old"}, "program": {"dfu", "previous"}, "flags": {"dfu", "old", "previous"}},
     ("rollback", "c"): {"erase": {"factory", "old"}, "program": {"factory", "previous"}, "flags": {"old", "previous"}},
 }
+
+
+SYSTEMS = [f"{path} {system}" for path in ("cloud", "cloud-fast") for system in CoreSweeps().choices(path)["system"]]
+
+
+@pytest.mark.parametrize("path_and_system", some_always(SYSTEMS, "cloud 0.2.0", "cloud-fast 0.4.0"))
+def test_each_version_of_the_system_stores_the_same_image_and_lets_it_be_copied(path_and_system):
+    path, system = path_and_system.split()
+    update, copied = core_plan(path, system=system).scenario().update, core_plan("ota-copy").scenario().update
+    download = b"".join(run.data for run, phase in zip(update.runs, update.phases, strict=True) if phase == "download")
+    assert download.startswith(ROLES["new"].data)
+    copy, there = ([(run.kind, run.address, run.count) for run in some.runs] for some in (copied, update))
+    assert any(there[at : at + len(copy)] == copy for at in range(len(there)))
 
 
 @pytest.mark.parametrize(
