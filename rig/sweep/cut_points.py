@@ -9,7 +9,7 @@ from rig.errors import Misuse
 from rig.sweep.scenario import Update
 from rig.twin.flash import Nor, Run
 from rig.twin.memory import Contents, Memory
-from rig.twin.tears import ERASE_TEARS, PROGRAM_TEARS, named_tear
+from rig.twin.tears import ERASE_TEARS, PROGRAM_TEARS, named_tear, sensible_tears
 
 #: What a cut before an operation is called, beside the tears of one that is half done.
 BEFORE = "before"
@@ -19,8 +19,7 @@ TEARS = tuple(dict.fromkeys((*PROGRAM_TEARS[1:], *ERASE_TEARS[1:])))
 
 def tears_of(run: Run, chosen: Sequence[str]) -> list[str]:
     """Those of the chosen tears that make sense for a run's operations."""
-    sensible = ERASE_TEARS if run.kind.endswith("erase") else PROGRAM_TEARS
-    return [name for name in chosen if name in sensible[1:]]
+    return [name for name in chosen if name in sensible_tears(run.kind)[1:]]
 
 
 def checked_tears(names: Sequence[str]) -> tuple[str, ...]:

@@ -49,6 +49,15 @@ _INERT_SHARE = 0.1
 #: Tears that make sense in a program and in an erase.
 PROGRAM_TEARS = ("none", "prefix", "random-subset")
 ERASE_TEARS = ("none", "prefix", "half-erased", "all-zero")
+#: An operation that is no flash operation: too short to be half done.
+REGISTER = "register"
+
+
+def sensible_tears(kind: str) -> tuple[str, ...]:
+    """Tears that make sense in an operation of a kind."""
+    if kind == REGISTER:
+        return ("none",)
+    return ERASE_TEARS if kind.endswith("erase") else PROGRAM_TEARS
 
 
 def named_tear(name: str, seed: int | str = 0) -> Tear:
@@ -70,7 +79,7 @@ def tear_at(rng: random.Random, share: float) -> Tear:
     """
 
     def tear(kind: str, old: bytes, new: bytes) -> bytes:
-        names = ERASE_TEARS if kind.endswith("erase") else PROGRAM_TEARS
+        names = sensible_tears(kind)
         name = "none" if share < _INERT_SHARE else rng.choice(names[1:])
         return _RULES[name](rng, old, new)
 

@@ -20,6 +20,7 @@ from rig.families.spark_core.twin.memory import CoreMemory
 from rig.families.spark_core.twin.radio import Eeprom, Radio, factory_mac
 from rig.firmware.manifest import Image
 from rig.twin.flash import Run
+from rig.twin.tears import REGISTER
 
 Images = Mapping[str, Image]
 #: Versions of system firmware that store an update each in another way; the usual one comes first.
@@ -137,6 +138,8 @@ def phase_of(run: Run) -> str:
     if run.kind in ("xerase", "xprog", "xbyte"):
         slot = {layout.FACTORY_ADDRESS: "factory-slot", layout.BACKUP_ADDRESS: "backup", layout.OTA_ADDRESS: "download"}
         return next((slot[at] for at in slot if at <= run.address < at + layout.SLOT_SIZE), "external")
+    if run.kind == REGISTER:
+        return "registers"
     if run.address < layout.APP_ADDRESS:
         return "flags"
     return "erase" if run.kind == "erase" else "program"

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 
 from rig.errors import Misuse
 from rig.families.spark_core.formats.flash import GENERATIONS
+from rig.families.spark_core.sweep.kept_registers import with_registers
 from rig.families.spark_core.sweep.paths import CORE_SWEEPS, phase_of
 from rig.families.spark_core.sweep.start import ColdStart
 from rig.families.spark_core.twin.app.dialect import Dialect
-from rig.families.spark_core.twin.memory import CoreMemory
 from rig.firmware.manifest import Image
 from rig.firmware.roles import OUTCOME_ROLES
 from rig.sweep.scenario import Scenario, Update, checked
+
+#: What happens to backup registers when the supply falls: a Core has no battery for them.
+REGISTERS, LOST, KEPT = "backup-registers", "lost", "kept"
 
 
 class CoreSweeps:
@@ -23,7 +26,7 @@ class CoreSweeps:
 
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
         """The bootloader, and the system firmware where that does the work."""
-        bootloaders = {"generation": ("b", *(name for name in GENERATIONS if name != "b"))}
+        bootloaders = {"generation": ("b", *(name for name in GENERATIONS if name != "b")), REGISTERS: (LOST, KEPT)}
         systems = CORE_SWEEPS[path].systems
         return {**bootloaders, "system": systems} if systems else bootloaders
 
@@ -34,6 +37,8 @@ class CoreSweeps:
         swept, generation = CORE_SWEEPS[path], choices["generation"]
         start = ColdStart.of(generation, images)
         memory = swept.before(images)
+        if choices[REGISTERS] == KEPT:
+            memory = with_registers(memory)
         before = memory.snapshot()
         core = start.core(memory)
         if "system" in choices:
@@ -42,7 +47,7 @@ class CoreSweeps:
         runs = tuple(memory.journal.runs)
         return Scenario(
             kind="spark-core",
-            memory=CoreMemory,
+            memory=type(memory),
             update=checked(Update(before, runs, tuple(map(phase_of, runs)))),
             start=start,
         )

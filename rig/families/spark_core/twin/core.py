@@ -6,7 +6,7 @@ When the watchdog bites, the flash operation in flight finishes: flash keeps its
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from functools import cache
 
 from rig.errors import Misuse
@@ -76,7 +76,7 @@ class Core(BoardModel):
         self.reset_held = False
         self.causes: set[str] = set()
         self._first_causes: frozenset[str] = frozenset()
-        self.dr: dict[int, int] = {}
+        self.dr: MutableMapping[int, int] = {}
         self.usb: UsbFunction | None = None
         self.led: list[tuple[float, str, float]] = []
         self.locked_up = False
@@ -230,7 +230,7 @@ class Core(BoardModel):
         self._start()
 
     def _gain_power(self) -> None:
-        self.dr = dict.fromkeys(range(1, 11), 0)
+        self.dr = self.memory.backup_registers()
         self.causes = set(self._first_causes)
         self._watchdog_at = math.inf
         self._start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
 from rig.twin.flash import Nor
@@ -40,6 +42,10 @@ class CoreMemory(Memory):
         super().__init__([self.internal, self.external], SECONDS)
         #: Cells of the external flash that fail to be written, and how often each still does.
         self.worn_out: dict[int, int] = {}
+
+    def backup_registers(self) -> MutableMapping[int, int]:
+        """What they hold when the supply rises, by number: zero, as a Core has no battery for them (§2.3)."""
+        return dict.fromkeys(range(1, 11), 0)
 
     def taken(self, address: int, data: bytes) -> bytes:
         """What cells of the external flash take of `data` once: all of it, unless one is worn out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,7 +48,7 @@ class Board(Protocol):
     memory: CoreMemory
     uid: bytes
     #: Backup registers by number.
-    dr: dict[int, int]
+    dr: MutableMapping[int, int]
     #: Reset causes that nobody has cleared.
     causes: set[str]
     mode_held: bool
