@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.cli.sweep_output import progress_bar, show, show_pairs
-from rig.terminal.output import print_json, print_lines
+from rig.cli.sweep_output import progress_bar, show, show_rows
+from rig.terminal.output import print_json, print_lines, print_status
 
 if TYPE_CHECKING:
     from rig.firmware.manifest import Image
@@ -36,7 +36,7 @@ def sweep(
     ] = 200,
     exhaustive: Annotated[bool, typer.Option("--exhaustive", help="Start a board whole after every cut.")] = False,
     cuts: Annotated[
-        int, typer.Option(min=1, max=2, metavar="1|2", help="2: cut again in what the board does after the first.")
+        int, typer.Option(min=1, max=3, metavar="1|2|3", help="2, 3: cut again in what the board does after the cut.")
     ] = 1,
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the map and all results; nothing is kept else.")
@@ -58,8 +58,8 @@ def sweep(
         _list_paths(kind, as_json)
         return
     plan = _plan(kind, path, _choices(context.args), _images(kind, manifest, old, new), tears, seed)
-    if cuts == 2:
-        _sweep_twice(plan, prove, report, exhaustive=exhaustive, as_json=as_json)
+    if cuts > 1:
+        _sweep_rows(plan, cuts, report, resume, None if exhaustive else prove, as_json=as_json)
     else:
         _sweep(plan, jobs, report, resume, None if exhaustive else prove, as_json=as_json)
 
@@ -157,13 +157,21 @@ def _sweep(
     show(whole, swept, proved, report, as_json=as_json)
 
 
-def _sweep_twice(plan: SweepPlan, prove: int, report: Path | None, *, exhaustive: bool, as_json: bool) -> None:
+def _sweep_rows(
+    plan: SweepPlan, cuts: int, report: Path | None, resume: bool, prove: int | None, *, as_json: bool
+) -> None:
     from rig.errors import Misuse
-    from rig.sweep.two_cuts import TwoCuts
+    from rig.sweep.cuts_in_a_row import CutsInARow
+    from rig.sweep.rows_report import checked_folder, write_rows
 
-    if exhaustive or report is not None:
-        raise Misuse("--cuts 2 keeps no report and cannot start all boards", hint="--prove N starts more of them")
-    began, pairs = time.monotonic(), TwoCuts(plan.scenario(), plan.tears, plan.seed)
-    groups = list(pairs.sweep())
-    swept = time.monotonic() - began
-    show_pairs(plan, groups, pairs.starts.made, swept, pairs.prove(groups, prove), as_json=as_json)
+    if resume:
+        raise Misuse("--resume is for sweeps of one cut: cuts in a row are swept in seconds", hint="leave it away")
+    folder = checked_folder(report) if report is not None else None
+    began, rows = time.monotonic(), CutsInARow(plan.scenario(), plan.tears, plan.seed, cuts)
+    groups = list(rows.sweep())
+    swept, made = time.monotonic() - began, rows.starts.made
+    proved = rows.prove_all(groups) if prove is None else rows.prove(groups, prove)
+    written = write_rows(folder, plan, groups) if folder is not None else None
+    show_rows(plan, groups, made, swept, proved, as_json=as_json)
+    if written is not None:
+        print_status(f"rows: {written}")

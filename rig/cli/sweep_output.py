@@ -12,10 +12,10 @@ from rig.terminal.output import print_json, print_lines, print_status
 
 if TYPE_CHECKING:
     from rig.sweep.brick_map import Window
+    from rig.sweep.cuts_in_a_row import LastCuts
     from rig.sweep.plan import SweepPlan
     from rig.sweep.scenario import Settled
     from rig.sweep.sweep import ModelSweep
-    from rig.sweep.two_cuts import SecondCuts
 
 #: Windows that a terminal shows; a report has all.
 MOST_WINDOWS = 12
@@ -44,27 +44,35 @@ def progress_bar(whole: ModelSweep, as_json: bool) -> Iterator[Callable[[int], N
         yield advance
 
 
-def show_pairs(
-    plan: SweepPlan, groups: Sequence[SecondCuts], starts: int, swept: float, proved: int, *, as_json: bool
+def show_rows(
+    plan: SweepPlan, groups: Sequence[LastCuts], starts: int, swept: float, proved: int, *, as_json: bool
 ) -> None:
-    """What became of boards that were cut twice, with a pair that shows it for each end."""
-    from rig.sweep.two_cuts import ends_of
+    """What became of boards that were cut several times, with cuts that show it for each end."""
+    from rig.sweep.cuts_in_a_row import ends_of
 
     ends = ends_of(plan, groups)
-    points = sum(end.points for end in ends)
+    points, cuts = sum(end.points for end in ends), len(groups[0].earlier) + 1
     if as_json:
         told = [
             {"became": end.settled.became, "rung": end.settled.rung, "points": end.points, "capsule": end.capsule}
             for end in ends
         ]
         print_json(
-            {**plan.to_dict(), "pairs": points, "starts": starts, "seconds": swept, "proved": proved, "outcomes": told}
+            {
+                **plan.to_dict(),
+                "cuts": cuts,
+                "points": points,
+                "starts": starts,
+                "seconds": swept,
+                "proved": proved,
+                "outcomes": told,
+            }
         )
         return
     _show_ends(plan, [(end.settled, end.points) for end in ends])
     print_lines(
-        f"{points:,} pairs of cuts; {starts:,} boards were started for them in {swept:.1f} s, and {proved:,} more to "
-        "prove it",
+        f"{points:,} times {cuts} cuts in a row; {starts:,} boards were started for them in {swept:.1f} s, "
+        f"and {proved:,} more to prove it",
         *(f"rig replay '{end.capsule}'" for end in ends if end.settled.rung != "self"),
     )
 

@@ -12,8 +12,8 @@ import pytest
 
 from rig.sweep.chunk import ChunkSweep
 from rig.sweep.cut_points import TEARS
+from rig.sweep.cuts_in_a_row import CutsInARow
 from rig.sweep.sweep import settle_whole
-from rig.sweep.two_cuts import TwoCuts
 from tests.rig.sweep.plans import plan_of
 
 PATHS = {
@@ -36,7 +36,7 @@ def test_one_cut(name):
 
 
 def test_two_cuts_of_the_copy():
-    pairs, began = TwoCuts(plan_of("spark-core", "ota-copy").scenario(), TEARS, 0), time.process_time()
+    pairs, began = CutsInARow(plan_of("spark-core", "ota-copy").scenario(), TEARS, 0), time.process_time()
     points = sum(group.points for group in pairs.sweep())
     print(f"\n{points:,} pairs, {pairs.starts.made} starts, {time.process_time() - began:.2f} s of CPU")
     assert points > 10**10

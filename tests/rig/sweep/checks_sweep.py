@@ -8,15 +8,15 @@ from rig.errors import LabFault, Misuse
 from rig.sweep.capsule import Capsule
 from rig.sweep.chunk import ChunkSweep
 from rig.sweep.cut_points import BEFORE, TEARS, Flash
+from rig.sweep.cuts_in_a_row import CutsInARow
 from rig.sweep.ledger import SweepLedger
 from rig.sweep.replay import is_expected, replay
 from rig.sweep.scenario import Settled
 from rig.sweep.spans import Span, joined
 from rig.sweep.sweep import ModelSweep
-from rig.sweep.two_cuts import TwoCuts
 from tests.rig.sweep.plans import IMAGES, core_plan
 from tests.rig.sweep.toy_board import PAGE, ToyMemory, made_of, parity, perform, toy
-from tests.rig.sweep.whole_starts import answers_of, every_cut, every_pair, pairs_of
+from tests.rig.sweep.whole_starts import answers_of, every_cut, every_row, rows_of
 
 #: Among so many toys each way to depend on flash comes up.
 TOYS = 120
@@ -181,11 +181,13 @@ def what_a_recovery_is_still_to_make_differs_among_first_cuts(_folder):
         return "erased"
 
     scenario = made_of(start, lambda nors: _rewrite(nors[0], NOISE))
-    assert pairs_of(TwoCuts(scenario, TEARS, 0).sweep()) == every_pair(scenario, TEARS, 0)
+    for count in (2, 3):
+        found = CutsInARow(scenario, TEARS, 0, count).sweep()
+        assert rows_of(found) == every_row(scenario, TEARS, 0, count)
 
 
 def a_wrong_answer_about_pairs_is_found_by_its_proof(_folder):
-    pairs = TwoCuts(core_plan("server-key", generation="c").scenario(), TEARS, 0)
+    pairs = CutsInARow(core_plan("server-key", generation="c").scenario(), TEARS, 0)
     ended = Settled("dfu", "reflash")
     wrong = [
         replace(group, spans=tuple(replace(span, settled=ended) for span in group.spans)) for group in pairs.sweep()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from contextlib import contextmanager
 
-from rig.sweep import capsule, chunk, cut_points, known_starts, ledger, replay, spans, sweep, two_cuts
+from rig.sweep import capsule, chunk, cut_points, cuts_in_a_row, differing, known_starts, ledger, replay, spans, sweep
 from rig.twin import footprint
 from rig.twin.flash import Nor
 from tests.rig.sweep import checks_sweep as check
@@ -101,8 +101,8 @@ def _resume_all(self):
     return [ledger._result(ledger.json.loads(line)) for line in lines[1:-1]]
 
 
-def _made_at_once(self, k, recovery, flash, real=two_cuts._Differing.made_until):
-    real(self, recovery.operations, recovery, flash)
+def _made_at_once(self, k, real=differing.Differing.before):
+    return real(self, self._recovery.operations)
 
 
 SWEPT = check.every_cut_of_many_toys_ends_as_a_whole_start
@@ -197,16 +197,16 @@ MUTANTS = {
         ),
         check.a_second_cut_counts,
     ),
-    "two cuts: all first cuts of a group are taken for one": (
-        lambda m: m.setattr(two_cuts._Differing, "matter_to", lambda self, known: False),
+    "cuts in a row: all first cuts of a group are taken for one": (
+        lambda m: m.setattr(cuts_in_a_row, "mattering", lambda pages, known: frozenset()),
         check.what_a_recovery_is_still_to_make_differs_among_first_cuts,
     ),
-    "two cuts: pages count as made that a recovery only will make": (
-        lambda m: m.setattr(two_cuts._Differing, "made_until", _made_at_once),
+    "cuts in a row: pages count as made that a recovery only will make": (
+        lambda m: m.setattr(differing.Differing, "before", _made_at_once),
         check.what_a_recovery_is_still_to_make_differs_among_first_cuts,
     ),
-    "two cuts: the proof compares nothing": (
-        lambda m: m.setattr(two_cuts.TwoCuts, "prove", lambda self, groups, count: count),
+    "cuts in a row: the proof compares nothing": (
+        lambda m: m.setattr(cuts_in_a_row.CutsInARow, "prove", lambda self, groups, count: count),
         check.a_wrong_answer_about_pairs_is_found_by_its_proof,
     ),
     "replay: a rung is not looked at": (

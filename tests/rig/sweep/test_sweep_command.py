@@ -43,10 +43,18 @@ def test_the_windows_that_strand_a_board_are_the_flags(copy):
 
 def test_two_cuts_in_a_row_are_one_option():
     told = swept("spark-core", "ota-copy", "--cuts", "2", "--prove", "20")
-    assert told["pairs"] > 8 * 10**10
+    assert told["points"] > 8 * 10**10
     assert {end["became"] for end in told["outcomes"]} == {"new", "old", "dfu"}
     stranded = next(end["capsule"] for end in told["outcomes"] if end["became"] == "dfu")
     assert rig("replay", stranded).returncode == 1
+
+
+def test_three_cuts_of_something_short_are_all_started_whole(tmp_path):
+    told = swept("spark-core", "server-key", "--generation", "c", "--tears", "", "--cuts", "2", "--exhaustive")
+    assert told["proved"] == told["points"] > 1_000
+    told = swept("spark-core", "server-key", "--cuts", "3", "--report", str(tmp_path))
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert sum(row["points"] for row in rows[1:]) == told["points"]
 
 
 def test_paths_and_choices_are_listed_for_who_asks():

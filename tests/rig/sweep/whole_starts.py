@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rig.sweep.cut_points import BEFORE, Flash, contents_at, tears_of
+from rig.sweep.cuts_in_a_row import LastCuts
 from rig.sweep.replay import recovery_from
 from rig.sweep.scenario import Scenario, Settled
 from rig.sweep.spans import Span
 from rig.sweep.sweep import settle_whole
-from rig.sweep.two_cuts import SecondCuts
 
 Answers = dict[tuple[str, int], Settled]
+#: Tear and operation of cuts that follow each other.
+Row = tuple[tuple[str, int], ...]
 
 
 def every_cut(scenario: Scenario, tears: Sequence[str], seed: int) -> Answers:
@@ -39,22 +41,26 @@ def answers_of(spans: Iterable[Span]) -> Answers:
     return answers
 
 
-def every_pair(scenario: Scenario, tears: Sequence[str], seed: int) -> dict[tuple[str, int], Answers]:
-    """What becomes of a board after every second cut that follows every first one."""
+def every_row(scenario: Scenario, tears: Sequence[str], seed: int, count: int) -> dict[Row, Answers]:
+    """What becomes of a board after every last cut, by the `count` - 1 earlier ones."""
+    if count == 1:
+        return {(): every_cut(scenario, tears, seed)}
     flash = Flash(scenario.memory(), scenario.update, seed)
-    pairs: dict[tuple[str, int], Answers] = {}
+    rows: dict[Row, Answers] = {}
     for tear, k in every_cut(scenario, tears, seed):
         contents = contents_at(flash, scenario.update, k, tear)
         again = replace(scenario, update=recovery_from(scenario, contents))
-        pairs[tear, k] = every_cut(again, tears, seed)
-    return pairs
+        rows |= {((tear, k), *later): ends for later, ends in every_row(again, tears, seed, count - 1).items()}
+    return rows
 
 
-def pairs_of(groups: Iterable[SecondCuts]) -> dict[tuple[str, int], Answers]:
-    """The same, from a sweep. Each first cut is answered once."""
-    pairs: dict[tuple[str, int], Answers] = {}
+def rows_of(groups: Iterable[LastCuts]) -> dict[Row, Answers]:
+    """The same, from a sweep. Each row of earlier cuts is answered once."""
+    rows: dict[Row, Answers] = {}
     for group in groups:
-        for k in range(group.first.first, group.first.last + 1):
-            assert (group.first.tear, k) not in pairs, "answered twice"
-            pairs[group.first.tear, k] = answers_of(group.spans)
-    return pairs
+        for cuts, ended in group.rows():
+            *earlier, (k, tear) = cuts
+            answers = rows.setdefault(tuple((one, at) for at, one in earlier), {})
+            assert (tear, k) not in answers, "answered twice"
+            answers[tear, k] = ended
+    return rows

@@ -1,0 +1,51 @@
+"""Pages that are not the same after all cuts of a group, and which of them a recovery has made alike by when."""
+
+from __future__ import annotations
+
+from rig.sweep.chunk import Answer
+from rig.sweep.cut_points import Flash
+from rig.sweep.known_starts import Known
+from rig.sweep.scenario import Update
+
+#: Pages by number of their memory, and their own.
+Pages = frozenset[tuple[int, int]]
+
+
+def changed_by(answer: Answer, update: Update, flash: Flash) -> Pages:
+    """What the operations between the first and the last cut of an answer change."""
+    pages: set[tuple[int, int]] = set()
+    if answer.last > answer.first:
+        for run in update.runs:
+            begin, end = max(run.first, answer.first), min(run.first + run.count - 1, answer.last)
+            if begin <= end:
+                changed = range(flash.pages_of(run, begin).start, flash.pages_of(run, end).stop)
+                pages |= {(flash.part_of(run), page) for page in changed}
+    return frozenset(pages)
+
+
+def mattering(pages: Pages, known: Known) -> Pages:
+    """Those of some pages that a start depended on."""
+    return frozenset((part, page) for part, page in pages if known.next_page(part, page) == page)
+
+
+class Differing:
+    """The pages of a group on the way through a recovery: each erase makes its own alike."""
+
+    def __init__(self, pages: Pages, recovery: Update, flash: Flash):
+        self._pages, self._recovery, self._flash = pages, recovery, flash
+        self._run = 0
+
+    def before(self, k: int) -> Pages:
+        """Those that differ before operation `k`, where every erase is whole that came before; `k` only grows."""
+        while self._pages and self._run < len(self._recovery.runs):
+            run = self._recovery.runs[self._run]
+            done = min(k - run.first, run.count)
+            if done > 0 and run.kind.endswith("erase"):
+                made = range(
+                    self._flash.pages_of(run, run.first).start, self._flash.pages_of(run, run.first + done - 1).stop
+                )
+                self._pages -= {(self._flash.part_of(run), page) for page in made}
+            if done < run.count:
+                break
+            self._run += 1
+        return self._pages
