@@ -17,13 +17,12 @@ from rig.drivers.progress import Watcher, ignore_progress
 from rig.errors import DeviceFault, Misdescribed, NoAnswer, RigError, Unreachable
 from rig.families.esp32.boards.assertions import ConsoleAssertions
 from rig.families.esp32.boards.boot_log import ALIVE, DOWNLOAD, BootLog
-from rig.families.esp32.boards.golden import GoldenSet
+from rig.families.esp32.boards.golden import GoldenSet, write_set
 from rig.families.esp32.boards.identity import ChipIdentity
 from rig.families.esp32.boards.servers import Servers, servers_of
 from rig.families.esp32.boards.timing import Esp32Timing
 from rig.families.esp32.boards.updates import Updates
 from rig.families.esp32.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
-from rig.families.esp32.formats.otadata import SECTOR
 from rig.firmware.manifest import BoardKind, Manifest
 
 if TYPE_CHECKING:
@@ -281,9 +280,4 @@ class Esp32(SwitchedBoard):
         self.history.add_action("wrote its whole flash")
         with self.loader(watch) as rom:
             golden.refuse_less_flash(rom.reported_flash_size, board=self.name)
-            for address in golden.empty_slots():
-                rom.erase(address, SECTOR)
-            for address, length in golden.settings():
-                rom.erase(address, length)
-            for address, data in golden.parts():
-                rom.write(address, data)
+            write_set(rom, golden)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
 from rig.families.esp32.firmware.bootloader import flash_size_of, for_flash
 from rig.families.esp32.formats import otadata
+from rig.families.esp32.formats.otadata import SECTOR
 from rig.families.esp32.formats.partition_table import DATA, NVS, TABLE_OFFSET, PartitionTable, TableRefused
 from rig.families.esp32.formats.second_stage import BOOTLOADER_OFFSET
 from rig.firmware.manifest import Image
+
+if TYPE_CHECKING:
+    from rig.families.esp32.drivers.rom_loader import RomLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,16 @@ class GoldenSet:
             slot = self.table.slot(number)
             assert slot is not None, "slots are numbered without gaps"
             yield slot.offset
+
+
+def write_set(rom: RomLoader, golden: GoldenSet) -> None:
+    """Write a whole set: what is left of a board's past first, and what makes it bootable last. Raises DeviceFault."""
+    for address in golden.empty_slots():
+        rom.erase(address, SECTOR)
+    for address, length in golden.settings():
+        rom.erase(address, length)
+    for address, data in golden.parts():
+        rom.write(address, data)
 
 
 def golden_set(roles: Mapping[str, Image], flash_size: int | None = None) -> GoldenSet:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import attr
 from labgrid import target_factory
@@ -27,6 +27,21 @@ TIMEOUT_SECONDS = 3.0
 FLASH_SIZE = 4 << 20
 #: Phases in which a conversation may fail before it has begun: the port is not to be had, or nobody answers at it.
 NO_PORT, NO_ANSWER = "port", "sync"
+
+
+class PortAddress(Protocol):
+    """Where a serial port is to be had: over a network, at this machine, or in memory."""
+
+    @property
+    def url(self) -> str:
+        """What it is called."""
+
+    @property
+    def protocol(self) -> str:
+        """As in SerialAddress."""
+
+    def open(self) -> Any:
+        """A pyserial port, or what behaves like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +92,7 @@ class RomLoader:
     told of phases: connect, erase, program, read.
     """
 
-    def __init__(self, address: SerialAddress, *, resets: bool, stub: bool = True, watch: Watcher = ignore_progress):
+    def __init__(self, address: PortAddress, *, resets: bool, stub: bool = True, watch: Watcher = ignore_progress):
         self._address, self._resets, self._stub = address, resets, stub
         self.watch = watch
         self._port: Any = None

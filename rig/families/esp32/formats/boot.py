@@ -6,7 +6,7 @@ first stage, real time and the application are elsewhere (ESP-IDF's bootloader_u
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -30,13 +30,24 @@ _FACTORY = -1
 _NOT_FOUND, _INVALID_ARGUMENT, _FAILED = 0x105, 0x102, 0xFFFF_FFFF
 _WORD = 4
 
+#: Checks the image in the partition of so many bytes at a flash offset: (offset, size) -> image.
+Check = Callable[[int, int], Image]
 
-def boot(read: Reader, config: BootConfig) -> Generator[Step, None, Partition | None]:
+
+def boot(read: Reader, config: BootConfig, check: Check | None = None) -> Generator[Step, None, Partition | None]:
     """One start. Returns the partition whose application was entered.
 
-    None when it ended in a software reset, or after Hang in the watchdog's.
+    None when it ended in a software reset, or after Hang in the watchdog's. `check` is for who knows images already
+    that are read again and again; it does what `esp_image.load` does.
     """
-    steps = _Boot(read, config).run()
+    steps = _Boot(read, config, check or (lambda at, size: esp_image.load(read, at, size, config.chip, config.release)))
+    return (yield from _audible(steps.run(), config))
+
+
+def _audible(
+    steps: Generator[Step, None, Partition | None], config: BootConfig
+) -> Generator[Step, None, Partition | None]:
+    """The same, without what the build does not print."""
     try:
         while True:
             step = next(steps)
@@ -56,8 +67,8 @@ class _Reset(Exception):
 class _Boot:
     """One start: what was read, and whether otadata is to be set to what is found to work."""
 
-    def __init__(self, read: Reader, config: BootConfig):
-        self._read, self._config = read, config
+    def __init__(self, read: Reader, config: BootConfig, check: Check):
+        self._read, self._config, self._check = read, config, check
         self._table = PartitionTable(())
         self._initial = False
 
@@ -155,8 +166,7 @@ class _Boot:
     def _try(self, partition: Partition) -> Generator[Step, None, Image | None]:
         if not partition.size:
             return None
-        config = self._config
-        image = esp_image.load(self._read, partition.offset, partition.size, config.chip, config.release)
+        image = self._check(partition.offset, partition.size)
         for line in image.console():
             yield Say(line)
         if image.refused:

@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rig.families.esp32.formats import idf as esp_idf
 from rig.families.esp32.formats.chip import Chip, revision_name
@@ -25,6 +26,8 @@ DIGEST_SIZE = 32
 SIXTEEN_MB = 0x100_0000
 MMU_PAGE = 0x1_0000
 
+#: Bytes of a segment that are folded at once.
+_PIECE = 0x1000
 _SEGMENT = struct.Struct("<II")
 SEGMENT_HEADER_SIZE = _SEGMENT.size
 
@@ -145,14 +148,17 @@ def verify(read: Reader, offset: int, size: int, chip: Chip, release: Idf = USUA
 
 
 class _Walk:
-    """One way through an image, in the loader's order: header, segments, checksum, room, digest."""
+    """One way through an image, in the loader's order: header, segments, checksum, room, digest.
+
+    What the last two are computed of is kept until then: most images that are refused are refused before.
+    """
 
     def __init__(self, read: Reader, offset: int, size: int, chip: Chip, release: Idf, *, loading: bool):
         self._flash, self._offset, self._size, self._chip = read, offset, size, chip
         self._release, self._loading = release, loading
         self._at = offset
-        self._folded = CHECKSUM_SEED
-        self._sha = hashlib.sha256()
+        self._taken: list[bytes] = []
+        self._data: list[bytes] = []
         self._segments: list[Segment] = []
         self._notes: tuple[str, ...] = ()
         self._header: Header | None = None
@@ -189,13 +195,13 @@ class _Walk:
         for number in range(header.segments):
             self._segment(number)
         self._checksum()
-        computed = self._sha.digest()
+        walked = len(self._taken)
         if header.hashed:
             self._digest = self._take(DIGEST_SIZE)
         length = self._at - self._offset
         if length > self._size:
             raise Refused("size", f"Image length {length} doesn't fit in partition length {self._size}")
-        if header.hashed and self._digest != computed:
+        if header.hashed and self._digest != _sha256(self._taken[:walked]):
             raise Refused("digest", "Image hash failed - image is corrupt")
 
     def _segment(self, number: int) -> None:
@@ -209,19 +215,21 @@ class _Walk:
             return
         if number == 0 and self._chip.efuse_block is not None and self._release.does(esp_idf.CHECKS_EFUSE_BLOCK):
             _check_efuse_block(self._flash(self._at, _DESCRIPTION.size), self._chip.efuse_block)
-        self._folded ^= _fold(self._take(length))
+        self._data.append(self._take(length))
 
     def _checksum(self) -> None:
         done = self._at - self._offset
-        tail = self._take(16 - done % 16)
-        if tail[-1] != self._folded:
-            raise Refused("checksum", f"Checksum failed. Calculated 0x{self._folded:x} read 0x{tail[-1]:x}")
+        tail, folded = self._take(16 - done % 16), CHECKSUM_SEED
+        for data in self._data:
+            folded ^= _fold(data)
+        if tail[-1] != folded:
+            raise Refused("checksum", f"Checksum failed. Calculated 0x{folded:x} read 0x{tail[-1]:x}")
 
     def _take(self, length: int) -> bytes:
         data = self._flash(self._at, length)
         if len(data) < length:
             raise Refused("end of flash", f"bootloader_mmap(0x{self._at:x}, 0x{length:x}) failed")
-        self._sha.update(data)
+        self._taken.append(data)
         self._at += length
         return data
 
@@ -247,8 +255,24 @@ def _check_segment(number: int, segment: Segment, chip: Chip) -> None:
         raise Refused("alignment", text)
 
 
+def _sha256(parts: list[bytes]) -> bytes:
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part)
+    return sha.digest()
+
+
 def _fold(data: bytes) -> int:
-    """XOR of all bytes, by halving: a loop over bytes would be what a start spends its time on."""
+    """XOR of all bytes, piece by piece: from one start to the next most pieces are the same."""
+    folded = 0
+    for at in range(0, len(data), _PIECE):
+        folded ^= _fold_piece(data[at : at + _PIECE])
+    return folded
+
+
+@lru_cache(maxsize=1024)
+def _fold_piece(data: bytes) -> int:
+    """By halving: a loop over bytes would be what a start spends its time on."""
     while len(data) > 1:
         half = len(data) // 2
         merged = int.from_bytes(data[:half], "little") ^ int.from_bytes(data[half : 2 * half], "little")

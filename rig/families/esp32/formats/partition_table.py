@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rig.families.esp32.formats.idf import BLANK_TABLE_IS_WRONG, SIZES_MAY_NOT_WRAP, Idf
 
@@ -84,23 +85,7 @@ class PartitionTable:
     @classmethod
     def parse(cls, raw: bytes, flash_size: int = FLASH_SIZE, release: Idf = _USUAL) -> PartitionTable:
         """Read the 0xC00 bytes at 0x8000 as a second stage does that goes by `flash_size`. Raises TableRefused."""
-        ends = min(len(raw), TABLE_SIZE) // ROW_SIZE
-        guarded = False
-        for number in range(ends):
-            row = raw[number * ROW_SIZE : (number + 1) * ROW_SIZE]
-            magic = int.from_bytes(row[:2], "little")
-            if magic == _MAGIC:
-                _check_room(number, Partition.unpack(row), flash_size, release)
-            elif magic == _MD5_MAGIC:
-                _check_md5(raw[: number * ROW_SIZE], row, guarded)
-                guarded = True
-            elif magic == _BLANK and row[2:4] == b"\xff\xff" and (number or not release.does(BLANK_TABLE_IS_WRONG)):
-                # The MD5 row is not counted, wherever it stands: a row behind it would drop off the end.
-                count = number - guarded
-                return cls(tuple(Partition.unpack(raw[at * ROW_SIZE :][:ROW_SIZE]) for at in range(count)))
-            else:
-                raise TableRefused(f"partition {number} invalid magic number 0x{magic:x}")
-        raise TableRefused("partition table has no terminating entry, not valid")
+        return cls(_rows(bytes(raw[:TABLE_SIZE]), flash_size, release))
 
     def pack(self) -> bytes:
         """All 0xC00 bytes, with the MD5 row."""
@@ -138,6 +123,27 @@ class PartitionTable:
     def _last(self, kind: int, subtype: int) -> Partition | None:
         found = [row for row in self.rows if (row.type, row.subtype) == (kind, subtype)]
         return found[-1] if found and found[-1].offset else None
+
+
+@lru_cache(maxsize=64)
+def _rows(raw: bytes, flash_size: int, release: Idf) -> tuple[Partition, ...]:
+    """Kept: most starts find the table that the start before them found."""
+    guarded = False
+    for number in range(len(raw) // ROW_SIZE):
+        row = raw[number * ROW_SIZE : (number + 1) * ROW_SIZE]
+        magic = int.from_bytes(row[:2], "little")
+        if magic == _MAGIC:
+            _check_room(number, Partition.unpack(row), flash_size, release)
+        elif magic == _MD5_MAGIC:
+            _check_md5(raw[: number * ROW_SIZE], row, guarded)
+            guarded = True
+        elif magic == _BLANK and row[2:4] == b"\xff\xff" and (number or not release.does(BLANK_TABLE_IS_WRONG)):
+            # The MD5 row is not counted, wherever it stands: a row behind it would drop off the end.
+            count = number - guarded
+            return tuple(Partition.unpack(raw[at * ROW_SIZE :][:ROW_SIZE]) for at in range(count))
+        else:
+            raise TableRefused(f"partition {number} invalid magic number 0x{magic:x}")
+    raise TableRefused("partition table has no terminating entry, not valid")
 
 
 def _check_room(number: int, row: Partition, flash_size: int, release: Idf) -> None:

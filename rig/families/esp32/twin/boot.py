@@ -10,9 +10,11 @@ from rig.families.esp32.formats.boot import Erase, Hang, Program, Say, boot
 from rig.families.esp32.formats.boot_config import BootConfig
 from rig.families.esp32.formats.flash_parameters import FlashParameters
 from rig.families.esp32.formats.header import MAGIC, Header
+from rig.families.esp32.formats.image import Image as EspImage
 from rig.families.esp32.formats.image import wrapping
-from rig.families.esp32.formats.partition_table import TABLE_OFFSET
+from rig.families.esp32.formats.partition_table import TABLE_OFFSET, Partition
 from rig.families.esp32.formats.second_stage import BOOTLOADER_OFFSET
+from rig.families.esp32.twin import questions
 from rig.families.esp32.twin.app.application import application
 from rig.families.esp32.twin.app.waiting import wait_until
 from rig.families.esp32.twin.memory import SECTOR
@@ -97,17 +99,35 @@ def _no_bootloader(board: Board, area: bytes) -> list[str]:
     return ["flash read err, 1000", "ets_main.c 371 "]
 
 
+class _Reading:
+    """Flash as a second stage reads it, and how long that takes."""
+
+    def __init__(self, board: Board, config: BootConfig):
+        self._memory, self._config = board.memory, config
+        self._bytes = 0
+        self.reader = wrapping(self._read, board.memory.size)
+
+    def check(self, offset: int, size: int) -> EspImage:
+        """The image in a partition, which is hashed whole."""
+        config = self._config
+        image = questions.checked(self._memory.flash, self.reader, offset, size, config.chip, config.release)
+        self._bytes += image.length
+        return image
+
+    def seconds(self) -> float:
+        """Of what was read since this was asked."""
+        seconds, self._bytes = self._bytes / HASHED_PER_SECOND, 0
+        return seconds
+
+    def _read(self, offset: int, length: int) -> bytes:
+        self._bytes += length
+        return self._memory.flash.read(offset, length) if offset + length <= self._memory.size else b""
+
+
 def _run_second_stage(board: Board, config: BootConfig) -> Steps:
-    flash, size = board.memory.flash, board.memory.size
     board.uart.baud = ROM_BAUD  # a loader that came before may have left another
-    read_bytes = 0
-
-    def read(offset: int, length: int) -> bytes:
-        nonlocal read_bytes
-        read_bytes += length
-        return flash.read(offset, length) if offset + length <= size else b""
-
-    steps = boot(wrapping(read, size), config)
+    reading = _Reading(board, config)
+    steps = boot(reading.reader, config, reading.check)
     entered, hangs = None, False
     while True:
         try:
@@ -115,31 +135,30 @@ def _run_second_stage(board: Board, config: BootConfig) -> Steps:
         except StopIteration as end:
             entered = end.value
             break
-        seconds, read_bytes = read_bytes / HASHED_PER_SECOND, 0
-        if seconds:
+        if seconds := reading.seconds():
             yield Delay(seconds)
         match step:
             case Say(line):
                 board.uart.send(line.encode("latin-1", "replace") + b"\r\n")  # a label may be any bytes
             case Hang():
                 hangs = True
-            case Erase(address) | Program(address) if address >= size:
+            case Erase(address) | Program(address) if address >= board.memory.size:
                 pass  # a header that promises more flash than there is
             case Erase(address):
                 yield Work(Run("erase", address - address % SECTOR, SECTOR, 1))
             case Program(address, data):
                 yield Work(Run("program", address, len(data), 1, data))
-    if entered is None:
-        board.event("nothing-to-start")
-        if hangs:
-            yield Timer(WATCHDOG_SECONDS)
-            yield Reboot(RTCWDT_RTC)
-            return
-        yield Timer(LOOP_SECONDS)
-        yield Reboot(SW_RESET)
+    if entered is not None:
+        yield from _run_application(board, entered, config)
         return
-    contents = flash.read(entered.offset, min(entered.size, size - entered.offset))
-    image = _at_this_board(board, board.find(contents))
+    board.event("nothing-to-start")
+    yield Timer(WATCHDOG_SECONDS if hangs else LOOP_SECONDS)
+    yield Reboot(RTCWDT_RTC if hangs else SW_RESET)
+
+
+def _run_application(board: Board, entered: Partition, config: BootConfig) -> Steps:
+    length = min(entered.size, board.memory.size - entered.offset)
+    image = _at_this_board(board, questions.application(board.memory.flash, board.find, entered.offset, length))
     board.running = entered.label
     board.event(f"start:{entered.label}:{image.name if image is not None else 'unknown'}")
     yield from application(board, entered, image, config.flash_size)
