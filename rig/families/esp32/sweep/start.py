@@ -11,6 +11,7 @@ from rig.families.esp32.twin.board import Esp32
 from rig.families.esp32.twin.bootloaders import bootloaders_of
 from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.memory import Esp32Memory
+from rig.families.esp32.twin.questions import Questions
 from rig.families.esp32.twin.steps import Bootloaders
 from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Image
@@ -28,7 +29,7 @@ _NOTHING = ("nothing-to-start", "no-bootloader")
 class ColdStart:
     """Starts boards that know the images of a run, and have no network."""
 
-    find: Callable[[bytes], Image | None]
+    questions: Questions
     bootloaders: Bootloaders
     #: Roles of images that a board may come back with, by name.
     roles: Mapping[str, str]
@@ -38,7 +39,7 @@ class ColdStart:
         """For the images of a run by role."""
         applications = [image for image in images.values() if boots_of(image) is None]
         roles = {images[role].name: role for role in reversed(OUTCOME_ROLES) if role in images}
-        return cls(Catalogue(applications).find, bootloaders_of(images.values()), roles)
+        return cls(Questions(Catalogue(applications).find), bootloaders_of(images.values()), roles)
 
     def board(self, memory: Memory, trust: Callable[[str], str | None] = lambda _name: None) -> Esp32:
         """A board without power; `trust` finds what its firmware pins."""
@@ -46,7 +47,7 @@ class ColdStart:
         return Esp32(
             memory,
             Chip(flash_size=memory.size),
-            find=self.find,
+            find=self.questions,
             bootloaders=self.bootloaders,
             trust=trust,
             time_scale=0,

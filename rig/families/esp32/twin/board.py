@@ -11,6 +11,7 @@ from collections.abc import Callable
 from rig.families.esp32.twin.boot import start
 from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.memory import Esp32Memory
+from rig.families.esp32.twin.questions import Questions
 from rig.families.esp32.twin.steps import POWERON, RTCWDT_RTC, SW_CPU_RESET, Bootloaders, Reboot
 from rig.families.esp32.twin.uart import Uart
 from rig.firmware.manifest import Image
@@ -35,17 +36,20 @@ class Esp32(BoardModel):
         memory: Esp32Memory,
         chip: Chip,
         *,
-        find: FindImage,
+        find: FindImage | Questions,
         bootloaders: Bootloaders,
         trust: Callable[[str], str | None] = lambda _name: None,
         network_time: Callable[[], Callable[[], float | None]] = lambda: time.time,
         time_scale: float = 1.0,
         seed: int = 0,
     ):
-        """`trust` finds the PEM of a certificate that firmware pins by name, `network_time` what sets its clock."""
+        """`find` may be questions that boards share; `trust` finds the PEM of a certificate that firmware pins by name,
+        `network_time` what sets its clock.
+        """
         super().__init__(memory, time_scale=time_scale, seed=seed)
         self.chip = chip
-        self.find, self.bootloaders, self.trust = find, bootloaders, trust
+        self.questions = find if isinstance(find, Questions) else Questions(find)
+        self.bootloaders, self.trust = bootloaders, trust
         self.network_time = network_time
         self.uart = Uart()
         self.tcp = TcpClient()

@@ -14,7 +14,6 @@ from rig.families.esp32.formats.image import Image as EspImage
 from rig.families.esp32.formats.image import wrapping
 from rig.families.esp32.formats.partition_table import TABLE_OFFSET, Partition
 from rig.families.esp32.formats.second_stage import BOOTLOADER_OFFSET
-from rig.families.esp32.twin import questions
 from rig.families.esp32.twin.app.application import application
 from rig.families.esp32.twin.app.waiting import wait_until
 from rig.families.esp32.twin.memory import SECTOR
@@ -103,14 +102,14 @@ class _Reading:
     """Flash as a second stage reads it, and how long that takes."""
 
     def __init__(self, board: Board, config: BootConfig):
-        self._memory, self._config = board.memory, config
+        self._memory, self._questions, self._config = board.memory, board.questions, config
         self._bytes = 0
         self.reader = wrapping(self._read, board.memory.size)
 
     def check(self, offset: int, size: int) -> EspImage:
         """The image in a partition, which is hashed whole."""
         config = self._config
-        image = questions.checked(self._memory.flash, self.reader, offset, size, config.chip, config.release)
+        image = self._questions.checked(self._memory.flash, self.reader, offset, size, config.chip, config.release)
         self._bytes += image.length
         return image
 
@@ -158,7 +157,7 @@ def _run_second_stage(board: Board, config: BootConfig) -> Steps:
 
 def _run_application(board: Board, entered: Partition, config: BootConfig) -> Steps:
     length = min(entered.size, board.memory.size - entered.offset)
-    image = _at_this_board(board, questions.application(board.memory.flash, board.find, entered.offset, length))
+    image = _at_this_board(board, board.questions.application(board.memory.flash, entered.offset, length))
     board.running = entered.label
     board.event(f"start:{entered.label}:{image.name if image is not None else 'unknown'}")
     yield from application(board, entered, image, config.flash_size)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 from rig.families.esp32.formats.boot_config import BootConfig
 from rig.families.esp32.twin.chip import Chip
 from rig.families.esp32.twin.memory import Esp32Memory
+from rig.families.esp32.twin.questions import Questions
 from rig.families.esp32.twin.uart import Uart
 from rig.twin.steps import Step
 from rig.twin.tcp import TcpClient
 
 if TYPE_CHECKING:
-    from rig.firmware.manifest import Image
+    pass
 
 #: Why a chip started, by the ROM's number (ESP-IDF's esp32/rom/rtc.h).
 POWERON, SW_RESET, TG0_WDT, RTCWDT_SYS, SW_CPU_RESET, RTCWDT_RTC = 0x1, 0x3, 0x7, 0x9, 0xC, 0x10
@@ -46,8 +47,8 @@ class Board(Protocol):
     downloads: bool
     #: Label of the partition whose application runs.
     running: str | None
-    #: Finds the image that a stretch of flash begins with.
-    find: Callable[[bytes], Image | None]
+    #: What it asks of flash about applications.
+    questions: Questions
     bootloaders: Bootloaders
     #: Finds the PEM of a certificate that firmware pins by name.
     trust: Callable[[str], str | None]
