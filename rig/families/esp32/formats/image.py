@@ -10,7 +10,7 @@ import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import NoReturn
 
 from rig.families.esp32.formats import idf as esp_idf
 from rig.families.esp32.formats.chip import Chip, revision_name
@@ -20,14 +20,14 @@ from rig.families.esp32.formats.ram import check_ram
 
 #: Reads flash: (offset, length) -> bytes. A short answer means that there is no such flash.
 Reader = Callable[[int, int], bytes]
+#: XOR of all bytes of a stretch of flash: (offset, length) -> byte.
+Fold = Callable[[int, int], int]
 
 CHECKSUM_SEED = 0xEF
 DIGEST_SIZE = 32
 SIXTEEN_MB = 0x100_0000
 MMU_PAGE = 0x1_0000
 
-#: Bytes of a segment that are folded at once.
-_PIECE = 0x1000
 _SEGMENT = struct.Struct("<II")
 SEGMENT_HEADER_SIZE = _SEGMENT.size
 
@@ -134,12 +134,13 @@ class Image:
         return [*lines, *self.refused.lines] if self.refused else lines
 
 
-def load(read: Reader, offset: int, size: int, chip: Chip, release: Idf = USUAL) -> Image:
+def load(read: Reader, offset: int, size: int, chip: Chip, release: Idf = USUAL, fold: Fold | None = None) -> Image:
     """Check the image in the partition of `size` bytes at `offset` as the second stage does before it starts it.
 
-    `release` is that of ESP-IDF, where it shows. A refusal is in the result, never raised (esp_image_format.c).
+    `release` is that of ESP-IDF, where it shows. A refusal is in the result, never raised (esp_image_format.c). `fold`
+    is for who has folded most of it before.
     """
-    return _Walk(read, offset, size, chip, release, loading=True).image()
+    return _Walk(read, offset, size, chip, release, loading=True, fold=fold).image()
 
 
 def verify(read: Reader, offset: int, size: int, chip: Chip, release: Idf = USUAL) -> Image:
@@ -150,15 +151,16 @@ def verify(read: Reader, offset: int, size: int, chip: Chip, release: Idf = USUA
 class _Walk:
     """One way through an image, in the loader's order: header, segments, checksum, room, digest.
 
-    What the last two are computed of is kept until then: most images that are refused are refused before.
+    Data is read when the last two are computed: most images that are refused are refused before.
     """
 
-    def __init__(self, read: Reader, offset: int, size: int, chip: Chip, release: Idf, *, loading: bool):
+    def __init__(
+        self, read: Reader, offset: int, size: int, chip: Chip, release: Idf, *, loading: bool, fold: Fold | None = None
+    ):
+        self._fold = fold or (lambda at, length: xor_of(read(at, length)))
         self._flash, self._offset, self._size, self._chip = read, offset, size, chip
         self._release, self._loading = release, loading
         self._at = offset
-        self._taken: list[bytes] = []
-        self._data: list[bytes] = []
         self._segments: list[Segment] = []
         self._notes: tuple[str, ...] = ()
         self._header: Header | None = None
@@ -195,13 +197,13 @@ class _Walk:
         for number in range(header.segments):
             self._segment(number)
         self._checksum()
-        walked = len(self._taken)
+        hashed = self._at - self._offset
         if header.hashed:
             self._digest = self._take(DIGEST_SIZE)
         length = self._at - self._offset
         if length > self._size:
             raise Refused("size", f"Image length {length} doesn't fit in partition length {self._size}")
-        if header.hashed and self._digest != _sha256(self._taken[:walked]):
+        if header.hashed and self._digest != self._sha256(hashed):
             raise Refused("digest", "Image hash failed - image is corrupt")
 
     def _segment(self, number: int) -> None:
@@ -215,23 +217,33 @@ class _Walk:
             return
         if number == 0 and self._chip.efuse_block is not None and self._release.does(esp_idf.CHECKS_EFUSE_BLOCK):
             _check_efuse_block(self._flash(self._at, _DESCRIPTION.size), self._chip.efuse_block)
-        self._data.append(self._take(length))
+        if not self._flash(self._at + length - 1, 1):
+            self._refuse_end(length)
+        self._at += length
 
     def _checksum(self) -> None:
         done = self._at - self._offset
         tail, folded = self._take(16 - done % 16), CHECKSUM_SEED
-        for data in self._data:
-            folded ^= _fold(data)
+        for segment in self._segments:
+            folded ^= self._fold(segment.offset, segment.length) if segment.length else 0
         if tail[-1] != folded:
             raise Refused("checksum", f"Checksum failed. Calculated 0x{folded:x} read 0x{tail[-1]:x}")
 
     def _take(self, length: int) -> bytes:
         data = self._flash(self._at, length)
         if len(data) < length:
-            raise Refused("end of flash", f"bootloader_mmap(0x{self._at:x}, 0x{length:x}) failed")
-        self._taken.append(data)
+            self._refuse_end(length)
         self._at += length
         return data
+
+    def _sha256(self, length: int) -> bytes:
+        sha, end = hashlib.sha256(), self._offset + length
+        for at in range(self._offset, end, MMU_PAGE):
+            sha.update(self._flash(at, min(MMU_PAGE, end - at)))
+        return sha.digest()
+
+    def _refuse_end(self, length: int) -> NoReturn:
+        raise Refused("end of flash", f"bootloader_mmap(0x{self._at:x}, 0x{length:x}) failed")
 
 
 def _check_efuse_block(raw: bytes, found: int) -> None:
@@ -255,24 +267,8 @@ def _check_segment(number: int, segment: Segment, chip: Chip) -> None:
         raise Refused("alignment", text)
 
 
-def _sha256(parts: list[bytes]) -> bytes:
-    sha = hashlib.sha256()
-    for part in parts:
-        sha.update(part)
-    return sha.digest()
-
-
-def _fold(data: bytes) -> int:
-    """XOR of all bytes, piece by piece: from one start to the next most pieces are the same."""
-    folded = 0
-    for at in range(0, len(data), _PIECE):
-        folded ^= _fold_piece(data[at : at + _PIECE])
-    return folded
-
-
-@lru_cache(maxsize=1024)
-def _fold_piece(data: bytes) -> int:
-    """By halving: a loop over bytes would be what a start spends its time on."""
+def xor_of(data: bytes) -> int:
+    """XOR of all bytes, by halving: a loop over bytes would be what a start spends its time on."""
     while len(data) > 1:
         half = len(data) // 2
         merged = int.from_bytes(data[:half], "little") ^ int.from_bytes(data[half : 2 * half], "little")

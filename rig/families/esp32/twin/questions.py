@@ -17,8 +17,8 @@ from rig.families.esp32.formats.image import Reader, Segment
 from rig.firmware.manifest import Image
 from rig.twin.flash import Nor
 
-#: Answers that are kept of each question.
-_KEPT = 16
+#: Answers that are kept of each question, and pages of which it is known what they fold to.
+_KEPT, _FOLDED = 16, 1024
 Pages = tuple[bytes, ...]
 
 
@@ -74,11 +74,13 @@ class _Outside(Exception):
 def _is_it_good(offset: int, size: int, chip: Chip, release: Idf) -> Callable[[Pages], Verdict | None]:
     """The question. None: the image reaches out of its partition, so that its pages do not tell."""
 
+    folded = lru_cache(maxsize=_FOLDED)(esp_image.xor_of)
+
     @lru_cache(maxsize=_KEPT)
     def is_the_image_good(pages: Pages) -> Verdict | None:
-        page = len(pages[0])
+        stretch = _Stretch(pages, offset - offset % len(pages[0]), folded)
         try:
-            return Verdict.on(esp_image.load(_reader(pages, offset - offset % page), offset, size, chip, release))
+            return Verdict.on(esp_image.load(stretch.read, offset, size, chip, release, stretch.fold))
         except _Outside:
             return None
 
@@ -93,15 +95,31 @@ def _which_is_it(find: Callable[[bytes], Image | None], begin: int, size: int) -
     return which_application
 
 
-def _reader(pages: Pages, base: int) -> Reader:
-    """Reads from pages that begin at flash offset `base`."""
-    page = len(pages[0])
+class _Stretch:
+    """Pages that begin at flash offset `base`; `folded` knows what most of them fold to."""
 
-    def read(offset: int, length: int) -> bytes:
-        at = offset - base
-        first, last = at // page, (at + length - 1) // page
-        if last >= len(pages):
+    def __init__(self, pages: Pages, base: int, folded: Callable[[bytes], int]):
+        self._pages, self._base, self._size, self._folded = pages, base, len(pages[0]), folded
+
+    def read(self, offset: int, length: int) -> bytes:
+        first, last, begin = self._place(offset, length)
+        return b"".join(self._pages[first : last + 1])[begin : begin + length]
+
+    def fold(self, offset: int, length: int) -> int:
+        """The whole pages of it one by one, and what is left at both ends."""
+        first, last, begin = self._place(offset, length)
+        if last - first < 2:
+            return esp_image.xor_of(self.read(offset, length))
+        end = begin + length - (last - first) * self._size
+        folded = esp_image.xor_of(self._pages[first][begin:]) ^ esp_image.xor_of(self._pages[last][:end])
+        for page in self._pages[first + 1 : last]:
+            folded ^= self._folded(page)
+        return folded
+
+    def _place(self, offset: int, length: int) -> tuple[int, int, int]:
+        """First and last page, and where it begins in the first. Raises _Outside."""
+        at = offset - self._base
+        first, last = at // self._size, (at + length - 1) // self._size
+        if last >= len(self._pages):
             raise _Outside
-        return b"".join(pages[first : last + 1])[at - first * page :][:length]
-
-    return read
+        return first, last, at - first * self._size
