@@ -44,6 +44,11 @@ def checked_kind(name: str) -> str:
     return name
 
 
+def package_of(kind: str) -> str:
+    """The package that boards of a kind are from. Raises Misuse for a kind that nobody knows."""
+    return _found()[checked_kind(kind)].module.partition(".")[0]
+
+
 class _Family:
     """A family, whose members raise LabFault for whatever another's package does when a part of it is imported."""
 

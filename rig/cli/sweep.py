@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rig.cli.sweep_many import sweep_many
 from rig.cli.sweep_output import progress_bar, show, show_rows
 from rig.terminal.output import print_json, print_lines, print_status
 
 if TYPE_CHECKING:
     from rig.firmware.manifest import Image
+    from rig.sweep.kept_sweep import KeptSweep
     from rig.sweep.plan import SweepPlan
+    from rig.sweep.rows import RowSweep
+    from rig.sweep.workers import Workers
 
 
 def sweep(
@@ -47,21 +51,36 @@ def sweep(
     """Cut an update before every flash operation of it, and in every one, on the model.
 
     Boards start after every cut; those that cannot differ from one that was started are not started again, and a
-    number of them is to prove it. What a family lets choose is an option, too: `rig sweep KIND` lists them.
+    number of them is to prove it. What a family lets choose is an option, too: `rig sweep KIND` lists them. `all` in
+    place of a path, or of a choice's value, sweeps each that there is.
 
     Exit status: 0 when it is done, whatever became of the boards; 3 when the proof fails.
     """
+    from rig.errors import Misuse
+    from rig.sweep.campaign import Campaign
+    from rig.sweep.kept_sweep import KeptSweep
+    from rig.sweep.plans import asks_for_many
+    from rig.sweep.rows import RowSweep
+    from rig.sweep.workers import ThisMachine
+
     if kind is None:
         _list_kinds(as_json)
         return
     if path is None:
         _list_paths(kind, as_json)
         return
-    plan = _plan(kind, path, _choices(context.args), _images(kind, manifest, old, new), tears, seed)
-    if cuts > 1:
-        _sweep_rows(plan, cuts, report, resume, None if exhaustive else prove, as_json=as_json)
+    if resume and cuts > 1:
+        raise Misuse("--resume is for sweeps of one cut: cuts in a row are swept in seconds", hint="leave it away")
+    if resume and report is None:
+        raise Misuse("--resume needs the folder of the sweep", hint="--report DIR")
+    chosen, workers, proofs = _choices(context.args), ThisMachine(jobs), None if exhaustive else prove
+    plans = _plans(kind, path, chosen, _images(kind, manifest, old, new), tears, seed)
+    if asks_for_many(path, chosen):
+        sweep_many(kind, plans, Campaign(workers, cuts, proofs, report, resume), as_json=as_json)
+    elif cuts > 1:
+        _sweep_rows(RowSweep(plans[0], cuts), workers, report, proofs, as_json=as_json)
     else:
-        _sweep(plan, jobs, report, resume, None if exhaustive else prove, as_json=as_json)
+        _sweep(KeptSweep(plans[0], workers, report, resume=resume), proofs, as_json=as_json)
 
 
 def _list_kinds(as_json: bool) -> None:
@@ -114,64 +133,37 @@ def _images(kind: str, manifest: Path | None, old: Path | None, new: Path | None
     return images
 
 
-def _plan(
+def _plans(
     kind: str, path: str, choices: Mapping[str, str], images: Mapping[str, Image], tears: str | None, seed: int
-) -> SweepPlan:
+) -> list[SweepPlan]:
     from rig.sweep.cut_points import TEARS, checked_tears
-    from rig.sweep.family import checked_choices, checked_path, sweeps_of
-    from rig.sweep.plan import SweepPlan
+    from rig.sweep.plans import plans_of
 
-    sweeps = sweeps_of(kind)
-    chosen = checked_tears([name for name in tears.split(",") if name]) if tears is not None else TEARS
-    return SweepPlan(
-        kind, checked_path(sweeps, kind, path), checked_choices(sweeps, kind, path, choices), images, chosen, seed
-    )
+    torn = checked_tears([name for name in tears.split(",") if name]) if tears is not None else TEARS
+    return plans_of(kind, path, choices, images, torn, seed)
 
 
-def _sweep(
-    plan: SweepPlan, jobs: int | None, report: Path | None, resume: bool, prove: int | None, *, as_json: bool
-) -> None:
-    from rig.errors import Misuse
-    from rig.sweep.ledger import SweepLedger
-    from rig.sweep.sweep import ModelSweep, usual_jobs
-
-    if resume and report is None:
-        raise Misuse("--resume needs the folder of the sweep", hint="--report DIR")
-    began, whole = time.monotonic(), ModelSweep(plan)
-    ledger = SweepLedger(report, plan) if report is not None else None
-    if ledger is not None:
-        if resume:
-            for result in ledger.resume():
-                whole.progress.add(result)
-        else:
-            ledger.begin()
+def _sweep(sweep: KeptSweep, proofs: int | None, *, as_json: bool) -> None:
+    began, whole = time.monotonic(), sweep.whole
     with progress_bar(whole, as_json) as advance:
-        for result in whole.run(jobs or usual_jobs()):
-            if ledger is not None:
-                ledger.add(result)
+        for result in sweep.results():
             advance(result.end - result.begin)
     swept = time.monotonic() - began
-    proved = whole.prove(whole.progress.points if prove is None else prove)
-    if ledger is not None:
-        ledger.close()
-    show(whole, swept, proved, report, as_json=as_json)
+    proved = whole.prove(whole.progress.points if proofs is None else proofs)
+    sweep.draw()
+    show(whole, swept, proved, sweep.folder, as_json=as_json)
 
 
-def _sweep_rows(
-    plan: SweepPlan, cuts: int, report: Path | None, resume: bool, prove: int | None, *, as_json: bool
-) -> None:
-    from rig.errors import Misuse
-    from rig.sweep.cuts_in_a_row import CutsInARow
+def _sweep_rows(sweep: RowSweep, workers: Workers, report: Path | None, proofs: int | None, *, as_json: bool) -> None:
     from rig.sweep.rows_report import checked_folder, write_rows
 
-    if resume:
-        raise Misuse("--resume is for sweeps of one cut: cuts in a row are swept in seconds", hint="leave it away")
     folder = checked_folder(report) if report is not None else None
-    began, rows = time.monotonic(), CutsInARow(plan.scenario(), plan.tears, plan.seed, cuts)
-    groups = list(rows.sweep())
-    swept, made = time.monotonic() - began, rows.starts.made
-    proved = rows.prove_all(groups) if prove is None else rows.prove(groups, prove)
-    written = write_rows(folder, plan, groups) if folder is not None else None
-    show_rows(plan, groups, made, swept, proved, as_json=as_json)
+    began = time.monotonic()
+    for _ in workers.sweep_rows(sweep):
+        pass
+    swept = time.monotonic() - began
+    proved, groups = sweep.prove(proofs), sweep.groups
+    written = write_rows(folder, sweep.plan, groups) if folder is not None else None
+    show_rows(sweep.plan, groups, sweep.starts, swept, proved, as_json=as_json)
     if written is not None:
         print_status(f"rows: {written}")

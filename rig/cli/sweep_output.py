@@ -83,8 +83,6 @@ def show(whole: ModelSweep, swept: float, proved: int, report: Path | None, *, a
 
     progress, update = whole.progress, whole.scenario.update
     windows = brick_map(update, progress.spans, whole.scenario.memory().seconds)
-    if report is not None:
-        write_picture(whole, report)
     if as_json:
         print_json(_document(whole, windows, swept, proved))
         return
@@ -163,21 +161,3 @@ def _show_windows(windows: Sequence[Window]) -> None:
     show_whole(table)
     if len(windows) > MOST_WINDOWS:
         print_lines(f"and {len(windows) - MOST_WINDOWS} more windows: --report DIR has all")
-
-
-def write_picture(whole: ModelSweep, report: Path) -> None:
-    """Draw the map into the report folder. Raises LabFault or Misuse where it cannot be written."""
-    from rig.files import write_user_file
-    from rig.sweep.picture import draw_sweep
-
-    plan, progress = whole.plan, whole.progress
-    chosen = " ".join(f"{name} {value}" for name, value in plan.choices.items())
-    below = [
-        f"{progress.points:,} cuts of {whole.scenario.update.operations:,} operations, every one of them; an update "
-        "goes on to the right",
-        f"{plan.images['old'].name} to {plan.images['new'].name}",
-    ]
-    picture = draw_sweep(
-        whole.scenario.update, progress.spans, f"Every cut: {plan.kind} {plan.path} {chosen}".rstrip(), below
-    )
-    write_user_file(report / "map.svg", picture.encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rig.sweep.scenario import Update
 
@@ -19,6 +19,21 @@ def chunks_of(update: Update) -> list[Chunk]:
     whole = list(_in_order(update)) or [(0, 0)]
     whole[-1] = (whole[-1][0], update.operations + 1)
     return sorted(whole, key=lambda chunk: (chunk[1] - chunk[0] >= MOST, chunk[0]))
+
+
+def gaps(end: int, done: Iterable[Chunk]) -> list[Chunk]:
+    """The stretches of operations 0…`end`-1 that are in none of those which were done."""
+    found, begin = [], 0
+    for first, behind in sorted(done):
+        if begin < first:
+            found.append((begin, first))
+        begin = max(begin, behind)
+    return [*found, (begin, end)] if begin < end else found
+
+
+def is_missing(begin: int, end: int, missing: Iterable[Chunk]) -> bool:
+    """Whether all operations `begin`…`end`-1 are in one of these gaps: nothing of them was done before."""
+    return any(first <= begin and end <= behind for first, behind in missing)
 
 
 def _in_order(update: Update) -> Iterator[Chunk]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rig.errors import Misuse
-from rig.files import MOST_IMAGE, is_there, read_user_file
+from rig.files import MOST_IMAGE, is_there, make_folder, read_user_file
 from rig.sweep.chunk import ChunkResult
 from rig.sweep.plan import SweepPlan
 from rig.sweep.spans import Span
@@ -31,7 +31,7 @@ class SweepLedger:
         """A new file. Raises Misuse where there is one already."""
         if is_there(self.path):
             raise Misuse(f"{self.path} is there already", hint="--resume goes on with it; or name another folder")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         self._file = self.path.open("xb")
         self._write({"sweep": self._plan.identity, **self._plan.to_dict()})
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rig.errors import LabFault
 from rig.sweep.capsule import Capsule
 from rig.sweep.chunk import ChunkResult, ChunkSweep
-from rig.sweep.chunks import Chunk, chunks_of
+from rig.sweep.chunks import Chunk, chunks_of, gaps, is_missing
 from rig.sweep.cut_points import Flash, contents_at
 from rig.sweep.plan import SweepPlan
 from rig.sweep.progress import Progress
@@ -35,9 +35,20 @@ class ModelSweep:
         self.chunks = chunks_of(self.scenario.update)
 
     @property
+    def gaps(self) -> list[Chunk]:
+        """Stretches of operations that are not done yet."""
+        return gaps(self.scenario.update.operations + 1, self.progress.results)
+
+    @property
     def left(self) -> list[Chunk]:
-        """Chunks that are not done yet, in their order."""
-        return [chunk for chunk in self.chunks if chunk not in self.progress.results]
+        """Chunks, or what is missing of them, that are not done yet, in their order."""
+        missing = self.gaps
+        return [
+            (max(begin, first), min(end, behind))
+            for begin, end in self.chunks
+            for first, behind in missing
+            if begin < behind and first < end
+        ]
 
     def run(self, jobs: int) -> Iterator[ChunkResult]:
         """Sweep what is left, by so many processes once it takes a while. Raises LabFault."""
@@ -46,7 +57,7 @@ class ModelSweep:
             if jobs > 1 and time.monotonic() - began > ALONE_SECONDS:
                 yield from self._run_together(jobs)
                 return
-            yield self._keep(alone.sweep(*chunk))
+            yield self._merged(alone.sweep(*chunk))
 
     def _run_together(self, jobs: int) -> Iterator[ChunkResult]:
         context = multiprocessing.get_context("fork")
@@ -57,12 +68,19 @@ class ModelSweep:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield self._keep(future.result())
+                    yield self._merged(future.result())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _keep(self, result: ChunkResult) -> ChunkResult:
-        self.progress.add(result)
+    def merge(self, result: ChunkResult) -> bool:
+        """Take a result in, wherever it comes from; False for one of operations that are done already."""
+        is_new = is_missing(result.begin, result.end, self.gaps)
+        if is_new:
+            self.progress.add(result)
+        return is_new
+
+    def _merged(self, result: ChunkResult) -> ChunkResult:
+        self.merge(result)
         return result
 
     def prove(self, count: int) -> int:

@@ -57,6 +57,23 @@ def test_three_cuts_of_something_short_are_all_started_whole(tmp_path):
     assert sum(row["points"] for row in rows[1:]) == told["points"]
 
 
+def test_all_is_a_line_for_each_plan_and_the_same_for_scripts():
+    words = ["esp32", "https", "--idf", "all", "--prove", "20"]
+    told = swept(*words)
+    assert [plan["choices"]["idf"] for plan in told["plans"]] == ["5.5", "5.4", "5.1", "4.4"]
+    table = rig("sweep", *words).stdout
+    assert all(f"{plan['points']:,}" in table for plan in told["plans"])
+
+
+def test_a_plan_that_cannot_be_swept_is_told_and_the_others_are_swept(tmp_path):
+    taken = tmp_path / "https-client-https-ota-rollback-yes-idf-5.4"
+    taken.write_text("no folder\n")
+    ended = rig("sweep", "esp32", "https", "--idf", "all", "--prove", "0", "--report", tmp_path)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert f"rig: {taken.name}: cannot write {taken}" in ended.stderr
+    assert [idf in ended.stdout for idf in ("5.5", "5.4", "5.1", "4.4")] == [True, False, True, True]
+
+
 def test_paths_and_choices_are_listed_for_who_asks():
     assert "rig sweep spark-core" in rig("sweep").stdout
     told = rig("sweep", "spark-core").stdout
@@ -72,7 +89,8 @@ MISUSES = {
     "a choice without a value": (["spark-core", "dfu", "--generation"], "--generation"),
     "a tear": (["spark-core", "dfu", "--tears", "suffix"], "suffix"),
     "a file": (["spark-core", "dfu", "--new", "/nowhere"], "/nowhere"),
-    "a report of pairs": (["spark-core", "dfu", "--cuts", "2", "--report", "x"], "--cuts 2"),
+    "pairs to resume": (["spark-core", "dfu", "--cuts", "2", "--report", "x", "--resume"], "in a row"),
+    "a choice that no path has": (["spark-core", "all", "--idf", "all"], "'idf'"),
     "nothing to resume": (["spark-core", "dfu", "--resume"], "--report"),
 }
 
