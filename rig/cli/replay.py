@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rig.terminal.output import print_json, print_lines
+from rig.terminal.output import print_json, print_lines, print_status
+
+if TYPE_CHECKING:
+    from rig.firmware.manifest import Image
+    from rig.sweep.capsule import Capsule
 
 
 def replay(
@@ -16,6 +21,12 @@ def replay(
         str | None, typer.Option(metavar="OUTCOME", help="What still happens, as BECOMES or BECOMES/RUNG.")
     ] = None,
     manifest: Annotated[Path | None, typer.Option(help="Manifest of firmware; the rig's own if not given.")] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="An application that the capsule is of; may be repeated.")
+    ] = None,
+    shrink: Annotated[
+        bool, typer.Option("--shrink", help="Find fewer and earlier cuts of a smaller new image that end the same.")
+    ] = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Print every operation, and what the board asked of flash.")
     ] = False,
@@ -29,19 +40,33 @@ def replay(
     from rig.firmware.run_firmware import checked_firmware
     from rig.sweep.capsule import Capsule
     from rig.sweep.replay import is_expected, replay
+    from rig.sweep.user_image import user_image
 
     read = Capsule.parse(" ".join(capsule))
-    found = replay(read, checked_firmware(manifest).images(read.kind))
+    images = [
+        *checked_firmware(manifest).images(read.kind),
+        *(user_image(read.kind, "image", file) for file in image or ()),
+    ]
+    found = replay(read, images)
     happens = is_expected(found.settled, expect, read.ended)
     if trace and not as_json:
         from rig.sweep.story import story
 
         print_lines(*story(found.scenario, read.cuts, read.seed))
+    smaller = _shrunk(read, images) if shrink else None
     if as_json:
-        print_json({"became": found.settled.became, "rung": found.settled.rung, "still_happens": happens})
+        told = {"became": found.settled.became, "rung": found.settled.rung, "still_happens": happens}
+        print_json(told | ({"smaller": str(smaller)} if smaller is not None else {}))
     else:
+        print_lines(*([f"rig replay '{smaller}'"] if smaller is not None else []))
         print_lines(
             f"{found.settled.became}, healed by {found.settled.rung}: "
             + ("it still happens" if happens else "it does not happen any more")
         )
     raise typer.Exit(1 if happens else 0)
+
+
+def _shrunk(capsule: Capsule, images: Sequence[Image]) -> Capsule:
+    from rig.sweep.shrink import shrink
+
+    return shrink(capsule, images, print_status)

@@ -4,7 +4,8 @@
 
     KIND PATH generation=b old=5f0c… new=77ab… cut=55329:prefix seed=0 ended=dfu/reflash sum=1b2c3d4e
 
-A cut that follows another, in the start after it, stands behind a comma: `cut=55329:prefix,12:before`.
+A cut that follows another, in the start after it, stands behind a comma: `cut=55329:prefix,12:before`. An image of
+which only the begin is meant has its length behind it, in bytes: `new=77ab…@4096`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
 from rig.sweep.cut_points import BEFORE, TEARS
 from rig.sweep.family import checked_choices, checked_path, sweeps_of
 from rig.sweep.plan import SweepPlan
 from rig.sweep.scenario import Settled
+
+if TYPE_CHECKING:
+    from rig.firmware.manifest import Image
 
 #: Hex digits of an image's SHA-256 and of the sum over the line.
 _IMAGE_DIGITS, _SUM_DIGITS = 16, 8
@@ -31,7 +36,7 @@ Cuts = tuple[tuple[int, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Capsule:
-    """One cut, or cuts in a row, of one update; `images` are begins of SHA-256 in hex, by role."""
+    """One cut, or cuts in a row, of one update; `images` by role are begins of SHA-256 in hex, perhaps `@` a length."""
 
     kind: str
     path: str
@@ -52,10 +57,15 @@ class Capsule:
         text = self._text()
         return f"{text} sum={_sum(text)}"
 
+    @property
+    def cut_text(self) -> str:
+        """The cuts, as the line has them."""
+        return ",".join(f"{k}:{tear}" for k, tear in self.cuts)
+
     def _text(self) -> str:
         words = [self.kind, self.path]
         words += [f"{name}={value}" for name, value in (*self.choices.items(), *self.images.items())]
-        words += ["cut=" + ",".join(f"{k}:{tear}" for k, tear in self.cuts), f"seed={self.seed}"]
+        words += [f"cut={self.cut_text}", f"seed={self.seed}"]
         words += [f"ended={self.ended.became}/{self.ended.rung}"] if self.ended is not None else []
         return " ".join(words)
 
@@ -84,6 +94,11 @@ class Capsule:
         )
 
 
+def shortened(capsule: Capsule, role: str, image: Image, length: int) -> Capsule:
+    """The same with only the first bytes of one image."""
+    return replace(capsule, images={**capsule.images, role: f"{image.sha256[:_IMAGE_DIGITS]}@{length}"})
+
+
 def _sum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_SUM_DIGITS]
 
@@ -101,8 +116,10 @@ def _fields(words: Iterable[str]) -> dict[str, str]:
 
 
 def _digits(role: str, text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{12,64}", text):
-        raise Misuse(f"{role}={text} in the capsule is not the begin of a SHA-256", hint="12 to 64 hex digits")
+    if not re.fullmatch(r"[0-9a-f]{12,64}(@[1-9][0-9]{0,8})?", text, re.ASCII):
+        raise Misuse(
+            f"{role}={text} in the capsule is not the begin of a SHA-256", hint="12 to 64 hex digits, perhaps @BYTES"
+        )
     return text
 
 

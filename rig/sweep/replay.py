@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rig.errors import Misuse
 from rig.firmware.manifest import Image
@@ -25,9 +25,13 @@ class Replayed:
 
 def replay(capsule: Capsule, images: Iterable[Image]) -> Replayed:
     """Do a capsule's cuts again with images among which are its own. Raises Misuse."""
-    plan = SweepPlan(capsule.kind, capsule.path, capsule.choices, _images_of(capsule, list(images)), (), capsule.seed)
-    scenario = plan.scenario()
+    scenario = plan_of(capsule, list(images)).scenario()
     return Replayed(scenario, settle_after(scenario, capsule.cuts, capsule.seed))
+
+
+def plan_of(capsule: Capsule, known: list[Image]) -> SweepPlan:
+    """What a capsule's cuts are of. Raises Misuse where an image of it is not known."""
+    return SweepPlan(capsule.kind, capsule.path, capsule.choices, _images_of(capsule, known), (), capsule.seed)
 
 
 def settle_after(scenario: Scenario, cuts: Cuts, seed: int) -> Settled:
@@ -70,11 +74,17 @@ def _images_of(capsule: Capsule, known: list[Image]) -> dict[str, Image]:
     return {role: _with_hash(role, begin, known) for role, begin in capsule.images.items()}
 
 
-def _with_hash(role: str, begin: str, known: list[Image]) -> Image:
+def _with_hash(role: str, told: str, known: list[Image]) -> Image:
+    begin, _, length = told.partition("@")
     found = {image.sha256: image for image in known if image.sha256.startswith(begin)}
     if len(found) != 1:
         raise Misuse(
             f"no image that is known has the SHA-256 {begin}… that plays {role}",
-            hint="--manifest FILE names the firmware that the capsule is of",
+            hint="--image FILE, or --manifest FILE that names the firmware that the capsule is of",
         )
-    return next(iter(found.values()))
+    image = next(iter(found.values()))
+    if not length:
+        return image
+    if int(length) > len(image):
+        raise Misuse(f"{role}={told}: {image.name} has only {len(image):,} bytes")
+    return replace(image, data=image.data[: int(length)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rig.errors import Misuse
@@ -17,4 +18,6 @@ def user_image(kind: str, role: str, file: Path) -> Image:
     told = rules.identify(data)
     if told is not None and told.board not in (None, kind):
         raise Misuse(f"{file} is {told.with_article}, which is not for a {kind}", hint=f"--{role} FILE")
-    return Image(file.name, kind, (told.version if told is not None else None) or "?", data, "ok", rules.details())
+    version = (told.version if told is not None else None) or "?"
+    image = Image(file.name, kind, version, data, "ok", rules.details())
+    return replace(image, name=f"{file.name} {image.sha256[:8]}")  # two files may have one name

@@ -12,6 +12,7 @@ from rig.sweep.cuts_in_a_row import CutsInARow
 from rig.sweep.ledger import SweepLedger
 from rig.sweep.replay import is_expected, replay
 from rig.sweep.scenario import Settled
+from rig.sweep.shrink import shrink
 from rig.sweep.spans import Span, joined
 from rig.sweep.sweep import ModelSweep
 from tests.rig.sweep.plans import IMAGES, core_plan
@@ -205,6 +206,16 @@ def a_rung_that_somebody_expects_counts(_folder):
     ended = Settled("dfu", "reflash")
     expected = [is_expected(ended, text, None) for text in ("dfu", "dfu/reflash", "dfu/none", "old")]
     assert expected == [True, True, False, False]
+
+
+def a_smaller_capsule_ends_the_same(_folder):
+    """A cut in the copy that a first cut made the board do again: one cut of a few bytes does it, too."""
+    cuts = ((20, BEFORE), (55_331, "prefix"))
+    capsule = Capsule.of(core_plan("ota-copy"), cuts, Settled("dfu", "reflash"))
+    smaller = shrink(capsule, IMAGES, lambda _text: None)
+    assert replay(Capsule.parse(str(smaller)), IMAGES).settled == capsule.ended
+    assert [(k, tear) for k, tear in smaller.cuts] == [(55_328, "prefix")]
+    assert smaller.images["new"].endswith("@4")
 
 
 def an_operation_that_the_update_does_not_have_is_no_cut(_folder):

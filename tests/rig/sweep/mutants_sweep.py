@@ -5,7 +5,19 @@ from __future__ import annotations
 from bisect import bisect_right
 from contextlib import contextmanager
 
-from rig.sweep import capsule, chunk, cut_points, cuts_in_a_row, differing, known_starts, ledger, replay, spans, sweep
+from rig.sweep import (
+    capsule,
+    chunk,
+    cut_points,
+    cuts_in_a_row,
+    differing,
+    known_starts,
+    ledger,
+    replay,
+    shrink,
+    spans,
+    sweep,
+)
 from rig.twin import footprint
 from rig.twin.flash import Nor
 from tests.rig.sweep import checks_sweep as check
@@ -212,6 +224,18 @@ MUTANTS = {
     "replay: a rung is not looked at": (
         lambda m: m.setattr(check, "is_expected", lambda settled, text, told: settled.became == text.split("/")[0]),
         check.a_rung_that_somebody_expects_counts,
+    ),
+    "shrink: any end is as good": (
+        lambda m: m.setattr(shrink, "_first_row", lambda scenario, seed, count, ended: ((0, "before"),)),
+        check.a_smaller_capsule_ends_the_same,
+    ),
+    "shrink: the image stays as it is": (
+        lambda m: m.setattr(shrink, "_shorter", lambda capsule, role, image, known: capsule),
+        check.a_smaller_capsule_ends_the_same,
+    ),
+    "shrink: there are as many cuts as before": (
+        lambda m: m.setattr(shrink, "range", lambda first, last: [last - 1], raising=False),
+        check.a_smaller_capsule_ends_the_same,
     ),
     "replay: tears are torn anywhere": (
         lambda m: m.setattr(replay, "tears_of", lambda run, names: list(names)),

@@ -43,6 +43,7 @@ FAULTS = {
     "a field twice": (PLAIN + " seed=1", "twice"),
     "no cut": (PLAIN.replace("cut=3:prefix ", ""), "OPERATION:TEAR"),
     "an image that is no hash": (PLAIN.replace("old=", "old=x"), "SHA-256"),
+    "an image that is longer than none": (PLAIN.replace(" old=", "@0 old="), "SHA-256"),
     "a seed that is no number": (PLAIN.replace("seed=0", "seed=x"), "seed=x"),
 }
 
