@@ -64,6 +64,9 @@ def closing(record: RunRecord, report: Path, head: str | None) -> Iterator[str]:
     if unexpected_results(record.results):
         words = ", ".join(f"{count} {word}" for word, count in counted_words(record.results).items())
         yield f"Beside what is expected of this firmware: {words}"
+    if record.swept:
+        yield "Every cut on the model:"
+        yield from (f"  {each}" for each in record.swept)
     yield verdict(record)
     yield f"Report: {report / 'summary.md'}"
     if head is not None:

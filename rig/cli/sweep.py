@@ -122,11 +122,10 @@ def _images(kind: str, manifest: Path | None, old: Path | None, new: Path | None
     """By role: those of the manifest, and files in place of two of them."""
     from rig.firmware.run_firmware import checked_firmware
     from rig.registry import checked_kind
-    from rig.sweep.family import sweeps_of
+    from rig.sweep.plan import images_of
     from rig.sweep.user_image import user_image
 
-    roles = checked_firmware(manifest).roles(checked_kind(kind))
-    images = {role: image for role, image in roles.items() if role in sweeps_of(kind).roles}
+    images = images_of(checked_kind(kind), checked_firmware(manifest))
     for role, file in (("old", old), ("new", new)):
         if file is not None:
             images[role] = user_image(kind, role, file)

@@ -12,6 +12,7 @@ from rig.evidence.allure_head import write_allure_head
 from rig.evidence.compared import beside_expected, counted_defects, seen_defects, unexpected_results
 from rig.evidence.cut_map import outcome_name
 from rig.evidence.cut_maps import Maps, draw_maps
+from rig.evidence.every_cut import EveryCut
 from rig.evidence.junit import write_junit
 from rig.evidence.ledger import read_ledger, unfinished
 from rig.evidence.report_head import as_markdown, firmware_as_markdown
@@ -41,7 +42,8 @@ def write_summary(folder: Path, record: RunRecord) -> Path:
     lost = [intent for path in segments for intent in unfinished(path)]
     maps = draw_maps(folder, lines)
     page = [*as_markdown(record), *_results(record), *firmware_as_markdown(record), *_unfinished(lost)]
-    page += [*_coverage(record), *_tests(record.results), *_cuts(lines, maps), *_swaps(lines), *_time(record)]
+    page += [*_coverage(record), *_tests(record.results), *_cuts(lines, maps), *_every_cut(record.swept)]
+    page += [*_swaps(lines), *_time(record)]
     if is_there(ledger / NAME) and (head := head_of(ledger)):
         page += ["", f"The ledger's head is `{head}`: `rig ledger verify --head` sees any change by it."]
     path = folder / SUMMARY
@@ -193,6 +195,14 @@ def _cuts(lines: list[dict[str, Any]], maps: Maps) -> list[str]:
     pictures += [line for reason in maps.left_out for line in ("", f"There is {markdown(reason)}.")]
     table = ["| trial | place | aimed at | landed | became | rung | s |", "|---|---|---|---|---|---|---:|", *rows]
     return ["", "## Cuts", "", *pictures, "", *table]
+
+
+def _every_cut(swept: Sequence[EveryCut]) -> list[str]:
+    """Every cut that there can be, on the model."""
+    if not swept:
+        return []
+    maps = [line for each in swept for line in ("", f"{markdown(str(each))}.", "", f"![every cut]({each.picture})")]
+    return ["", "## Every cut on the model", *maps]
 
 
 def _swaps(lines: list[dict[str, Any]]) -> list[str]:

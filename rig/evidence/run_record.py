@@ -7,6 +7,7 @@ from typing import Any
 
 from rig.evidence.compared import counted_words
 from rig.evidence.coverage import Cases, Coverage
+from rig.evidence.every_cut import EveryCut
 from rig.evidence.identity import RunIdentity
 from rig.evidence.required import Required
 from rig.evidence.results import RunVerdict, TestResult, counted, known_defects
@@ -30,6 +31,8 @@ class RunRecord:
     cases: Cases | None = None
     #: Which coverage was required, if any was.
     required: Required | None = None
+    #: Sweeps on the model beside what was cut on boards.
+    swept: list[EveryCut] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -70,5 +73,6 @@ class RunRecord:
             "lost": self.lost,
             "repeated": [each.to_dict() for each in self.repeated],
             "under_way": self.under_way,
+            "swept": [each.to_dict() for each in self.swept],
             "tested": {"nature": testbed.nature, "tier": testbed.tier, **self.identity.model_dump(mode="json")},
         }

@@ -14,6 +14,7 @@ import pytest
 from rig.errors import Misuse, RigError
 from rig.evidence.allure_head import FOLDER as ALLURE
 from rig.evidence.allure_head import write_allure_head
+from rig.evidence.every_cut import EveryCut
 from rig.evidence.identity import RunIdentity
 from rig.evidence.report import write_report
 from rig.evidence.required import Required
@@ -43,6 +44,7 @@ from rig.lab.notes import folder_of_a_run
 from rig.lab.notifier import NoteNotifier, Notifier, WaitingMonitor
 from rig.lab.wanted import Wanted
 from rig.rack.boards import read_boards
+from rig.suites.every_cut import sweep_kinds
 from rig.suites.expectations import expectations_of
 from rig.suites.fit import lacks
 from rig.suites.recording import record_baseline
@@ -110,10 +112,12 @@ def run_suites(request: RunRequest, listener: Listener) -> Run:
         if coordinator and (code == pytest.ExitCode.INTERRUPTED or watcher.lost_a_worker):
             for lost in _bring_back(coordinator, Path(request.rack), NoteNotifier(notes)):
                 watcher.keep(lost)
+    swept = _sweep(watcher, firmware, folder, listener) if code != pytest.ExitCode.INTERRUPTED else []
     head = _end(life, watcher)
     if watcher.broken_by is not None:
         raise watcher.broken_by
     record = _record(tested, watcher, required, _verdict(watcher.results, code), time.monotonic() - began)
+    record.swept = swept
     log.ended(record.verdict, record.seconds)
     write_report(folder, record)
     if request.record is not None and record.verdict.word != INTERRUPTED:
@@ -142,6 +146,14 @@ def _begin_report(folder: Path, tested: RunIdentity, listener: Listener) -> RunL
     write_allure_head(folder / ALLURE, record)
     listener("begun", record)
     return log
+
+
+def _sweep(watcher: Watcher, firmware: Manifest, folder: Path, listener: Listener) -> list[EveryCut]:
+    """Sweep what was cut on the model, too; a sweep whose proof fails is a result of the run."""
+    swept, faults = sweep_kinds(watcher.results, firmware, folder, partial(listener, "told"))
+    for fault in faults:
+        watcher.keep(fault)
+    return swept
 
 
 def _end(life: OpenRun, watcher: Watcher) -> str | None:

@@ -13,6 +13,9 @@ from rig.sweep.plan import SweepPlan
 from rig.sweep.sweep import ModelSweep
 from rig.sweep.workers import Workers
 
+#: A map's file.
+MAP = "map.svg"
+
 
 def was_begun(folder: Path) -> bool:
     """Whether a sweep is kept there already."""
@@ -59,4 +62,4 @@ class KeptSweep:
             f"{plan.images['old'].name} to {plan.images['new'].name}",
         ]
         title = f"Every cut: {plan.kind} {plan.path} {chosen}".rstrip()
-        write_user_file(self.folder / "map.svg", draw_sweep(update, progress.spans, title, below).encode())
+        write_user_file(self.folder / MAP, draw_sweep(update, progress.spans, title, below).encode())

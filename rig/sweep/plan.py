@@ -12,7 +12,12 @@ from rig.sweep.family import sweeps_of
 from rig.sweep.scenario import Scenario
 
 if TYPE_CHECKING:
-    from rig.firmware.manifest import Image
+    from rig.firmware.manifest import Image, Manifest
+
+
+def images_of(kind: str, known: Manifest) -> dict[str, Image]:
+    """The images of a manifest that sweeps of a kind of board use, by role. Raises Misuse for a kind it has none of."""
+    return {role: image for role, image in known.roles(kind).items() if role in sweeps_of(kind).roles}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,10 @@ def test_a_run_leaves_its_evidence(tmp_path):
     assert "VIRTUAL (model): spark-core generation B, cuts over dfu" in cut_map.read_text()
     summary = (tmp_path / "r" / "summary.md").read_text()
     assert "erase → stranded" in summary
+    (swept,) = events[-1]["swept"]
+    assert (swept["kind"], swept["points"] > 300_000, swept["stranded"] > 0) == ("spark-core", True, True)
+    assert f"({swept['picture']})" in summary
+    assert "cuts of" in (tmp_path / "r" / swept["picture"]).read_text()
     spent = spent_of(TestResult(**{key: value for key, value in events[3].items() if key != "event"}))
     assert all(spent[word] > 0 for word in (BOARD, KNOWN, UPDATE, LANDING, OUTCOME, AFTER))
     assert re.search(r"## Time(.|\n)*\| all \|", summary)
