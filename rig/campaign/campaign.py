@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from rig.campaign.strata import BoardSweeps
     from rig.campaign.swap import ScenarioSetup
     from rig.campaign.trial import Trial
     from rig.firmware.manifest import Image
@@ -19,6 +20,10 @@ class Campaign(Protocol):
     @property
     def sweeps(self) -> Sweeps:
         """Its update paths on the model, where every cut of them can be looked at."""
+
+    @property
+    def board_sweeps(self) -> BoardSweeps:
+        """Its update paths on boards, where cuts are drawn from every phase that a relay can hit."""
 
     def control_trial(self, roles: Mapping[str, Image]) -> Trial[Any]:
         """An update to what the board has already, cut on the way: it shows that cuts work here."""

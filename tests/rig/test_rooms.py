@@ -32,6 +32,7 @@ ORDER = [
     {"power"},
     {"recovery"},
     {"sweep"},
+    {"gate"},
     {"campaign"},
     {"family"},
     {"lab"},

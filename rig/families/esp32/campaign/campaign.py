@@ -14,6 +14,7 @@ from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
 
 if TYPE_CHECKING:
+    from rig.families.esp32.campaign.strata import Esp32BoardSweeps
     from rig.families.esp32.sweep.scenarios import Esp32Sweeps
 
 
@@ -26,6 +27,13 @@ class Esp32Campaign:
         from rig.families.esp32.sweep.scenarios import Esp32Sweeps
 
         return Esp32Sweeps()
+
+    @property
+    def board_sweeps(self) -> Esp32BoardSweeps:
+        """Over the serial port, and over HTTPS."""
+        from rig.families.esp32.campaign.strata import Esp32BoardSweeps
+
+        return Esp32BoardSweeps()
 
     def control_trial(self, roles: Mapping[str, Image]) -> SerialFlash:
         """The golden application over itself, cut while it is written."""

@@ -12,6 +12,7 @@ from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
 
 if TYPE_CHECKING:
+    from rig.families.spark_core.campaign.strata import CoreBoardSweeps
     from rig.families.spark_core.sweep.scenarios import CoreSweeps
 
 
@@ -24,6 +25,13 @@ class CoreCampaign:
         from rig.families.spark_core.sweep.scenarios import CoreSweeps
 
         return CoreSweeps()
+
+    @property
+    def board_sweeps(self) -> CoreBoardSweeps:
+        """DFU, and the copies that its bootloader makes."""
+        from rig.families.spark_core.campaign.strata import CoreBoardSweeps
+
+        return CoreBoardSweeps()
 
     def control_trial(self, roles: Mapping[str, Image]) -> DfuTrial:
         """The golden image over itself, cut while it is written."""

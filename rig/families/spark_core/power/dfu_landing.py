@@ -34,7 +34,7 @@ class DfuWrite:
             return Landing(OUTSIDE, None, "read-back", "everything written, flags as before")
         if area == self.before:
             return Landing(OUTSIDE, None, "read-back", "before anything was erased")
-        if set(pages) == {"blank"}:
+        if area[: len(pages) * self.page] == b"\xff" * len(pages) * self.page:  # some new pages may be blank, too
             return self._between_erase_and_program(len(pages))
         if self.order is EraseOrder.ALL_FIRST and (reached := self._erasing(area, pages)) is not None:
             return self._landing("erase", reached * self.page, f"{reached} of {len(pages)} pages are blank")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pinboard.boards import Pinboard
-from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, STAGE, TCP
+from pinboard.formats import APP, FLAG, REQUEST_SIZE, ROOM, STAGE, TCP, sectors
 from pinboard.power import Update
 from rig.boards.board import Contents
+from rig.campaign.strata import BoardPath, TrialAt, share_of_piece
 from rig.campaign.swap import ScenarioUnavailable
 from rig.drivers.dfu_host import EraseOrder
 from rig.drivers.progress import Watcher
@@ -21,6 +22,10 @@ from rig.power.trigger import Aim
 
 if TYPE_CHECKING:
     from pinboard.sweep import PinboardSweeps
+
+
+#: What a sector takes to be erased and written.
+SECTOR_SECONDS = 0.045
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,36 @@ class TcpUpdate:
         return Update(before[APP], self.target.data).locate(after[APP], after[FLAG], after[STAGE])
 
 
+def _sectors(phase: str) -> TrialAt:
+    """A phase that works sector by sector, and tells when it begins one."""
+
+    def trial(position: float, board: Pinboard, roles: Mapping[str, Image]) -> TcpUpdate:
+        share, part = share_of_piece(position, sectors(len(roles["new"])))
+        return TcpUpdate(roles["new"], Aim(phase, share, 1000 * part * SECTOR_SECONDS * board.scale))
+
+    return trial
+
+
+class PinboardBoardSweeps:
+    """As rig.campaign.strata asks for."""
+
+    paths: Mapping[str, BoardPath] = {
+        TCP: BoardPath(
+            "an update over its port",
+            {phase: _sectors(phase) for phase in ("download", "copy")},
+            {"button": "wired"},
+        )
+    }
+
+    def choices(self, tags: Mapping[str, str], roles: Mapping[str, Image]) -> dict[str, str]:
+        """There is one pinboard."""
+        return {}
+
+
 class PinboardCampaign:
     """As rig.campaign.campaign asks for."""
+
+    board_sweeps = PinboardBoardSweeps()
 
     @property
     def sweeps(self) -> PinboardSweeps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from types import SimpleNamespace
 
-from rig.campaign import tries
+from rig.campaign import lead
 from rig.drivers import console
 from rig.evidence import cut_map
 from rig.families.spark_core.boards import bring_up
@@ -66,7 +66,7 @@ MUTANTS = {
         checks_aim.what_a_relay_took_is_reckoned_with,
     ),
     "cut: each cut that the rig was late with is a try": (
-        lambda m: m.setattr(tries, "LATE_MS", 1e9),
+        lambda m: m.setattr(lead, "LATE_MS", 1e9),
         checks_aim.cuts_that_the_rig_was_late_with_are_no_tries,
     ),
     "generation A: a watchdog runs": (

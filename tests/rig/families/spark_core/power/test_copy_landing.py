@@ -101,3 +101,11 @@ def test_each_phase_of_an_ota_copy_is_told_by_its_name(generation):
     assert names["xprog", layout.BACKUP_ADDRESS] == ("backup", "read-back")
     assert names["erase", layout.APP_ADDRESS] == ("erase", "read-back")
     assert names["prog", layout.APP_ADDRESS] == ("program", "read-back")
+
+
+def test_a_copy_whose_pages_are_all_erased_lands_before_its_first_write():
+    """What lies behind the image in its slot is blank, and so are pages that are written with it."""
+    image, blank = FULL[: layout.APP_SIZE // 2].ljust(layout.APP_SIZE, b"\xff"), b"\xff" * layout.APP_SIZE
+    copying = SystemFlags(nvmem=0, ota=layout.OTA_COPYING, flashed=0).pack()
+    landing = Copy(FULL, copying, FULL, image).locate(blank, copying, FULL)
+    assert (landing.phase, landing.address, landing.known_by) == ("program", layout.APP_ADDRESS, "inferred")

@@ -1,0 +1,52 @@
+"""An update path as board sweeps cut it: its phases, and for each a trial that is cut at any position in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rig.campaign.trial import Trial
+    from rig.firmware.manifest import Image
+
+#: Makes a trial on a board with images by role, cut at a position in a phase: 0 where it begins, 1 where it ends.
+TrialAt = Callable[[float, Any, Mapping[str, "Image"]], "Trial[Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class BoardPath:
+    """One path; `phases` are those that a relay can hit, called as landings call them, in order.
+
+    `needs` are tags that its place must have; `lacks` tells by a place's tags which phases its board does not have.
+    """
+
+    title: str
+    phases: Mapping[str, TrialAt]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    lacks: Callable[[Mapping[str, str]], Collection[str]] = lambda _tags: ()
+
+    def phases_on(self, tags: Mapping[str, str]) -> dict[str, TrialAt]:
+        """Those of a board whose place has these tags."""
+        lacking = self.lacks(tags)
+        return {phase: trial_at for phase, trial_at in self.phases.items() if phase not in lacking}
+
+
+class BoardSweeps(Protocol):
+    """What boards of one kind can be swept by."""
+
+    @property
+    def paths(self) -> Mapping[str, BoardPath]:
+        """By the names that the model's sweeps have for them; a path that the model lacks has a name of its own."""
+
+    def choices(self, tags: Mapping[str, str], roles: Mapping[str, Image]) -> dict[str, str]:
+        """What the model's sweeps let choose, as it is on a board whose place has these tags, with these images."""
+
+
+def share_of_piece(position: float, pieces: int) -> tuple[float, float]:
+    """Where a position falls in work of so many pieces that each tell when they begin, counted in.
+
+    Returns the share that only this piece and later ones reach, and which part of the piece is done by then.
+    """
+    number = min(int(position * pieces), pieces - 1)
+    return (number + 0.99) / pieces, position * pieces - number

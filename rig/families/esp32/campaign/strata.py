@@ -1,0 +1,109 @@
+"""Update paths of an ESP32 as board sweeps cut them: over the serial port, and over HTTPS.
+
+What no relay can hit is not here: an update that begins or chooses says nothing just before, and is calibrated one by
+one in the suites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rig.campaign.strata import BoardPath, TrialAt, share_of_piece
+from rig.families.esp32.boards.board import Esp32
+from rig.families.esp32.boards.golden import golden_set
+from rig.families.esp32.campaign.trial import HttpsUpdate, SerialFlash
+from rig.families.esp32.firmware.behaviour import EspBehaviour
+from rig.families.esp32.firmware.details import behaviour_of
+from rig.families.esp32.formats.otadata import SECTOR
+from rig.firmware.manifest import Image
+from rig.power.trigger import Aim
+
+Roles = Mapping[str, Image]
+#: What one sector's erase and one page's program take, by data sheets of what is on modules.
+_ERASE_SECONDS, _PROGRAM_SECONDS, _PAGE = 0.045, 0.0007, 256
+#: How many blocks a server tells of a download; more are not told apart.
+_BLOCKS = 64
+#: By the phase that is cut: what is told when it begins, and for how many seconds it lasts at least, at full speed.
+_TOLD = {
+    "chosen": ("chosen", 0.5),
+    "first-boot": ("new-boot", _ERASE_SECONDS),
+    "probation": ("new-app", 1.0),
+    "confirm": ("new-online", _ERASE_SECONDS),
+    "confirmed": ("new-confirmed", 0.2),
+}
+
+
+@dataclass(frozen=True)
+class SerialBesideAnother(SerialFlash):
+    """Write an application over the serial port with an older one in the other slot, which a board may fall back to."""
+
+    other_slot: int = 0
+
+    def prepare(self, board: Esp32) -> None:
+        """Lay the older one."""
+        with board.loader() as rom:
+            rom.write(self.other_slot, self.roles["previous"].data)
+
+
+def _serial(roles: Roles, aim: Aim) -> SerialBesideAnother:
+    """In place of the application that runs."""
+    table = golden_set(roles).table
+    first, second = table.slot(0), table.slot(1)
+    assert first is not None, "a golden set has slots"
+    assert second is not None, "a golden set has slots"
+    return SerialBesideAnother(roles["new"], first.offset, aim, {"previous": roles["previous"]}, second.offset)
+
+
+def _serial_erase(position: float, board: Esp32, roles: Roles) -> SerialBesideAnother:
+    """All sectors are erased before the first byte; nothing is told of one."""
+    sectors = -(-len(roles["new"]) // SECTOR)
+    delay = position * sectors * _ERASE_SECONDS * board.timing.scale
+    return _serial(roles, Aim("erase", share=0.0, delay_ms=1000 * delay))
+
+
+def _serial_program(position: float, board: Esp32, roles: Roles) -> SerialBesideAnother:
+    """Blocks are large, and a part of one is a delay of what its pages take."""
+    share, part = share_of_piece(position, _BLOCKS)
+    pages = len(roles["new"]) / _BLOCKS / _PAGE
+    return _serial(roles, Aim("program", share, 1000 * part * pages * _PROGRAM_SECONDS * board.timing.scale))
+
+
+def _download(position: float, board: Esp32, roles: Roles) -> HttpsUpdate:
+    """What the server has sent the board writes a little later."""
+    share, part = share_of_piece(position, _BLOCKS)
+    seconds = len(roles["new"]) / _BLOCKS * (_ERASE_SECONDS / SECTOR + _PROGRAM_SECONDS / _PAGE)
+    return HttpsUpdate.to(roles["new"], Aim("download", share, 1000 * part * seconds * board.timing.scale), roles)
+
+
+def _told(phase: str) -> TrialAt:
+    """A phase that begins when the console says so."""
+    begins, seconds = _TOLD[phase]
+
+    def trial(position: float, board: Esp32, roles: Roles) -> HttpsUpdate:
+        delay = position * seconds * board.timing.scale
+        return HttpsUpdate.to(roles["new"], Aim(begins, delay_ms=1000 * delay), roles)
+
+    return trial
+
+
+class Esp32BoardSweeps:
+    """As rig.campaign.strata asks for."""
+
+    paths: Mapping[str, BoardPath] = {
+        "serial": BoardPath(
+            "a new application over the serial port",
+            {"erase": _serial_erase, "program": _serial_program},
+            {"boot": "wired"},
+        ),
+        "https": BoardPath(
+            "an update over HTTPS, until the new application is confirmed",
+            {"download": _download, **{phase: _told(phase) for phase in _TOLD}},
+            {"boot": "wired", "bridge": "always"},
+        ),
+    }
+
+    def choices(self, _tags: Mapping[str, str], roles: Roles) -> dict[str, str]:
+        """How the application that takes the update was built, where the manifest tells."""
+        known = behaviour_of(roles["old"]) or EspBehaviour()
+        return {"client": known.client or "none", "rollback": "yes" if known.rollback else "no", "idf": known.idf}

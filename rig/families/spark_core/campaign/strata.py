@@ -1,0 +1,95 @@
+"""Update paths of a Core as board sweeps cut them: DFU in both orders, the copies that its bootloader makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rig.campaign.strata import BoardPath, TrialAt, share_of_piece
+from rig.drivers.dfu_host import TRANSFER_SIZE, EraseOrder
+from rig.families.spark_core.boards.board import SparkCore
+from rig.families.spark_core.boards.timing import SAVE_SECONDS
+from rig.families.spark_core.campaign.dfu_trial import DfuTrial, FactoryReset, OtaCopy
+from rig.families.spark_core.formats import flash as layout
+from rig.firmware.manifest import Image
+from rig.power.trigger import Aim
+
+Roles = Mapping[str, Image]
+#: How long generation C waits between its answer to the leave and the save of its flags.
+_C_WAITS_SECONDS = 0.5
+_BLOCK_SECONDS = TRANSFER_SIZE // 2 * layout.HALF_WORD
+_COPY = ("erase", "program", "commit")
+#: In readback mode a Core waits with MODE held.
+_MODE = {"mode": "wired"}
+
+
+def _pieces(phase: str, size: int, seconds: float, order: EraseOrder) -> TrialAt:
+    """A phase of DFU in pieces of `size` bytes, each of which takes a while at full speed."""
+
+    def trial(position: float, board: SparkCore, roles: Roles) -> DfuTrial:
+        target = roles["new"]
+        share, part = share_of_piece(position, -(-len(target) // size))
+        return DfuTrial(target, Aim(phase, share, 1000 * part * seconds * board.timing.scale), order)
+
+    return trial
+
+
+def _commit(order: EraseOrder) -> TrialAt:
+    """The save of the flags, which begins when the device is told to leave."""
+
+    def trial(position: float, board: SparkCore, roles: Roles) -> DfuTrial:
+        waits = _C_WAITS_SECONDS if board.tags.get("generation", "").startswith("c") else 0.0
+        delay = (waits + position * SAVE_SECONDS) * board.timing.scale
+        return DfuTrial(roles["new"], Aim("commit", delay_ms=1000 * delay), order)
+
+    return trial
+
+
+def _dfu(order: EraseOrder) -> dict[str, TrialAt]:
+    return {
+        "erase": _pieces("erase", layout.INTERNAL_PAGE, layout.PAGE_ERASE, order),
+        "program": _pieces("program", TRANSFER_SIZE, _BLOCK_SECONDS, order),
+        "commit": _commit(order),
+    }
+
+
+def _copy(phase: str) -> TrialAt:
+    return lambda position, board, roles: OtaCopy.cut_in(phase, position, roles["new"], board)
+
+
+def _reset(phase: str) -> TrialAt:
+    return lambda position, board, roles: FactoryReset.cut_in(phase, position, roles["factory"], board)
+
+
+def _not_in_a_reset(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Generation A marks first and takes a backup; C marks what its button asks for on the way."""
+    generation = tags.get("generation", "")
+    if generation.startswith("a"):
+        return ()
+    return ("backup",) if generation.startswith("c") else ("mark", "backup")
+
+
+class CoreBoardSweeps:
+    """As rig.campaign.strata asks for."""
+
+    paths: Mapping[str, BoardPath] = {
+        "dfu": BoardPath("a new application over DFU, every page erased first", _dfu(EraseOrder.ALL_FIRST), _MODE),
+        "dfu-interleaved": BoardPath(
+            "a new application over DFU, each page erased before it is written", _dfu(EraseOrder.INTERLEAVED), _MODE
+        ),
+        "ota-copy": BoardPath(
+            "the bootloader copies a downloaded update",
+            {phase: _copy(phase) for phase in ("backup", "mark", *_COPY)},
+            _MODE,
+            lambda tags: ("mark",) if tags.get("generation") == "a2013" else (),
+        ),
+        "factory-button": BoardPath(
+            "a factory reset by the button",
+            {phase: _reset(phase) for phase in ("mark", "backup", *_COPY)},
+            _MODE,
+            _not_in_a_reset,
+        ),
+    }
+
+    def choices(self, tags: Mapping[str, str], _roles: Mapping[str, Image]) -> dict[str, str]:
+        """The generation of its bootloader, where its place tells it."""
+        return {"generation": tags["generation"]} if "generation" in tags else {}
