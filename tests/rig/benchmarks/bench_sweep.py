@@ -7,13 +7,19 @@ Beside them what others cut in a second, by their own papers and logs: littlefs 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
+from rig.families.esp32.formats.otadata import SECTOR, Record, State
+from rig.families.esp32.formats.partition_table import LAYOUTS
 from rig.sweep.chunk import ChunkSweep
 from rig.sweep.cut_points import TEARS
 from rig.sweep.cuts_in_a_row import CutsInARow
+from rig.sweep.family import sweeps_of
+from rig.sweep.known_starts import KnownStarts
 from rig.sweep.sweep import settle_whole
+from tests.rig.families.esp32.formats.recordings import esp_image
 from tests.rig.sweep.plans import plan_of
 
 PATHS = {
@@ -21,8 +27,10 @@ PATHS = {
     "core dfu b": ("spark-core", "dfu", {"generation": "b"}),
     "core button b": ("spark-core", "factory-button", {"generation": "b"}),
     "core rollback b": ("spark-core", "rollback", {"generation": "b"}),
-    "esp32 https": ("esp32", "https", {}),
+    **{f"esp32 {path}": ("esp32", path, {}) for path in sweeps_of("esp32").paths},
 }
+#: Distinct starts that are made to count them.
+STARTS = 400
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -40,6 +48,31 @@ def test_two_cuts_of_the_copy():
     points = sum(group.points for group in pairs.sweep())
     print(f"\n{points:,} pairs, {pairs.starts.made} starts, {time.process_time() - began:.2f} s of CPU")
     assert points > 10**10
+
+
+@pytest.mark.parametrize("size", [0, 1 << 20])
+def test_distinct_starts_of_an_esp32(size):
+    """Each finds another record; the application is the rig's own, or one of a megabyte."""
+    plan = plan_of("esp32", "mark-valid")
+    old = replace(plan.images["old"], data=esp_image("esp32", recipe_of(size))) if size else plan.images["old"]
+    scenario = replace(plan, images={**plan.images, "old": old}).scenario()
+    contents = [with_record(scenario, Record.of(2 * number + 3, State.VALID)) for number in range(STARTS)]
+    known, began = KnownStarts(scenario), time.process_time()
+    ends = {known.settle(flash).settled for flash in contents}
+    rate = STARTS / (time.process_time() - began)
+    print(f"\nesp32, {len(old):,} bytes: {rate:,.0f} distinct starts a second of CPU")
+    assert (known.made, ends) == (STARTS, {("old", "self")})
+
+
+def recipe_of(size):
+    return {"seed": "benchmark", "version": "1.0", "drom": size // 4, "irom": size * 3 // 4 - 0x10000}
+
+
+def with_record(scenario, record):
+    """Flash of a scenario, with this record in the first sector of otadata."""
+    (pages,) = scenario.update.before
+    page = LAYOUTS["two_ota_large"].otadata.offset // SECTOR
+    return ((*pages[:page], record.pack().ljust(SECTOR, b"\xff"), *pages[page + 1 :]),)
 
 
 @pytest.mark.benchmark(group="a start whole, with nobody watching")
