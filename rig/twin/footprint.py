@@ -68,8 +68,7 @@ class PageTrace:
 
     def ask(self, pages: Sequence[bytes], first: int, last: int, ask: Ask) -> None:
         """A question is asked of pages: of those that the start made itself in part, all others count whole."""
-        unknown = [page for page in range(first, last) if page not in self._known]
-        if len(unknown) < last - first:
+        if not self._known.isdisjoint(range(first, last)):
             self.read(pages, first, last)
             return
         question = Question(self._part, first, last, ask)
