@@ -17,11 +17,13 @@ from rig.firmware.manifest import Image
 from rig.firmware.roles import OUTCOME_ROLES
 
 URL = "https://updates.rig.test/app.bin"
-#: How firmware can be built, the usual way first. What does not matter to a path is built in the usual way.
+#: How firmware can be built, and what lies in the other slot when a board is written over its serial port; the usual
+#: way first. What does not matter to a path is as usual.
 CHOICES: dict[str, tuple[str, ...]] = {
     "client": ("https-ota", "arduino"),
     "rollback": ("yes", "no"),
     "idf": ("5.5", "5.4", "5.1", "4.4"),
+    "other": ("previous", "blank"),
 }
 
 
@@ -29,6 +31,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 class Built:
     """Images by role, the set of them that a board is shipped with, and how such boards start."""
 
+    choices: Mapping[str, str]
     images: Mapping[str, Image]
     golden: GoldenSet
     start: ColdStart
@@ -45,7 +48,7 @@ class Built:
             golden = replace(golden, factory=roles["factory"].data)
         for image in built.values():
             _check_room(image, golden.table)
-        return cls(roles, golden, ColdStart.of(roles))
+        return cls(chosen, roles, golden, ColdStart.of(roles))
 
     @property
     def table(self) -> PartitionTable:

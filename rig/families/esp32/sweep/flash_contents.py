@@ -12,9 +12,10 @@ def shipped(built: Built) -> Esp32Memory:
     return _started(built, built.flash({}, {}))
 
 
-def beside_another(built: Built) -> Esp32Memory:
-    """The same, with an older application in the other slot."""
-    return _started(built, built.flash({}, {1: built.images["previous"].data}))
+def with_other_slot(built: Built) -> Esp32Memory:
+    """The same, with an older application in the other slot, or nothing."""
+    other = built.images["previous"].data if built.choices["other"] == "previous" else b""
+    return _started(built, built.flash({}, {1: other}))
 
 
 def new_is_chosen(built: Built) -> Esp32Memory:

@@ -106,7 +106,7 @@ MUTANTS = {
         check.an_update_that_crashes_is_given_up,
     ),
     "esp32 sweep: the earlier update was never rolled back": (
-        _path("second-update", before=flash_contents.beside_another),
+        _path("second-update", before=flash_contents.with_other_slot),
         check.a_rollback_record_is_forgotten_by_the_next_update,
     ),
     "esp32 sweep: no record is for the slot that is damaged": (

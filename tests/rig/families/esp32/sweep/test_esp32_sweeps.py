@@ -37,6 +37,7 @@ TABLE = {
     ("factory-chosen", ()): {"records": {"old", "new", "factory"}},
     ("serial", ()): {"erase": {"old", "previous"}, "program": {"previous"}},
     ("serial-rom", ()): {"erase": {"old", "previous"}, "program": {"previous"}},
+    ("serial", (("other", "blank"),)): {"erase": {"old", "unbootable"}, "program": {"unbootable"}},
     ("serial-all", ()): {
         "ota_1": {"old"},
         "nvs": {"old"},
@@ -109,4 +110,5 @@ def test_an_update_that_is_not_cut_runs_the_new_application(path):
 def test_choices_that_make_no_difference_to_a_path_are_none_of_it():
     sweeps = sweeps_of("esp32")
     assert set(sweeps.choices("https")) == {"client", "rollback", "idf"}
-    assert sweeps.choices("serial") == sweeps.choices("mark-valid") == {}
+    assert set(sweeps.choices("serial")) == {"other"}
+    assert sweeps.choices("mark-valid") == {}
