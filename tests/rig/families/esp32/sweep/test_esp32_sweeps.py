@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rig.sweep.capsule import Capsule
@@ -9,6 +11,7 @@ from rig.sweep.chunk import ChunkSweep
 from rig.sweep.cut_points import TEARS
 from rig.sweep.family import sweeps_of
 from rig.sweep.sweep import ModelSweep
+from tests.rig.families.esp32.formats.recordings import esp_image
 from tests.rig.sweep.ends import ends_by_phase
 from tests.rig.sweep.plans import plan_of
 from tests.rig.sweep.whole_starts import answers_of, every_cut
@@ -97,6 +100,17 @@ def test_every_cut_ends_as_a_board_that_is_started_whole(path, choices, starts):
     found = ChunkSweep(scenario, TEARS, seed=0).sweep_all()
     assert answers_of(found.spans) == every_cut(scenario, TEARS, seed=0)
     assert found.starts < starts
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", ["serial", "serial-rom"])
+def test_a_megabyte_over_the_serial_port_takes_three_starts(path):
+    plan = plan_of("esp32", path)
+    data = esp_image("esp32", {"seed": "megabyte", "version": "1.0", "drom": 1 << 19, "irom": 1 << 19})
+    new = replace(plan.images["new"], data=data)
+    scenario = replace(plan, images={**plan.images, "new": new}).scenario()
+    found = ChunkSweep(scenario, TEARS, seed=0).sweep_all()
+    assert (found.points > 12_000, found.starts) == (True, 3)
 
 
 @pytest.mark.parametrize("path", sorted({path for path, _ in TABLE} - {"give-up", "factory-chosen"}))
