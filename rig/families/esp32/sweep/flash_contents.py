@@ -23,6 +23,11 @@ def new_is_chosen(built: Built) -> Esp32Memory:
     return _second_slot(built, "new", State.NEW)
 
 
+def previous_is_chosen(built: Built) -> Esp32Memory:
+    """The same of an older one."""
+    return _second_slot(built, "previous", State.NEW)
+
+
 def new_is_on_probation(built: Built) -> Esp32Memory:
     """The update was started once, and has not confirmed itself."""
     return _second_slot(built, "new", State.PENDING_VERIFY)

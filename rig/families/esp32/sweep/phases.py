@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 from rig.families.esp32.formats.partition_table import TABLE_OFFSET, Partition, PartitionTable
 from rig.twin.flash import Run
@@ -11,10 +10,10 @@ from rig.twin.flash import Run
 Phases = Callable[[Sequence[Run], PartitionTable], tuple[str, ...]]
 
 
-def turns(*names: str) -> Phases:
+def turns(*names: str, begin: str = "forget") -> Phases:
     """Phases of what a board does itself: each time that a record is erased anew, the next of `names`.
 
-    What is erased there before a download is `forget`.
+    What is erased there before a download is `begin`.
     """
 
     def phases(runs: Sequence[Run], table: PartitionTable) -> tuple[str, ...]:
@@ -22,12 +21,12 @@ def turns(*names: str) -> Phases:
         assert where is not None, "a golden set has otadata"
         found = ["otadata" if _within(where, run) else "download" for run in runs]
         left, turn = iter(names), ""
-        for number, (before, phase) in enumerate(pairwise(["", *found])):
+        for number, phase in enumerate(found):
             if phase != "otadata":
                 continue
             if "erase" in runs[number].kind:
-                forgets = "download" in found[number:] and "download" not in found[:number] and before != "otadata"
-                turn = "forget" if forgets else next(left, "later")
+                begins = "download" in found[number:] and "download" not in found[:number]
+                turn = begin if begins else next(left, "later")
             found[number] = turn
         return tuple(found)
 

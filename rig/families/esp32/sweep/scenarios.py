@@ -27,7 +27,7 @@ class Esp32Sweeps:
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """Perform the update once. Raises Misuse where an image is missing that the path needs."""
         swept = ESP32_SWEEPS[path]
-        built = Built.of(choices, _playing(swept, images))
+        built = Built.of({**choices, **swept.built}, _playing(swept, images))
         memory = swept.before(built)
         before = memory.snapshot()
         swept.work(built, memory)
@@ -41,11 +41,8 @@ class Esp32Sweeps:
 
 
 def _playing(path: EspPath, images: Mapping[str, Image]) -> Mapping[str, Image]:
-    """The images of a path; the factory's application is what was released before. Raises Misuse."""
-    needed = _EVERY_BOARD | path.roles | ({"other_table", "previous"} if path.factory else {"table"})
+    """The images of a path, by the parts that they play on it. Raises Misuse."""
+    needed = _EVERY_BOARD | path.roles
     if missing := needed - set(images):
         raise Misuse(f"this path needs an image that plays {min(missing)}", hint="name it in the manifest")
-    roles = {role: images[role] for role in needed}
-    if path.factory:
-        roles |= {"table": roles["other_table"], "factory": roles.pop("previous")}
-    return roles
+    return path.cast({role: images[role] for role in needed})

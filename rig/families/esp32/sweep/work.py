@@ -26,16 +26,21 @@ def cold_start(built: Built, memory: Esp32Memory) -> None:
     built.start(memory)
 
 
-def over_https(built: Built, memory: Esp32Memory) -> None:
-    """What runs finds the new application on a server and takes it. Raises LabFault where none came about."""
-    url = built.behaviour("old").url or ""
-    server = UpdateServer(urlsplit(url).hostname or "", built.images["new"].data)
-    board = built.start.board(memory, trust=lambda _name: server.certificate)
-    board.tcp.on_order = server.order
-    board.power_on(0)
-    settle(board, server.serve)
-    if not any(event.name == "update-installed" for event in board.events):
-        raise LabFault(f"{built.images['old'].name} did not take the update in memory", hint="does it look for one?")
+def over_https(running: str) -> Callable[[Built, Esp32Memory], None]:
+    """The application of this role finds the new one on a server, and takes it."""
+
+    def work(built: Built, memory: Esp32Memory) -> None:
+        host = urlsplit(built.behaviour(running).url or "").hostname or ""
+        server = UpdateServer(host, built.images["new"].data)
+        board = built.start.board(memory, trust=lambda _name: server.certificate)
+        board.tcp.on_order = server.order
+        board.power_on(0)
+        settle(board, server.serve)
+        if not any(event.name == "update-installed" for event in board.events):
+            name = built.images[running].name
+            raise LabFault(f"{name} did not take the update in memory", hint="does it look for one?")
+
+    return work
 
 
 def over_serial(what: Callable[[RomLoader, Built], None], *, stub: bool) -> Callable[[Built, Esp32Memory], None]:

@@ -79,6 +79,14 @@ def a_factory_application_takes_its_first_update_without_a_record(_folder):
     assert {after(scenario, cut) for cut in within("confirm")(scenario.update)} == {("factory", LOST, LOST)}
 
 
+def an_update_on_probation_takes_away_what_a_board_falls_back_to(_folder):
+    """What runs then is an application that was given up, and no record says so."""
+    scenario = _scenario("update-on-probation")
+    update = scenario.update
+    assert [after(scenario, cut) for cut in before("probation")(update)] == [("previous", "VALID", "PENDING_VERIFY")]
+    assert {after(scenario, cut) for cut in within("download")(update)} == {("previous", "VALID", "ABORTED")}
+
+
 def a_board_that_was_written_whole_starts_once_more(_folder):
     """That start writes into otadata what runs, and may be cut like the rest."""
     scenario = _scenario("serial-all")

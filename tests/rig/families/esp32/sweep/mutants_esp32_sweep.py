@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rig.families.esp32.sweep import flash_contents, work
+from rig.families.esp32.sweep import cast, flash_contents, work
 from rig.families.esp32.sweep import paths as esp_paths
 from rig.families.esp32.sweep import start as esp_start
 from rig.families.esp32.twin import questions
@@ -116,6 +116,10 @@ MUTANTS = {
     "esp32 sweep: the factory application runs beside a record": (
         _path("factory-update", before=flash_contents.twice_updated),
         check.a_factory_application_takes_its_first_update_without_a_record,
+    ),
+    "esp32 sweep: what is on probation confirms itself": (
+        _path("update-on-probation", cast=cast.as_named),
+        check.an_update_on_probation_takes_away_what_a_board_falls_back_to,
     ),
     "esp32 sweep: a board is not started that was written": (
         _path("serial-all", work=_write_only),
