@@ -67,6 +67,18 @@ class Flash:
         at = run.address - nor.base + (k - run.first) * run.unit
         return range(at // nor.page, (at + run.unit - 1) // nor.page + 1)
 
+    def addresses(self, part: int, page: int) -> range:
+        """Those of a page of memory `part`."""
+        nor = self._memory.nors[part]
+        return range(nor.base + page * nor.page, nor.base + (page + 1) * nor.page)
+
+    def pages_at(self, addresses: range) -> frozenset[tuple[int, int]]:
+        """The pages that some addresses of one memory are in, each with the number of that."""
+        part = next(part for part, nor in enumerate(self._memory.nors) if addresses.start in nor)
+        nor = self._memory.nors[part]
+        first, last = (addresses.start - nor.base) // nor.page, (addresses.stop - 1 - nor.base) // nor.page
+        return frozenset((part, page) for page in range(first, last + 1))
+
     def go_to(self, k: int) -> None:
         """Stand before operation `k`, wherever they stand now."""
         number = min(self._update.run_of(k), len(self._update.runs) - 1)

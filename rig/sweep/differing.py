@@ -6,6 +6,7 @@ from rig.sweep.chunk import Answer
 from rig.sweep.cut_points import Flash
 from rig.sweep.known_starts import Known
 from rig.sweep.scenario import Update
+from rig.twin.flash import Run
 
 #: Pages by number of their memory, and their own.
 Pages = frozenset[tuple[int, int]]
@@ -29,7 +30,7 @@ def mattering(pages: Pages, known: Known) -> Pages:
 
 
 class Differing:
-    """The pages of a group on the way through a recovery: each erase makes its own alike."""
+    """The pages of a group on the way through a recovery: an erase makes its own alike, and copies differ as well."""
 
     def __init__(self, pages: Pages, recovery: Update, flash: Flash):
         self._pages, self._recovery, self._flash = pages, recovery, flash
@@ -41,11 +42,21 @@ class Differing:
             run = self._recovery.runs[self._run]
             done = min(k - run.first, run.count)
             if done > 0 and run.kind.endswith("erase"):
-                made = range(
-                    self._flash.pages_of(run, run.first).start, self._flash.pages_of(run, run.first + done - 1).stop
-                )
-                self._pages -= {(self._flash.part_of(run), page) for page in made}
+                self._pages -= self._flash.pages_at(range(run.address, run.address + done * run.unit))
+            if done >= 0 and run.origin is not None:
+                self._pages |= self._copies(run, min(done + 1, run.count))
             if done < run.count:
                 break
             self._run += 1
         return self._pages
+
+    def _copies(self, run: Run, count: int) -> Pages:
+        """Pages that the first operations of a run make copies of pages that differ."""
+        assert run.origin is not None, "it copies"
+        made = set[tuple[int, int]]()
+        for part, page in self._pages:
+            copied = self._flash.addresses(part, page)
+            begin, end = copied.start - run.origin, min(copied.stop - run.origin, count * run.unit)
+            if 0 <= begin < end:
+                made |= self._flash.pages_at(range(run.address + begin, run.address + end))
+        return frozenset(made)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from rig.errors import Misuse
-from rig.twin.footprint import PageTrace
+from rig.twin.footprint import Copied, PageTrace
 
 A = TypeVar("A")
 
@@ -32,6 +32,8 @@ class Run:
     count: int
     data: bytes = b""
     first: int = 0
+    #: Where the data were copied from, page by page; None where they are the program's own.
+    origin: int | None = None
 
     def operation(self, k: int) -> Run:
         """Operation number `k` of this run as a run of one."""
@@ -187,6 +189,18 @@ class Nor:
             units = self._units_until_error(address, data)
         return Run(self.program_kind, address, self.unit, units, data[: units * self.unit])
 
+    def copying(self, address: int, source: Nor, start: int, length: int) -> Run:
+        """The run that programs blank pages with what `source` holds from `start` on.
+
+        To a footprint that is no look at it: what it held counts once somebody looks at the copy.
+        """
+        first, last = (start - source.base) // source.page, (start - source.base + length) // source.page
+        is_blank = self.read(address, length) == b"\xff" * length
+        is_whole = not ((start - source.base) % source.page or length % source.page)
+        if is_blank and is_whole and (source.trace is None or not source.trace.knows_any(first, last)):
+            return replace(self.programming(address, b"".join(source.pages[first:last])), origin=start)
+        return self.programming(address, source.read(start, length))
+
     def byte(self, address: int, data: bytes) -> Run:
         """The run that programs single bytes, for ends that are not a whole unit."""
         return Run(self.byte_kind, address, 1, len(data), data)
@@ -212,7 +226,7 @@ class Nor:
         else:
             data = run.data[begin * run.unit : end * run.unit]
             for address, chunk in self._by_page(run.address + begin * run.unit, data):
-                self._program(address, chunk)
+                self._program(address, chunk, self._copied(run, address))
 
     def tear(self, run: Run, tear: Tear) -> None:
         """Leave the single operation `run` half done, as `tear` says."""
@@ -223,10 +237,20 @@ class Nor:
             page = self.pages[index]
             self._set_page(index, page[:offset] + chunk + page[offset + len(chunk) :])
 
-    def _program(self, address: int, data: bytes) -> None:
+    def _copied(self, run: Run, address: int) -> Copied | None:
+        """What a run copies to the page of an address; None where it copies nothing, or nobody asks."""
+        if self.trace is None or run.origin is None:
+            return None
+        begin = max(address - (address - self.base) % self.page, run.address) - run.address
+        end = min(begin + self.page - (run.address + begin - self.base) % self.page, len(run.data))
+        return self.trace.copy_of(run.origin, run.data, begin, end)
+
+    def _program(self, address: int, data: bytes, copied: Copied | None = None) -> None:
         index, offset = divmod(address - self.base, self.page)
-        if self.trace is not None:
+        if self.trace is not None and (copied is None or not self.trace.is_copy(index, copied)):
             self.trace.read(self.pages, index, index + 1)
+        if self.trace is not None and copied is not None:
+            self.trace.copied(index, copied)
         page = self.pages[index]
         old = page[offset : offset + len(data)]
         if old == b"\xff" * len(data):

@@ -50,7 +50,7 @@ class Memory:
         """Write down from now on what depends on what the memories hold."""
         footprint = Footprint()
         for part, nor in enumerate(self.nors):
-            nor.trace = PageTrace(footprint, part)
+            nor.trace = PageTrace(footprint, part, range(nor.base, nor.base + nor.size, nor.page))
         return footprint
 
     def perform(self, run: Run, begin: int, end: int) -> None:

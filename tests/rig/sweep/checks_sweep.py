@@ -92,6 +92,18 @@ def what_a_start_erased_itself_is_no_question(_folder):
     assert footprint.questions == []
 
 
+def a_copy_that_was_erased_is_none(_folder):
+    memory = ToyMemory()
+    footprint = memory.trace()
+    inside, outside = memory.nors
+    inside.perform(inside.erasing(inside.base), 0, 1)
+    run = inside.copying(inside.base, outside, outside.base, PAGE)
+    inside.perform(run, 0, run.count)
+    inside.perform(inside.erasing(inside.base), 0, 1)
+    inside.read(inside.base, PAGE)
+    assert footprint.questions == []
+
+
 def a_page_is_asked_for_once(_folder):
     memory = ToyMemory()
     footprint = memory.trace()
@@ -185,6 +197,24 @@ def what_a_recovery_is_still_to_make_differs_among_first_cuts(_folder):
     for count in (2, 3):
         found = CutsInARow(scenario, TEARS, 0, count).sweep()
         assert rows_of(found) == every_row(scenario, TEARS, 0, count)
+
+
+def copies_of_pages_that_differ_among_first_cuts_differ(_folder):
+    """The start copies a page that the update writes, marks that, and is asked for the copy by the next start."""
+
+    def start(memory):
+        inside, outside = memory.nors
+        mark = inside.base + 3 * PAGE
+        if inside.read(mark, 2) == b"\x00\x00":
+            return outside.read(outside.base, PAGE).hex()
+        perform(memory, outside, outside.erasing(outside.base))
+        perform(memory, outside, outside.copying(outside.base, inside, inside.base, PAGE))
+        perform(memory, inside, inside.erasing(inside.base))
+        perform(memory, inside, inside.programming(mark, b"\x00\x00"))
+        return "copied"
+
+    scenario = made_of(start, lambda nors: _rewrite(nors[0], NOISE))
+    assert rows_of(CutsInARow(scenario, TEARS, 0).sweep()) == every_row(scenario, TEARS, 0, 2)
 
 
 def a_wrong_answer_about_pairs_is_found_by_its_proof(_folder):

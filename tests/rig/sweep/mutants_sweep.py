@@ -36,12 +36,12 @@ def _untraced(method):
     return without
 
 
-def _program_that_makes(self, address, data):
+def _program_that_makes(self, address, data, copied=None):
     """A page that was programmed counts as made, whatever was in it."""
     page = (address - self.base) // self.page
     if self.trace is not None:
         self.trace.made(page, page + 1)
-    _untraced(_program)(self, address, data)
+    _untraced(_program)(self, address, data, copied)
 
 
 def _program_untraced_outside(nor, *what):
@@ -161,6 +161,20 @@ MUTANTS = {
             ),
         ),
         check.a_page_is_asked_for_once,
+    ),
+    "footprint: a copy that is looked at says nothing of what was copied": (
+        lambda m: m.setattr(footprint.PageTrace, "_look_behind", lambda self, first, last: None),
+        SWEPT,
+    ),
+    "footprint: a copy that was erased is still one": (
+        lambda m: m.setattr(
+            footprint.PageTrace, "made", lambda self, first, last: self._known.update(range(first, last))
+        ),
+        check.a_copy_that_was_erased_is_none,
+    ),
+    "cuts in a row: copies of pages that differ are alike": (
+        lambda m: m.setattr(differing.Differing, "_copies", lambda self, run, count: frozenset()),
+        check.copies_of_pages_that_differ_among_first_cuts_differ,
     ),
     "known starts: any answer leads on": (lambda m: m.setattr(known_starts, "_Branch", _AnyBranch), SWEPT),
     "known starts: the page that is changed is not looked at": (

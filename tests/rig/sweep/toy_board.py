@@ -74,10 +74,10 @@ def program(memory, nor, at, rng):
 
 def copy(memory, nor, at, rng):
     other = memory.nors[0] if nor is memory.nors[1] else memory.nors[1]
-    data = other.read(other.base + rng.randrange(PAGES) * PAGE, PAGE)
+    source = other.base + rng.randrange(PAGES) * PAGE
     erase(memory, nor, at, rng)
     nor.error = False
-    return perform(memory, nor, nor.programming(at, data))
+    return perform(memory, nor, nor.copying(at, other, source, PAGE))
 
 
 def perform(memory, nor, run):

@@ -12,6 +12,7 @@ from rig.families.spark_core.formats.flash import SystemFlags
 from rig.families.spark_core.twin.app.application import HEALTHY
 from rig.families.spark_core.twin.memory import CoreMemory
 from rig.twin.flash import Nor
+from rig.twin.footprint import Copied
 from rig.twin.tears import REGISTER
 
 #: BKP_DR1 of an STM32F103; one register follows the other, a word each.
@@ -28,7 +29,7 @@ class Registers(Nor):
         )
         self.load(bytes(self.size))
 
-    def _program(self, address: int, data: bytes) -> None:
+    def _program(self, address: int, data: bytes, copied: Copied | None = None) -> None:
         index = (address - self.base) // self.page
         if self.trace is not None:
             self.trace.made(index, index + 1)

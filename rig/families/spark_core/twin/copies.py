@@ -35,9 +35,9 @@ def show(board: Board, colour: str, toggle_seconds: float) -> None:
 
 def backup(board: Board) -> Program:
     """Copy the application area to the backup slot."""
-    yield Work(board.memory.external.erasing(layout.BACKUP_ADDRESS, layout.SLOT_SIZE // layout.EXTERNAL_SECTOR))
-    app = board.memory.internal.read(layout.APP_ADDRESS, layout.APP_SIZE)
-    yield Work(board.memory.external.programming(layout.BACKUP_ADDRESS, app))
+    memory = board.memory
+    yield Work(memory.external.erasing(layout.BACKUP_ADDRESS, layout.SLOT_SIZE // layout.EXTERNAL_SECTOR))
+    yield Work(memory.external.copying(layout.BACKUP_ADDRESS, memory.internal, layout.APP_ADDRESS, layout.APP_SIZE))
 
 
 def erase_app(board: Board) -> Program:
@@ -49,8 +49,8 @@ def erase_app(board: Board) -> Program:
 def restore(board: Board, slot: int) -> Program:
     """Erase the application area and copy `slot` into it, always 108 KiB, whatever the slot holds (§2.5)."""
     yield from erase_app(board)
-    image = board.memory.external.read(slot, layout.APP_SIZE)
-    yield Work(board.memory.internal.programming(layout.APP_ADDRESS, image))
+    memory = board.memory
+    yield Work(memory.internal.copying(layout.APP_ADDRESS, memory.external, slot, layout.APP_SIZE))
 
 
 def install(board: Board, flags: SystemFlags) -> Program:
