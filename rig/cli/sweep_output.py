@@ -13,6 +13,7 @@ from rig.terminal.output import print_json, print_lines, print_status
 if TYPE_CHECKING:
     from rig.sweep.brick_map import Window
     from rig.sweep.cuts_in_a_row import LastCuts
+    from rig.sweep.discoveries import Discovery
     from rig.sweep.plan import SweepPlan
     from rig.sweep.scenario import Settled
     from rig.sweep.sweep import ModelSweep
@@ -88,6 +89,8 @@ def show(whole: ModelSweep, swept: float, proved: int, report: Path | None, *, a
         return
     _show_ends(whole.plan, progress.count().most_common())
     _show_windows(windows)
+    if found := _discoveries(whole):
+        print_lines("beside what is documented:", *(f"  {each}" for each in found))
     print_lines(
         f"{progress.points:,} cuts of {update.operations:,} operations; {progress.starts:,} boards were started for "
         f"them in {swept:.1f} s, and {proved:,} more to prove it"
@@ -126,8 +129,18 @@ def _document(whole: ModelSweep, windows: Sequence[Window], swept: float, proved
             }
             for window in windows
         ],
+        "discoveries": [each.to_dict() for each in _discoveries(whole)],
         "spans": [span.to_dict() for span in progress.spans],
     }
+
+
+def _discoveries(whole: ModelSweep) -> list[Discovery]:
+    from rig.sweep.discoveries import discoveries
+    from rig.sweep.family import sweeps_of
+
+    plan = whole.plan
+    documented = sweeps_of(plan.kind).documented(plan.path, plan.choices)
+    return discoveries(plan, whole.scenario.update, whole.progress.spans, documented)
 
 
 def _show_ends(plan: SweepPlan, ends: Sequence[tuple[Settled, int]]) -> None:

@@ -11,6 +11,7 @@ from rig.sweep.scenario import Scenario
 
 if TYPE_CHECKING:
     from rig.firmware.manifest import Image
+    from rig.sweep.discoveries import Documented
 
 
 class Sweeps(Protocol):
@@ -26,6 +27,9 @@ class Sweeps(Protocol):
     @property
     def roles(self) -> frozenset[str]:
         """Parts of images that its scenarios use."""
+
+    def documented(self, path: str, choices: Mapping[str, str]) -> Documented:
+        """What is documented of cuts in each phase; what a sweep finds beside it is a discovery. Empty: nothing is."""
 
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """An update by a path with a value for every choice, performed once in memory; `images` are by role.

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from rig.errors import Misuse
 from rig.families.esp32.sweep.built import CHOICES, Built
+from rig.families.esp32.sweep.documented import documented
 from rig.families.esp32.sweep.paths import ESP32_SWEEPS, EspPath
 from rig.families.esp32.twin.memory import Esp32Memory
 from rig.firmware.manifest import Image
+from rig.sweep.discoveries import Documented
 from rig.sweep.scenario import Scenario, Update, checked
 
 _EVERY_BOARD = frozenset({"old", "new", "bootloader", "plain_bootloader"})
@@ -23,6 +25,10 @@ class Esp32Sweeps:
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
         """What its firmware was built with, as far as it matters there."""
         return {name: CHOICES[name] for name in ESP32_SWEEPS[path].choices}
+
+    def documented(self, path: str, choices: Mapping[str, str]) -> Documented:
+        """The reference's cut table."""
+        return documented(path, choices)
 
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """Perform the update once. Raises Misuse where an image is missing that the path needs."""

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from rig.errors import Misuse
 from rig.families.spark_core.formats.flash import GENERATIONS
+from rig.families.spark_core.sweep.documented import documented
 from rig.families.spark_core.sweep.kept_registers import with_registers
 from rig.families.spark_core.sweep.paths import CORE_SWEEPS, phase_of
 from rig.families.spark_core.sweep.start import ColdStart
 from rig.families.spark_core.twin.app.dialect import Dialect
 from rig.firmware.manifest import Image
 from rig.firmware.roles import OUTCOME_ROLES
+from rig.sweep.discoveries import Documented
 from rig.sweep.scenario import Scenario, Update, checked
 
 #: What happens to backup registers when the supply falls: a Core has no battery for them.
@@ -29,6 +31,10 @@ class CoreSweeps:
         bootloaders = {"generation": ("b", *(name for name in GENERATIONS if name != "b")), REGISTERS: (LOST, KEPT)}
         systems = CORE_SWEEPS[path].systems
         return {**bootloaders, "system": systems} if systems else bootloaders
+
+    def documented(self, path: str, choices: Mapping[str, str]) -> Documented:
+        """The reference's cut table, which is of registers that are lost."""
+        return documented(path, choices["generation"]) if choices[REGISTERS] == LOST else {}
 
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """Perform the update once. Raises Misuse where an image is missing that the path needs."""

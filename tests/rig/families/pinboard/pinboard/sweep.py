@@ -10,6 +10,7 @@ from pinboard.memory import PinboardMemory
 from pinboard.twin import Pinboard
 from rig.firmware.catalogue import Catalogue
 from rig.firmware.manifest import Image
+from rig.sweep.discoveries import Documented
 from rig.sweep.scenario import Scenario, Settled, Update, checked
 from rig.twin.flash import Run
 from rig.twin.memory import Memory
@@ -25,6 +26,10 @@ class PinboardSweeps:
     roles = frozenset({"old", "new"})
 
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
+        """Nothing."""
+        return {}
+
+    def documented(self, path: str, choices: Mapping[str, str]) -> Documented:
         """Nothing."""
         return {}
 
