@@ -19,9 +19,9 @@ from rig.firmware.roles import OUTCOME_ROLES
 from rig.sweep.scenario import Settled
 from rig.twin.memory import Memory
 
-#: What a start says that found nothing to run; a board that says it again will say it for ever.
 #: More than any start makes that ends.
 MOST_STEPS = 20_000
+#: What a start says that found nothing to run; a board that says it again will say it for ever.
 _NOTHING = ("nothing-to-start", "no-bootloader")
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rig.errors import Misuse
 from rig.sweep.capsule import Capsule
 from rig.sweep.chunk import ChunkSweep
 from rig.sweep.cut_points import TEARS
@@ -128,6 +129,20 @@ def test_an_update_that_is_not_cut_runs_the_new_application(path):
     end = scenario.update.operations
     ((span,),) = [ChunkSweep(scenario, (), seed=0).sweep(end, end + 1).spans]
     assert span.settled == ("new", "self")
+
+
+def test_a_path_without_an_image_that_it_needs_is_misuse():
+    plan = plan_of("esp32", "serial")
+    without = {role: image for role, image in plan.images.items() if role != "previous"}
+    with pytest.raises(Misuse, match="an image that plays previous"):
+        replace(plan, images=without).scenario()
+
+
+def test_an_image_that_no_slot_has_room_for_is_misuse():
+    plan = plan_of("esp32", "https")
+    large = replace(plan.images["new"], data=bytes(1700 * 1024 + 1))
+    with pytest.raises(Misuse, match="there is room for 1,740,800"):
+        replace(plan, images={**plan.images, "new": large}).scenario()
 
 
 def test_choices_that_make_no_difference_to_a_path_are_none_of_it():
