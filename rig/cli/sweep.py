@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,9 @@ def sweep(
         Path | None, typer.Option(metavar="DIR", help="Folder for the map and all results; nothing is kept else.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in --report that was ended.")] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Sweep on the workers of this Dask scheduler.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Cut an update before every flash operation of it, and in every one, on the model.
@@ -61,7 +65,6 @@ def sweep(
     from rig.sweep.kept_sweep import KeptSweep
     from rig.sweep.plans import asks_for_many
     from rig.sweep.rows import RowSweep
-    from rig.sweep.workers import ThisMachine
 
     if kind is None:
         _list_kinds(as_json)
@@ -73,14 +76,15 @@ def sweep(
         raise Misuse("--resume is for sweeps of one cut: cuts in a row are swept in seconds", hint="leave it away")
     if resume and report is None:
         raise Misuse("--resume needs the folder of the sweep", hint="--report DIR")
-    chosen, workers, proofs = _choices(context.args), ThisMachine(jobs), None if exhaustive else prove
+    chosen, proofs = _choices(context.args), None if exhaustive else prove
     plans = _plans(kind, path, chosen, _images(kind, manifest, old, new), tears, seed)
-    if asks_for_many(path, chosen):
-        sweep_many(kind, plans, Campaign(workers, cuts, proofs, report, resume), as_json=as_json)
-    elif cuts > 1:
-        _sweep_rows(RowSweep(plans[0], cuts), workers, report, proofs, as_json=as_json)
-    else:
-        _sweep(KeptSweep(plans[0], workers, report, resume=resume), proofs, as_json=as_json)
+    with _workers(scheduler, jobs) as workers:
+        if asks_for_many(path, chosen):
+            sweep_many(kind, plans, Campaign(workers, cuts, proofs, report, resume), as_json=as_json)
+        elif cuts > 1:
+            _sweep_rows(RowSweep(plans[0], cuts), workers, report, proofs, as_json=as_json)
+        else:
+            _sweep(KeptSweep(plans[0], workers, report, resume=resume), proofs, as_json=as_json)
 
 
 def _list_kinds(as_json: bool) -> None:
@@ -140,6 +144,22 @@ def _plans(
 
     torn = checked_tears([name for name in tears.split(",") if name]) if tears is not None else TEARS
     return plans_of(kind, path, choices, images, torn, seed)
+
+
+@contextmanager
+def _workers(scheduler: str | None, jobs: int | None) -> Iterator[Workers]:
+    """This machine's processes, or a cluster's."""
+    from rig.errors import Misuse
+    from rig.sweep.cluster.connect import connected
+    from rig.sweep.workers import ThisMachine
+
+    if scheduler is None:
+        yield ThisMachine(jobs)
+        return
+    if jobs is not None:
+        raise Misuse("--jobs is of this machine: a scheduler has its workers", hint="leave it out")
+    with connected(scheduler) as cluster:
+        yield cluster
 
 
 def _sweep(sweep: KeptSweep, proofs: int | None, *, as_json: bool) -> None:

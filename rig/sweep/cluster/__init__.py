@@ -1,0 +1,1 @@
+"""Sweeps on more than one machine: the workers of a dask.distributed cluster do what this machine's processes do."""
