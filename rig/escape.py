@@ -24,7 +24,8 @@ def terminal(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The same on one line: breaks become spaces."""
-    return terminal(_BREAKS.sub(" ", text.strip()))
+    stripped = text.strip()
+    return stripped if stripped.isprintable() else terminal(_BREAKS.sub(" ", stripped))
 
 
 def markdown(text: str) -> str:

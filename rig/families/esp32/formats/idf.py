@@ -36,6 +36,7 @@ class Release:
     SUCH_AS: ClassVar[str] = "1.0, 1.0.1 or 1.1-rc1"
 
     @classmethod
+    @lru_cache(maxsize=256)
     def parse(cls, text: str) -> Self:
         """Of `5.5`, `v5.4.2`, `6.1-beta1` or `v5.5.1-838-gd66ebb8`. Raises Misuse."""
         match = _TEXT.fullmatch(text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from rig.errors import Misuse
 from rig.families.esp32.formats import chip as esp_chip
@@ -181,6 +182,7 @@ def crc8(mac: bytes) -> int:
     return crc
 
 
+@lru_cache(maxsize=64)
 def _from_factory(mac: bytes, major: int, minor: int, package: int) -> bytes:
     bits = _MAJOR_BITS[major]
     words = [0] * (fuses.SIZE // 4)
