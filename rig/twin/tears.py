@@ -49,13 +49,13 @@ _INERT_SHARE = 0.1
 #: Tears that make sense in a program and in an erase.
 PROGRAM_TEARS = ("none", "prefix", "random-subset")
 ERASE_TEARS = ("none", "prefix", "half-erased", "all-zero")
-#: An operation that is no flash operation: too short to be half done.
-REGISTER = "register"
+#: Begins of kinds of operations on what is no flash: too short to be half done, or half done they are one of their own.
+WHOLE = ("register", "eeprom")
 
 
 def sensible_tears(kind: str) -> tuple[str, ...]:
     """Tears that make sense in an operation of a kind."""
-    if kind == REGISTER:
+    if kind.startswith(WHOLE):
         return ("none",)
     return ERASE_TEARS if kind.endswith("erase") else PROGRAM_TEARS
 

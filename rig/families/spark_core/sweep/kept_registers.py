@@ -9,31 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 
 from rig.families.spark_core.formats.flash import SystemFlags
+from rig.families.spark_core.sweep.written_over import WrittenOver
 from rig.families.spark_core.twin.app.application import HEALTHY
 from rig.families.spark_core.twin.memory import CoreMemory
-from rig.twin.flash import Nor
-from rig.twin.footprint import Copied
-from rig.twin.tears import REGISTER
 
 #: BKP_DR1 of an STM32F103; one register follows the other, a word each.
 ADDRESS, WORD, COUNT = 0x4000_6C04, 4, 10
-SECONDS = 1e-6
-
-
-class Registers(Nor):
-    """Words that are written over whole."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            base=ADDRESS, size=WORD * COUNT, page=WORD, unit=WORD, kinds=("no-erase", REGISTER, REGISTER), strict=False
-        )
-        self.load(bytes(self.size))
-
-    def _program(self, address: int, data: bytes, copied: Copied | None = None) -> None:
-        index = (address - self.base) // self.page
-        if self.trace is not None:
-            self.trace.made(index, index + 1)
-        self._set_page(index, data)
+REGISTER, SECONDS = "register", 1e-6
 
 
 class KeptMemory(CoreMemory):
@@ -41,7 +23,8 @@ class KeptMemory(CoreMemory):
 
     def __init__(self) -> None:
         super().__init__()
-        self.registers = Registers()
+        self.registers = WrittenOver(base=ADDRESS, page=WORD, pages=COUNT, kind=REGISTER)
+        self.registers.load(bytes(WORD * COUNT))
         self.nors = [self.internal, self.external, self.registers]
         self.seconds = {**self.seconds, REGISTER: SECONDS}
 

@@ -10,8 +10,10 @@ from rig.drivers.dfu_host import DfuHost, EraseOrder
 from rig.errors import LabFault
 from rig.families.spark_core.formats import flash as layout
 from rig.families.spark_core.formats.flash import SystemFlags
+from rig.families.spark_core.sweep import deep_update
 from rig.families.spark_core.sweep.cloud_in_memory import CloudInMemory, keys_in_flash
-from rig.families.spark_core.sweep.start import into_dfu
+from rig.families.spark_core.sweep.kept_registers import REGISTER
+from rig.families.spark_core.sweep.start import ColdStart, into_dfu
 from rig.families.spark_core.sweep.usb_in_memory import UsbInMemory
 from rig.families.spark_core.twin.boot_once import CAUSES, settle
 from rig.families.spark_core.twin.core import Core
@@ -20,7 +22,6 @@ from rig.families.spark_core.twin.memory import CoreMemory
 from rig.families.spark_core.twin.radio import Eeprom, Radio, factory_mac
 from rig.firmware.manifest import Image
 from rig.twin.flash import Run
-from rig.twin.tears import REGISTER
 
 Images = Mapping[str, Image]
 #: Versions of system firmware that store an update each in another way; the usual one comes first.
@@ -33,12 +34,14 @@ class CorePath:
     """One path: flash that it finds, and what works on it from a board without power to the end of the update.
 
     `systems` are versions of system firmware that do it each in another way; without any, only the bootloader matters.
+    `starts` is how a board starts after a cut.
     """
 
     title: str
     before: Callable[[Images], CoreMemory]
     work: Callable[[Core, Images], None]
     systems: tuple[str, ...] = ()
+    starts: type[ColdStart] = ColdStart
 
 
 def cold_start(core: Core, _images: Images) -> None:
@@ -129,6 +132,9 @@ CORE_SWEEPS: dict[str, CorePath] = {
     "factory-image": CorePath("the factory image over DFU", _shipped(RUNNING), over_dfu(_factory_image, leaves=False)),
     "factory-button": CorePath("a factory reset by the button", _shipped(RUNNING), factory_button),
     "factory-reset": CorePath("a factory reset by firmware", _shipped(FACTORY_WANTED), cold_start),
+    "deep-update": CorePath(
+        "an application rewrites its radio's EEPROM", deep_update.before, deep_update.work, starts=deep_update.DeepStart
+    ),
     "rollback": CorePath("the watchdog brings the backup back", _shipped(RUNNING), after_watchdog),
 }
 
@@ -140,6 +146,8 @@ def phase_of(run: Run) -> str:
         return next((slot[at] for at in slot if at <= run.address < at + layout.SLOT_SIZE), "external")
     if run.kind == REGISTER:
         return "registers"
+    if run.kind.startswith(deep_update.EEPROM):
+        return run.kind.removeprefix(deep_update.EEPROM)
     if run.address < layout.APP_ADDRESS:
         return "flags"
     return "erase" if run.kind == "erase" else "program"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rig.errors import Misuse
 from rig.families.spark_core.formats.flash import GENERATIONS
+from rig.families.spark_core.sweep.deep_update import ROLE
 from rig.families.spark_core.sweep.documented import documented
 from rig.families.spark_core.sweep.kept_registers import with_registers
 from rig.families.spark_core.sweep.paths import CORE_SWEEPS, phase_of
@@ -24,26 +25,28 @@ class CoreSweeps:
     """As rig.sweep.family asks for."""
 
     paths: Mapping[str, str] = {name: path.title for name, path in CORE_SWEEPS.items()}
-    roles = frozenset(OUTCOME_ROLES)
+    roles = frozenset({*OUTCOME_ROLES, ROLE})
 
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
         """The bootloader, and the system firmware where that does the work."""
-        bootloaders = {"generation": ("b", *(name for name in GENERATIONS if name != "b")), REGISTERS: (LOST, KEPT)}
-        systems = CORE_SWEEPS[path].systems
-        return {**bootloaders, "system": systems} if systems else bootloaders
+        swept = CORE_SWEEPS[path]
+        choices: dict[str, tuple[str, ...]] = {"generation": ("b", *(name for name in GENERATIONS if name != "b"))}
+        if swept.starts is ColdStart:
+            choices[REGISTERS] = (LOST, KEPT)
+        return {**choices, "system": swept.systems} if swept.systems else choices
 
     def documented(self, path: str, choices: Mapping[str, str]) -> Documented:
         """The reference's cut table, which is of registers that are lost."""
-        return documented(path, choices["generation"]) if choices[REGISTERS] == LOST else {}
+        return documented(path, choices["generation"]) if choices.get(REGISTERS) != KEPT else {}
 
     def scenario(self, path: str, choices: Mapping[str, str], images: Mapping[str, Image]) -> Scenario:
         """Perform the update once. Raises Misuse where an image is missing that the path needs."""
         if missing := {"old", "new"} - set(images):
             raise Misuse(f"a sweep needs an image that plays {min(missing)}", hint="--old FILE --new FILE")
         swept, generation = CORE_SWEEPS[path], choices["generation"]
-        start = ColdStart.of(generation, images)
+        start = swept.starts.of(generation, images)
         memory = swept.before(images)
-        if choices[REGISTERS] == KEPT:
+        if choices.get(REGISTERS) == KEPT:
             memory = with_registers(memory)
         before = memory.snapshot()
         core = start.core(memory)
