@@ -24,9 +24,8 @@ class Sweeps(Protocol):
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
         """What makes a difference to a path, such as a generation of bootloader; the usual value comes first."""
 
-    @property
-    def roles(self) -> frozenset[str]:
-        """Parts of images that its scenarios use."""
+    def roles(self, path: str) -> frozenset[str]:
+        """Parts of images that a path uses, where the firmware has them."""
 
     def documented(self, path: str, choices: Mapping[str, str]) -> Documented:
         """What is documented of cuts in each phase; what a sweep finds beside it is a discovery. Empty: nothing is."""

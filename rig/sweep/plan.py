@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def images_of(kind: str, known: Manifest) -> dict[str, Image]:
     """The images of a manifest that sweeps of a kind of board use, by role. Raises Misuse for a kind it has none of."""
-    return {role: image for role, image in known.roles(kind).items() if role in sweeps_of(kind).roles}
+    sweeps = sweeps_of(kind)
+    used = {role for path in sweeps.paths for role in sweeps.roles(path)}
+    return {role: image for role, image in known.roles(kind).items() if role in used}
 
 
 @dataclass(frozen=True, slots=True)

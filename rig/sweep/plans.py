@@ -27,10 +27,15 @@ def plans_of(
     """One plan for each path and each combination of choices. Raises Misuse for what there is not."""
     sweeps = sweeps_of(kind)
     return [
-        SweepPlan(kind, name, choices, images, tears, seed)
+        SweepPlan(kind, name, choices, _used(sweeps, name, images), tears, seed)
         for name, its in _paths(sweeps, kind, path, chosen)
         for choices in _combinations(sweeps, kind, name, its)
     ]
+
+
+def _used(sweeps: Sweeps, path: str, images: Mapping[str, Image]) -> dict[str, Image]:
+    """The images that a path uses: a capsule names no other."""
+    return {role: image for role, image in images.items() if role in sweeps.roles(path)}
 
 
 def _paths(sweeps: Sweeps, kind: str, path: str, chosen: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:

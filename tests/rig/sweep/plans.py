@@ -20,5 +20,5 @@ def core_plan(path: str, seed: int = 0, **choices: str) -> SweepPlan:
 def plan_of(kind: str, path: str, seed: int = 0, **choices: str) -> SweepPlan:
     """The same for boards of any kind."""
     sweeps = sweeps_of(kind)
-    images = {role: image for role, image in MANIFEST.roles(kind).items() if role in sweeps.roles}
+    images = {role: image for role, image in MANIFEST.roles(kind).items() if role in sweeps.roles(path)}
     return SweepPlan(kind, path, checked_choices(sweeps, kind, path, choices), images, TEARS, seed)

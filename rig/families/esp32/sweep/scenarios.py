@@ -20,7 +20,10 @@ class Esp32Sweeps:
     """As rig.sweep.family asks for."""
 
     paths: Mapping[str, str] = {name: path.title for name, path in ESP32_SWEEPS.items()}
-    roles = _EVERY_BOARD | {"table", "other_table", "previous"}
+
+    def roles(self, path: str) -> frozenset[str]:
+        """What lies on every board, and what the path needs beside it."""
+        return _EVERY_BOARD | ESP32_SWEEPS[path].roles
 
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
         """What its firmware was built with, as far as it matters there."""

@@ -25,7 +25,10 @@ class CoreSweeps:
     """As rig.sweep.family asks for."""
 
     paths: Mapping[str, str] = {name: path.title for name, path in CORE_SWEEPS.items()}
-    roles = frozenset({*OUTCOME_ROLES, ROLE})
+
+    def roles(self, path: str) -> frozenset[str]:
+        """What may lie on the board, and what patches its radio where that is done."""
+        return frozenset({*OUTCOME_ROLES, *({ROLE} if CORE_SWEEPS[path].starts is not ColdStart else ())})
 
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
         """The bootloader, and the system firmware where that does the work."""

@@ -23,7 +23,10 @@ class PinboardSweeps:
     """As rig.sweep.family asks for."""
 
     paths: Mapping[str, str] = {TCP: "an update over its port"}
-    roles = frozenset({"old", "new"})
+
+    def roles(self, path: str) -> frozenset[str]:
+        """Its application before and after."""
+        return frozenset({"old", "new"})
 
     def choices(self, path: str) -> Mapping[str, tuple[str, ...]]:
         """Nothing."""

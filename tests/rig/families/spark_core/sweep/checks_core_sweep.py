@@ -42,3 +42,32 @@ def the_image_goes_over_the_air_whole(_folder):
     update = core_plan("cloud").scenario().update
     download = b"".join(run.data for run, phase in zip(update.runs, update.phases, strict=True) if phase == "download")
     assert download.startswith(ROLES["new"].data)
+
+
+#: What a cut in each window of the EEPROM costs: its plan says the same in words (firmware-fixtures/deep-updates.toml).
+WINDOWS = {
+    "table": "own-files-lost",
+    "calibration": "own-files-lost",
+    "address": "own-files-lost",
+    "driver": "radio-lost",
+    "firmware": "radio-lost",
+}
+
+
+def windows_of_the_eeprom_cost_what_is_unfinished_in_them(_folder):
+    sweep = ModelSweep(core_plan("deep-update"))
+    for _ in sweep.run(jobs=1):
+        pass
+    update, ends = sweep.scenario.update, {}
+    for run, phase in zip(update.runs, update.phases, strict=True):
+        if phase in WINDOWS:
+            ends[phase] = {span.settled.became for span in sweep.progress.spans if span.first <= run.first <= span.last}
+    assert ends == {window: {cost} for window, cost in WINDOWS.items()}
+
+
+def a_radio_that_lost_its_files_is_not_as_it_was(_folder):
+    sweep = ModelSweep(core_plan("deep-update"))
+    for _ in sweep.run(jobs=1):
+        pass
+    by_itself = {settled.became for settled in sweep.progress.count() if settled.rung == "self"}
+    assert by_itself == {"patched", "own-files-lost"}

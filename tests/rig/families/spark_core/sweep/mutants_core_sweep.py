@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rig.families.spark_core.sweep import kept_registers
+from rig.families.spark_core.sweep import deep_update, kept_registers
 from rig.families.spark_core.sweep.cloud_in_memory import CloudInMemory
 from rig.families.spark_core.twin.memory import CoreMemory
+from rig.families.spark_core.twin.radio import Eeprom
 from rig.sweep import cut_points
 from rig.twin.tears import PROGRAM_TEARS
 from tests.rig.families.spark_core.sweep import checks_core_sweep as check
@@ -32,6 +33,18 @@ MUTANTS = {
     "kept registers: half of one is written": (
         lambda m: m.setattr(cut_points, "sensible_tears", lambda kind: PROGRAM_TEARS),
         check.a_register_is_written_whole,
+    ),
+    "deep update: the EEPROM starts as it was shipped": (
+        lambda m: m.setattr(deep_update.json, "loads", lambda _page: deep_update.SHIPPED.as_dict()),
+        check.windows_of_the_eeprom_cost_what_is_unfinished_in_them,
+    ),
+    "deep update: half a patch starts": (
+        lambda m: m.setattr(Eeprom, "starts", True),
+        check.windows_of_the_eeprom_cost_what_is_unfinished_in_them,
+    ),
+    "deep update: whatever address it has is its own": (
+        lambda m: m.setattr(deep_update, "FILES_LOST", deep_update.PATCHED),
+        check.a_radio_that_lost_its_files_is_not_as_it_was,
     ),
     "cloud: the last chunk is not sent": (
         lambda m: m.setattr(CloudInMemory, "__init__", _without_the_last_chunk),
