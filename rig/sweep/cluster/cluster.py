@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TASK_SECONDS = 2.0
 #: Seconds that a scheduler is given to answer, and a cluster to have a worker.
 ANSWER, WORKERS = 10.0, 30.0
+#: Plans that are begun before their turn: each has the flash of its board in memory here.
+MOST_AHEAD = 16
 
 
 class Missing(Protocol):
@@ -56,8 +58,8 @@ class Cluster:
 
     @property
     def ahead(self) -> int:
-        """A plan for each thread, beside the one whose turn it is."""
-        return self.threads()
+        """A plan for each thread, as far as memory goes, beside the one whose turn it is."""
+        return min(self.threads(), MOST_AHEAD)
 
     def threads(self) -> int:
         """How many tasks can be under way. Raises WorkersLost where nobody says it."""

@@ -91,6 +91,8 @@ MISUSES = {
     "a file": (["spark-core", "dfu", "--new", "/nowhere"], "/nowhere"),
     "pairs to resume": (["spark-core", "dfu", "--cuts", "2", "--report", "x", "--resume"], "in a row"),
     "a choice that no path has": (["spark-core", "all", "--idf", "all"], "'idf'"),
+    "an address of no scheduler": (["spark-core", "dfu", "--scheduler", "somewhere"], "tcp://HOST:PORT"),
+    "processes of a scheduler": (["spark-core", "dfu", "--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"], "--jobs"),
     "nothing to resume": (["spark-core", "dfu", "--resume"], "--report"),
 }
 
