@@ -19,12 +19,22 @@ class BoardPath:
     """One path; `phases` are those that a relay can hit, called as landings call them, in order.
 
     `needs` are tags that its place must have; `lacks` tells by a place's tags which phases its board does not have.
+    `plays` says by part which image plays it here, where there is one: a copy of a short one is mostly of blank flash,
+    which does not tell how far it came.
     """
 
     title: str
     phases: Mapping[str, TrialAt]
     needs: Mapping[str, str] = field(default_factory=dict)
     lacks: Callable[[Mapping[str, str]], Collection[str]] = lambda _tags: ()
+
+    plays: Mapping[str, str] = field(default_factory=dict)
+    #: The model's phase that its trials begin with, where the model begins with the way into readback mode.
+    begins: str | None = None
+
+    def roles_of(self, roles: Mapping[str, Image]) -> dict[str, Image]:
+        """The images of a board as they play their parts on this path."""
+        return {**roles, **{part: roles[role] for part, role in self.plays.items() if role in roles}}
 
     def phases_on(self, tags: Mapping[str, str]) -> dict[str, TrialAt]:
         """Those of a board whose place has these tags."""

@@ -12,6 +12,7 @@ import typer
 
 from rig.cli.sweep_many import sweep_many
 from rig.cli.sweep_output import progress_bar, show, show_rows
+from rig.terminal.lab_options import COORDINATOR
 from rig.terminal.output import print_json, print_lines, print_status
 
 if TYPE_CHECKING:
@@ -50,6 +51,18 @@ def sweep(
     scheduler: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="Sweep on the workers of this Dask scheduler.")
     ] = None,
+    place: Annotated[
+        list[str] | None, typer.Option(metavar="PLACE", help="Cut the board in this place; may be repeated.")
+    ] = None,
+    rack: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Cut boards that this labgrid environment reaches.")
+    ] = None,
+    coordinator: COORDINATOR = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="POLICY", help="Boards: cut until this policy is kept; `default` is ours.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(metavar="TIME", help="Boards: cut so long, such as 30m or 2h.")] = None,
+    most: Annotated[int | None, typer.Option(min=1, metavar="N", help="Boards: make so many cuts, all told.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Cut an update before every flash operation of it, and in every one, on the model.
@@ -59,6 +72,10 @@ def sweep(
     place of a path, or of a choice's value, sweeps each that there is.
 
     Exit status: 0 when it is done, whatever became of the boards; 3 when the proof fails.
+
+    With --place or --rack real boards are cut by their relays, each by every path or those that are named. Exit status
+    then: 0 every bound is met; 1 a board died, became what the model does not say, or too many need a hand; 3 the lab
+    broke, or more cuts are needed.
     """
     from rig.errors import Misuse
     from rig.sweep.campaign import Campaign
@@ -66,6 +83,12 @@ def sweep(
     from rig.sweep.plans import asks_for_many
     from rig.sweep.rows import RowSweep
 
+    if place or rack is not None:
+        from rig.cli.board_sweep import BoardSweepOptions, sweep_boards
+
+        asked, ending = (kind, path, place or [], rack, coordinator), (until, budget, most)
+        sweep_boards(BoardSweepOptions(*asked, *ending, manifest, seed, report, resume, as_json), context.args)
+        return
     if kind is None:
         _list_kinds(as_json)
         return

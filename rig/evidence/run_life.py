@@ -41,6 +41,30 @@ class OpenRun:
             raise
         return cls(folder, run_id, handle)
 
+    @classmethod
+    def go_on(cls, folder: Path, who: str) -> OpenRun:
+        """Open the run in `folder` again, after it ended or was killed, for segments that are to come.
+
+        Those that are there stay as they are. Raises Misuse where they do not, or another process writes there.
+        """
+        handle = _lock(folder)
+        if handle is None:
+            raise Misuse(f"another process writes a run into {folder}", hint="wait until it is over")
+        try:
+            before = RunManifest.read(folder / NAME)
+            now = RunManifest.of_segments_in(folder, before.run, ended_by=who)
+            _refuse_changed(folder, before, now)
+            RunManifest(run=before.run, state="open", segments=now.segments).write(folder)
+        except BaseException:
+            os.close(handle)
+            raise
+        return cls(folder, before.run, handle)
+
+    @property
+    def run_id(self) -> str:
+        """Which run it is."""
+        return self._run_id
+
     def end(self) -> str | None:
         """End the run, whose segments are closed, and return its head; None where a worker has not ended.
 
@@ -119,8 +143,17 @@ def _end(folder: Path, run_id: str) -> str | None:
     if any(map(is_written, segments_in(folder))):
         return None
     ended = RunManifest.of_segments_in(folder, run_id)
+    _refuse_changed(folder, RunManifest.read(folder / NAME), ended)
     ended.write(folder)
     return ended.head
+
+
+def _refuse_changed(folder: Path, before: RunManifest, now: RunManifest) -> None:
+    """Raises Misuse where a segment is not any more what a manifest says of it."""
+    ends = {one.segment: one for one in now.segments}
+    for one in before.segments:
+        if ends.get(one.segment) != one:
+            raise Misuse(f"{folder / one.segment} is not what it was when its run ended", hint="`rig ledger verify`")
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ ORDER = [
     {"campaign"},
     {"family"},
     {"lab"},
+    {"board_sweep"},
     {"rack"},
     {"suites"},
     {"terminal"},

@@ -20,8 +20,8 @@ from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
 
 Roles = Mapping[str, Image]
-#: What one sector's erase and one page's program take, by data sheets of what is on modules.
-_ERASE_SECONDS, _PROGRAM_SECONDS, _PAGE = 0.045, 0.0007, 256
+#: What the erases of a sector and of a block of 64 KiB, and one page's program take, by data sheets.
+_ERASE_SECONDS, _BLOCK_ERASE_SECONDS, _PROGRAM_SECONDS, _PAGE = 0.045, 0.15, 0.0007, 256
 #: How many blocks a server tells of a download; more are not told apart.
 _BLOCKS = 64
 #: By the phase that is cut: what is told when it begins, and for how many seconds it lasts at least, at full speed.
@@ -56,9 +56,8 @@ def _serial(roles: Roles, aim: Aim) -> SerialBesideAnother:
 
 
 def _serial_erase(position: float, board: Esp32, roles: Roles) -> SerialBesideAnother:
-    """All sectors are erased before the first byte; nothing is told of one."""
-    sectors = -(-len(roles["new"]) // SECTOR)
-    delay = position * sectors * _ERASE_SECONDS * board.timing.scale
+    """The first block is erased before the first byte; nothing is told of those that come between."""
+    delay = position * _BLOCK_ERASE_SECONDS * board.timing.scale
     return _serial(roles, Aim("erase", share=0.0, delay_ms=1000 * delay))
 
 

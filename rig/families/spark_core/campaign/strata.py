@@ -72,21 +72,28 @@ class CoreBoardSweeps:
     """As rig.campaign.strata asks for."""
 
     paths: Mapping[str, BoardPath] = {
-        "dfu": BoardPath("a new application over DFU, every page erased first", _dfu(EraseOrder.ALL_FIRST), _MODE),
+        "dfu": BoardPath(
+            "a new application over DFU, every page erased first", _dfu(EraseOrder.ALL_FIRST), _MODE, begins="erase"
+        ),
         "dfu-interleaved": BoardPath(
-            "a new application over DFU, each page erased before it is written", _dfu(EraseOrder.INTERLEAVED), _MODE
+            "a new application over DFU, each page erased before it is written",
+            _dfu(EraseOrder.INTERLEAVED),
+            _MODE,
+            begins="erase",
         ),
         "ota-copy": BoardPath(
             "the bootloader copies a downloaded update",
             {phase: _copy(phase) for phase in ("backup", "mark", *_COPY)},
             _MODE,
             lambda tags: ("mark",) if tags.get("generation") == "a2013" else (),
+            {"new": "full"},
         ),
         "factory-button": BoardPath(
             "a factory reset by the button",
             {phase: _reset(phase) for phase in ("mark", "backup", *_COPY)},
             _MODE,
             _not_in_a_reset,
+            {"factory": "full"},
         ),
     }
 

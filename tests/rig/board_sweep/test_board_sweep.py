@@ -1,0 +1,110 @@
+"""Sweeps of boards without a board: every named check, and tables of what ends one and what it comes to."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import pytest
+
+from rig.board_sweep.ends import Ends, read_duration
+from rig.board_sweep.session import Session
+from rig.board_sweep.sweep import Fault
+from rig.board_sweep.task import Rules
+from rig.board_sweep.verdict import verdict_of
+from rig.cli.board_sweep import BoardSweepOptions, sweep_boards
+from rig.errors import Misuse
+from rig.gate.policy import Policy
+from tests.rig.board_sweep import checks_board_sweep, checks_place_sweep, checks_session
+from tests.rig.board_sweep.made_up import PROGRAM, swept, tally_of
+
+
+def checks_of(module):
+    """Its functions that take a folder."""
+    found = [it for it in vars(module).values() if inspect.isfunction(it) and it.__module__ == module.__name__]
+    return [it for it in found if list(inspect.signature(it).parameters) in (["_folder"], ["folder"])]
+
+
+CHECKS = [*checks_of(checks_board_sweep), *checks_of(checks_place_sweep), *checks_of(checks_session)]
+
+
+def test_no_check_is_left_out():
+    assert len(CHECKS) == 27
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_it_holds(check, tmp_path):
+    check(tmp_path)
+
+
+DURATIONS = {"90s": 90, "30m": 1800, "2h": 7200, "0.5h": 1800}
+
+
+@pytest.mark.parametrize("text", DURATIONS)
+def test_a_budget_is_read(text):
+    assert read_duration(text) == DURATIONS[text]
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "0s", "-1h", "1d", "1e9h", "2 h", "٢h", "9" * 400 + "h"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(Misuse, match="is no time"):
+        read_duration(text)
+
+
+def test_a_budget_ends_a_sweep():
+    assert Ends(cuts=3).is_over(3)
+    assert not Ends(cuts=3).is_over(2)
+    assert Ends(seconds=0.0).is_over(0)
+    assert Ends().seconds_left == math.inf
+
+
+GOOD = Policy(tolerated=0.5, prior=(1.0, 1.0))
+MANY = [swept(number) for number in range(2, 40)]
+#: Cuts, faults of places, and the exit status they come to.
+ENDS = {
+    "every bound is met": (MANY, [], 0),
+    "too few cuts": ([swept(1)], [], 3),
+    "no cut at all": ([], [], 3),
+    "too many need a hand": ([swept(number, needed_hand=True) for number in range(1, 40)], [], 1),
+    "the lab broke": (MANY, [Fault("core-01", "its relay", 3)], 3),
+    "the firmware broke": (MANY, [Fault("core-01", "it hangs", 1)], 1),
+    "somebody named what is not there": (MANY, [Fault("core-01", "no image", 2)], 2),
+    "one died": ([swept(1, dead=True), *MANY], [], 1),
+    "one is not as the model says": ([swept(1, model="disagrees"), *MANY], [], 1),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_sweep_comes_to(name):
+    cuts, faults, status = ENDS[name]
+    assert verdict_of(tally_of(*cuts), GOOD, [PROGRAM], faults).status == status
+
+
+#: What a command says of boards beside its kind, path and place, and what it is told.
+MISUSES = {
+    "nothing says when it ends": ({}, [], "nothing says when it ends"),
+    "a choice": ({"most": 1}, ["--generation", "a"], "--generation' is not for boards"),
+    "a budget that is no time": ({"budget": "soon"}, [], "'soon' is no time"),
+    "a policy that there is not": ({"until": "/nowhere.toml"}, [], "/nowhere.toml"),
+    "no report to go on with": ({"most": 1, "resume": True}, [], "--resume needs the folder"),
+}
+
+
+@pytest.mark.parametrize("name", MISUSES)
+def test_misuse_is_told_before_a_coordinator_is_asked(name):
+    said, words, told = MISUSES[name]
+    nothing = dict.fromkeys(("rack", "until", "budget", "most", "manifest", "report"))
+    options = {"seed": 0, "resume": False, "as_json": False, "coordinator": "127.0.0.1:1", **nothing, **said}
+    with pytest.raises(Misuse, match=told):
+        sweep_boards(BoardSweepOptions(kind="spark-core", path="dfu", places=["core-01"], **options), words)
+
+
+def test_a_report_that_is_there_is_not_written_over(tmp_path):
+    (tmp_path / "notes").touch()
+    with pytest.raises(Misuse, match="is not empty"):
+        Session.begin(tmp_path, Rules(0, Policy()))
+
+
+def test_no_sweep_is_gone_on_with_where_there_is_none(tmp_path):
+    with pytest.raises(Misuse, match="has no sweep to go on with"):
+        Session.resume(tmp_path, Rules(0, Policy()))

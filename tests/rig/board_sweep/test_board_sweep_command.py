@@ -1,0 +1,168 @@
+"""`rig sweep --place` on a small rack: a Core and an ESP32 at once, sweeps that are ended, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from rig.board_sweep.places import places_to_sweep
+from rig.errors import Misuse
+from rig.evidence.ledger import read_ledger
+from tests.rig.rack.rig_up import Up, gone
+from tests.rig.waiting import HANGS, until
+
+RIG = [sys.executable, "-m", "rig"]
+#: One worker runs them all: they share a rack.
+pytestmark = pytest.mark.xdist_group("board sweep")
+
+
+@pytest.fixture(scope="module")
+def rack():
+    up = Up("--boards", "spark-core=1", "--boards", "esp32=1", "--time-scale", "0.1")
+    yield up
+    up.end()
+
+
+def words(rack, *more) -> list[str]:
+    return [*RIG, "sweep", *map(str, more), "--coordinator", rack.coordinator]
+
+
+def ended(rack, *more):
+    """A whole command: its exit status, what it printed for scripts, and what it said."""
+    done = subprocess.run([*words(rack, *more), "--json"], capture_output=True, text=True, timeout=HANGS)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+def lines_in(report, kind: str) -> list[dict]:
+    return [
+        line for path in sorted(report.glob("ledger/*.jsonl")) for line in read_ledger(path) if line["kind"] == kind
+    ]
+
+
+def verified(report) -> int:
+    return subprocess.run([*RIG, "ledger", "verify", str(report)], capture_output=True, timeout=HANGS).returncode
+
+
+@pytest.fixture(scope="module")
+def both(rack, tmp_path_factory):
+    """Boards of two kinds, swept at once; their report, exit status and result."""
+    report = tmp_path_factory.mktemp("sweeps") / "both"
+    status, told, said = ended(
+        *(rack, "--place", "core-01", "--place", "esp32-01", "--most", 2, "--seed", 1, "--report", report)
+    )
+    assert told is not None, said
+    return report, status, told
+
+
+def test_boards_of_two_kinds_are_cut_at_once(both):
+    report, status, told = both
+    assert (status, told["cuts"], told["faults"]) == (3, 2, [])
+    assert {line["place"] for line in lines_in(report, "swept")} == {"core-01", "esp32-01"}
+    aimed = {(row["board"], row["path"]) for row in told["strata"]}
+    assert {("spark-core", "ota-copy"), ("esp32", "https")} <= aimed, "phases that nobody came to are told, too"
+
+
+def test_each_aim_came_to_one_thing(both):
+    for row in both[2]["strata"]:
+        assert row["aimed"] == row["landed"] + row["elsewhere"] + row["inferred"] + row["missed"]
+    assert sum(row["aimed"] for row in both[2]["strata"]) == 2
+
+
+def test_twins_become_what_the_model_says(both):
+    report, _, told = both
+    compared = [line["model"] for line in lines_in(report, "swept")]
+    assert "agrees" in compared
+    assert "disagrees" not in compared
+    assert told["disagreements"] == []
+
+
+def test_a_control_cut_vouches_for_the_last_cuts(both):
+    report, _, _ = both
+    controls = lines_in(report, "control")
+    assert {line["place"]: line["passed"] for line in controls} == {"core-01": True, "esp32-01": True}
+
+
+def test_its_ledger_is_evidence_with_a_segment_for_each_place(both):
+    report, _, told = both
+    assert [path.name for path in sorted(report.glob("ledger/*.jsonl"))] == ["core-01.1.jsonl", "esp32-01.1.jsonl"]
+    assert verified(report) == 0
+    assert told["head"]
+    trials = {line["trial"] for line in lines_in(report, "cut")}
+    assert {line["trial"] for line in lines_in(report, "swept") if line["trial"]} <= trials
+
+
+def test_a_relay_that_is_read_late_is_told_apart(both):
+    """Each line says whether the relay took what was reckoned with, whatever became of the cut."""
+    assert all(isinstance(line["late"], bool) for line in lines_in(both[0], "swept"))
+
+
+ONE = ("spark-core", "dfu", "--place", "core-01")
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=["kill -9", "SIGTERM", "Ctrl-C"]
+)
+def test_a_sweep_that_is_ended_goes_on_and_has_lost_no_cut_but_one(rack, tmp_path, number):
+    report, log = tmp_path / "sweep", (tmp_path / "log").open("w")
+    process = subprocess.Popen(words(rack, *ONE, "--most", 99, "--report", report), stdout=log, stderr=log)
+    segment = report / "ledger" / "core-01.1.jsonl"
+    until(lambda: segment.exists() and b'"kind":"swept"' in segment.read_bytes(), "a first cut", seconds=HANGS)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    assert process.wait(HANGS) == (3 if number != signal.SIGKILL else -signal.SIGKILL)
+    assert gone(workers)
+    shown = rack.client("-p", "core-01", "show")
+    assert "acquired: None" in shown
+    before, cuts = segment.read_bytes(), len(lines_in(report, "swept"))
+    assert len(lines_in(report, "intent")) <= cuts + 1
+    status, told, said = ended(rack, *ONE, "--most", 1, "--report", report, "--resume")
+    assert (status, told and told["cuts"]) == (3, cuts + 1), said
+    assert segment.read_bytes() == before[: len(segment.read_bytes())], "what was written is not touched"
+    assert [line["number"] for line in lines_in(report, "swept")] == list(range(1, cuts + 2))
+    assert verified(report) == 0
+
+
+def test_other_rules_do_not_go_on_with_it(rack, both):
+    report = both[0]
+    status, _, said = ended(rack, "--place", "core-01", "--most", 1, "--seed", 2, "--report", report, "--resume")
+    assert (status, "another seed or policy" in said) == (2, True)
+    assert verified(report) == 0
+
+
+def test_a_sweep_that_was_changed_is_not_gone_on_with(rack, both):
+    report = both[0]
+    segment = report / "ledger" / "core-01.1.jsonl"
+    whole = segment.read_bytes()
+    try:
+        segment.write_bytes(whole[: whole.rindex(b"\n", 0, -1) + 1])
+        status, _, said = ended(rack, "--place", "core-01", "--most", 1, "--seed", 1, "--report", report, "--resume")
+        assert (status, "is not what it was" in said) == (2, True)
+    finally:
+        segment.write_bytes(whole)
+
+
+#: Places, kind and path that somebody names, and what they are told.
+MISUSES = {
+    "a place that there is not": (["core-99"], None, None, "no place is called core-99"),
+    "another kind of board": (["core-01"], "esp32", None, "core-01 has a board of kind spark-core, not esp32"),
+    "a path that boards have not": ([], "spark-core", "rollback", "'rollback'"),
+    "a kind that there is not": ([], "toaster", None, "toaster"),
+}
+
+
+@pytest.mark.parametrize("name", MISUSES)
+def test_what_there_is_not_is_refused(rack, name):
+    *asked, told = MISUSES[name]
+    with pytest.raises(Misuse, match=told):
+        places_to_sweep(rack.coordinator, *asked)
+
+
+def test_all_healthy_boards_of_a_kind_are_swept_where_none_is_named(rack):
+    (found,) = places_to_sweep(rack.coordinator, [], "esp32", "https")
+    assert (found.name, found.paths) == ("esp32-01", ("https",))
+    assert [place.name for place in places_to_sweep(rack.coordinator, [], None, None)] == ["core-01", "esp32-01"]
