@@ -134,7 +134,7 @@ def plan_of(kind: str, path: str, choices: Mapping[str, str], roles: Mapping[str
     told = {name: value for name, value in choices.items() if name in offered}
     if any(value not in offered[name] for name, value in told.items()):
         return None
-    images = {role: image for role, image in roles.items() if role in sweeps.roles}
+    images = {role: image for role, image in roles.items() if role in sweeps.roles(path)}
     return SweepPlan(kind, path, checked_choices(sweeps, kind, path, told), images, TEARS)
 
 
