@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 #: Seconds that a task is to take: a scheduler takes milliseconds for each.
 TASK_SECONDS = 2.0
 #: Seconds that a scheduler is given to answer, and a cluster to have a worker.
-ANSWER, WORKERS = 10.0, 30.0
+ANSWER, WORKERS = 30.0, 30.0
 #: Plans that are begun before their turn: each has the flash of its board in memory here.
 MOST_AHEAD = 16
+RESUME = "--report DIR with --resume goes on with a sweep"
 
 
 class Missing(Protocol):
@@ -86,10 +87,14 @@ class Cluster:
             return cast(list[Result], future.result(timeout=ANSWER))
         except RigError:
             raise
-        except (CancelledError, TimeoutError, OSError) as error:
+        except TimeoutError as error:
+            told = f"a worker of {self.address} does not hand over what it did"
+            raise WorkersLost(told, hint=RESUME) from error
+        except (CancelledError, OSError) as error:
             raise self._lost(error) from error
         except KilledWorker as error:
-            raise LabFault(f"workers die of it: {error}", hint="have they enough memory?") from error
+            told = f"{error.allowed_failures + 1} workers died of the same task"
+            raise LabFault(told, hint="have they enough memory?") from error
         except Exception as error:  # what a worker does with another rig, or none
             told = f"a worker failed: {type(error).__name__}: {error}"
             raise LabFault(told, hint="install the same rig on scheduler and workers") from error
@@ -121,7 +126,7 @@ class Cluster:
 
     def _lost(self, error: Exception) -> WorkersLost:
         told = f"the scheduler at {self.address} is lost: {error or type(error).__name__}"
-        return WorkersLost(told, hint="--report DIR with --resume goes on with a sweep")
+        return WorkersLost(told, hint=RESUME)
 
 
 def merged(whole: Missing, results: Iterable[Result]) -> Iterator[Any]:

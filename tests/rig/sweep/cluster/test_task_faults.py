@@ -1,0 +1,41 @@
+"""What a task ended with, where it is no result, is one line that says whose fault it is."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+
+import pytest
+
+from rig.errors import LabFault, Misuse
+from rig.sweep.cluster.cluster import Cluster
+from rig.sweep.workers import WorkersLost
+
+distributed = pytest.importorskip("distributed")
+FAULTS = {
+    "the scheduler's connection": (CancelledError("rig-cuts-1"), WorkersLost, "the scheduler at tcp://here:1 is lost"),
+    "a connection that breaks": (OSError("reset"), WorkersLost, "is lost: reset"),
+    "a worker that falls silent": (TimeoutError(), WorkersLost, "does not hand over what it did"),
+    "workers that die": (distributed.KilledWorker("rig-cuts-1", None, 3), LabFault, "4 workers died of the same task"),
+    "a worker without the rig": (ModuleNotFoundError("No module named 'rig'"), LabFault, "No module named 'rig'"),
+    "our own words": (Misuse("no update path is called so"), Misuse, "no update path is called so"),
+}
+
+
+class Ended:
+    """A task that ended so."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def result(self, timeout):
+        raise self._error
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_task_that_has_no_result_is_told_by_its_fault(name):
+    error, kind, told = FAULTS[name]
+    with pytest.raises(kind) as fault:
+        Cluster(client=None, address="tcp://here:1").result_of(Ended(error))
+    assert type(fault.value) is kind
+    assert told in str(fault.value)
+    assert "\n" not in str(fault.value)
