@@ -16,6 +16,7 @@ _FROM_FACTORY = {phase: ends.replace("old", "factory") for phase, ends in _UPDAT
 _TABLE: Mapping[str, Mapping[str, str]] = {
     "https": _UPDATE,
     "second-update": _UPDATE,
+    "update-on-probation": _UPDATE,
     "mark-valid": {"confirm": "old"},
     "give-up": {"give-up": "old"},
     "factory-update": _FROM_FACTORY,

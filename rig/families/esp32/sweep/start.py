@@ -21,6 +21,8 @@ from rig.twin.memory import Memory
 
 #: More than any start makes that ends.
 MOST_STEPS = 20_000
+#: So many in a row that change nothing: what the next one finds is what the last one found.
+RESTARTS_UNTIL_LOOP = 4
 #: What a start says that found nothing to run; a board that says it again will say it for ever.
 _NOTHING = ("nothing-to-start", "no-bootloader")
 
@@ -57,22 +59,32 @@ class ColdStart:
         """Start cold, and settle; whatever lies in flash, the ROM's loader can write it anew."""
         board = self.board(memory)
         board.power_on(0)
-        settle(board)
+        if not settle(board):
+            return Settled("loop", "reflash")
         if board.running is None:
             return Settled("unbootable", "reflash")
-        names = [event.name for event in board.events if event.name.startswith("start:")]
-        return Settled(self.roles.get(names[-1].split(":", 2)[2], "other"), "self")
+        started = max(at for at, event in enumerate(board.events) if event.name.startswith("start:"))
+        if any(event.name == "hangs" for event in board.events[started:]):
+            return Settled("hang", "reflash")
+        return Settled(self.roles.get(board.events[started].name.split(":", 2)[2], "other"), "self")
 
 
-def settle(board: Esp32, serve: Callable[[Esp32], bool] = lambda _board: False) -> None:
+def settle(board: Esp32, serve: Callable[[Esp32], bool] = lambda _board: False) -> bool:
     """Let a board do what it does until it waits for ever; `serve` does one thing that its network brings.
 
-    One that finds nothing to start, and then again nothing, is left there. Raises LabFault where it does not settle.
+    One that finds nothing to start, and then again nothing, is left there. False for one that restarts again and again
+    and writes nothing meanwhile: it will do so for ever. Raises LabFault where it does not settle.
     """
-    begin, nothing = len(board.events), 0
+    begin, nothing, restarts, written = len(board.events), 0, 0, -1
     for _ in range(MOST_STEPS):
         if nothing > 1 or not (serve(board) or board.step()):
-            return
-        nothing += sum(event.name in _NOTHING for event in board.events[begin:])
+            return True
+        if board.operations != written:
+            restarts, written = 0, board.operations
+        came = [event.name for event in board.events[begin:]]
+        restarts += sum(name.startswith("restart:") for name in came)
+        nothing += sum(name in _NOTHING for name in came)
+        if restarts > RESTARTS_UNTIL_LOOP:
+            return False
         begin = len(board.events)
     raise LabFault(f"a start does not end: {board.events[-1].name if board.events else 'nothing'} came last")

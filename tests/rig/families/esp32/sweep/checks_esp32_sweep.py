@@ -9,7 +9,7 @@ from rig.errors import LabFault
 from rig.families.esp32.formats.image import DIGEST_SIZE
 from rig.sweep.chunk import ChunkSweep
 from rig.sweep.cut_points import BEFORE, TEARS, Flash, contents_at
-from rig.sweep.scenario import Scenario
+from rig.sweep.scenario import Scenario, Settled
 from rig.sweep.sweep import settle_whole
 from tests.rig.families.esp32.sweep.rows import LOST, after, before, the_end, within
 from tests.rig.sweep.plans import MANIFEST, plan_of
@@ -59,6 +59,20 @@ def an_update_that_crashes_is_given_up(_folder):
     """It starts, and it is not what the board becomes."""
     scenario = _scenario("mark-valid", new=MANIFEST.roles("esp32")["crashing"])
     assert after(scenario, (0, BEFORE)) == ("old", "VALID", "ABORTED")
+
+
+def a_board_that_restarts_for_ever_is_a_loop(_folder):
+    """Without rollback nobody takes back what crashes at once, or hangs."""
+    for role, ended in (("crashing", "loop"), ("hanging", "hang")):
+        plan = plan_of("esp32", "https", rollback="no")
+        images = {**plan.images, "new": MANIFEST.roles("esp32")[role]}
+        try:
+            scenario = replace(plan, images=images).scenario()
+            flash = Flash(scenario.memory(), scenario.update, 0)
+            found = settle_whole(scenario, contents_at(flash, scenario.update, scenario.update.operations, BEFORE))
+        except LabFault as error:
+            raise AssertionError(error.message) from error
+        assert found == Settled(ended, "reflash")
 
 
 def a_rollback_record_is_forgotten_by_the_next_update(_folder):

@@ -77,6 +77,10 @@ def _without_edges(self, offset, length):
 
 
 MUTANTS = {
+    "esp32 start: restarts for ever are waited for": (
+        lambda m: m.setattr(esp_start, "RESTARTS_UNTIL_LOOP", 10**9),
+        check.a_board_that_restarts_for_ever_is_a_loop,
+    ),
     "esp32 start: its second stage is forgotten": (_forget_pages(*range(1, 8)), check.the_second_stage_counts),
     "esp32 start: its partition table is forgotten": (_forget_pages(8), check.the_partition_table_counts),
     "esp32 start: its first record is forgotten": (_forget_pages(0xD, 0xF), check.both_records_count),
