@@ -6,6 +6,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from rig.errors import LabFault
 from rig.sweep.chunk import ChunkResult
@@ -14,9 +15,10 @@ from rig.sweep.cluster.cluster import Cluster, merged
 from rig.sweep.cluster.task import Job, sweep_from
 from rig.sweep.cluster.under_way import UnderWay, divided
 from rig.sweep.cluster.versions import versions
+from rig.sweep.kept_sweep import KeptSweep
 from rig.sweep.rows import RowSweep
 from rig.sweep.sweep import ModelSweep
-from rig.sweep.workers import WorkersLost
+from rig.sweep.workers import ThisMachine, WorkersLost
 from tests.rig.sweep.plans import core_plan
 
 CORE = "spark-core"
@@ -48,6 +50,18 @@ def rows_of_cuts_on_a_cluster_are_those_on_one_machine(_folder):
     with cluster_here(task_seconds=60) as cluster:
         list(cluster.sweep_rows(sweep))
     assert sweep.count() == alone.count()
+
+
+def what_a_cluster_began_is_ended_here(folder):
+    plan = core_plan("server-key")
+    with cluster_here() as cluster:
+        begun = KeptSweep(plan, cluster, folder, resume=False).results()
+        known = list(islice(begun, 3))
+        begun.close()
+    ended = KeptSweep(plan, ThisMachine(jobs=1), folder, resume=True)
+    list(ended.results())
+    assert [chunk.end - chunk.begin for chunk in known] == [16, 16, 16]
+    assert (ended.whole.gaps, ended.whole.progress.points) == ([], 773)
 
 
 def a_result_that_arrives_twice_is_told_once(_folder):
@@ -163,7 +177,7 @@ def what_is_left_is_taken_back(_folder):
 
     with cluster_here() as cluster:
         task._kept[job.name] = Sweeper()
-        under_way = UnderWay(cluster, job, [(0, 16), (16, 32), (32, 48)])
+        under_way = UnderWay(cluster, job, [(0, 48)])
         results = under_way.results()
         next(results)
         results.close()

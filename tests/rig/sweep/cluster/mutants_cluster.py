@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 
 from rig.sweep.cluster import cluster, task, under_way
+from rig.sweep.sweep import ModelSweep
 from tests.rig.sweep.cluster import checks_cluster as check
 
 
@@ -52,6 +53,11 @@ def _any_that_is_kept(job):
     return next(iter(task._kept.values()))
 
 
+def _chunks_that_nobody_began(sweep):
+    begun = [begin for begin, _ in sweep.progress.results]
+    return [chunk for chunk in sweep.chunks if not any(chunk[0] <= begin < chunk[1] for begin in begun)]
+
+
 def _without_tears(job, real=task._made):
     return real(replace(job, plan=replace(job.plan, tears=())))
 
@@ -64,12 +70,14 @@ def _give_it_whole(self, begin, end):
     future.add_done_callback(self._done.put)
 
 
-def _results_that_go_on(self):
-    with suppress(GeneratorExit):
-        while self._chunks:
-            future = self._next()
-            self._chunks.pop(future)
-            yield from self._cluster.result_of(future)
+def _results_that_are_left(self):
+    while self._chunks:
+        future = self._next()
+        begin, end = self._chunks.pop(future)
+        found = self._cluster.result_of(future)
+        for stretch in under_way.divided(begin, found[-1].end, end, most=self._threads):
+            self._give(*stretch)
+        yield from found
 
 
 MUTANTS = {
@@ -80,6 +88,10 @@ MUTANTS = {
     "cluster: a worker tears nothing": (
         lambda m: m.setattr(task, "_made", _without_tears),
         check.rows_of_cuts_on_a_cluster_are_those_on_one_machine,
+    ),
+    "cluster: a chunk counts as done here that was begun there": (
+        lambda m: m.setattr(ModelSweep, "left", property(_chunks_that_nobody_began)),
+        check.what_a_cluster_began_is_ended_here,
     ),
     "cluster: a result is told as often as it arrives": (
         lambda m: m.setattr(check, "merged", _told_as_often),
@@ -126,7 +138,7 @@ MUTANTS = {
         check.a_cluster_without_workers_is_lost,
     ),
     "cluster: what was given is left to the workers": (
-        lambda m: m.setattr(under_way.UnderWay, "results", _results_that_go_on),
+        lambda m: m.setattr(under_way.UnderWay, "results", _results_that_are_left),
         check.what_is_left_is_taken_back,
     ),
 }

@@ -23,6 +23,8 @@ from tests.rig.sweep.plans import core_plan, plan_of
 from tests.rig.waiting import HANGS, until
 
 pytest.importorskip("distributed")
+#: One scheduler for all, wherever they run.
+pytestmark = pytest.mark.xdist_group("dask")
 RIG = [sys.executable, "-m", "rig", "sweep"]
 
 
