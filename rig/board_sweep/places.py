@@ -29,27 +29,19 @@ def places_to_sweep(coordinator: str, chosen: Collection[str], kind: str | None,
     """
     known = tags_of_places(coordinator)
     if kind is not None:
-        paths_of(checked_kind(kind), path)
-    found = (
-        [_place(name, known, kind, path) for name in sorted(chosen)]
-        if chosen
-        else [
-            SweptPlace(name, tags["board"], tags, paths_of(tags["board"], path))
-            for name, tags in sorted(known.items())
-            if is_ours(tags) and not is_quarantined(tags) and kind in (None, tags["board"])
-        ]
-    )
+        _check_path(checked_kind(kind), path)
+    names = sorted(chosen) or [name for name, tags in sorted(known.items()) if _can_be_swept(tags, kind, path)]
+    found = [_place(name, known, kind, path) for name in names]
     if not found:
         raise Misuse("no place has a healthy board to sweep", hint=f"places are {', '.join(sorted(known)) or 'none'}")
     return found
 
 
-def paths_of(kind: str, path: str | None) -> tuple[str, ...]:
-    """The paths that boards of a kind can be swept by, or the one that is named. Raises Misuse."""
-    paths = tuple(family_of(kind).campaign.board_sweeps.paths)
-    if path is not None and path not in paths:
-        raise Misuse(f"no path of a {kind} on boards is called {path!r}", hint=f"one of {', '.join(paths) or 'none'}")
-    return paths if path is None else (path,)
+def _can_be_swept(tags: Mapping[str, str], kind: str | None, path: str | None) -> bool:
+    if not is_ours(tags) or is_quarantined(tags) or kind not in (None, tags["board"]):
+        return False
+    known = family_of(tags["board"]).campaign.board_sweeps.paths
+    return any(its.why_not(tags) is None for name, its in known.items() if path in (None, name))
 
 
 def _place(name: str, known: Mapping[str, Mapping[str, str]], kind: str | None, path: str | None) -> SweptPlace:
@@ -60,4 +52,22 @@ def _place(name: str, known: Mapping[str, Mapping[str, str]], kind: str | None, 
         raise Misuse(f"{name} has a board of kind {tags.get('board', 'unknown')}, not {kind or 'one that is known'}")
     if is_quarantined(tags):
         raise Misuse(f"{name} is in quarantine", hint=f"`rig lab health {name} --control-cut` clears what is well")
-    return SweptPlace(name, tags["board"], tags, paths_of(tags["board"], path))
+    return SweptPlace(name, tags["board"], tags, _paths_on(name, tags, path))
+
+
+def _paths_on(name: str, tags: Mapping[str, str], path: str | None) -> tuple[str, ...]:
+    """The path that is named, or every one that a board can be swept by. Raises Misuse."""
+    _check_path(tags["board"], path)
+    known = family_of(tags["board"]).campaign.board_sweeps.paths
+    why_not = {each: known[each].why_not(tags) for each in (known if path is None else (path,))}
+    found = tuple(each for each, reason in why_not.items() if reason is None)
+    if not found:
+        reasons = "; ".join(f"{each}: {reason}" for each, reason in why_not.items())
+        raise Misuse(f"its board cannot be swept by {reasons}", board=name)
+    return found
+
+
+def _check_path(kind: str, path: str | None) -> None:
+    known = family_of(kind).campaign.board_sweeps.paths
+    if path is not None and path not in known:
+        raise Misuse(f"no path of a {kind} on boards is called {path!r}", hint=f"one of {', '.join(known) or 'none'}")

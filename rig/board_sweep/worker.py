@@ -78,7 +78,7 @@ class PlaceSweep:
         self.is_unfit = False
 
     def begin(self, maps: dict[str, ModelMap]) -> None:
-        """Say what this board can be swept by. Raises Misuse for what its place or firmware lacks."""
+        """Say what this board can be swept by. Raises Misuse for what its firmware lacks."""
         task, board = self._task, self._board
         roles = roles_with(rules_of(task.kind).known_state, self._known, task.kind, board.tags, task.place)
         sweeps = family_of(task.kind).campaign.board_sweeps
@@ -152,11 +152,8 @@ class PlaceSweep:
 
 
 def _refuse_lacking(paths: dict[str, BoardPath], board: Board, roles: dict[str, Image]) -> None:
-    """Raises Misuse where a place lacks a tag that a path needs, or a manifest an image."""
+    """Raises Misuse where a manifest lacks an image that a path needs."""
     for name, path in paths.items():
-        lacking = [f"{tag}={value}" for tag, value in path.needs.items() if board.tags.get(tag) != value]
-        if lacking:
-            raise Misuse(f"cannot be swept by {name}: its place lacks {', '.join(lacking)}", board=board.name)
         for trial_at in path.phases_on(board.tags).values():
             try:
                 trial_at(0.5, board, path.roles_of(roles))

@@ -32,6 +32,13 @@ class BoardPath:
     #: The model's phase that its trials begin with, where the model begins with the way into readback mode.
     begins: str | None = None
 
+    def why_not(self, tags: Mapping[str, str]) -> str | None:
+        """Why a board whose place has these tags cannot be swept by it; None for one that can."""
+        lacking = [f"{tag}={value}" for tag, value in self.needs.items() if tags.get(tag) != value]
+        if lacking:
+            return f"its place lacks {', '.join(lacking)}"
+        return None if self.phases_on(tags) else "it has no phase of it"
+
     def roles_of(self, roles: Mapping[str, Image]) -> dict[str, Image]:
         """The images of a board as they play their parts on this path."""
         return {**roles, **{part: roles[role] for part, role in self.plays.items() if role in roles}}

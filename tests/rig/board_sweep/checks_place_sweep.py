@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
+from typing import ClassVar
+from unittest.mock import patch
 
 from rig.board_sweep import worker
 from rig.board_sweep.stratum import Fell
@@ -115,3 +118,55 @@ def a_cut_that_the_lab_spoils_is_only_missed(_folder):
     orders = Orders(6)
     assert worked(orders, LabFault("silent"), Fell.LANDED, LabFault("silent"), LabFault("silent"))[0] is None
     assert tally_of(*orders.lines).counts()[PROGRAM].fell[Fell.MISSED] == 3
+
+
+class MadeUpBoards:
+    """A coordinator with one place; whose board was put into quarantine, and why."""
+
+    quarantined: ClassVar[list[tuple[str, str]]] = []
+
+    def __init__(self, *_where, **_how):
+        self.quarantined.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        return None
+
+    def take(self, name):
+        return SimpleNamespace(name=name, compare_with_manifest=lambda *_: None, enter_readback_mode=lambda: None)
+
+    def quarantine(self, name, reason):
+        self.quarantined.append((name, reason))
+
+
+def quarantined(folder, error: Exception, *, unfit: bool) -> list[tuple[str, str]]:
+    """Places in quarantine after one whose sweep ended so, on a board that answers when it is asked."""
+
+    def work():
+        raise error
+
+    sweep = SimpleNamespace(begin=lambda _maps: None, work=work, is_unfit=unfit)
+    task = SimpleNamespace(
+        kind="spark-core", place="core-01", maps={}, manifest=None, segment=folder / "core-01.1.jsonl",
+        lab=SimpleNamespace(coordinator="", environment=None),
+    )  # fmt: skip
+    ending = SimpleNamespace(interruptible=nullcontext)
+    with patch.multiple(worker, Boards=MadeUpBoards, PlaceSweep=lambda *_: sweep), suppress(DeviceFault, LabFault):
+        worker._sweep_place(task, None, ending)
+    return list(MadeUpBoards.quarantined)
+
+
+def a_board_that_is_unfit_goes_into_quarantine(folder):
+    fault = LabFault("3 control cuts landed in outside")
+    assert quarantined(folder, fault, unfit=True) == [("core-01", "3 control cuts landed in outside")]
+
+
+def a_board_whose_firmware_broke_goes_into_quarantine(folder):
+    assert quarantined(folder, DeviceFault("it hangs"), unfit=False) == [("core-01", "it hangs")]
+
+
+def a_board_that_answers_when_the_lab_broke_does_not(folder):
+    assert quarantined(folder, LabFault("the relay is silent"), unfit=False) == []
+    assert quarantined(folder, Unreachable("no relay"), unfit=False) == []

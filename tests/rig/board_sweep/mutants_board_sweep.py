@@ -256,6 +256,14 @@ MUTANTS = {
         lambda m: m.setattr(tally.Tally, "dead", []),
         place.a_dead_board_ends_its_place_and_counts,
     ),
+    "place sweep: a board whose firmware broke is given back": (
+        lambda m: m.setattr(worker, "is_suspect", lambda *_: False),
+        place.a_board_whose_firmware_broke_goes_into_quarantine,
+    ),
+    "place sweep: whatever the lab breaks is the board's": (
+        lambda m: m.setattr(worker, "is_suspect", lambda *_: True),
+        place.a_board_that_answers_when_the_lab_broke_does_not,
+    ),
     "place sweep: a lab that spoils everything is not noticed": (
         lambda m: m.setattr(worker, "MOST_SPOILED", 99),
         place.a_place_that_the_lab_spoils_is_given_up,

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from rig.board_sweep import places
 from rig.board_sweep.ends import Ends, read_duration
 from rig.board_sweep.session import Session
 from rig.board_sweep.sweep import Fault
@@ -29,7 +30,7 @@ CHECKS = [*checks_of(checks_board_sweep), *checks_of(checks_place_sweep), *check
 
 
 def test_no_check_is_left_out():
-    assert len(CHECKS) == 27
+    assert len(CHECKS) == 30
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -108,3 +109,49 @@ def test_a_report_that_is_there_is_not_written_over(tmp_path):
 def test_no_sweep_is_gone_on_with_where_there_is_none(tmp_path):
     with pytest.raises(Misuse, match="has no sweep to go on with"):
         Session.resume(tmp_path, Rules(0, Policy()))
+
+
+PLACES = {
+    "core-01": {"board": "spark-core", "generation": "b", "mode": "wired"},
+    "core-02": {"board": "spark-core", "generation": "b", "mode": "wired", "health": "quarantine"},
+    "core-03": {"board": "spark-core", "generation": "a", "mode": "wired", "wifi": "joined"},
+    "core-04": {"board": "spark-core", "generation": "b"},
+    "lamp-01": {"board": "lamp"},
+    "esp32-01": {"board": "esp32", "boot": "wired", "bridge": "board"},
+}
+#: Places, kind and path that somebody names, and what they are told.
+REFUSED = {
+    "a place that there is not": (["core-99"], None, None, "no place is called core-99"),
+    "another kind of board": (["core-01"], "esp32", None, "core-01 has a board of kind spark-core, not esp32"),
+    "a kind that is nobody's": (["lamp-01"], None, None, "of kind lamp"),
+    "one in quarantine": (["core-02"], None, None, "core-02 is in quarantine"),
+    "a path that boards have not": (["core-01"], "spark-core", "rollback", "'rollback'"),
+    "a path of another kind": (["core-01"], None, "https", "'https'"),
+    "a place that lacks what all need": (["core-04"], None, None, "lacks mode=wired"),
+    "a place that lacks what a path needs": (["core-01"], None, "factory-reset", "lacks wifi=joined"),
+    "a board that has not what is cut": (["core-03"], None, "factory-reset", "no phase of it"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_swept_is_refused(name, monkeypatch):
+    monkeypatch.setattr(places, "tags_of_places", lambda _coordinator: PLACES)
+    *asked, told = REFUSED[name]
+    with pytest.raises(Misuse) as refused:
+        places.places_to_sweep("", *asked)
+    assert told in str(refused.value)
+
+
+def test_a_board_is_swept_by_every_path_that_its_place_can(monkeypatch):
+    monkeypatch.setattr(places, "tags_of_places", lambda _coordinator: PLACES)
+    paths = {place.name: place.paths for place in places.places_to_sweep("", ["core-01", "esp32-01"], None, None)}
+    assert paths["core-01"] == ("dfu", "dfu-interleaved", "ota-copy", "factory-button")
+    assert paths["esp32-01"] == ("serial",)
+
+
+def test_whoever_can_be_swept_is_where_no_place_is_named(monkeypatch):
+    monkeypatch.setattr(places, "tags_of_places", lambda _coordinator: PLACES)
+    assert [place.name for place in places.places_to_sweep("", [], None, None)] == ["core-01", "core-03", "esp32-01"]
+    assert [place.name for place in places.places_to_sweep("", [], None, "serial")] == ["esp32-01"]
+    with pytest.raises(Misuse, match="no place has a healthy board"):
+        places.places_to_sweep("", [], "esp32", "https")

@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from rig.board_sweep.places import places_to_sweep
-from rig.errors import Misuse
 from rig.evidence.ledger import read_ledger
 from tests.rig.rack.rig_up import Up, gone
 from tests.rig.waiting import HANGS, until
@@ -53,7 +52,7 @@ def both(rack, tmp_path_factory):
     """Boards of two kinds, swept at once; their report, exit status and result."""
     report = tmp_path_factory.mktemp("sweeps") / "both"
     status, told, said = ended(
-        *(rack, "--place", "core-01", "--place", "esp32-01", "--most", 2, "--seed", 1, "--report", report)
+        *(rack, "--rack", rack.ready["environment"], "--most", 2, "--seed", 1, "--report", report)
     )
     assert told is not None, said
     return report, status, told
@@ -144,22 +143,6 @@ def test_a_sweep_that_was_changed_is_not_gone_on_with(rack, both):
         assert (status, "is not what it was" in said) == (2, True)
     finally:
         segment.write_bytes(whole)
-
-
-#: Places, kind and path that somebody names, and what they are told.
-MISUSES = {
-    "a place that there is not": (["core-99"], None, None, "no place is called core-99"),
-    "another kind of board": (["core-01"], "esp32", None, "core-01 has a board of kind spark-core, not esp32"),
-    "a path that boards have not": ([], "spark-core", "rollback", "'rollback'"),
-    "a kind that there is not": ([], "toaster", None, "toaster"),
-}
-
-
-@pytest.mark.parametrize("name", MISUSES)
-def test_what_there_is_not_is_refused(rack, name):
-    *asked, told = MISUSES[name]
-    with pytest.raises(Misuse, match=told):
-        places_to_sweep(rack.coordinator, *asked)
 
 
 def test_all_healthy_boards_of_a_kind_are_swept_where_none_is_named(rack):

@@ -9,6 +9,7 @@ from rig.drivers.dfu_host import TRANSFER_SIZE, EraseOrder
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.boards.timing import SAVE_SECONDS
 from rig.families.spark_core.campaign.dfu_trial import DfuTrial, FactoryReset, OtaCopy
+from rig.families.spark_core.campaign.firmware_reset import FirmwareFactoryReset
 from rig.families.spark_core.formats import flash as layout
 from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
@@ -60,6 +61,13 @@ def _reset(phase: str) -> TrialAt:
     return lambda position, board, roles: FactoryReset.cut_in(phase, position, roles["factory"], board)
 
 
+def _asked_for(phase: str) -> TrialAt:
+    """A reset that the application asks for, which plays the old image."""
+    return lambda position, board, roles: FirmwareFactoryReset.cut_in_copy(
+        phase, position, roles["factory"], roles["old"], board
+    )
+
+
 def _not_in_a_reset(tags: Mapping[str, str]) -> tuple[str, ...]:
     """Generation A marks first and takes a backup; C marks what its button asks for on the way."""
     generation = tags.get("generation", "")
@@ -94,6 +102,13 @@ class CoreBoardSweeps:
             _MODE,
             _not_in_a_reset,
             {"factory": "full"},
+        ),
+        "factory-reset": BoardPath(
+            "a factory reset by firmware",
+            {phase: _asked_for(phase) for phase in _COPY},
+            {**_MODE, "wifi": "joined"},
+            lambda tags: _COPY if tags.get("generation", "").startswith("a") else (),  # it does not know that
+            {"factory": "full", "old": "probe"},
         ),
     }
 
