@@ -25,6 +25,8 @@ class Counts:
     fell: Counter[Fell] = field(default_factory=Counter)
     #: Whether boards of landed cuts needed a hand, in order.
     needed_hand: list[bool] = field(default_factory=list)
+    #: Boards that needed a hand after cuts that count for nothing: elsewhere, inferred, or missed.
+    needed_hand_apart: int = 0
     dead: int = 0
     late: int = 0
     suspect: int = 0
@@ -93,6 +95,8 @@ class Tally:
             counts.late += swept.late
             if swept.fell is Fell.LANDED:
                 counts.needed_hand.append(swept.needed_hand)
+            else:
+                counts.needed_hand_apart += swept.needed_hand
         for swept in self._suspect:
             found.setdefault(swept.stratum, Counts()).suspect += 1
         return found

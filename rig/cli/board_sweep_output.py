@@ -107,6 +107,8 @@ def _show_table(sweep: BoardSweep) -> None:
             _word(one),
         )
     show_whole(table)
+    if apart := sum(its.needed_hand_apart for its in counts.values()):
+        print_lines(f"{apart:,} boards needed a hand after cuts that did not land where they were aimed: in no bound")
     if suspect := sum(its.suspect for its in counts.values()):
         print_lines(f"{suspect:,} cuts do not count: their boards failed the control cut after them")
 
@@ -140,6 +142,7 @@ def _document(
                 "late": counts[stratum].late,
                 "dead": counts[stratum].dead,
                 "needed_hand": one.failures,
+                "needed_hand_apart": counts[stratum].needed_hand_apart,
                 "bound": one.bound,
                 "tolerated": one.tolerated,
                 "verdict": one.word,

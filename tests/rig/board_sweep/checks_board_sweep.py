@@ -61,6 +61,12 @@ def an_inferred_landing_is_no_evidence(_folder):
     assert (judged.cuts, judged.word, judged.more) == (0, "need-more", 374)
 
 
+def boards_that_need_a_hand_after_other_cuts_are_told_apart(_folder):
+    made = [swept(number, fell, needed_hand=True) for number, fell in enumerate(Fell, 1)]
+    counts = tally_of(*made).counts()[PROGRAM]
+    assert (counts.needed_hand, counts.needed_hand_apart) == ([True], 3)
+
+
 def cuts_of_a_late_relay_miss_and_are_told(_folder):
     late = result_of(FALLS[Fell.MISSED], took_ms=120.0)
     bench = MadeUpBench(late, result_of(FALLS[Fell.LANDED], took_ms=120.0))

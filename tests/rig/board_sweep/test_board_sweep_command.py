@@ -126,6 +126,22 @@ def test_a_sweep_that_is_ended_goes_on_and_has_lost_no_cut_but_one(rack, tmp_pat
     assert verified(report) == 0
 
 
+@pytest.mark.long
+def test_a_place_whose_process_is_killed_is_named_and_taken_back(rack, tmp_path):
+    report = tmp_path / "sweep"
+    process = subprocess.Popen(words(rack, *ONE, "--most", 99, "--report", report), stdout=subprocess.PIPE, text=True)
+    segment = report / "ledger" / "core-01.1.jsonl"
+    until(lambda: segment.exists() and b'"kind":"swept"' in segment.read_bytes(), "a first cut", seconds=HANGS)
+    spawned = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    spawned[0].kill()
+    said, _ = process.communicate(timeout=HANGS)
+    assert process.returncode == 3
+    assert "core-01: its process ended with status -9" in said
+    status, told, said = ended(rack, *ONE, "--most", 1, "--report", report, "--resume")
+    assert (status, told and told["faults"]) == (3, []), said
+    assert verified(report) == 0
+
+
 def test_other_rules_do_not_go_on_with_it(rack, both):
     report = both[0]
     status, _, said = ended(rack, "--place", "core-01", "--most", 1, "--seed", 2, "--report", report, "--resume")
