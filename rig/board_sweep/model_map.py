@@ -63,7 +63,7 @@ class ModelMap:
         found = []
         for k, tear in self._near(landing.address):
             left = self._contents(contents_at(self._flash, self._update, k, tear), stretches)
-            if trial.locate(before, left).phase == landing.phase:
+            if _is_same(trial.locate(before, left), landing):
                 found.append(Possible((k, tear), self._settled(k, tear)))
         return found
 
@@ -143,6 +143,11 @@ def agrees(outcome: Outcome, settled: Settled) -> bool:
     if settled.rung == BY_ITSELF:
         return outcome.by_itself and outcome.image == settled.became
     return outcome.rung == settled.rung
+
+
+def _is_same(found: Landing, landing: Landing) -> bool:
+    """Whether a landing on the model can be that of a board; outside of the update are its begin and its end."""
+    return found.phase == landing.phase and (found.phase != OUTSIDE or found.detail == landing.detail)
 
 
 def nearest(possible: list[Possible], landing: Landing) -> Possible | None:

@@ -164,6 +164,24 @@ def a_board_that_strands_where_the_model_does_not_is_a_disagreement(_folder):
     assert verdict_of(tally_of(made), Policy(tolerated=1), [PROGRAM], []).status == 1
 
 
+def an_update_that_is_whole_and_does_not_run_is_a_disagreement(_folder):
+    """Outside of the update are its begin, where the old image is right, and its end, where it is not."""
+    trial, core = core_trial("dfu", "commit"), ModelCore("dfu", "b")
+    written = next(
+        number for number in range(core.operations, 0, -1) if _is_written(core.cut(trial, number, "before")[0])
+    )
+    landing, outcome = core.cut(trial, written, "before")
+    assert (landing.phase, outcome.image) == (OUTSIDE, "new")
+    old = Outcome("old", "self", 1.0, "")
+    bench = MadeUpBench(result_of(landing, old), result_of(core.cut(trial, core.begin, "before")[0], old))
+    one = cutter(bench, {"dfu": core_map("dfu")})
+    assert [one.cut(number, PROGRAM).model for number in (1, 2)] == [DISAGREES, AGREES]
+
+
+def _is_written(landing: Landing) -> bool:
+    return landing.detail.startswith("everything written")
+
+
 def the_same_board_as_the_model_s_is_none(_folder):
     trial, core = core_trial("dfu", "program"), ModelCore("dfu", "b")
     bench = MadeUpBench(result_of(*core.cut(trial, 2000, "before")))

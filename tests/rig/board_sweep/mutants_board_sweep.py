@@ -182,6 +182,10 @@ MUTANTS = {
         lambda m: m.setattr(model_map.ModelMap, "_near", _whole_update),
         check.few_cuts_of_the_model_can_be_one_landing,
     ),
+    "map: the begin of an update is as good as its end": (
+        lambda m: m.setattr(model_map, "_is_same", lambda found, landing: found.phase == landing.phase),
+        check.an_update_that_is_whole_and_does_not_run_is_a_disagreement,
+    ),
     "map: any image will do": (
         lambda m: m.setattr(check, "agrees", lambda outcome, settled: outcome.by_itself == (settled.rung == "self")),
         check.an_image_or_a_rung_that_differs_is_not_what_the_model_says,

@@ -103,9 +103,15 @@ def test_a_relay_that_is_read_late_is_told_apart(both):
 ONE = ("spark-core", "dfu", "--place", "core-01")
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=["kill -9", "SIGTERM", "Ctrl-C"]
-)
+#: The two that end a sweep in order lose no more than the one that does not.
+SIGNALS = [
+    pytest.param(signal.SIGKILL, id="kill -9"),
+    pytest.param(signal.SIGINT, id="Ctrl-C", marks=pytest.mark.long),
+    pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.long),
+]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_sweep_that_is_ended_goes_on_and_has_lost_no_cut_but_one(rack, tmp_path, number):
     report, log = tmp_path / "sweep", (tmp_path / "log").open("w")
     process = subprocess.Popen(words(rack, *ONE, "--most", 99, "--report", report), stdout=log, stderr=log)
