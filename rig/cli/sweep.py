@@ -95,11 +95,11 @@ def sweep(
     if path is None:
         _list_paths(kind, as_json)
         return
-    if resume and cuts > 1:
-        raise Misuse("--resume is for sweeps of one cut: cuts in a row are swept in seconds", hint="leave it away")
+    chosen, proofs = _choices(context.args), None if exhaustive else prove
     if resume and report is None:
         raise Misuse("--resume needs the folder of the sweep", hint="--report DIR")
-    chosen, proofs = _choices(context.args), None if exhaustive else prove
+    if resume and cuts > 1 and not asks_for_many(path, chosen):
+        raise Misuse("--resume of cuts in a row is for many plans: one is kept when it is done", hint="leave it away")
     plans = _plans(kind, path, chosen, _images(kind, manifest, old, new), tears, seed)
     with _workers(scheduler, jobs) as workers:
         if asks_for_many(path, chosen):

@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rig.sweep.brick_map import BY_ITSELF
 from rig.sweep.kept_sweep import KeptSweep, was_begun
 from rig.sweep.plan import SweepPlan
 from rig.sweep.rows import RowSweep
-from rig.sweep.rows_report import checked_folder, write_rows
+from rig.sweep.rows_report import checked_folder, has_rows, read_rows, write_rows
 from rig.sweep.scenario import Settled
 from rig.sweep.workers import Workers, WorkersLost
 
@@ -129,6 +130,8 @@ class Campaign:
 
     def _begin_rows(self, plan: SweepPlan) -> Turn:
         folder = self._folder(plan)
+        if self.resume and folder is not None and has_rows(folder):
+            return partial(_line_of_rows, plan, read_rows(folder, plan, self.cuts))
         kept = checked_folder(folder) if folder is not None else None
         began, sweep = time.monotonic(), RowSweep(plan, self.cuts)
         results = self.workers.sweep_rows(sweep)
@@ -145,6 +148,11 @@ class Campaign:
 
     def _folder(self, plan: SweepPlan) -> Path | None:
         return self.report / title_of(plan) if self.report is not None else None
+
+
+def _line_of_rows(plan: SweepPlan, ends: Counter[Settled]) -> PlanLine:
+    """Of a plan that was swept before; nobody is started for it."""
+    return PlanLine(plan, plan.scenario().update.operations, ends, starts=0, proved=0, seconds=0.0)
 
 
 def _line(plan: SweepPlan, turn: Turn) -> PlanLine | FailedPlan:

@@ -33,6 +33,10 @@ class Watched(ThisMachine):
         self.missing.append(whole.gaps)
         return super().sweep(whole)
 
+    def sweep_rows(self, whole):
+        self.missing.append(whole.gaps)
+        return super().sweep_rows(whole)
+
 
 def every_plan_has_a_folder_of_its_own(folder):
     plans = plans_of("esp32", ALL, {"client": ALL, "rollback": ALL, "idf": ALL}, {}, TEARS, 0)
@@ -60,6 +64,25 @@ def what_was_swept_before_the_end_is_not_swept_again(folder):
     assert watched.missing == [[], [], [(0, 110_745)]]
     assert [line.points for line in again[:2]] == [line.points for line in first]
     assert len(again) == len(PLANS)
+
+
+def rows_of_cuts_that_are_kept_are_not_swept_again(folder):
+    plans = [PLANS[2], PLANS[0]]
+    first = list(islice(Campaign(HERE, 2, 0, folder).lines(plans), 1))
+    watched = Watched(jobs=1)
+    again = list(Campaign(watched, 2, 0, folder, resume=True).lines(plans))
+    assert watched.missing == [[(0, 258)]]
+    assert again[0].ends == first[0].ends
+    assert again[0].operations == first[0].operations
+
+
+def rows_of_another_sweep_are_not_taken(folder):
+    list(Campaign(HERE, 2, 0, folder).lines(PLANS[:1]))
+    others = Campaign(HERE, 3, 0, folder, resume=True), PLANS[0]
+    seeded = Campaign(HERE, 2, 0, folder, resume=True), core_plan("server-key", seed=1)
+    found = [next(campaign.lines([plan])) for campaign, plan in (others, seeded)]
+    assert [type(line) for line in found] == [FailedPlan, FailedPlan]
+    assert all("is of another sweep" in line.error for line in found)
 
 
 def a_plan_that_fails_does_not_stop_the_others(_folder):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from rig.sweep import campaign, cuts_in_a_row, rows, sweep
+from types import SimpleNamespace
+
+from rig.sweep import campaign, cuts_in_a_row, rows, rows_report, sweep
 from tests.rig.sweep import checks_campaign as check
+from tests.rig.sweep.plans import core_plan
 
 
 def _sweep_all(self, begin=0, end=None, real=cuts_in_a_row.CutsInARow.sweep):
@@ -14,6 +17,10 @@ def _sweep_all(self, begin=0, end=None, real=cuts_in_a_row.CutsInARow.sweep):
 def _ends_all(plan, turn):
     """An error of one plan is everybody's."""
     return turn()
+
+
+def _any_rows(folder, plan, cuts, read=rows_report.read_rows):
+    return read(folder, core_plan("server-key"), 2)
 
 
 def _dead(line):
@@ -42,6 +49,18 @@ MUTANTS = {
     "campaign: what was begun is begun anew": (
         lambda m: m.setattr(campaign, "was_begun", _begun_anew),
         check.what_was_swept_before_the_end_is_not_swept_again,
+    ),
+    "campaign: rows of cuts are read without their earlier cuts": (
+        lambda m: m.setattr(rows_report, "math", SimpleNamespace(prod=lambda counts: 1)),
+        check.rows_of_cuts_that_are_kept_are_not_swept_again,
+    ),
+    "campaign: rows of cuts that are kept are swept again": (
+        lambda m: [m.setattr(module, "has_rows", lambda folder: False) for module in (campaign, rows_report)],
+        check.rows_of_cuts_that_are_kept_are_not_swept_again,
+    ),
+    "campaign: every sweep's rows are taken": (
+        lambda m: m.setattr(campaign, "read_rows", _any_rows),
+        check.rows_of_another_sweep_are_not_taken,
     ),
     "campaign: an error of one plan ends it": (
         lambda m: m.setattr(campaign, "_line", _ends_all),
