@@ -9,7 +9,11 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
+
+from tests.boards.long_cases import some_always
+from tests.rig.rack.rig_up import gone
 
 RIG = [sys.executable, "-m", "rig"]
 
@@ -106,17 +110,26 @@ def test_misuse_is_one_line_that_names_it(name):
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_sweep_that_was_killed_is_resumed_to_the_same_end(tmp_path, copy):
-    words = ["spark-core", "factory-button", "--generation", "b", "--report", tmp_path / "killed", "--jobs", "1"]
+#: How a sweep of a path is ended in the middle, after so many lines: by which signal, with how many processes, and its
+#: status then.
+ENDED = {"kill -9": ("dfu", 2, signal.SIGKILL, 1, -9), "Ctrl-C": ("factory-button", 6, signal.SIGINT, 2, 130)}
+
+
+@pytest.mark.parametrize("how", some_always(ENDED, "kill -9"))
+def test_a_sweep_that_was_ended_leaves_no_process_and_is_resumed_to_the_same_end(tmp_path, how):
+    name, lines, number, jobs, status = ENDED[how]
+    path = ["spark-core", name]
+    words = [*path, "--report", tmp_path / "killed", "--jobs", jobs]
     with subprocess.Popen([*RIG, "sweep", *map(str, words)], stdout=subprocess.DEVNULL) as process:
         ledger = tmp_path / "killed" / "sweep.jsonl"
-        while not ledger.exists() or ledger.read_bytes().count(b"\n") < 4:
+        while not ledger.exists() or ledger.read_bytes().count(b"\n") < lines:
             assert process.poll() is None, "it was over before it was killed"
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+    assert (process.returncode, gone(family)) == (status, True)
     before = ledger.read_bytes()[: ledger.read_bytes().rfind(b"\n") + 1]
-    resumed = swept(*words, "--resume")
-    whole = swept("spark-core", "factory-button", "--generation", "b")
+    resumed, whole = swept(*words, "--resume"), swept(*path)
     assert (resumed["points"], resumed["spans"]) == (whole["points"], whole["spans"])
     assert ledger.read_bytes().startswith(before)
     assert "<svg" in (tmp_path / "killed" / "map.svg").read_text()
