@@ -6,6 +6,12 @@ Beside them what others cut in a second, by their own papers and logs: littlefs 
 
 from __future__ import annotations
 
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -24,13 +30,54 @@ from tests.rig.sweep.plans import plan_of
 
 PATHS = {
     **{f"core copy {one}": ("spark-core", "ota-copy", {"generation": one}) for one in ("a2013", "a", "b", "c")},
-    "core dfu b": ("spark-core", "dfu", {"generation": "b"}),
-    "core button b": ("spark-core", "factory-button", {"generation": "b"}),
-    "core rollback b": ("spark-core", "rollback", {"generation": "b"}),
+    **{f"core {path}": ("spark-core", path, {}) for path in sweeps_of("spark-core").paths},
     **{f"esp32 {path}": ("esp32", path, {}) for path in sweeps_of("esp32").paths},
 }
 #: Distinct starts that are made to count them.
 STARTS = 400
+
+
+#: Commands, with images of the size of genuine ones, and for how many seconds they may run on two quiet processors.
+COMMANDS = {
+    **{f"spark-core ota-copy --generation {one}": 5 for one in ("a2013", "a", "b", "c")},
+    "spark-core cloud": 6,
+    "spark-core cloud-fast --generation c": 6,
+    "spark-core dfu": 15,
+    "spark-core ota-copy --cuts 2": 120,
+    "spark-core all": 120,
+    "esp32 all": 120,
+}
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_from_start_to_exit(words, tmp_path):
+    """Wall clock, processor time of all processes, and the memory of the largest."""
+    command = [sys.executable, "-m", "rig", "sweep", *words.split(), "--json", *images(tmp_path, words)]
+    began, before = time.monotonic(), os.times()
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    wall, after = time.monotonic() - began, os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    told = json.loads(done.stdout)
+    plans = told.get("plans", [told])
+    points, starts = sum(plan["points"] for plan in plans), sum(plan["starts"] for plan in plans)
+    megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    print(
+        f"\nrig sweep {words}: {points:,} cuts, {starts:,} starts, "
+        f"{wall:.1f} s (goal {COMMANDS[words]}), {cpu:.1f} s of CPU"
+    )
+    print(f"  {starts / cpu:,.0f} starts a second of CPU; at most {megabytes} MB in a process until here")
+    assert points > starts
+
+
+def images(folder, words):
+    """A Core's application area filled, as genuine firmware fills it; an ESP32 keeps the rig's own."""
+    if not words.startswith("spark-core"):
+        return []
+    files = {"old": folder / "old.bin", "new": folder / "new.bin"}
+    for role, file in files.items():
+        vectors = (0x2000_4FFC).to_bytes(4, "little") + (0x0800_5109).to_bytes(4, "little")
+        file.write_bytes(vectors + random.Random(role).randbytes(110_592 - len(vectors)))
+    return [word for role, file in files.items() for word in (f"--{role}", str(file))]
 
 
 @pytest.mark.parametrize("name", PATHS)
