@@ -1,4 +1,4 @@
-"""What a task ended with, where it is no result, is one line that says whose fault it is."""
+"""A task that ended without a result, or that nobody will end, is one line that says whose fault it is."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from concurrent.futures import CancelledError
 import pytest
 
 from rig.errors import LabFault, Misuse
+from rig.sweep.cluster import under_way
 from rig.sweep.cluster.cluster import Cluster
+from rig.sweep.sweep import ModelSweep
 from rig.sweep.workers import WorkersLost
+from tests.rig.sweep.cluster.checks_cluster import cluster_here
+from tests.rig.sweep.plans import core_plan
 
 distributed = pytest.importorskip("distributed")
 FAULTS = {
@@ -39,3 +43,11 @@ def test_a_task_that_has_no_result_is_told_by_its_fault(name):
     assert type(fault.value) is kind
     assert told in str(fault.value)
     assert "\n" not in str(fault.value)
+
+
+def test_a_sweep_whose_workers_are_all_gone_ends(monkeypatch):
+    monkeypatch.setattr(under_way, "LOOK", 0.01)
+    with cluster_here(workers=0, patience=0.05) as cluster:
+        results = cluster.sweep(ModelSweep(core_plan("server-key")))
+        with pytest.raises(WorkersLost, match="inproc has no worker"):
+            list(results)
