@@ -12,7 +12,7 @@ from rig.sweep.sweep import ModelSweep, usual_jobs
 
 
 class WorkersLost(LabFault):
-    """Nobody is there any more who sweeps: it is over for all plans."""
+    """Workers are gone, or not to be used: it is over for all plans."""
 
 
 class Workers(Protocol):

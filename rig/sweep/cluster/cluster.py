@@ -80,7 +80,7 @@ class Cluster:
         return merged(whole, UnderWay(self, self._job(whole.plan, whole.cuts), whole.gaps).results())
 
     def result_of(self, future: Any) -> list[Result]:
-        """What a task that ended came to. Raises LabFault."""
+        """What a task that ended came to. Raises LabFault, WorkersLost where others would come to nothing, too."""
         from distributed import KilledWorker
 
         try:
@@ -108,24 +108,26 @@ class Cluster:
         return Job(name, plan, cuts, ours)
 
     def check_workers(self, kind: str, ours: Mapping[str, str]) -> None:
-        """Whether all sweep with what we do; one that comes later looks itself. Raises LabFault."""
+        """Whether all sweep with what we do; one that comes later looks itself. Raises WorkersLost."""
         found = self._ask(self.client.run, versions, kind, on_error="return")
         for worker, theirs in found.items():
             if isinstance(theirs, OSError):
                 continue  # it is gone
             other = str(theirs) if isinstance(theirs, Exception) else difference(ours, theirs)
             if other is not None:
-                raise LabFault(f"worker {worker} has {other}", hint="install the same on every worker")
+                raise WorkersLost(f"worker {worker} has {other}", hint="install the same on every worker")
 
     def _ask(self, method: Any, *words: Any, **how: Any) -> Any:
         """The answer to a question of the scheduler or of workers. Raises WorkersLost where none comes."""
         try:
             return self.client.sync(method, *words, callback_timeout=ANSWER, **how)
+        except TimeoutError as error:
+            raise WorkersLost(f"the cluster at {self.address} does not answer", hint=RESUME) from error
         except Exception as error:  # whatever a connection does that breaks
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> WorkersLost:
-        told = f"the scheduler at {self.address} is lost: {error or type(error).__name__}"
+        told = f"the scheduler at {self.address} is lost: {str(error) or type(error).__name__}"
         return WorkersLost(told, hint=RESUME)
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
-from rig.errors import LabFault
 from rig.sweep.chunk import ChunkResult, ChunkSweep
 from rig.sweep.cluster.versions import difference, versions
 from rig.sweep.plan import SweepPlan
 from rig.sweep.rows import RowChunks, RowsResult
+from rig.sweep.workers import WorkersLost
 
 Result = ChunkResult | RowsResult
 #: Operations that are cut before somebody looks at the clock; twice as many each time that there is time left.
@@ -58,10 +58,10 @@ def same(job: Job) -> Job:
 def sweep_from(job: Job, begin: int, end: int, seconds: float) -> list[Result]:
     """Stretches from `begin` on, one behind the other, for about so many seconds and not beyond `end`-1.
 
-    Raises LabFault, also in a process that has other versions than the sweep.
+    Raises LabFault, and WorkersLost in a process that has other versions than the sweep.
     """
     if other := difference(job.versions, versions(job.plan.kind)):
-        raise LabFault(f"{_here()} has {other}", hint="install the same on every worker")
+        raise WorkersLost(f"{_here()} has {other}", hint="install the same on every worker")
     with _one_at_a_time:
         sweeper, results, until, step = _sweeper(job), list[Result](), time.monotonic() + seconds, FIRST
         while begin < end and (not results or time.monotonic() < until):

@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from rig.errors import LabFault, Misuse
+from rig.sweep.campaign import Campaign
 from rig.sweep.cluster import under_way
 from rig.sweep.cluster.cluster import Cluster
 from rig.sweep.sweep import ModelSweep
@@ -43,6 +44,12 @@ def test_a_task_that_has_no_result_is_told_by_its_fault(name):
     assert type(fault.value) is kind
     assert told in str(fault.value)
     assert "\n" not in str(fault.value)
+
+
+def test_a_worker_that_is_not_to_be_used_ends_a_campaign(monkeypatch):
+    monkeypatch.setattr("rig.sweep.cluster.cluster.difference", lambda ours, theirs: "Python 2.7.18")
+    with cluster_here() as cluster, pytest.raises(WorkersLost, match=r"worker inproc\S+ has Python 2\.7\.18"):
+        list(Campaign(cluster, 1, 0).lines([core_plan("server-key"), core_plan("factory-image")]))
 
 
 def test_a_sweep_whose_workers_are_all_gone_ends(monkeypatch):
