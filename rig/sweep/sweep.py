@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 
 from rig.errors import LabFault
+from rig.process import exit_with_parent
 from rig.sweep.capsule import Capsule
 from rig.sweep.chunk import ChunkResult, ChunkSweep
 from rig.sweep.chunks import Chunk, chunks_of, gaps, is_missing
@@ -61,8 +62,8 @@ class ModelSweep:
 
     def _run_together(self, jobs: int) -> Iterator[ChunkResult]:
         context = multiprocessing.get_context("fork")
-        plan = (self.scenario, self.plan.tears, self.plan.seed)
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare, initargs=plan)
+        shared = (os.getpid(), self.scenario, self.plan.tears, self.plan.seed)
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare, initargs=shared)
         try:
             waiting = {pool.submit(_sweep_chunk, chunk) for chunk in self.left}
             while waiting:
@@ -135,8 +136,9 @@ def usual_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _prepare(scenario: Scenario, tears: Sequence[str], seed: int) -> None:
+def _prepare(parent: int, scenario: Scenario, tears: Sequence[str], seed: int) -> None:
     global _sweep_of_process
+    exit_with_parent(parent)  # a pool's processes would wait for ever for one that was killed
     _sweep_of_process = ChunkSweep(scenario, tears, seed)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.boards.long_cases import some_always
 from tests.rig.rack.rig_up import gone
+from tests.rig.waiting import HANGS, until
 
 RIG = [sys.executable, "-m", "rig"]
 
@@ -133,6 +134,15 @@ def test_a_sweep_that_was_ended_leaves_no_process_and_is_resumed_to_the_same_end
     assert (resumed["points"], resumed["spans"]) == (whole["points"], whole["spans"])
     assert ledger.read_bytes().startswith(before)
     assert "<svg" in (tmp_path / "killed" / "map.svg").read_text()
+
+
+def test_the_processes_of_a_sweep_that_is_killed_end_with_it():
+    with subprocess.Popen([*RIG, "sweep", "spark-core", "factory-button", "--jobs", "2"]) as process:
+        until(lambda: psutil.Process(process.pid).children(), "its processes", seconds=HANGS)
+        children = psutil.Process(process.pid).children()
+        process.kill()
+    psutil.wait_procs(children, timeout=10)
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_report_that_is_there_is_not_written_over(tmp_path):
