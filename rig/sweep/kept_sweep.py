@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from rig.sweep.workers import Workers
 
 #: A map's file.
 MAP = "map.svg"
+#: When the first map of a sweep under way is drawn, and how often then.
+FIRST_PICTURE_SECONDS, PICTURE_SECONDS = 1.0, 5.0
 
 
 def was_begun(folder: Path) -> bool:
@@ -40,25 +43,30 @@ class KeptSweep:
         self._results = workers.sweep(self.whole)
 
     def results(self) -> Iterator[ChunkResult]:
-        """Sweep what is left; each result is on disk when it is yielded. Raises LabFault."""
+        """Sweep what is left; each result is on disk when it is yielded, and drawn now and then. Raises LabFault."""
+        draws_at = time.monotonic() + FIRST_PICTURE_SECONDS
         try:
             for result in self._results:
                 if self._ledger is not None:
                     self._ledger.add(result)
+                if time.monotonic() > draws_at:
+                    self.draw()
+                    draws_at = time.monotonic() + PICTURE_SECONDS
                 yield result
         finally:
             if self._ledger is not None:
                 self._ledger.close()
 
     def draw(self) -> None:
-        """The map, into the folder. Raises LabFault or Misuse where it cannot be written."""
+        """The map so far, into the folder. Raises LabFault or Misuse where it cannot be written."""
         if self.folder is None:
             return
         plan, progress, update = self.whole.plan, self.whole.progress, self.whole.scenario.update
         chosen = " ".join(f"{name} {value}" for name, value in plan.choices.items())
+        is_whole = progress.operations > update.operations
+        known = "every one of them" if is_whole else f"{progress.operations:,} of them so far"
         below = [
-            f"{progress.points:,} cuts of {update.operations:,} operations, every one of them; an update goes on to "
-            "the right",
+            f"{progress.points:,} cuts of {update.operations:,} operations, {known}; an update goes on to the right",
             f"{plan.images['old'].name} to {plan.images['new'].name}",
         ]
         title = f"Every cut: {plan.kind} {plan.path} {chosen}".rstrip()

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from rig.errors import Misuse
 from rig.files import MOST_IMAGE, is_there, make_folder, read_user_file
+from rig.sweep.capsule import Capsule
 from rig.sweep.chunk import ChunkResult
 from rig.sweep.plan import SweepPlan
 from rig.sweep.spans import Span
@@ -60,9 +61,13 @@ class SweepLedger:
                 "end": result.end,
                 "points": result.points,
                 "starts": result.starts,
-                "spans": [span.to_dict() for span in result.spans],
+                "spans": [{**span.to_dict(), "capsule": self._witness(span)} for span in result.spans],
             }
         )
+
+    def _witness(self, span: Span) -> str:
+        """The line that does the first cut of a span again."""
+        return str(Capsule.of(self._plan, ((span.first, span.tear),), span.settled))
 
     def close(self) -> None:
         """No more comes."""

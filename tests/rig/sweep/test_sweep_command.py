@@ -129,6 +129,8 @@ def test_a_sweep_that_was_ended_leaves_no_process_and_is_resumed_to_the_same_end
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
     assert (process.returncode, gone(family)) == (status, True)
+    if how == "Ctrl-C":  # it has gone on for a while
+        assert " of them so far" in (tmp_path / "killed" / "map.svg").read_text()
     before = ledger.read_bytes()[: ledger.read_bytes().rfind(b"\n") + 1]
     resumed, whole = swept(*words, "--resume"), swept(*path)
     assert (resumed["points"], resumed["spans"]) == (whole["points"], whole["spans"])
