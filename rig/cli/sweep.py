@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rig.cli.sweep_many import sweep_many
-from rig.cli.sweep_output import progress_bar, show, show_rows
+from rig.cli.sweep_output import progress_bar, rows_bar, show, show_rows
 from rig.terminal.lab_options import COORDINATOR
 from rig.terminal.output import print_json, print_lines, print_status
 
@@ -201,8 +201,9 @@ def _sweep_rows(sweep: RowSweep, workers: Workers, report: Path | None, proofs: 
 
     folder = checked_folder(report) if report is not None else None
     began = time.monotonic()
-    for _ in workers.sweep_rows(sweep):
-        pass
+    with rows_bar(sweep, as_json) as advance:
+        for result in workers.sweep_rows(sweep):
+            advance(result.end - result.begin)
     swept = time.monotonic() - began
     proved, groups = sweep.prove(proofs), sweep.groups
     written = write_rows(folder, sweep.plan, groups) if folder is not None else None

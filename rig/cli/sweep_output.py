@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rig.sweep.cuts_in_a_row import LastCuts
     from rig.sweep.discoveries import Discovery
     from rig.sweep.plan import SweepPlan
+    from rig.sweep.rows import RowSweep
     from rig.sweep.scenario import Settled
     from rig.sweep.sweep import ModelSweep
 
@@ -25,24 +26,36 @@ MOST_WINDOWS = 12
 @contextmanager
 def progress_bar(whole: ModelSweep, as_json: bool) -> Iterator[Callable[[int], None]]:
     """Cuts, rate and time left on a terminal; called with the operations of each chunk that is done."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    began, before = time.monotonic(), whole.progress.points
+
+    def rate() -> str:
+        cuts = (whole.progress.points - before) / max(time.monotonic() - began, 1e-3)
+        return f"{cuts:,.0f} cuts/s"
+
+    with _bar(whole.scenario.update.operations + 1, whole.progress.operations, rate, as_json) as advance:
+        yield advance
+
+
+@contextmanager
+def rows_bar(whole: RowSweep, as_json: bool) -> Iterator[Callable[[int], None]]:
+    """The same for rows of cuts: operations of first cuts, and boards that were started."""
+    with _bar(whole.first_cuts, 0, lambda: f"{whole.starts:,} boards started", as_json) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(total: int, done: int, told: Callable[[], str], as_json: bool) -> Iterator[Callable[[int], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from rig.terminal.tables import console
 
     if as_json:
         yield lambda _operations: None
         return
-    columns = (TextColumn("operations"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Bar(*columns, TimeRemainingColumn(), console=console(stderr=True), transient=True) as bar:
-        total, began, before = whole.scenario.update.operations + 1, time.monotonic(), whole.progress.points
-        task = bar.add_task("", total=total, completed=whole.progress.operations, rate="")
-
-        def advance(operations: int) -> None:
-            rate = (whole.progress.points - before) / max(time.monotonic() - began, 1e-3)
-            bar.update(task, advance=operations, rate=f"{rate:,.0f} cuts/s")
-
-        yield advance
+    columns = (TextColumn("operations"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total, completed=done, told="")
+        yield lambda operations: bar.update(task, advance=operations, told=told())
 
 
 def show_rows(

@@ -51,4 +51,6 @@ class SweepPlan:
     @property
     def identity(self) -> str:
         """The same for the same sweep, and for no other: a hash in hex."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        behaviour = {role: [image.runs, repr(image.details)] for role, image in self.images.items()}
+        text = json.dumps({**self.to_dict(), "behaviour": behaviour}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -11,6 +11,9 @@ from rig.sweep.cuts_in_a_row import CutsInARow, LastCuts
 from rig.sweep.plan import SweepPlan
 from rig.sweep.scenario import Scenario, Settled
 
+#: First cuts of one result, at the least: shorter runs are swept together.
+FEWEST = 64
+
 
 @dataclass(frozen=True, slots=True)
 class RowsResult:
@@ -68,10 +71,17 @@ class RowSweep:
         return sum((group.count() for group in self.groups), start=Counter[Settled]())
 
     def run(self) -> Iterator[RowsResult]:
-        """Sweep all of it here. Raises LabFault."""
-        result = RowChunks(self.scenario, self.plan, self.cuts).sweep(0, self.first_cuts)
+        """Sweep all of it here, some runs of operations after the other. Raises LabFault."""
+        chunks, begin = RowChunks(self.scenario, self.plan, self.cuts), 0
+        for run in self.scenario.update.runs:
+            if (end := run.first + run.count) - begin >= FEWEST and end < self.first_cuts - 1:
+                yield self._merged(chunks.sweep(begin, end))
+                begin = end
+        yield self._merged(chunks.sweep(begin, self.first_cuts))
+
+    def _merged(self, result: RowsResult) -> RowsResult:
         self.merge(result)
-        yield result
+        return result
 
     def merge(self, result: RowsResult) -> bool:
         """Take a result in, wherever it comes from; False for one of first cuts that are done already."""

@@ -166,7 +166,11 @@ def a_ledger_of_another_sweep_is_not_gone_on_with(folder):
     ledger = SweepLedger(folder, core_plan("ota-copy"))
     ledger.begin()
     ledger.close()
-    assert _misuse(SweepLedger(folder, core_plan("ota-copy", seed=1)).resume).endswith("is of another sweep")
+    plan = core_plan("ota-copy")
+    crashes = replace(plan, images={**plan.images, "new": replace(plan.images["new"], runs="crashes")})
+    for other in (core_plan("ota-copy", seed=1), crashes):
+        assert _misuse(SweepLedger(folder, other).resume).endswith("is of another sweep")
+    assert SweepLedger(folder, core_plan("ota-copy")).resume() == []
 
 
 def a_capsule_that_was_changed_is_refused(_folder):
