@@ -108,9 +108,9 @@ def _show_table(sweep: BoardSweep) -> None:
         )
     show_whole(table)
     if apart := sum(its.needed_hand_apart for its in counts.values()):
-        print_lines(f"{apart:,} boards needed a hand after cuts that did not land where they were aimed: in no bound")
+        print_lines(f"in no bound, as their cuts did not land where they were aimed: {apart:,} that needed a hand")
     if suspect := sum(its.suspect for its in counts.values()):
-        print_lines(f"{suspect:,} cuts do not count: their boards failed the control cut after them")
+        print_lines(f"do not count, as their boards failed the control cut after them: {suspect:,}")
 
 
 def _by_fate(fell: Any) -> list[int]:

@@ -21,11 +21,11 @@ from tests.rig.board_sweep.made_up import (
     PROGRAM,
     STRANDED,
     MadeUpBench,
-    ModelCore,
     control,
     core_map,
     core_path,
     core_trial,
+    model_core,
     result_of,
     swept,
     tally_of,
@@ -130,7 +130,7 @@ def the_model_s_changes_are_positions_in_their_phase(_folder):
 
 def every_cut_of_the_model_is_on_its_own_map(_folder):
     for path, phase, generation in (("dfu", "erase", "b"), ("ota-copy", "program", "a"), ("dfu", "commit", "c")):
-        trial, core = core_trial(path, phase, generation), ModelCore(path, generation)
+        trial, core = core_trial(path, phase, generation), model_core(path, generation)
         rng, compared = random.Random(path), 0
         cuts = [(k, "before") for k in (core.begin, core.operations)]
         cuts += [(rng.randrange(core.begin, core.operations), rng.choice(("before", "prefix"))) for _ in range(25)]
@@ -145,7 +145,7 @@ def every_cut_of_the_model_is_on_its_own_map(_folder):
 
 def few_cuts_of_the_model_can_be_one_landing(_folder):
     """A map on which everything is possible would find no disagreement."""
-    trial, core = core_trial("dfu", "program"), ModelCore("dfu", "b")
+    trial, core = core_trial("dfu", "program"), model_core("dfu", "b")
     landing, _ = core.cut(trial, 2000, "before")
     numbers = {one.cut[0] for one in core_map("dfu").possible(landing, trial)}
     assert numbers <= set(range(1999, 2002))
@@ -154,7 +154,7 @@ def few_cuts_of_the_model_can_be_one_landing(_folder):
 
 def a_board_that_strands_where_the_model_does_not_is_a_disagreement(_folder):
     """Its place says generation B, whose watchdog brings a backup back; generation A has none, and waits in DFU."""
-    trial, core = core_trial("dfu", "program"), ModelCore("dfu", "a")
+    trial, core = core_trial("dfu", "program"), model_core("dfu", "a")
     landing, outcome = core.cut(trial, 2000, "before")
     bench = MadeUpBench(result_of(landing, outcome))
     made = cutter(bench, {"dfu": core_map("dfu")}).cut(1, PROGRAM)
@@ -166,7 +166,7 @@ def a_board_that_strands_where_the_model_does_not_is_a_disagreement(_folder):
 
 def an_update_that_is_whole_and_does_not_run_is_a_disagreement(_folder):
     """Outside of the update are its begin, where the old image is right, and its end, where it is not."""
-    trial, core = core_trial("dfu", "commit"), ModelCore("dfu", "b")
+    trial, core = core_trial("dfu", "commit"), model_core("dfu", "b")
     written = next(
         number for number in range(core.operations, 0, -1) if _is_written(core.cut(trial, number, "before")[0])
     )
@@ -183,7 +183,7 @@ def _is_written(landing: Landing) -> bool:
 
 
 def the_same_board_as_the_model_s_is_none(_folder):
-    trial, core = core_trial("dfu", "program"), ModelCore("dfu", "b")
+    trial, core = core_trial("dfu", "program"), model_core("dfu", "b")
     bench = MadeUpBench(result_of(*core.cut(trial, 2000, "before")))
     assert cutter(bench, {"dfu": core_map("dfu")}).cut(1, PROGRAM).model == AGREES
 

@@ -13,6 +13,7 @@ from rig.family.contract import family_of
 from rig.power.landing import Landing
 from rig.recovery.ladder import Outcome
 from rig.sweep.cut_points import Flash, contents_at
+from rig.sweep.plan import SweepPlan
 from rig.sweep.sweep import ModelSweep
 from tests.rig.sweep.plans import MANIFEST
 
@@ -46,10 +47,15 @@ def tally_of(*lines: dict | Swept) -> Tally:
 def core_map(path: str, generation: str = "b") -> ModelMap:
     """The model's map of a Core's path, with the images that every run has."""
     plan = plan_of("spark-core", path, {"generation": generation}, core_roles(path))
+    return map_of(plan, core_path(path).begins)
+
+
+def map_of(plan: SweepPlan, begins: str | None = None) -> ModelMap:
+    """The map that a sweep of a plan makes."""
     whole = ModelSweep(plan)
     for _ in whole.run(jobs=1):
         pass
-    return ModelMap(plan, whole.progress.spans, core_path(path).begins)
+    return ModelMap(plan, whole.progress.spans, begins)
 
 
 def core_roles(path: str) -> dict:
@@ -66,12 +72,14 @@ def core_trial(path: str, phase: str, generation: str = "b"):
     return core_path(path).phases[phase](0.5, board, core_roles(path))
 
 
-class ModelCore:
-    """A Core that is the model: cut where somebody says, read back, started; its bootloader may be another one."""
+class ModelBoard:
+    """A board that is the model of a plan: cut where somebody says, read back, started.
 
-    def __init__(self, path: str, generation: str):
-        self._path = path
-        self._scenario = plan_of("spark-core", path, {"generation": generation}, core_roles(path)).scenario()
+    Its trials begin with the model's phase `begins`.
+    """
+
+    def __init__(self, plan: SweepPlan, begins: str | None = None):
+        self._begins, self._scenario = begins, plan.scenario()
 
     @property
     def operations(self) -> int:
@@ -79,10 +87,9 @@ class ModelCore:
 
     @property
     def begin(self) -> int:
-        """The first operation of the host: what is before it brings the Core into DFU."""
-        begins = core_path(self._path).begins
+        """The first operation of a trial: what is before it brings the board into its readback mode."""
         runs = zip(self._scenario.update.phases, self._scenario.update.runs, strict=True)
-        return next(run.first for phase, run in runs if begins in (phase, None))
+        return next(run.first for phase, run in runs if self._begins in (phase, None))
 
     def cut(self, trial, k: int, tear: str) -> tuple[Landing, Outcome]:
         """Where the cut fell by what flash shows, and what the board became."""
@@ -103,6 +110,12 @@ class ModelCore:
             nor = next(nor for nor in memory.nors if address in nor)
             found[address] = nor.dump()[address - nor.base :][:length]
         return found
+
+
+def model_core(path: str, generation: str) -> ModelBoard:
+    """A Core; its bootloader may be another one than a map's."""
+    plan = plan_of("spark-core", path, {"generation": generation}, core_roles(path))
+    return ModelBoard(plan, core_path(path).begins)
 
 
 class MadeUpBench:

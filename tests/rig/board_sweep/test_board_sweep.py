@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import inspect
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from rig.board_sweep import places
+from rig.board_sweep import places, worker
 from rig.board_sweep.ends import Ends, read_duration
 from rig.board_sweep.session import Session
-from rig.board_sweep.sweep import Fault
+from rig.board_sweep.stratum import Fell
+from rig.board_sweep.sweep import BoardSweep, Fault
 from rig.board_sweep.task import Rules
 from rig.board_sweep.verdict import verdict_of
 from rig.cli.board_sweep import BoardSweepOptions, sweep_boards
+from rig.cli.board_sweep_output import _time_left, show_end
 from rig.errors import Misuse
+from rig.families.spark_core.boards.timing import Timing
 from rig.gate.policy import Policy
 from tests.rig.board_sweep import checks_board_sweep, checks_place_sweep, checks_session
-from tests.rig.board_sweep.made_up import PROGRAM, swept, tally_of
+from tests.rig.board_sweep.made_up import GENERATION, MANIFEST, PROGRAM, core_path, swept, tally_of
 
 
 def checks_of(module):
@@ -155,3 +160,45 @@ def test_whoever_can_be_swept_is_where_no_place_is_named(monkeypatch):
     assert [place.name for place in places.places_to_sweep("", [], None, "serial")] == ["esp32-01"]
     with pytest.raises(Misuse, match="no place has a healthy board"):
         places.places_to_sweep("", [], "esp32", "https")
+
+
+def test_an_image_that_a_path_needs_is_missed_by_its_part():
+    board = SimpleNamespace(name="core-01", tags=GENERATION, timing=Timing.from_tags(GENERATION))
+    with pytest.raises(Misuse, match="core-01: dfu needs an image that plays new"):
+        worker._refuse_lacking({"dfu": core_path("dfu")}, board, {"old": MANIFEST.roles("spark-core")["old"]})
+
+
+def told_at_the_end(capsys, *cuts, interrupted=False):
+    sweep = BoardSweep([], GOOD, Ends(), tally_of(*cuts))
+    verdict = verdict_of(sweep.tally, GOOD, [PROGRAM], [])
+    status = show_end(sweep, verdict, Path("reports/x"), "ab" * 32, interrupted=interrupted, as_json=False)
+    return status, capsys.readouterr().out
+
+
+def test_a_table_tells_each_phase_and_what_is_in_no_bound(capsys):
+    cuts = [swept(1, Fell.INFERRED, needed_hand=True), *MANY]
+    status, said = told_at_the_end(capsys, *cuts)
+    (row,) = [line for line in said.splitlines() if "program" in line]
+    assert [cell.strip() for cell in row.split("│")[4:11]] == ["program", "39", "38", "0", "1", "0", "0"]
+    assert "in no bound, as their cuts did not land where they were aimed: 1 that needed a hand" in said
+    assert (status, "met" in row, "ledger head: abab" in said) == (0, True, True)
+
+
+def test_a_disagreement_is_told_with_both_capsules_and_as_text(capsys):
+    cut = swept(1, model="disagrees", capsule="core/b \x1b[2J", model_capsule="spark-core dfu cut=1:before")
+    status, said = told_at_the_end(capsys, cut, *MANY)
+    assert status == 1
+    assert "rig replay 'spark-core dfu cut=1:before'" in said
+    assert "\x1b[2J" not in said
+
+
+def test_a_sweep_that_a_signal_ended_is_not_good(capsys):
+    status, said = told_at_the_end(capsys, *MANY, interrupted=True)
+    assert (status, "--resume goes on" in said) == (3, True)
+
+
+def test_time_left_is_that_to_the_bound_or_of_the_budget():
+    assert _time_left(120, 0.5, math.inf) == "4 min to the bound"
+    assert _time_left(120, 0.5, 60.0) == "1 min of the budget left, 120 more to the bound"
+    assert _time_left(120, 0.0, math.inf) == "120 more to the bound"
+    assert _time_left(0, 0.5, 60.0) == "every bound is met"
