@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
     from rig.gate.policy import Policy
 
 
+#: How often a line is added where none can be written over.
+LINE_SECONDS = 60.0
+
+
 class BoardProgress:
-    """One line that is written over: cuts, landed ones, rate, and the time that is left."""
+    """One line that is written over: cuts, landed ones, rate, and the time that is left. In a log, a line a minute."""
 
     def __init__(self, policy: Policy, *, as_json: bool):
         self._policy, self._as_json = policy, as_json
-        self._began, self._shown = time.monotonic(), False
+        self._is_terminal = sys.stderr.isatty()
+        self._began, self._shown = time.monotonic(), -LINE_SECONDS
         self._landed_before: int | None = None
 
     def say(self, text: str) -> None:
@@ -30,20 +36,23 @@ class BoardProgress:
 
     def advance(self, sweep: BoardSweep) -> None:
         """There is one more line in the ledger."""
-        if self._as_json:
+        if self._as_json or not (self._is_terminal or time.monotonic() - self._shown >= LINE_SECONDS):
             return
+        self._shown = time.monotonic()
         landed, more = landed_and_needed(sweep, self._policy)
         if self._landed_before is None:
             self._landed_before = landed
         rate = (landed - self._landed_before) / max(time.monotonic() - self._began, 1e-3)
         left = _time_left(more, rate, sweep.ends.seconds_left)
         text = f"{sweep.tally.made:,} cuts, {landed:,} landed, {60 * rate:.1f} a minute, {left}"
-        update_progress(f"{text:79}", last=False)
-        self._shown = True
+        if self._is_terminal:
+            update_progress(f"{text:79}", last=False)
+        else:
+            print_status(text)
 
     def close(self) -> None:
         """No more comes."""
-        if self._shown:
+        if self._is_terminal and not self._as_json:
             update_progress("", last=True)
 
 

@@ -16,6 +16,7 @@ from rig.board_sweep.stratum import Fell
 from rig.board_sweep.sweep import BoardSweep, Fault
 from rig.board_sweep.task import Rules
 from rig.board_sweep.verdict import verdict_of
+from rig.cli import board_sweep_output
 from rig.cli.board_sweep import BoardSweepOptions, sweep_boards
 from rig.cli.board_sweep_output import _time_left, show_end
 from rig.errors import Misuse
@@ -202,3 +203,14 @@ def test_time_left_is_that_to_the_bound_or_of_the_budget():
     assert _time_left(120, 0.5, 60.0) == "1 min of the budget left, 120 more to the bound"
     assert _time_left(120, 0.0, math.inf) == "120 more to the bound"
     assert _time_left(0, 0.5, 60.0) == "every bound is met"
+
+
+def test_a_log_has_a_line_a_minute(capsys, monkeypatch):
+    sweep, seconds = BoardSweep([], GOOD, Ends(), tally_of(swept(1)), strata=[PROGRAM]), iter(range(0, 3000, 7))
+    monkeypatch.setattr(board_sweep_output, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    progress = board_sweep_output.BoardProgress(GOOD, as_json=False)
+    for _ in range(100):
+        progress.advance(sweep)
+    lines = capsys.readouterr().err.splitlines()
+    assert 8 < len(lines) < 40
+    assert all(line.startswith("1 cuts, 1 landed, ") for line in lines)

@@ -22,7 +22,7 @@ from rig.power.trigger import Aim
 Roles = Mapping[str, Image]
 #: What the erases of a sector and of a block of 64 KiB, and one page's program take, by data sheets.
 _ERASE_SECONDS, _BLOCK_ERASE_SECONDS, _PROGRAM_SECONDS, _PAGE = 0.045, 0.15, 0.0007, 256
-#: How many blocks a server tells of a download; more are not told apart.
+#: How many pieces of a write are told apart.
 _BLOCKS = 64
 #: By the phase that is cut: what is told when it begins, and for how many seconds it lasts at least, at full speed.
 _TOLD = {
@@ -69,10 +69,10 @@ def _serial_program(position: float, board: Esp32, roles: Roles) -> SerialBeside
 
 
 def _download(position: float, board: Esp32, roles: Roles) -> HttpsUpdate:
-    """What the server has sent the board writes a little later."""
-    share, part = share_of_piece(position, _BLOCKS)
-    seconds = len(roles["new"]) / _BLOCKS * (_ERASE_SECONDS / SECTOR + _PROGRAM_SECONDS / _PAGE)
-    return HttpsUpdate.to(roles["new"], Aim("download", share, 1000 * part * seconds * board.timing.scale), roles)
+    """At the rate at which its flash takes an image: what the server has sent may be far ahead of that."""
+    seconds = len(roles["new"]) * (_ERASE_SECONDS / SECTOR + _PROGRAM_SECONDS / _PAGE)
+    delay = position * seconds * board.timing.scale
+    return HttpsUpdate.to(roles["new"], Aim("begin", delay_ms=1000 * delay), roles)
 
 
 def _told(phase: str) -> TrialAt:
