@@ -20,10 +20,12 @@ from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
 
 Roles = Mapping[str, Image]
-#: What the erases of a sector and of a block of 64 KiB, and one page's program take, by data sheets.
-_ERASE_SECONDS, _BLOCK_ERASE_SECONDS, _PROGRAM_SECONDS, _PAGE = 0.045, 0.15, 0.0007, 256
+#: What one sector's erase and one page's program take, by data sheets of what is on modules.
+_ERASE_SECONDS, _PROGRAM_SECONDS, _PAGE = 0.045, 0.0007, 256
+#: Before the stub writes the first byte it erases a block of 64 KiB, which takes 0.15 s, and a sector behind it.
+_STUB_ERASES_SECONDS = 0.15 + _ERASE_SECONDS
 #: How many pieces of a write are told apart.
-_BLOCKS = 64
+_PIECES = 64
 #: By the phase that is cut: what is told when it begins, and for how many seconds it lasts at least, at full speed.
 _TOLD = {
     "chosen": ("chosen", 0.5),
@@ -56,16 +58,17 @@ def _serial(roles: Roles, aim: Aim) -> SerialBesideAnother:
 
 
 def _serial_erase(position: float, board: Esp32, roles: Roles) -> SerialBesideAnother:
-    """The first block is erased before the first byte; nothing is told of those that come between."""
-    delay = position * _BLOCK_ERASE_SECONDS * board.timing.scale
-    return _serial(roles, Aim("erase", share=0.0, delay_ms=1000 * delay))
+    """The loader's stub acknowledges the first block, and erases for it."""
+    delay = position * _STUB_ERASES_SECONDS * board.timing.scale
+    return _serial(roles, Aim("program", share=0.0, delay_ms=1000 * delay))
 
 
 def _serial_program(position: float, board: Esp32, roles: Roles) -> SerialBesideAnother:
-    """Blocks are large, and a part of one is a delay of what its pages take."""
-    share, part = share_of_piece(position, _BLOCKS)
-    pages = len(roles["new"]) / _BLOCKS / _PAGE
-    return _serial(roles, Aim("program", share, 1000 * part * pages * _PROGRAM_SECONDS * board.timing.scale))
+    """Blocks are acknowledged before they are written: over a quick line all of them, and then flash sets the rate."""
+    share, _ = share_of_piece(position, _PIECES)
+    pages = len(roles["new"]) / _PAGE
+    delay = (_STUB_ERASES_SECONDS + position * pages * _PROGRAM_SECONDS) * board.timing.scale
+    return _serial(roles, Aim("program", share, 1000 * delay))
 
 
 def _download(position: float, board: Esp32, roles: Roles) -> HttpsUpdate:
