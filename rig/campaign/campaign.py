@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from rig.campaign.strata import BoardSweeps
     from rig.campaign.swap import ScenarioSetup
+    from rig.campaign.swaps import Swaps
     from rig.campaign.trial import Trial
     from rig.firmware.manifest import Image
     from rig.sweep.family import Sweeps
@@ -20,6 +21,10 @@ class Campaign(Protocol):
     @property
     def sweeps(self) -> Sweeps:
         """Its update paths on the model, where every cut of them can be looked at."""
+
+    @property
+    def swaps(self) -> Swaps | None:
+        """Where scenarios of servers' identities are played on the model; None where there are none."""
 
     @property
     def board_sweeps(self) -> BoardSweeps:

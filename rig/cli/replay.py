@@ -1,4 +1,4 @@
-"""`rig replay`: one cut of a sweep again, from the line that the sweep printed."""
+"""`rig replay`: one cut of a sweep, or one swap, again, from the line that was printed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 def replay(
     capsule: Annotated[list[str], typer.Argument(metavar="CAPSULE", help="The whole line, in quotes or not.")],
     expect: Annotated[
-        str | None, typer.Option(metavar="OUTCOME", help="What still happens, as BECOMES or BECOMES/RUNG.")
+        str | None,
+        typer.Option(
+            metavar="OUTCOME",
+            help="What still happens: BECOMES or BECOMES/RUNG; dark, served or fails-over after a swap.",
+        ),
     ] = None,
     manifest: Annotated[Path | None, typer.Option(help="Manifest of firmware; the rig's own if not given.")] = None,
     image: Annotated[
@@ -32,17 +36,25 @@ def replay(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Cut an update again where a capsule says so, on the model, and say what becomes of the board.
+    """Do again what a capsule says, on the model, and say what becomes of the board: a cut, or a swap of identities.
 
     Exit status, ready for `git bisect run`: 1 while it still happens, which is what --expect or the capsule itself
     says; 0 when it does not; 2 when the capsule cannot be read.
     """
+    from rig.campaign.swap_capsule import is_swap
+    from rig.errors import Misuse
     from rig.firmware.run_firmware import checked_firmware
     from rig.sweep.capsule import Capsule
     from rig.sweep.replay import is_expected, replay
     from rig.sweep.user_image import user_image
 
-    read = Capsule.parse(" ".join(capsule))
+    if is_swap(line := " ".join(capsule)):
+        from rig.cli.replay_swap import replay_swap
+
+        if shrink:
+            raise Misuse("a swap has nothing to shrink", hint="--shrink is for cuts")
+        replay_swap(line, image or [], manifest, expect, trace=trace, as_json=as_json)
+    read = Capsule.parse(line)
     images = [
         *checked_firmware(manifest).images(read.kind),
         *(user_image(read.kind, "image", file) for file in image or ()),

@@ -220,7 +220,17 @@ def _swaps(lines: list[dict[str, Any]]) -> list[str]:
     head = "| scenario | firmware | place | reaches its servers | check-ins before → after | afterwards |"
     remarks = {line["scenario"]: line["remark"] for line in swaps if line["remark"]}
     items = [f"* **{markdown(name)}**: {markdown(remark)}" for name, remark in remarks.items()]
-    return ["", "## Swaps of servers' identities", "", head, "|---|---|---|---|---|---|", *rows, "", *items]
+    table = ["", "## Swaps of servers' identities", "", head, "|---|---|---|---|---|---|", *rows, "", *items]
+    return [*table, *_again([line for line in swaps if line.get("capsule")])]
+
+
+def _again(swaps: list[dict[str, Any]]) -> list[str]:
+    """How each swap is played again on the model."""
+    if not swaps:
+        return []
+    name = "{scenario} with {firmware_name} at {place}"
+    items = [f"* {markdown(name.format_map(line))}: {code(line['capsule'])}" for line in swaps]
+    return ["", "Each again on the model, by `rig replay CAPSULE`:", "", *items]
 
 
 def _log(check_ins: dict[str, list[tuple[str, int]]]) -> str:

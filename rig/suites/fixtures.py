@@ -251,6 +251,7 @@ def swap(
     """Play a scenario of servers' identities on the bench's board; what came of it goes into the ledger."""
     from rig.boards.board import tier_of
     from rig.campaign.swap import ScenarioUnavailable, play
+    from rig.campaign.swap_capsule import capsule_of
     from rig.family.contract import family_of
     from rig.firmware.run_firmware import roles_on
 
@@ -273,8 +274,10 @@ def swap(
         line |= {"firmware_name": bench.golden.name, "scenario": scenario.name, "when": scenario.when}
         bench.ledger.append("swap-intent", line)
         with setup_of_it() as setup:
+            capsule = capsule_of(board.kind, scenario, bench.roles, other_variant, board.tags)
             played = play(scenario, setup)
-        bench.ledger.append("swap", {**line, "remark": scenario.remark, **played.to_dict()})
+        told = {"remark": scenario.remark, "capsule": str(capsule.of(played)) if capsule is not None else ""}
+        bench.ledger.append("swap", {**line, **told, **played.to_dict()})
         return played
 
     return on_this_board

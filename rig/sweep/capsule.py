@@ -10,13 +10,13 @@ which only the begin is meant has its length behind it, in bytes: `new=77ab…@4
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
+from rig.sweep.capsule_line import IMAGE_DIGITS, checked_digits, read_line, sealed
 from rig.sweep.cut_points import BEFORE, TEARS
 from rig.sweep.family import checked_choices, checked_path, sweeps_of
 from rig.sweep.plan import SweepPlan
@@ -25,11 +25,8 @@ from rig.sweep.scenario import Settled
 if TYPE_CHECKING:
     from rig.firmware.manifest import Image
 
-#: Hex digits of an image's SHA-256 and of the sum over the line.
-_IMAGE_DIGITS, _SUM_DIGITS = 16, 8
-_WORD = re.compile(r"([a-z0-9_-]+)=(\S+)", re.ASCII)
 _CUT = re.compile(r"(0|[1-9][0-9]{0,11}):([a-z-]+)", re.ASCII)
-_FIXED = ("cut", "seed", "ended", "sum")
+_FIXED = ("cut", "seed", "ended")
 #: Each operation, counted from the supply's rise before it, and how it was left.
 Cuts = tuple[tuple[int, str], ...]
 
@@ -50,12 +47,11 @@ class Capsule:
     @classmethod
     def of(cls, plan: SweepPlan, cuts: Cuts, ended: Settled | None) -> Capsule:
         """Of a sweep's cut."""
-        images = {role: image.sha256[:_IMAGE_DIGITS] for role, image in sorted(plan.images.items())}
+        images = {role: image.sha256[:IMAGE_DIGITS] for role, image in sorted(plan.images.items())}
         return cls(plan.kind, plan.path, dict(plan.choices), images, cuts, plan.seed, ended)
 
     def __str__(self) -> str:
-        text = self._text()
-        return f"{text} sum={_sum(text)}"
+        return sealed(self._text())
 
     @property
     def cut_text(self) -> str:
@@ -72,13 +68,7 @@ class Capsule:
     @classmethod
     def parse(cls, line: str) -> Capsule:
         """Read one. Raises Misuse for what is none, or was changed since it was written."""
-        words = line.split()
-        if len(words) < 3:
-            raise Misuse("this is no capsule", hint="a sweep prints them: KIND PATH NAME=VALUE …")
-        kind, path, *rest = words
-        fields = _fields(rest)
-        if (told := fields.pop("sum", None)) is not None and told != _sum(" ".join(words[:-1])):
-            raise Misuse("the capsule was changed since it was written", hint="leave sum= away if that was meant")
+        kind, path, fields = read_line(line)
         sweeps = sweeps_of(kind)
         checked_path(sweeps, kind, path)
         choices = {name: value for name, value in fields.items() if name in sweeps.choices(path)}
@@ -87,7 +77,7 @@ class Capsule:
             kind,
             path,
             checked_choices(sweeps, kind, path, choices),
-            {role: _digits(role, value) for role, value in images.items()},
+            {role: checked_digits(role, value) for role, value in images.items()},
             _cuts(fields.get("cut", "")),
             _seed(fields.get("seed", "0")),
             _ended(fields["ended"]) if "ended" in fields else None,
@@ -96,31 +86,7 @@ class Capsule:
 
 def shortened(capsule: Capsule, role: str, image: Image, length: int) -> Capsule:
     """The same with only the first bytes of one image."""
-    return replace(capsule, images={**capsule.images, role: f"{image.sha256[:_IMAGE_DIGITS]}@{length}"})
-
-
-def _sum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_SUM_DIGITS]
-
-
-def _fields(words: Iterable[str]) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for word in words:
-        match = _WORD.fullmatch(word)
-        if match is None:
-            raise Misuse(f"{word!r} in the capsule is not NAME=VALUE")
-        if match[1] in fields:
-            raise Misuse(f"the capsule says {match[1]}= twice")
-        fields[match[1]] = match[2]
-    return fields
-
-
-def _digits(role: str, text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{12,64}(@[1-9][0-9]{0,8})?", text, re.ASCII):
-        raise Misuse(
-            f"{role}={text} in the capsule is not the begin of a SHA-256", hint="12 to 64 hex digits, perhaps @BYTES"
-        )
-    return text
+    return replace(capsule, images={**capsule.images, role: f"{image.sha256[:IMAGE_DIGITS]}@{length}"})
 
 
 def _cuts(text: str) -> Cuts:

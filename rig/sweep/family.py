@@ -51,11 +51,15 @@ def checked_path(sweeps: Sweeps, kind: str, path: str) -> str:
 
 def checked_choices(sweeps: Sweeps, kind: str, path: str, chosen: Mapping[str, str]) -> dict[str, str]:
     """A value for every choice of a path, the usual one where nothing was said. Raises Misuse for what there is not."""
-    known = sweeps.choices(path)
+    return checked_values(sweeps.choices(path), f"{path} of a {kind}", chosen)
+
+
+def checked_values(known: Mapping[str, tuple[str, ...]], of: str, chosen: Mapping[str, str]) -> dict[str, str]:
+    """The same for any choices; `of` says in an error what they are for."""
     for name, value in chosen.items():
         if name not in known:
             there_is = ", ".join(known) or "nothing"
-            raise Misuse(f"nothing called {name!r} can be chosen for {path} of a {kind}", hint=f"there is {there_is}")
+            raise Misuse(f"nothing called {name!r} can be chosen for {of}", hint=f"there is {there_is}")
         if value not in known[name]:
             raise Misuse(f"{name} {value!r} is not known", hint=f"one of {', '.join(known[name])}")
     return {name: chosen.get(name, values[0]) for name, values in known.items()}

@@ -71,10 +71,11 @@ def _after(scenario: Scenario, update: Update, cut: tuple[int, str], seed: int) 
 
 
 def _images_of(capsule: Capsule, known: list[Image]) -> dict[str, Image]:
-    return {role: _with_hash(role, begin, known) for role, begin in capsule.images.items()}
+    return {role: with_hash(role, begin, known) for role, begin in capsule.images.items()}
 
 
-def _with_hash(role: str, told: str, known: list[Image]) -> Image:
+def with_hash(role: str, told: str, known: list[Image]) -> Image:
+    """The image that a capsule means by the begin of its hash. Raises Misuse where it is not known."""
     begin, _, length = told.partition("@")
     found = {image.sha256: image for image in known if image.sha256.startswith(begin)}
     if len(found) != 1:

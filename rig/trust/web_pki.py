@@ -8,7 +8,7 @@ RSA-4096 of history is RSA-2048 here: such keys take seconds, and nothing depend
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from rig.errors import Misuse
 from rig.trust.authority import EPOCH, Authority, make_root
 from rig.trust.identity import Identity, load_chain, pem
 from rig.trust.keys import KeyKind, PrivateKey, load_key, make_key
+from rig.trust.ready_keys import RSA_BITS, leaf_keys, ready_key
 from rig.trust.recipe import IdentityRecipe
 from rig.trust.revocation import must_staple
 
@@ -77,15 +78,21 @@ AUTHORITIES: Mapping[str, _Entry] = {
     "ecdsa-ca-2014": _Entry("ECDSA CA 2014", "p256", "ecdsa-root-2014", "2012-01-01", "2032-01-01"),
     "broken-ca-2014": _Entry("Broken CA 2014", "rsa-2048", "rsa-root-2014", "2012-01-01", "2032-01-01"),
 }
+#: Those with an RSA key: each has a ready one of its own.
+_RSA = [name for name, entry in AUTHORITIES.items() if entry.key in RSA_BITS]
 #: Its certificate is not of the key it signs with: what it issues verifies nowhere.
 BROKEN = ("rig-intermediate-broken", "broken-ca-2014")
 
 
 class WebPki:
-    """All of them; `make` makes new ones, `in_folder` those of a folder."""
+    """All of them; `make` makes new ones, `in_folder` those of a folder, `when_asked` each when it is asked for.
 
-    def __init__(self, authorities: Mapping[str, Authority]):
-        self.authorities = dict(authorities)
+    `new_key` makes keys of servers.
+    """
+
+    def __init__(self, authorities: Mapping[str, Authority], new_key: Callable[[KeyKind], PrivateKey] = make_key):
+        self.authorities = authorities
+        self._new_key = new_key
 
     @classmethod
     def make(cls, seed: int | None = None) -> WebPki:
@@ -111,6 +118,11 @@ class WebPki:
             made[name] = _make(name, made, None, keys[name])
             Identity((made[name].certificate,), made[name].key).store(certificate, key)
         return cls(made)
+
+    @classmethod
+    def when_asked(cls) -> WebPki:
+        """For models: each is made when it is asked for, with an RSA key that is ready, as servers' keys are, too."""
+        return cls(_WhenAsked(), leaf_keys(len(_RSA)))
 
     def authority(self, name: str) -> Authority:
         """One by its name. Raises Misuse."""
@@ -141,7 +153,7 @@ class WebPki:
             raise Misuse(f"{host} has no identity yet whose key could be kept")
         identity = self.authority(recipe.under).issue(
             *(recipe.names or (host,)),
-            key=former.key if recipe.key == "kept" and former is not None else recipe.key,  # type: ignore[arg-type]
+            key=former.key if recipe.key == "kept" and former is not None else self._new_key(recipe.key),  # type: ignore[arg-type]
             begins=recipe.begins,
             life=timedelta(days=recipe.days),
             digest=recipe.digest,
@@ -149,6 +161,16 @@ class WebPki:
         )
         behind = identity.chain[1:] if recipe.behind is None else tuple(map(self.certificate, recipe.behind))
         return identity.serving(*behind, *_padding(recipe.padding * 1024))
+
+
+class _WhenAsked(dict[str, Authority]):
+    """Those that somebody asked for, and whoever is above them."""
+
+    def __missing__(self, name: str) -> Authority:
+        kind = AUTHORITIES[name].key
+        key = ready_key(RSA_BITS[kind], _RSA.index(name)) if kind in RSA_BITS else None
+        self[name] = _make(name, self, None, key)
+        return self[name]
 
 
 def _new_keys(names: Iterable[str]) -> dict[str, PrivateKey | None]:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from rig.campaign.swap import ScenarioUnavailable
 from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.golden import golden_set
-from rig.families.esp32.campaign.scenario_setup import CABLE, Esp32ScenarioSetup
+from rig.families.esp32.campaign.scenario_setup import Esp32ScenarioSetup
 from rig.families.esp32.campaign.trial import SerialFlash
+from rig.families.esp32.firmware.details import CABLE
 from rig.firmware.manifest import Image
 from rig.power.trigger import Aim
 
 if TYPE_CHECKING:
     from rig.families.esp32.campaign.strata import Esp32BoardSweeps
     from rig.families.esp32.sweep.scenarios import Esp32Sweeps
+    from rig.families.esp32.sweep.swaps import Esp32Swaps
 
 
 class Esp32Campaign:
@@ -27,6 +29,13 @@ class Esp32Campaign:
         from rig.families.esp32.sweep.scenarios import Esp32Sweeps
 
         return Esp32Sweeps()
+
+    @property
+    def swaps(self) -> Esp32Swaps:
+        """Certificates of the servers that it asks."""
+        from rig.families.esp32.sweep.swaps import Esp32Swaps
+
+        return Esp32Swaps()
 
     @property
     def board_sweeps(self) -> Esp32BoardSweeps:

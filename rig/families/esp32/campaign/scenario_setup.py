@@ -19,8 +19,6 @@ from rig.families.esp32.formats.otadata import read_records
 from rig.firmware.manifest import Image
 from rig.trust.scenario import Scenario
 
-#: The variant whose firmware comes by cable: it has a root of its own on a second host to turn to.
-CABLE = "fleet-1.0.7"
 #: For how long a download stands still half-way: less than a client's patience of 5 s (esp_http_client's default).
 HELD_SECONDS = 3.0
 #: How often a cut of a download is tried that came too late, and a download begun that a client gives up.

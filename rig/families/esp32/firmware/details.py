@@ -9,6 +9,9 @@ from rig.families.esp32.firmware.boots import EspBoots
 from rig.firmware.image_rules import Details
 from rig.firmware.manifest import Image
 
+#: The variant whose firmware comes by cable: it has a root of its own on a second host to turn to.
+CABLE = "fleet-1.0.7"
+
 
 class EspDetails(Details):
     """The tables `esp32` and `boots` of an entry."""

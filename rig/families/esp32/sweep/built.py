@@ -74,15 +74,20 @@ class Built:
 
     def flash(self, records: Mapping[int, Record], slots: Mapping[int, bytes]) -> Esp32Memory:
         """The golden set, with these records by sector and this in slots by number; the old one in the first."""
-        contents = bytearray(b"\xff" * Esp32Memory().size)
         laid = dict(self.golden.parts())
         laid |= {self.otadata.offset + sector * SECTOR: record.pack() for sector, record in records.items()}
         laid |= {self.slot(number).offset: data for number, data in slots.items()}
-        for address, data in laid.items():
-            contents[address : address + len(data)] = data
-        memory = Esp32Memory()
-        memory.flash.load(bytes(contents))
-        return memory
+        return memory_with(laid)
+
+
+def memory_with(laid: Mapping[int, bytes]) -> Esp32Memory:
+    """Flash that holds this, by address, and nothing else."""
+    memory = Esp32Memory()
+    contents = bytearray(b"\xff" * memory.size)
+    for address, data in laid.items():
+        contents[address : address + len(data)] = data
+    memory.flash.load(bytes(contents))
+    return memory
 
 
 def _check_room(image: Image, table: PartitionTable) -> None:

@@ -9,15 +9,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from rig.errors import LabFault
+from rig.errors import LabFault, Misuse
 from rig.families.esp32.boards.golden import write_set
 from rig.families.esp32.drivers.rom_loader import RomLoader
 from rig.families.esp32.sweep.built import Built
 from rig.families.esp32.sweep.serial_in_memory import SerialInMemory
+from rig.families.esp32.sweep.servers_in_memory import ServersInMemory
 from rig.families.esp32.sweep.start import settle
-from rig.families.esp32.sweep.update_server import UpdateServer
 from rig.families.esp32.twin.app.ota import Ota
 from rig.families.esp32.twin.memory import Esp32Memory
+from rig.trust.authority import make_root
+from rig.trust.identity import pem
 from rig.twin.steps import Work
 
 
@@ -31,11 +33,15 @@ def over_https(running: str) -> Callable[[Built, Esp32Memory], None]:
 
     def work(built: Built, memory: Esp32Memory) -> None:
         host = urlsplit(built.behaviour(running).url or "").hostname or ""
-        server = UpdateServer(host, built.images["new"].data)
-        board = built.start.board(memory, trust=lambda _name: server.certificate)
-        board.tcp.on_order = server.order
+        servers, root = ServersInMemory(), make_root("sweep")
+        servers.show(host, root.issue(host))
+        servers.offer = built.images["new"].data
+        board = built.start.board(memory, trust=lambda _name: pem(root.certificate).decode())
+        board.tcp.on_order = servers.order
         board.power_on(0)
-        settle(board, server.serve)
+        settle(board, servers.serve)
+        if servers.seen.failures:
+            raise Misuse(f"the image does not trust the server that it is to ask: {servers.seen.failures[0]}")
         if not any(event.name == "update-installed" for event in board.events):
             name = built.images[running].name
             raise LabFault(f"{name} did not take the update in memory", hint="does it look for one?")

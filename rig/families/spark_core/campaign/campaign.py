@@ -14,6 +14,7 @@ from rig.power.trigger import Aim
 if TYPE_CHECKING:
     from rig.families.spark_core.campaign.strata import CoreBoardSweeps
     from rig.families.spark_core.sweep.scenarios import CoreSweeps
+    from rig.families.spark_core.sweep.swaps import CoreSwaps
 
 
 class CoreCampaign:
@@ -25,6 +26,13 @@ class CoreCampaign:
         from rig.families.spark_core.sweep.scenarios import CoreSweeps
 
         return CoreSweeps()
+
+    @property
+    def swaps(self) -> CoreSwaps:
+        """Keys of its cloud, and its own."""
+        from rig.families.spark_core.sweep.swaps import CoreSwaps
+
+        return CoreSwaps()
 
     @property
     def board_sweeps(self) -> CoreBoardSweeps:

@@ -33,7 +33,12 @@ def make_core_key() -> CoreKey:
     while True:
         key = rsa.generate_private_key(EXPONENT, CORE_BITS)
         if reads_right(key):
-            return CoreKey(_private_der(key), _pem(key))
+            return core_key_of(key)
+
+
+def core_key_of(key: rsa.RSAPrivateKey) -> CoreKey:
+    """A pair in the forms that Core and server keep it in."""
+    return CoreKey(_private_der(key), _pem(key))
 
 
 def core_public_key(sector: bytes) -> str | None:

@@ -83,6 +83,8 @@ class PinboardCampaign:
     """As rig.campaign.campaign asks for."""
 
     board_sweeps = PinboardBoardSweeps()
+    #: It asks no servers.
+    swaps = None
 
     @property
     def sweeps(self) -> PinboardSweeps:

@@ -1,0 +1,162 @@
+"""One line that holds all that a swap of servers' identities needs to be played again on the model.
+
+::
+
+    KIND swap scenario=NAME played=5f0c… old=77ab… new=… at=2026-11-30T15:04:05Z before=served
+        after=dark:unknown_ca arrived=none runs-on=yes updated=yes route=swap-back sum=1b2c3d4e
+
+A scenario is told by its name and by a hash of what is played: one that was changed since is refused. `at` is when it
+was played: certificates begin, and clocks go, by that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rig.campaign.swaps import scenario_of, swaps_of
+from rig.errors import Misuse
+from rig.sweep.capsule_line import IMAGE_DIGITS, checked_digits, read_line, sealed
+from rig.sweep.family import checked_values
+from rig.trust.expectation import AnyScenario, Expected, Reach
+
+if TYPE_CHECKING:
+    from rig.campaign.swap import ScenarioResult
+    from rig.firmware.manifest import Image
+
+#: What stands where a capsule of a cut has its path.
+SWAP = "swap"
+_PLAYED_DIGITS = 12
+#: What a scenario tells its readers, and does not change how it is played.
+_TOLD = {"name", "about", "remark", "expects"}
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_REACHED = rf"({'|'.join(Reach)})(:[a-z0-9_,-]+)?(@[a-z0-9.-]+)?"
+_YES_NO = "yes|no"
+#: Words of an end, and what they may be.
+_WORDS = {
+    "before": _REACHED,
+    "after": _REACHED,
+    "arrived": f"{_YES_NO}|none",
+    "runs-on": _YES_NO,
+    "updated": _YES_NO,
+    "route": "none|swap-back|cable",
+}
+_FIXED = ("scenario", "played", "at", *_WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class SwapCapsule:
+    """One scenario, played with one firmware; `images` by role are begins of SHA-256 in hex."""
+
+    kind: str
+    scenario: str
+    #: Hash of what is played.
+    played: str
+    choices: Mapping[str, str]
+    images: Mapping[str, str]
+    at: datetime
+    #: How it ended when the line was written, word by word; None where nobody says so.
+    ended: Mapping[str, str] | None = None
+
+    def __str__(self) -> str:
+        words = [self.kind, SWAP, f"scenario={self.scenario}", f"played={self.played}"]
+        words += [f"{name}={value}" for name, value in (*self.choices.items(), *self.images.items())]
+        words += [f"at={self.at:{_TIME}}"]
+        words += [f"{name}={value}" for name, value in (self.ended or {}).items()]
+        return sealed(" ".join(words))
+
+    def of(self, result: ScenarioResult) -> SwapCapsule:
+        """The same, and how it ended."""
+        return replace(self, ended=words_of(result))
+
+    @classmethod
+    def parse(cls, line: str) -> SwapCapsule:
+        """Read one. Raises Misuse for what is none, was changed, or is of a scenario that nobody knows."""
+        kind, _, fields = read_line(line)
+        swaps = swaps_of(kind)
+        if "scenario" not in fields:
+            raise Misuse("the capsule does not say which scenario", hint="scenario=NAME")
+        scenario = scenario_of(swaps, kind, fields["scenario"])
+        if fields.get("played", played := digest_of(scenario)) != played:
+            raise Misuse(f"the scenario {scenario.name} was changed since the capsule was written")
+        choices = {name: value for name, value in fields.items() if name in swaps.choices}
+        images = {name: value for name, value in fields.items() if name not in (*choices, *_FIXED)}
+        return cls(
+            kind,
+            scenario.name,
+            played,
+            checked_values(swaps.choices, f"swaps of a {kind}", choices),
+            {role: checked_digits(role, value) for role, value in images.items()},
+            _time(fields.get("at", "")),
+            _ended(fields),
+        )
+
+
+def is_swap(line: str) -> bool:
+    """Whether a capsule is of a swap."""
+    return line.split()[1:2] == [SWAP]
+
+
+def capsule_of(
+    kind: str,
+    scenario: AnyScenario,
+    roles: Mapping[str, Image],
+    roles_of: Callable[[str], Mapping[str, Image]],
+    tags: Mapping[str, str],
+) -> SwapCapsule | None:
+    """That of a scenario as a board plays it now; None where a replay would not find it by its name."""
+    try:
+        swaps = swaps_of(kind)
+        if digest_of(scenario_of(swaps, kind, scenario.name)) != digest_of(scenario):
+            return None
+    except Misuse:
+        return None
+    images = {role: image.sha256[:IMAGE_DIGITS] for role, image in sorted(swaps.images(roles, roles_of).items())}
+    now = datetime.now(UTC).replace(microsecond=0)
+    return SwapCapsule(kind, scenario.name, digest_of(scenario), swaps.chosen(tags), images, now)
+
+
+def digest_of(scenario: AnyScenario) -> str:
+    """Begin of a hash over what is played."""
+    played = scenario.model_dump_json(exclude=_TOLD)
+    return hashlib.sha256(played.encode()).hexdigest()[:_PLAYED_DIGITS]
+
+
+def words_of(result: ScenarioResult) -> dict[str, str]:
+    """How a scenario ended, as a capsule has it."""
+    return {
+        "before": _reached(result.before),
+        "after": _reached(result.after),
+        "arrived": {True: "yes", False: "no", None: "none"}[result.arrived],
+        "runs-on": "yes" if result.runs_on else "no",
+        "updated": "yes" if result.updated else "no",
+        "route": result.route or "none",
+    }
+
+
+def _reached(found: Expected) -> str:
+    alerts = f":{','.join(found.alerts).replace(' ', '-')}" if found.alerts else ""
+    return f"{found.reach}{alerts}{f'@{found.host}' if found.host else ''}"
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        raise Misuse(f"at={text} in the capsule is no time", hint="for example at=2026-11-30T15:04:05Z") from None
+
+
+def _ended(fields: Mapping[str, str]) -> dict[str, str] | None:
+    told = {name: fields[name] for name in _WORDS if name in fields}
+    if not told:
+        return None
+    if missing := [name for name in _WORDS if name not in told]:
+        raise Misuse(f"the capsule says half of how it ended: {missing[0]}= is missing")
+    for name, value in told.items():
+        if not re.fullmatch(_WORDS[name], value, re.ASCII):
+            raise Misuse(f"{name}={value} in the capsule says nothing that comes of a swap")
+    return told
