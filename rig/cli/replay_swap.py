@@ -19,7 +19,7 @@ def replay_swap(
     from rig.sweep.user_image import user_image
 
     read = SwapCapsule.parse(line)
-    known = checked_firmware(manifest).images(read.kind)
+    known = checked_firmware(manifest).images_with(read.kind, [told.partition("@")[0] for told in read.images.values()])
     result = replay_swap(read, [*known, *(user_image(read.kind, "image", file) for file in images)])
     happens = is_expected(result, expect, read.ended)
     if as_json:

@@ -7,6 +7,7 @@ laid over the rig's: what it does not name comes from there.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,6 +125,14 @@ class Manifest:
         known = {image.sha256 for image in own}
         fallback = self.fallback.images(board) if self.fallback is not None else []
         return [*own, *(image for image in fallback if image.sha256 not in known)]
+
+    def images_with(self, board: str, hashes: Collection[str]) -> list[Image]:
+        """Those whose SHA-256 begins with one of these; what is told to have another one is not made. Raises Misuse."""
+        begins = tuple(hashes)
+        entries = [entry for entry in self.entries.values() if entry.board == board]
+        maybe = [entry for entry in entries if entry.sha256 is None or entry.sha256.startswith(begins)]
+        own = [image for entry in maybe if (image := self.image(entry.name)).sha256.startswith(begins)]
+        return [*own, *(self.fallback.images_with(board, begins) if self.fallback is not None else [])]
 
     def roles(self, board: BoardKind, variant: str | None = None, *, filled_in: bool = True) -> dict[str, Image]:
         """Which image plays which part for boards of this kind, in a role set: old and new at least. Raises Misuse.

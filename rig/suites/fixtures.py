@@ -250,7 +250,8 @@ def swap(
 ) -> Callable[[AnyScenario], ScenarioResult]:
     """Play a scenario of servers' identities on the bench's board; what came of it goes into the ledger."""
     from rig.boards.board import tier_of
-    from rig.campaign.swap import ScenarioUnavailable, play
+    from rig.campaign.recorded_swap import play_recorded
+    from rig.campaign.swap import ScenarioUnavailable
     from rig.campaign.swap_capsule import capsule_of
     from rig.family.contract import family_of
     from rig.firmware.run_firmware import roles_on
@@ -275,9 +276,6 @@ def swap(
         bench.ledger.append("swap-intent", line)
         with setup_of_it() as setup:
             capsule = capsule_of(board.kind, scenario, bench.roles, other_variant, board.tags)
-            played = play(scenario, setup)
-        told = {"remark": scenario.remark, "capsule": str(capsule.of(played)) if capsule is not None else ""}
-        bench.ledger.append("swap", {**line, **told, **played.to_dict()})
-        return played
+            return play_recorded(scenario, setup, bench.ledger, line, capsule)
 
     return on_this_board

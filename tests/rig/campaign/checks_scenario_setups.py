@@ -16,7 +16,7 @@ from rig.families.esp32.campaign import scenario_setup as esp32_setup
 from rig.families.spark_core.campaign import scenario_setup as core_setup
 from rig.families.spark_core.trust.key_scenario import OTHER_KEY
 from rig.firmware.manifest import Image
-from tests.rig.campaign.world_setup import manifest
+from tests.rig.campaign.swap_setups import manifest
 from tests.rig.servers.https.https_lab import DEVICE, https_lab
 from tests.rig.stand_ins import Ticking
 from tests.rig.trust.tls_clients import python_from

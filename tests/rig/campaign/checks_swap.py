@@ -9,13 +9,13 @@ from rig.boards import server_log
 from rig.campaign import swap
 from rig.errors import LabFault
 from rig.families.esp32.boards import servers
+from rig.families.esp32.boards.golden import golden_set
 from rig.families.esp32.boards.updates import Updates
-from rig.families.esp32.formats.otadata import Record, State
+from rig.families.esp32.sweep.built import memory_with
 from rig.firmware.manifest import Image
 from rig.trust.authority import make_root
 from rig.trust.expectation import Reach
-from tests.rig.campaign.world_setup import WorldSetup, behaviour_of, scenarios
-from tests.rig.families.esp32.twin.app.app_board import NEW
+from tests.rig.campaign.swap_setups import SetupOf, scenarios
 from tests.rig.servers.https.https_lab import DEVICE, HOST, https_lab
 from tests.rig.trust.tls_clients import python_from
 from tests.rig.waiting import HANGS, until
@@ -27,9 +27,11 @@ REFUSED = "another-root"
 
 
 def plays_as_expected(name, firmware):
-    scenario = scenarios()[name]
+    ended_as_expected(swap.play(scenarios()[name], SetupOf(firmware)), scenarios()[name], firmware)
+
+
+def ended_as_expected(played, scenario, firmware):
     expected = scenario.change(firmware)
-    played = swap.play(scenario, WorldSetup(firmware))
     assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
     if scenario.when in ("mid-download", "between-pieces"):
         assert played.arrived == (scenario.when == "mid-download" or expected.after.reach is not Reach.DARK)
@@ -41,14 +43,14 @@ def of_a_scenario(name, firmware="default"):
     return lambda _folder: plays_as_expected(name, firmware)
 
 
-class Mixed(WorldSetup):
-    """A board that starts what lies in its other slot once nobody serves it."""
+class Mixed(SetupOf):
+    """A board in whose flash lies something else once nobody serves it."""
 
     def look(self):
         seen = super().look()
         if not seen.requests:
-            self.world.install(1, NEW, behaviour_of("default", "new"))
-            self.world.record(1, Record.of(2, State.VALID))
+            other = golden_set({**self._images, "old": self._images["new"]})
+            self._board.memory.flash.load(memory_with(dict(other.parts())).flash.dump())
         return seen
 
 
@@ -57,7 +59,7 @@ def a_board_that_starts_something_else_does_not_run_on(_folder):
     assert not played.runs_on, "other firmware runs, and it is told that the former one does"
 
 
-class NoWayBack(WorldSetup):
+class NoWayBack(SetupOf):
     """Servers that stay what they were swapped to."""
 
     def show(self, scenario, *, after):
@@ -69,15 +71,15 @@ def an_update_that_does_not_come_is_not_told(_folder):
     assert not played.updated, "the board is dark, and it is told that an update came"
 
 
-class Unmoved(WorldSetup):
+class Unmoved(SetupOf):
     """Servers that say they were swapped, and were not."""
 
     def show(self, scenario, *, after):
         if not after:
             return super().show(scenario, after=after)
-        former = dict(self.world.hosts)
+        former = dict(self._servers._shown)
         told = super().show(scenario, after=after)
-        self.world.hosts.update(former)
+        self._servers._shown.update(former)
         return told
 
 
@@ -91,9 +93,9 @@ def a_swap_that_did_not_take_place_proves_nothing(_folder):
 
 
 def how_a_board_was_brought_back_is_told_as_it_happened(_folder):
-    assert swap.play(scenarios()["new-intermediate-and-a-cable"], WorldSetup("fleet-1.0.4")).route == "cable"
-    assert swap.play(scenarios()[REFUSED], WorldSetup("default")).route == "swap-back"
-    assert swap.play(scenarios()["new-key"], WorldSetup("default")).route == ""
+    assert swap.play(scenarios()["new-intermediate-and-a-cable"], SetupOf("fleet-1.0.4")).route == "cable"
+    assert swap.play(scenarios()[REFUSED], SetupOf("default")).route == "swap-back"
+    assert swap.play(scenarios()["new-key"], SetupOf("default")).route == ""
 
 
 # -- what servers saw --------------------------------------------------------------------------------------------------

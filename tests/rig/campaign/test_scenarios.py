@@ -1,4 +1,4 @@
-"""Every scenario of servers' identities, played on the model: what each firmware does is what the reference says."""
+"""Every scenario of servers' identities, played on the model from its capsule: firmware does what the reference says."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from itertools import combinations
 import pytest
 
 from rig.campaign.swap import play
+from rig.campaign.swap_capsule import SwapCapsule
+from rig.campaign.swap_replay import replay_swap
 from tests.boards.esp32.swap_pairs import CLOCKS, FAILOVERS, SWAPS, VARIANT, WHENS, rows, scenario
 from tests.rig.campaign import checks_swap
-from tests.rig.campaign.world_setup import WorldSetup, scenarios
+from tests.rig.campaign.swap_setups import SetupOf, capsule, images, scenarios
 
 CASES = [(name, firmware) for name in scenarios().names for firmware in scenarios()[name].expects]
 
 
 @pytest.mark.parametrize(("name", "firmware"), CASES, ids=[f"{name}-{firmware}" for name, firmware in CASES])
 def test_firmware_does_what_is_expected_of_it_and_is_brought_back(name, firmware):
-    checks_swap.plays_as_expected(name, firmware)
+    line = str(capsule("esp32", name, firmware))
+    played = replay_swap(SwapCapsule.parse(line), images("esp32"))
+    checks_swap.ended_as_expected(played, scenarios()[name], firmware)
 
 
 def test_every_pair_of_swap_moment_failover_and_clock_meets():
@@ -29,7 +33,7 @@ def test_every_pair_of_swap_moment_failover_and_clock_meets():
 @pytest.mark.parametrize("row", rows(), ids="-".join)
 def test_a_pair_does_what_is_expected_and_is_brought_back(row):
     expected = scenario(row).change(VARIANT)
-    played = play(scenario(row), WorldSetup(VARIANT))
+    played = play(scenario(row), SetupOf(VARIANT))
     assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
     assert played.runs_on
     assert played.updated

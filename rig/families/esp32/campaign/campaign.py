@@ -1,4 +1,7 @@
-"""Campaigns with ESP32s: the control trial writes over the serial port, and servers show a scenario's identities."""
+"""Campaigns with ESP32s: the control trial writes over the serial port, and servers show a scenario's identities.
+
+What drives boards is loaded when a board is there: sweeps and replays on the model begin sooner.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rig.campaign.swap import ScenarioUnavailable
-from rig.families.esp32.boards.board import Esp32
-from rig.families.esp32.boards.golden import golden_set
-from rig.families.esp32.campaign.scenario_setup import Esp32ScenarioSetup
-from rig.families.esp32.campaign.trial import SerialFlash
 from rig.families.esp32.firmware.details import CABLE
 from rig.firmware.manifest import Image
-from rig.power.trigger import Aim
 
 if TYPE_CHECKING:
+    from rig.families.esp32.boards.board import Esp32
+    from rig.families.esp32.campaign.scenario_setup import Esp32ScenarioSetup
     from rig.families.esp32.campaign.strata import Esp32BoardSweeps
+    from rig.families.esp32.campaign.trial import SerialFlash
     from rig.families.esp32.sweep.scenarios import Esp32Sweeps
     from rig.families.esp32.sweep.swaps import Esp32Swaps
 
@@ -46,6 +47,10 @@ class Esp32Campaign:
 
     def control_trial(self, roles: Mapping[str, Image]) -> SerialFlash:
         """The golden application over itself, cut while it is written."""
+        from rig.families.esp32.boards.golden import golden_set
+        from rig.families.esp32.campaign.trial import SerialFlash
+        from rig.power.trigger import Aim
+
         slot = golden_set(roles).table.slot(0)
         assert slot is not None, "a golden set has slots"
         return SerialFlash(roles["old"], slot.offset, Aim("program", 0.5, 1))
@@ -57,6 +62,8 @@ class Esp32Campaign:
 
         Raises ScenarioUnavailable where the manifest has none.
         """
+        from rig.families.esp32.campaign.scenario_setup import Esp32ScenarioSetup
+
         by_cable = roles_of(CABLE).get("old")
         if by_cable is None:
             raise ScenarioUnavailable(f"names no variant {CABLE}, whose firmware comes by cable")

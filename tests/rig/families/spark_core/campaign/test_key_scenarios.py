@@ -1,13 +1,17 @@
-"""Scenarios of a Core's keys as data: those we ship are whole, and a file that is wrong is told where."""
+"""Scenarios of a Core's keys: those we ship end on the model as is expected; a file that is wrong is told where."""
 
 from __future__ import annotations
 
 import pytest
 
+from rig.campaign.swap_capsule import SwapCapsule
+from rig.campaign.swap_replay import replay_swap
 from rig.errors import Misuse
 from rig.families.spark_core.trust.key_scenario import load_key_scenarios
 from rig.firmware.checkout import part
+from tests.rig.campaign.swap_setups import capsule, images
 
+SHIPPED = load_key_scenarios(part("firmware-fixtures", "key-scenarios.toml"))
 GOOD = {
     "name": '"one"',
     "about": '"the key is another"',
@@ -28,6 +32,18 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize("generation", ["a", "b", "c"])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_capsule_ends_as_is_expected_of_the_core(name, generation):
+    scenario, line = SHIPPED[name], str(capsule("spark-core", name, generation=generation))
+    played = replay_swap(SwapCapsule.parse(line), images("spark-core"))
+    expected = scenario.change("default")
+    assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
+    assert played.arrived == (True if scenario.when == "mid-download" else None)
+    assert played.runs_on
+    assert played.updated
+
+
 def written(folder, *scenarios: dict[str, str]):
     path = folder / "keys.toml"
     path.write_text("".join("[[scenario]]\n" + "".join(f"{k} = {v}\n" for k, v in one.items()) for one in scenarios))
@@ -35,9 +51,8 @@ def written(folder, *scenarios: dict[str, str]):
 
 
 def test_the_scenarios_we_ship_say_how_each_core_is_brought_back():
-    shipped = load_key_scenarios(part("firmware-fixtures", "key-scenarios.toml"))
-    assert {scenario.when for scenario in shipped.values()} == {"idle", "off", "mid-download", "during-cut"}
-    assert {scenario.back for scenario in shipped.values()} == {"swap-back", "cable"}
+    assert {scenario.when for scenario in SHIPPED.values()} == {"idle", "off", "mid-download", "during-cut"}
+    assert {scenario.back for scenario in SHIPPED.values()} == {"swap-back", "cable"}
 
 
 @pytest.mark.parametrize("case", WRONG)
