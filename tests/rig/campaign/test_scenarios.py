@@ -1,4 +1,4 @@
-"""Every scenario of servers' identities, played on the model from its capsule: firmware does what the reference says."""
+"""Every scenario of servers' identities, played on the model by its capsule: firmware does what the reference says."""
 
 from __future__ import annotations
 
