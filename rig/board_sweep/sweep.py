@@ -79,7 +79,9 @@ class BoardSweep:
         its = self._workers[told]
         try:
             said: Said = told.recv()
-        except (EOFError, OSError):
+            if said.what == "next":
+                self._answer(told, its)
+        except (EOFError, OSError):  # it may be killed while it is answered
             self._gone(told)
             return
         if said.what == "line":
@@ -90,9 +92,7 @@ class BoardSweep:
         elif said.what == "ready":
             its.strata = said.strata
             self.strata += [stratum for stratum in said.strata if stratum not in self.strata]
-        elif said.what == "next":
-            self._answer(told, its)
-        else:
+        elif said.what == "fault":
             its.has_ended = True
             self.faults.append(Fault(its.place, said.text, said.status))
 

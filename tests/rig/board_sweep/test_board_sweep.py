@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import multiprocessing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +14,8 @@ from rig.board_sweep import places, worker
 from rig.board_sweep.ends import Ends, read_duration
 from rig.board_sweep.session import Session
 from rig.board_sweep.stratum import Fell
-from rig.board_sweep.sweep import BoardSweep, Fault
-from rig.board_sweep.task import Rules
+from rig.board_sweep.sweep import BoardSweep, Fault, _Worker
+from rig.board_sweep.task import Order, Rules, Said
 from rig.board_sweep.verdict import verdict_of
 from rig.cli import board_sweep_output
 from rig.cli.board_sweep import BoardSweepOptions, sweep_boards
@@ -214,3 +215,64 @@ def test_a_log_has_a_line_a_minute(capsys, monkeypatch):
     lines = capsys.readouterr().err.splitlines()
     assert 8 < len(lines) < 40
     assert all(line.startswith("1 cuts, 1 landed, ") for line in lines)
+
+
+class MadeUpProcess:
+    """A place's process that ended with a status."""
+
+    def __init__(self, exitcode):
+        self.exitcode = exitcode
+
+    def join(self):
+        """It is over."""
+
+
+def heard_of(*said, then_gone, exitcode, ends=None):
+    """A sweep that has heard a place's process, which is gone then, or is when it is answered."""
+    ours, theirs = multiprocessing.Pipe()
+    sweep = BoardSweep([], GOOD, ends or Ends(cuts=1), tally_of())
+    sweep._workers[ours] = _Worker("core-01", MadeUpProcess(exitcode))
+    for one in said:
+        theirs.send(one)
+    if then_gone:
+        theirs.close()
+    for _ in range(len(said) + then_gone):
+        list(sweep._hear(ours)) if ours in sweep._workers else None
+    return sweep, theirs
+
+
+READY = Said("ready", strata=(PROGRAM,))
+
+
+def test_who_asks_is_told_which_cut_and_when_there_is_none():
+    sweep, theirs = heard_of(READY, Said("next"), Said("next"), then_gone=False, exitcode=None)
+    assert theirs.recv() == Order(0, PROGRAM)
+    assert theirs.recv() is None
+    assert sweep.strata == [PROGRAM]
+
+
+KILLED = {
+    "while it works": (READY,),
+    "while it is answered": (READY, Said("next")),
+}
+
+
+@pytest.mark.parametrize("when", KILLED)
+def test_a_place_whose_process_is_gone_is_a_fault_of_the_lab(when):
+    sweep, _ = heard_of(*KILLED[when], then_gone=True, exitcode=-9)
+    assert [(fault.place, fault.status) for fault in sweep.faults] == [("core-01", 3)]
+    assert "status -9" in sweep.faults[0].text
+    assert sweep._workers == {}
+
+
+def test_a_fault_that_a_place_told_is_told_once():
+    sweep, _ = heard_of(READY, Said("fault", text="core-01: it hangs", status=1), then_gone=True, exitcode=1)
+    assert [(fault.text, fault.status) for fault in sweep.faults] == [("core-01: it hangs", 1)]
+
+
+def test_a_place_that_had_its_last_order_ends_without_a_fault():
+    sweep, theirs = heard_of(READY, Said("next"), then_gone=False, exitcode=0, ends=Ends(cuts=0))
+    theirs.close()
+    (ours,) = sweep._workers
+    list(sweep._hear(ours))
+    assert (sweep.faults, sweep._workers) == ([], {})
