@@ -5,20 +5,20 @@
     KIND swap scenario=NAME played=5f0c… old=77ab… new=… at=2026-11-30T15:04:05Z before=served
         after=dark:unknown_ca arrived=none runs-on=yes updated=yes route=swap-back sum=1b2c3d4e
 
-A scenario is told by its name and by a hash of what is played: one that was changed since is refused. `at` is when it
-was played: certificates begin, and clocks go, by that.
+A scenario is told by its name and by a hash of what is played: one that was changed since is refused. One that is in no
+file is told whole, as JSON in `recipe`. `at` is when it was played: certificates begin, and clocks go, by that.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rig.campaign.swaps import scenario_of, swaps_of
+from rig.campaign.swaps import known_swaps, swaps_of
+from rig.campaign.told_scenario import PLAYED, RECIPE, SCENARIO, read_told, tell
 from rig.errors import Misuse
 from rig.sweep.capsule_line import IMAGE_DIGITS, checked_digits, read_line, sealed
 from rig.sweep.family import checked_values
@@ -30,11 +30,10 @@ if TYPE_CHECKING:
 
 #: What stands where a capsule of a cut has its path.
 SWAP = "swap"
-_PLAYED_DIGITS = 12
-#: What a scenario tells its readers, and does not change how it is played.
-_TOLD = {"name", "about", "remark", "expects"}
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _REACHED = rf"({'|'.join(Reach)})(:[a-z0-9_,-]+)?(@[a-z0-9.-]+)?"
+#: Certificates and clocks of boards know no others.
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 _YES_NO = "yes|no"
 #: Words of an end, and what they may be.
 _WORDS = {
@@ -45,7 +44,7 @@ _WORDS = {
     "updated": _YES_NO,
     "route": "none|swap-back|cable",
 }
-_FIXED = ("scenario", "played", "at", *_WORDS)
+_FIXED = (SCENARIO, PLAYED, RECIPE, "at", *_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +52,9 @@ class SwapCapsule:
     """One scenario, played with one firmware; `images` by role are begins of SHA-256 in hex."""
 
     kind: str
-    scenario: str
-    #: Hash of what is played.
-    played: str
+    #: What is played, and the fields that tell it.
+    scenario: AnyScenario = field(compare=False)
+    told: Mapping[str, str]
     choices: Mapping[str, str]
     images: Mapping[str, str]
     at: datetime
@@ -63,11 +62,8 @@ class SwapCapsule:
     ended: Mapping[str, str] | None = None
 
     def __str__(self) -> str:
-        words = [self.kind, SWAP, f"scenario={self.scenario}", f"played={self.played}"]
-        words += [f"{name}={value}" for name, value in (*self.choices.items(), *self.images.items())]
-        words += [f"at={self.at:{_TIME}}"]
-        words += [f"{name}={value}" for name, value in (self.ended or {}).items()]
-        return sealed(" ".join(words))
+        fields = {**self.told, **self.choices, **self.images, "at": f"{self.at:{_TIME}}", **(self.ended or {})}
+        return sealed(" ".join([self.kind, SWAP, *(f"{name}={value}" for name, value in fields.items())]))
 
     def of(self, result: ScenarioResult) -> SwapCapsule:
         """The same, and how it ended."""
@@ -78,17 +74,13 @@ class SwapCapsule:
         """Read one. Raises Misuse for what is none, was changed, or is of a scenario that nobody knows."""
         kind, _, fields = read_line(line)
         swaps = swaps_of(kind)
-        if "scenario" not in fields:
-            raise Misuse("the capsule does not say which scenario", hint="scenario=NAME")
-        scenario = scenario_of(swaps, kind, fields["scenario"])
-        if fields.get("played", played := digest_of(scenario)) != played:
-            raise Misuse(f"the scenario {scenario.name} was changed since the capsule was written")
+        scenario = read_told(fields, swaps, kind)
         choices = {name: value for name, value in fields.items() if name in swaps.choices}
         images = {name: value for name, value in fields.items() if name not in (*choices, *_FIXED)}
         return cls(
             kind,
-            scenario.name,
-            played,
+            scenario,
+            tell(scenario, swaps),
             checked_values(swaps.choices, f"swaps of a {kind}", choices),
             {role: checked_digits(role, value) for role, value in images.items()},
             _time(fields.get("at", "")),
@@ -108,22 +100,12 @@ def capsule_of(
     roles_of: Callable[[str], Mapping[str, Image]],
     tags: Mapping[str, str],
 ) -> SwapCapsule | None:
-    """That of a scenario as a board plays it now; None where a replay would not find it by its name."""
-    try:
-        swaps = swaps_of(kind)
-        if digest_of(scenario_of(swaps, kind, scenario.name)) != digest_of(scenario):
-            return None
-    except Misuse:
+    """That of a scenario as a board plays it now; None for a kind of board that plays none on the model."""
+    if (swaps := known_swaps(kind)) is None:
         return None
     images = {role: image.sha256[:IMAGE_DIGITS] for role, image in sorted(swaps.images(roles, roles_of).items())}
     now = datetime.now(UTC).replace(microsecond=0)
-    return SwapCapsule(kind, scenario.name, digest_of(scenario), swaps.chosen(tags), images, now)
-
-
-def digest_of(scenario: AnyScenario) -> str:
-    """Begin of a hash over what is played."""
-    played = scenario.model_dump_json(exclude=_TOLD)
-    return hashlib.sha256(played.encode()).hexdigest()[:_PLAYED_DIGITS]
+    return SwapCapsule(kind, scenario, tell(scenario, swaps), swaps.chosen(tags), images, now)
 
 
 def words_of(result: ScenarioResult) -> dict[str, str]:
@@ -145,18 +127,21 @@ def _reached(found: Expected) -> str:
 
 def _time(text: str) -> datetime:
     try:
-        return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+        found = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
     except ValueError:
-        raise Misuse(f"at={text} in the capsule is no time", hint="for example at=2026-11-30T15:04:05Z") from None
+        found = None
+    if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise Misuse(f"at={text} in the capsule is no time", hint="for example at=2026-11-30T15:04:05Z")
+    return found
 
 
 def _ended(fields: Mapping[str, str]) -> dict[str, str] | None:
-    told = {name: fields[name] for name in _WORDS if name in fields}
-    if not told:
+    ended = {name: fields[name] for name in _WORDS if name in fields}
+    if not ended:
         return None
-    if missing := [name for name in _WORDS if name not in told]:
+    if missing := [name for name in _WORDS if name not in ended]:
         raise Misuse(f"the capsule says half of how it ended: {missing[0]}= is missing")
-    for name, value in told.items():
+    for name, value in ended.items():
         if not re.fullmatch(_WORDS[name], value, re.ASCII):
             raise Misuse(f"{name}={value} in the capsule says nothing that comes of a swap")
-    return told
+    return ended

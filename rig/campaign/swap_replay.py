@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rig.campaign.swap import ScenarioResult, play
 from rig.campaign.swap_capsule import SwapCapsule, words_of
-from rig.campaign.swaps import scenario_of, swaps_of
+from rig.campaign.swaps import swaps_of
 from rig.errors import Misuse
 from rig.firmware.manifest import Image
 from rig.sweep.replay import with_hash
@@ -17,8 +17,7 @@ def replay_swap(capsule: SwapCapsule, images: Iterable[Image]) -> ScenarioResult
     """Play it with images among which are its own. Raises Misuse."""
     swaps, known = swaps_of(capsule.kind), list(images)
     found = {role: with_hash(role, begin, known) for role, begin in capsule.images.items()}
-    scenario = scenario_of(swaps, capsule.kind, capsule.scenario)
-    return play(scenario, swaps.setup(capsule.choices, found, capsule.at))
+    return play(capsule.scenario, swaps.setup(capsule.choices, found, capsule.at))
 
 
 def is_expected(result: ScenarioResult, expected: str | None, told: Mapping[str, str] | None) -> bool:

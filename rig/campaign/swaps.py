@@ -25,6 +25,9 @@ class Swaps(Protocol):
     def scenarios(self) -> Mapping[str, AnyScenario]:
         """All that there are, by name. Raises Misuse where their file cannot be read."""
 
+    def read(self, fields: Mapping[str, Any]) -> AnyScenario:
+        """A scenario of its own from what its file would say of it. Raises Misuse."""
+
     def chosen(self, tags: Mapping[str, str]) -> dict[str, str]:
         """The values of choices for a board whose place has these tags."""
 
@@ -40,10 +43,14 @@ class Swaps(Protocol):
 
 def swaps_of(kind: str) -> Swaps:
     """What boards of a kind bring. Raises Misuse for a kind that nobody knows, or that brings none."""
-    swaps = registry.family(kind).campaign.swaps
-    if swaps is None:
+    if (swaps := known_swaps(kind)) is None:
         raise Misuse(f"no scenario of servers' identities is played with a {kind} on the model")
-    return cast(Swaps, swaps)
+    return swaps
+
+
+def known_swaps(kind: str) -> Swaps | None:
+    """The same; None for a kind that brings none."""
+    return cast("Swaps | None", registry.family(kind).campaign.swaps)
 
 
 def scenario_of(swaps: Swaps, kind: str, name: str) -> AnyScenario:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rig.errors import Misuse
+from rig.firmware.document import wrong_field
 
 #: When identities change: while nobody asks; while an image is on its way; between two pieces of one; while the board
 #: is off; while it is off because its supply was cut in the middle of a download.
@@ -78,6 +80,9 @@ class Change:
         return cls(Expected.parse(before) if arrow else Expected(Reach.SERVED), Expected.parse(after))
 
 
+Known = TypeVar("Known", bound="AnyScenario")
+
+
 class AnyScenario(BaseModel):
     """What a scenario is, whatever kind of server changes its identity."""
 
@@ -97,3 +102,11 @@ class AnyScenario(BaseModel):
         if firmware not in self.expects:
             raise Misuse(f"scenario {self.name} does not speak of {firmware}", hint=f"of {', '.join(self.expects)}")
         return Change.parse(self.expects[firmware])
+
+
+def read_scenario(kind: type[Known], fields: Mapping[str, Any], source: str = "scenario") -> Known:
+    """A scenario from its fields. Raises Misuse that names source and field."""
+    try:
+        return kind.model_validate(dict(fields))
+    except ValidationError as error:
+        raise wrong_field(source, error, kind) from error

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from rig.errors import Misuse
-from rig.firmware.document import read_document, wrong_field
-from rig.trust.expectation import AnyScenario
+from rig.firmware.document import read_document
+from rig.trust.expectation import AnyScenario, read_scenario
 from rig.trust.recipe import IdentityRecipe
 
 Servers = dict[str, IdentityRecipe]
@@ -82,10 +82,7 @@ class Scenarios:
                         f"{source}: no servers are called {name}", hint=f"one of {', '.join(document.servers)}"
                     )
                 known["before"] = document.servers[name]
-            try:
-                scenario = Scenario.model_validate(known)
-            except ValidationError as error:
-                raise wrong_field(source, error, Scenario) from error
+            scenario = read_scenario(Scenario, known, source)
             if scenario.name in found:
                 raise Misuse(f"{source} is there twice")
             found[scenario.name] = scenario

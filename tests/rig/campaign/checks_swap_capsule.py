@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rig.campaign import swap_capsule, swap_replay
+from rig.campaign import swap_capsule, swap_replay, told_scenario
 from rig.campaign.swap_capsule import SwapCapsule
+from rig.campaign.swaps import swaps_of
 from rig.errors import LabFault, Misuse
 from rig.trust import ready_keys
 from rig.trust.keys import EXPONENT
@@ -17,9 +18,7 @@ REFUSED = "another-root"
 
 def ended(kind, name, firmware="default", **tags):
     """A capsule with the end that the reference expects of a firmware that goes dark, and is swapped back."""
-    after = swap_capsule._reached(
-        swap_capsule.scenario_of(swap_capsule.swaps_of(kind), kind, name).change(firmware).after
-    )
+    after = swap_capsule._reached(swaps_of(kind).scenarios()[name].change(firmware).after)
     told = {
         "before": "served",
         "after": after,
@@ -69,13 +68,24 @@ def an_edited_line_is_refused(_folder):
 
 def a_scenario_that_is_played_otherwise_is_another(_folder):
     known = scenarios()[REFUSED]
-    assert swap_capsule.digest_of(known.model_copy(update={"when": "off"})) != swap_capsule.digest_of(known)
-    assert capsule_of_esp32(known.model_copy(update={"back": "cable"})) is None, "a replay would play another one"
+    assert told_scenario.digest_of(known.model_copy(update={"when": "off"})) != told_scenario.digest_of(known)
+    by_cable = capsule_of_esp32(known.model_copy(update={"back": "cable"}))
+    assert "cable" in by_cable.told.get("recipe", ""), "a replay would play another one"
 
 
 def what_a_scenario_tells_its_readers_changes_nothing(_folder):
     known = scenarios()[REFUSED]
-    assert swap_capsule.digest_of(known.model_copy(update={"remark": "seen in 2014"})) == swap_capsule.digest_of(known)
+    assert told_scenario.digest_of(known.model_copy(update={"remark": "seen in 2014"})) == told_scenario.digest_of(
+        known
+    )
+
+
+def a_scenario_in_no_file_is_told_whole(_folder):
+    """Everything that a scenario can say comes back from its line."""
+    for known in scenarios().names:
+        other = scenarios()[known].model_copy(update={"name": "mine"})
+        read = SwapCapsule.parse(str(capsule_of_esp32(other))).scenario
+        assert told_scenario.digest_of(read) == told_scenario.digest_of(other), f"{known} is another scenario now"
 
 
 def it_is_played_as_of_then(_folder):

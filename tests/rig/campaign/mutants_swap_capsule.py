@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from rig.campaign import swap_capsule, swap_replay
+from rig.campaign import swap_capsule, swap_replay, told_scenario
 from rig.families.esp32.sweep.servers_in_memory import ServersInMemory
 from rig.families.esp32.sweep.swap_in_memory import Esp32SetupInMemory
 from rig.families.spark_core.sweep import cloud_in_memory
@@ -44,12 +44,16 @@ LINE = {
         check.an_edited_line_is_refused,
     ),
     "swap capsule: a scenario is told by its name alone": (
-        lambda m: m.setattr(swap_capsule, "digest_of", lambda _scenario: "0" * 12),
+        lambda m: m.setattr(told_scenario, "digest_of", lambda _scenario: "0" * 12),
         check.a_scenario_that_is_played_otherwise_is_another,
     ),
     "swap capsule: a remark makes another scenario": (
-        lambda m: m.setattr(swap_capsule, "_TOLD", set()),
+        lambda m: m.setattr(told_scenario, "_FOR_READERS", set()),
         check.what_a_scenario_tells_its_readers_changes_nothing,
+    ),
+    "swap capsule: what changes is not told": (
+        lambda m: m.setattr(told_scenario, "_FOR_READERS", {*told_scenario._FOR_READERS, "clock_after"}),
+        check.a_scenario_in_no_file_is_told_whole,
     ),
     "swap capsule: only the time after the swap counts": (
         lambda m: m.setattr(swap_replay, "words_of", lambda result: _Only("after", swap_capsule.words_of(result))),

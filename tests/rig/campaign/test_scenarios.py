@@ -6,12 +6,11 @@ from itertools import combinations
 
 import pytest
 
-from rig.campaign.swap import play
 from rig.campaign.swap_capsule import SwapCapsule
 from rig.campaign.swap_replay import replay_swap
 from tests.boards.esp32.swap_pairs import CLOCKS, FAILOVERS, SWAPS, VARIANT, WHENS, rows, scenario
-from tests.rig.campaign import checks_swap
-from tests.rig.campaign.swap_setups import SetupOf, capsule, images, scenarios
+from tests.rig.campaign import checks_swap, checks_swap_capsule
+from tests.rig.campaign.swap_setups import capsule, images, scenarios
 
 CASES = [(name, firmware) for name in scenarios().names for firmware in scenarios()[name].expects]
 
@@ -33,7 +32,8 @@ def test_every_pair_of_swap_moment_failover_and_clock_meets():
 @pytest.mark.parametrize("row", rows(), ids="-".join)
 def test_a_pair_does_what_is_expected_and_is_brought_back(row):
     expected = scenario(row).change(VARIANT)
-    played = play(scenario(row), SetupOf(VARIANT))
+    line = str(checks_swap_capsule.capsule_of_esp32(scenario(row), VARIANT))
+    played = replay_swap(SwapCapsule.parse(line), images("esp32"))
     assert (str(played.before), str(played.after)) == (str(expected.before), str(expected.after))
     assert played.runs_on
     assert played.updated

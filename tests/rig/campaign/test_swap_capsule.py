@@ -74,12 +74,15 @@ FAULTS = {
     "another kind": (PLAIN.replace("esp32", "toaster"), "toaster"),
     "a kind that brings no swaps": (PLAIN.replace("esp32", "spark-core"), "another-root"),
     "an unknown scenario": (PLAIN.replace("another-root", "another-planet"), "'another-planet'"),
-    "a scenario that was changed since": (PLAIN.replace(DARK.played, "0" * 12), "was changed since"),
+    "a scenario that was changed since": (PLAIN.replace(DARK.told["played"], "0" * 12), "was changed since"),
     "no scenario": (PLAIN.replace("scenario=another-root ", ""), "which scenario"),
     "an edited end": (LINE.replace("unknown_ca", "bad_certificate"), "was changed since"),
     "an end that is none": (PLAIN.replace("dark:", "gloomy:"), "after=gloomy:unknown_ca"),
+    "a recipe that is no JSON": (PLAIN.replace("played=", "recipe="), "says no scenario"),
+    "a recipe of no scenario": (PLAIN.replace("played=", 'recipe={"after":{}} x='), r"before"),
     "half an end": (PLAIN.replace(" route=swap-back", ""), "route= is missing"),
     "no time": (PLAIN.replace(" at=", " at=x"), "is no time"),
+    "a time that no certificate has": (PLAIN.replace(" at=2", " at=9"), "is no time"),
     "an image that is no hash": (PLAIN.replace("old=", "old=x"), "SHA-256"),
     "something that cannot be chosen": (PLAIN + " generation=b", "SHA-256"),
     "a field twice": (PLAIN + " updated=no", "twice"),
@@ -134,10 +137,25 @@ def test_the_ledger_and_the_page_have_a_line_that_plays_it_again(tmp_path):
     assert f"esp32-old at esp-01: `{kept['capsule']}`" in write_summary(tmp_path, a_record()).read_text()
 
 
-def test_a_scenario_that_nobody_finds_by_its_name_has_no_capsule(tmp_path):
-    other = scenarios()["another-root"].model_copy(update={"when": "off"})
+def test_a_scenario_of_one_s_own_is_told_whole():
+    other = scenarios()["another-root"].model_copy(update={"name": "mine", "when": "off"})
+    line = str(check.capsule_of_esp32(other))
+    assert str(replay_swap(SwapCapsule.parse(line), images("esp32")).after) == "dark (unknown_ca)"
+    assert json.loads(line.split("recipe=")[1].split()[0])["when"] == "off"
+
+
+def test_what_no_certificate_can_say_is_refused_in_one_line():
+    line = PLAIN.replace(
+        "played=", 'recipe={"before":{"a.test":{"begins":"0001-01-01T00:00:00Z"}},"tls":{"a.test":{}}} x='
+    )
+    line = " ".join(word for word in line.split() if not word.startswith("x="))
+    with pytest.raises(Misuse, match=r"a\.test cannot be given such a certificate"):
+        replay_swap(SwapCapsule.parse(line), images("esp32"))
+
+
+def test_a_kind_that_plays_none_on_the_model_has_no_capsule(tmp_path):
     with Ledger(tmp_path / "main.jsonl") as ledger:
-        play_recorded(other, SetupOf("default"), ledger, {"run": "r"}, check.capsule_of_esp32(other))
+        play_recorded(scenarios()["new-key"], SetupOf("default"), ledger, {"run": "r"}, None)
     (kept,) = read_ledger(tmp_path / "main.jsonl")
     assert kept["capsule"] == ""
 

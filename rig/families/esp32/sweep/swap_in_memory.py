@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from rig.boards.server_log import ServerLog
-from rig.errors import DeviceFault, LabFault
+from rig.errors import DeviceFault, LabFault, Misuse
 from rig.families.esp32.boards.golden import golden_set
 from rig.families.esp32.firmware.details import behaviour_of
 from rig.families.esp32.sweep.built import memory_with
@@ -55,7 +55,7 @@ class Esp32SetupInMemory:
         """The same, with the time that the scenario tells; TLS settings come with the swap."""
         changed = scenario.after if after else scenario.before
         for host, recipe in changed.items():
-            self._shown[host] = _pki().issue(host, self._dated(recipe), self._shown.get(host))
+            self._shown[host] = self._issued(host, recipe)
         settings = scenario.tls if after else {}
         for host in {**changed, **settings}:
             told = settings[host].model_dump(exclude_none=True) if host in settings else {}
@@ -64,8 +64,13 @@ class Esp32SetupInMemory:
         self._board.network_time = lambda: now.timestamp
         return {host: self._shown[host].fingerprint for host in changed}
 
-    def _dated(self, recipe: IdentityRecipe) -> IdentityRecipe:
-        return recipe if recipe.begins is not None else recipe.model_copy(update={"begins": self._at - BEGAN})
+    def _issued(self, host: str, recipe: IdentityRecipe) -> Identity:
+        """Raises Misuse for what no certificate can say."""
+        dated = recipe if recipe.begins is not None else recipe.model_copy(update={"begins": self._at - BEGAN})
+        try:
+            return _pki().issue(host, dated, self._shown.get(host))
+        except (ValueError, OverflowError) as error:
+            raise Misuse(f"{host} cannot be given such a certificate: {error}") from error
 
     # -- what the board does -----------------------------------------------------------------------------------------
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from rig.errors import Misuse
 from rig.families.esp32.firmware.details import CABLE
 from rig.families.esp32.sweep.swap_in_memory import Esp32SetupInMemory
 from rig.firmware.checkout import part
 from rig.firmware.manifest import Image
+from rig.trust.expectation import read_scenario
 from rig.trust.scenario import Scenario, Scenarios
 
 #: Parts of images on the board, and who comes with a cable.
@@ -27,6 +29,10 @@ class Esp32Swaps:
     def scenarios(self) -> Mapping[str, Scenario]:
         """Those of the file."""
         return _scenarios()
+
+    def read(self, fields: Mapping[str, Any]) -> Scenario:
+        """One of its own. Raises Misuse."""
+        return read_scenario(Scenario, fields)
 
     def chosen(self, tags: Mapping[str, str]) -> dict[str, str]:
         """There is nothing to choose."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from rig.errors import Misuse
 from rig.families.spark_core.formats.flash import GENERATIONS
@@ -12,6 +13,7 @@ from rig.families.spark_core.sweep.swap_in_memory import CoreSetupInMemory
 from rig.families.spark_core.trust.key_scenario import KeyScenario, load_key_scenarios
 from rig.firmware.checkout import part
 from rig.firmware.manifest import Image
+from rig.trust.expectation import read_scenario
 
 #: Parts of images that a swap needs, and one that is longer on its way where there is one.
 ROLES, LONG = ("old", "new"), "full"
@@ -25,6 +27,10 @@ class CoreSwaps:
     def scenarios(self) -> Mapping[str, KeyScenario]:
         """Those of the file."""
         return _scenarios()
+
+    def read(self, fields: Mapping[str, Any]) -> KeyScenario:
+        """One of its own. Raises Misuse."""
+        return read_scenario(KeyScenario, fields)
 
     def chosen(self, tags: Mapping[str, str]) -> dict[str, str]:
         """The bootloader that a place says it has."""
