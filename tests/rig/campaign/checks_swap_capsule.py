@@ -85,7 +85,8 @@ def a_scenario_in_no_file_is_told_whole(_folder):
     for known in scenarios().names:
         other = scenarios()[known].model_copy(update={"name": "mine"})
         read = SwapCapsule.parse(str(capsule_of_esp32(other))).scenario
-        assert told_scenario.digest_of(read) == told_scenario.digest_of(other), f"{known} is another scenario now"
+        played = [one.model_dump(exclude={"about", "remark", "expects"}) for one in (read, other)]
+        assert played[0] == played[1], f"{known} is another scenario now"
 
 
 def it_is_played_as_of_then(_folder):

@@ -51,8 +51,8 @@ LINE = {
         lambda m: m.setattr(told_scenario, "_FOR_READERS", set()),
         check.what_a_scenario_tells_its_readers_changes_nothing,
     ),
-    "swap capsule: what changes is not told": (
-        lambda m: m.setattr(told_scenario, "_FOR_READERS", {*told_scenario._FOR_READERS, "clock_after"}),
+    "swap capsule: the way back is not told": (
+        lambda m: m.setattr(told_scenario, "_FOR_READERS", {*told_scenario._FOR_READERS, "back"}),
         check.a_scenario_in_no_file_is_told_whole,
     ),
     "swap capsule: only the time after the swap counts": (
