@@ -45,6 +45,7 @@ def replay(
     from rig.errors import Misuse
     from rig.firmware.run_firmware import checked_firmware
     from rig.sweep.capsule import Capsule
+    from rig.sweep.capsule_line import begins
     from rig.sweep.replay import is_expected, replay
     from rig.sweep.user_image import user_image
 
@@ -56,7 +57,7 @@ def replay(
         replay_swap(line, image or [], manifest, expect, trace=trace, as_json=as_json)
     read = Capsule.parse(line)
     images = [
-        *checked_firmware(manifest).images(read.kind),
+        *checked_firmware(manifest).images_with(read.kind, begins(read.images)),
         *(user_image(read.kind, "image", file) for file in image or ()),
     ]
     found = replay(read, images)

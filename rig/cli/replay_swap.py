@@ -16,10 +16,11 @@ def replay_swap(
     from rig.campaign.swap_capsule import SwapCapsule
     from rig.campaign.swap_replay import is_expected, replay_swap, story
     from rig.firmware.run_firmware import checked_firmware
+    from rig.sweep.capsule_line import begins
     from rig.sweep.user_image import user_image
 
     read = SwapCapsule.parse(line)
-    known = checked_firmware(manifest).images_with(read.kind, [told.partition("@")[0] for told in read.images.values()])
+    known = checked_firmware(manifest).images_with(read.kind, begins(read.images))
     result = replay_swap(read, [*known, *(user_image(read.kind, "image", file) for file in images)])
     happens = is_expected(result, expect, read.ended)
     if as_json:

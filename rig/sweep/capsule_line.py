@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 from rig.errors import Misuse
 
@@ -43,6 +44,11 @@ def checked_digits(role: str, text: str) -> str:
             f"{role}={text} in the capsule is not the begin of a SHA-256", hint="12 to 64 hex digits, perhaps @BYTES"
         )
     return text
+
+
+def begins(images: Mapping[str, str]) -> list[str]:
+    """What hashes of a capsule's images begin with."""
+    return [told.partition("@")[0] for told in images.values()]
 
 
 def _sum(text: str) -> str:

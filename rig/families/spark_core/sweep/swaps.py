@@ -33,8 +33,9 @@ class CoreSwaps:
         return read_scenario(KeyScenario, fields)
 
     def chosen(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """The bootloader that a place says it has."""
-        return {"generation": tags.get("generation", self.choices["generation"][0])}
+        """The bootloader that a place says it has; of a release of C that is not modelled, C's usual one."""
+        known, told = self.choices["generation"], tags.get("generation", "")
+        return {"generation": next((name for name in (told, told[:1]) if name in known), known[0])}
 
     def images(
         self, roles: Mapping[str, Image], _roles_of: Callable[[str], Mapping[str, Image]]

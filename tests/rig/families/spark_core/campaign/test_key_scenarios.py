@@ -44,6 +44,12 @@ def test_a_capsule_ends_as_is_expected_of_the_core(name, generation):
     assert played.updated
 
 
+@pytest.mark.parametrize(("tag", "played"), [("a2013", "a2013"), ("c7", "c7"), ("c9999", "c"), ("unknown", "b")])
+def test_a_capsule_is_of_a_bootloader_that_is_modelled(tag, played):
+    line = str(capsule("spark-core", "somebody-in-the-middle", generation=tag))
+    assert SwapCapsule.parse(line).choices == {"generation": played}
+
+
 def written(folder, *scenarios: dict[str, str]):
     path = folder / "keys.toml"
     path.write_text("".join("[[scenario]]\n" + "".join(f"{k} = {v}\n" for k, v in one.items()) for one in scenarios))
