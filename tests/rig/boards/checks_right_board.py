@@ -9,7 +9,7 @@ from rig.boards.board import tier_of
 from rig.drivers.console_link import Rfc2217Link
 from rig.errors import Misdescribed, Misuse
 from rig.families.esp32.boards.golden import golden_set
-from rig.families.esp32.drivers.rom_loader import SerialAddress
+from rig.families.esp32.drivers.loader import SerialAddress
 from rig.families.esp32.firmware.bootloader import for_flash
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.drivers import usb_port

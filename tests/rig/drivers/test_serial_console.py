@@ -15,7 +15,7 @@ from esp_rfc2217_server.esp_port_manager import EspPortManager
 
 from rig.drivers.console_link import Rfc2217Link
 from rig.errors import Misuse
-from rig.families.esp32.drivers.rom_loader import SerialAddress
+from rig.families.esp32.drivers.loader import SerialAddress
 from rig.families.esp32.lab import serial as serial_by_hand
 from tests.rig.waiting import HANGS, until
 

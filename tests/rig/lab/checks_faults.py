@@ -9,7 +9,7 @@ import pytest
 from rig.boards.history import KNOWN
 from rig.errors import DeviceFault, Misdescribed, Misuse
 from rig.evidence.timeline import Moment
-from rig.families.esp32.drivers.rom_loader import SerialAddress
+from rig.families.esp32.drivers.loader import SerialAddress
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.drivers.usb_port import DFU, LISTENING
 from rig.families.spark_core.sweep.start import into_dfu

@@ -14,7 +14,7 @@ from rig.errors import DeviceFault, LabFault
 from rig.evidence.ledger import Ledger, read_ledger, unfinished
 from rig.evidence.report import write_report
 from rig.evidence.timeline import Timeline
-from rig.families.esp32.drivers.rom_loader import SerialAddress
+from rig.families.esp32.drivers.loader import SerialAddress
 from rig.families.esp32.formats.partition_table import LAYOUTS
 from rig.families.spark_core.boards.board import SparkCore
 from rig.firmware.manifest import Image

@@ -22,7 +22,7 @@ from rig.families.esp32.boards.identity import ChipIdentity
 from rig.families.esp32.boards.servers import Servers, servers_of
 from rig.families.esp32.boards.timing import Esp32Timing
 from rig.families.esp32.boards.updates import Updates
-from rig.families.esp32.drivers.rom_loader import NO_ANSWER, RomLoader, SerialAddress
+from rig.families.esp32.drivers.loader import NO_ANSWER, RomLoader, SerialAddress
 from rig.firmware.manifest import BoardKind, Manifest
 
 if TYPE_CHECKING:

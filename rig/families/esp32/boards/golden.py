@@ -15,7 +15,7 @@ from rig.families.esp32.formats.second_stage import BOOTLOADER_OFFSET
 from rig.firmware.manifest import Image
 
 if TYPE_CHECKING:
-    from rig.families.esp32.drivers.rom_loader import RomLoader
+    from rig.families.esp32.drivers.loader import RomLoader
 
 
 @dataclass(frozen=True, slots=True)

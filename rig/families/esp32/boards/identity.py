@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rig.boards.identity import unless_miswired
 from rig.errors import Misdescribed
-from rig.families.esp32.drivers.rom_loader import RomLoader
+from rig.families.esp32.drivers.loader import RomLoader
 
 
 class ChipIdentity:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rig.drivers.progress import Watcher
 from rig.errors import LabFault
 from rig.families.esp32.boards.board import Esp32
-from rig.families.esp32.drivers.rom_loader import RomLoader
+from rig.families.esp32.drivers.loader import RomLoader
 
 
 def until_cut(board: Esp32, work: Callable[[RomLoader], None], watch: Watcher) -> None:

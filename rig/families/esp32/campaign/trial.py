@@ -17,7 +17,7 @@ from rig.families.esp32.boards.boot_log import TOKENS
 from rig.families.esp32.boards.golden import golden_set
 from rig.families.esp32.boards.serial_until_cut import until_cut
 from rig.families.esp32.campaign.preset_flash import NOTHING, PresetFlash
-from rig.families.esp32.drivers.rom_loader import RomLoader
+from rig.families.esp32.drivers.loader import RomLoader
 from rig.families.esp32.firmware.details import behaviour_of
 from rig.families.esp32.formats import otadata
 from rig.families.esp32.formats.otadata import Record, State

@@ -13,7 +13,7 @@ from typing import Any
 from rig.drivers.console_link import POLL_SECONDS, Link, RawLink, Rfc2217Link
 from rig.drivers.progress import Progress, Watcher, ignore_progress
 from rig.errors import LabFault, Misuse
-from rig.families.esp32.drivers.rom_loader import ROM_BAUD, RomLoader, SerialAddress
+from rig.families.esp32.drivers.loader import ROM_BAUD, RomLoader, SerialAddress
 from rig.families.esp32.firmware.file_kinds import APPLICATION
 from rig.families.esp32.firmware.refusal import refused_by_esp32
 from rig.families.esp32.formats import image as esp_image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rig.families.esp32.drivers.rom_loader import TIMEOUT_SECONDS
+from rig.families.esp32.drivers.loader import TIMEOUT_SECONDS
 from rig.families.esp32.twin.board import Esp32
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from rig.errors import LabFault, Misuse
 from rig.families.esp32.boards.golden import write_set
-from rig.families.esp32.drivers.rom_loader import RomLoader
+from rig.families.esp32.drivers.loader import RomLoader
 from rig.families.esp32.sweep.built import Built
 from rig.families.esp32.sweep.serial_in_memory import SerialInMemory
 from rig.families.esp32.sweep.servers_in_memory import ServersInMemory

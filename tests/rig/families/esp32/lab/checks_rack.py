@@ -12,7 +12,7 @@ from rig.drivers.console import ConsoleRecorder, Entry
 from rig.errors import DeviceFault, LabFault, NoAnswer, RigError
 from rig.families.esp32.boards.board import Esp32 as DrivenEsp32
 from rig.families.esp32.boards.golden import GoldenSet
-from rig.families.esp32.drivers.rom_loader import RomLoader, SerialAddress
+from rig.families.esp32.drivers.loader import RomLoader, SerialAddress
 from rig.families.esp32.formats.loader import SYNC_DATA, Op, Request
 from rig.families.esp32.formats.partition_table import LAYOUTS
 from rig.families.esp32.recovery.rescue import forget_settings

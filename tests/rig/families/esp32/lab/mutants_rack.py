@@ -15,7 +15,7 @@ from rig.families.esp32.boards.boot_log import ALIVE, DOWNLOAD, BootLog
 from rig.families.esp32.boards.golden import GoldenSet
 from rig.families.esp32.boards.timing import Esp32Timing
 from rig.families.esp32.campaign.trial import HttpsUpdate
-from rig.families.esp32.drivers.rom_loader import RomLoader
+from rig.families.esp32.drivers.loader import RomLoader
 from rig.families.esp32.formats.otadata import read_records
 from rig.families.esp32.power import landing as esp32_landing
 from rig.families.esp32.power.landing import SETTLED, Download, Probation, SerialWrite

@@ -12,7 +12,7 @@ import pytest
 
 from rig.drivers.progress import Progress
 from rig.errors import LabFault, Misuse, NoAnswer
-from rig.families.esp32.drivers.rom_loader import NO_ANSWER, NO_PORT, RomLoader, SerialAddress
+from rig.families.esp32.drivers.loader import NO_ANSWER, NO_PORT, RomLoader, SerialAddress
 from rig.families.esp32.lab import serial as serial_by_hand
 from rig.terminal.memory import read_into
 from tests.rig.waiting import HANGS, until
