@@ -103,6 +103,16 @@ def test_a_changed_image_is_refused_when_it_is_used(tmp_path):
         manifest.image("one")
 
 
+def test_images_are_found_by_the_begin_of_their_hash_and_no_other_is_made(tmp_path):
+    """The other one is not as it says it is: whoever makes it is told."""
+    broken = GOOD.replace("SHA", "0" * 64).replace('"one"', '"broken"')
+    manifest = Manifest.load(write(tmp_path, GOOD + broken))
+    assert [image.name for image in manifest.images_with("spark-core", [SHA[:12]])] == ["one"]
+    assert manifest.images_with("spark-core", []) == manifest.images_with("esp32", [SHA[:12]]) == []
+    with pytest.raises(Misuse, match="broken"):
+        manifest.images("spark-core")
+
+
 def test_a_truncated_file_is_refused(tmp_path):
     (tmp_path / "one.bin").write_bytes(b"\x07" * 15)
     text = GOOD.replace('recipe = { kind = "fill", byte = 7, length = 16 }', 'file = "one.bin"')
