@@ -13,6 +13,7 @@ from typing import Any
 
 from rig.boards.board import Contents
 from rig.campaign.trial import Trial
+from rig.errors import Misuse
 from rig.firmware.manifest import Image
 from rig.power.landing import OUTSIDE, Landing
 from rig.recovery.ladder import Outcome
@@ -35,6 +36,15 @@ class Possible:
     """One cut of the model that a landing can be, and how it ends there."""
 
     cut: Cut
+    settled: Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A phase, a position in it from 0 to 1, and how the model says that a cut there ends."""
+
+    phase: str
+    position: float
     settled: Settled
 
 
@@ -66,6 +76,21 @@ class ModelMap:
             if _is_same(trial.locate(before, left), landing):
                 found.append(Possible((k, tear), self._settled(k, tear)))
         return found
+
+    def target(self, cut: Cut, trials: Mapping[str, Trial[Any]]) -> Target:
+        """Where a cut of the model is to be aimed at; `trials` are some, by the phases that a relay can hit.
+
+        Raises Misuse for a cut in none of them.
+        """
+        k, tear = cut
+        duration = Duration(self._update, self._memory.seconds)
+        for phase, trial in trials.items():
+            stretches = list(self._stretches_of(phase, trial))
+            if any(begin <= k < end for begin, end in stretches):
+                whole = sum(duration.of(begin, end) for begin, end in stretches)
+                before = sum(duration.of(begin, min(end, k)) for begin, end in stretches if begin < k)
+                return Target(phase, before / whole if whole else 0.0, self._settled(k, tear))
+        raise Misuse(f"no relay can aim at operation {k}", hint=f"only at {', '.join(trials)} of this path")
 
     def capsule(self, possible: Possible) -> str:
         """The line that does one of them again."""

@@ -34,6 +34,15 @@ def replay(
     trace: Annotated[
         bool, typer.Option("--trace", help="Print every operation, and what the board asked of flash.")
     ] = False,
+    place: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="Cut the board in this place, and not the model.")
+    ] = None,
+    rack: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The labgrid environment that reaches PLACE.")
+    ] = None,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="labgrid's coordinator; LG_COORDINATOR if not given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Do again what a capsule says, on the model, and say what becomes of the board: a cut, or a swap of identities.
@@ -52,14 +61,21 @@ def replay(
     if is_swap(line := " ".join(capsule)):
         from rig.cli.replay_swap import replay_swap
 
-        if shrink:
-            raise Misuse("a swap has nothing to shrink", hint="--shrink is for cuts")
+        if shrink or place:
+            raise Misuse(
+                "a swap is played on the model, and has nothing to shrink", hint="the suites play it on boards"
+            )
         replay_swap(line, image or [], manifest, expect, trace=trace, as_json=as_json)
     read = Capsule.parse(line)
-    images = [
-        *checked_firmware(manifest).images_with(read.kind, begins(read.images)),
-        *(user_image(read.kind, "image", file) for file in image or ()),
-    ]
+    known = checked_firmware(manifest)
+    brought = (user_image(read.kind, "image", file) for file in image or ())
+    images = [*known.images_with(read.kind, begins(read.images)), *brought]
+    if place is not None:
+        from rig.cli.replay_board import BoardChoice, replay_board
+
+        if shrink or trace:
+            raise Misuse("--shrink and --trace are of the model", hint="leave --place away")
+        replay_board(read, images, known, BoardChoice(place, rack, coordinator), expect, as_json=as_json)
     found = replay(read, images)
     happens = is_expected(found.settled, expect, read.ended)
     if trace and not as_json:

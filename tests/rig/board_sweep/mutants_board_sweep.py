@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
-from rig.board_sweep import draw, ends, model_map, one_cut, session, tally, worker
+from rig.board_sweep import draw, ends, model_map, on_board, one_cut, session, tally, worker
 from rig.board_sweep.stratum import AGREES, DISAGREES, Fell
 from rig.campaign.lead import Lead
 from rig.evidence import run_life
 from tests.rig.board_sweep import checks_board_sweep as check
+from tests.rig.board_sweep import checks_on_board as replayed
 from tests.rig.board_sweep import checks_place_sweep as place
 from tests.rig.board_sweep import checks_session as kept
+
+REAL_TARGET = model_map.ModelMap.target
 
 
 def _fell(**takes):
@@ -110,6 +114,22 @@ class _Always:
 
 
 MUTANTS = {
+    "replay on a board: wherever the cut falls is good": (
+        lambda m: m.setattr(on_board, "falls_there", lambda result, target, model, trial: True),
+        replayed.a_landing_elsewhere_is_not_the_capsules,
+    ),
+    "replay on a board: each cut is aimed at the middle": (
+        lambda m: m.setattr(
+            model_map.ModelMap,
+            "target",
+            lambda self, cut, trials: replace(REAL_TARGET(self, cut, trials), position=0.5),
+        ),
+        replayed.a_cut_is_aimed_at_its_phase_and_place,
+    ),
+    "replay on a board: whatever became of it is the same": (
+        lambda m: m.setattr(on_board, "agrees", lambda outcome, settled: True),
+        replayed.what_became_of_a_board_is_compared,
+    ),
     "board sweep: inferred landings count as landed": (
         lambda m: m.setattr(one_cut.Fell, "of", _fell(inferred=Fell.LANDED)),
         check.each_cut_counts_as_what_it_was,

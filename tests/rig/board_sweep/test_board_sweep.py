@@ -24,7 +24,8 @@ from rig.errors import Misuse
 from rig.families.spark_core.boards.timing import Timing
 from rig.gate.policy import Policy
 from tests.rig.board_sweep import checks_board_sweep, checks_place_sweep, checks_session
-from tests.rig.board_sweep.made_up import GENERATION, MANIFEST, PROGRAM, core_path, swept, tally_of
+from tests.rig.board_sweep.checks_on_board import trials
+from tests.rig.board_sweep.made_up import GENERATION, MANIFEST, PROGRAM, core_map, core_path, swept, tally_of
 
 
 def checks_of(module):
@@ -276,3 +277,9 @@ def test_a_place_that_had_its_last_order_ends_without_a_fault():
     (ours,) = sweep._workers
     list(sweep._hear(ours))
     assert (sweep.faults, sweep._workers) == ([], {})
+
+
+def test_a_cut_that_no_relay_can_aim_at_is_refused():
+    """Nothing is left behind the end of an update."""
+    with pytest.raises(Misuse, match="no relay can aim at operation 10000000"):
+        core_map("dfu").target((10_000_000, "before"), trials())

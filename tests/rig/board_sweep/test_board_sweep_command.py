@@ -12,7 +12,10 @@ import pytest
 
 from rig.board_sweep.places import places_to_sweep
 from rig.evidence.ledger import read_ledger
+from rig.sweep.capsule import Capsule
+from rig.sweep.scenario import Settled
 from tests.rig.rack.rig_up import Up, gone
+from tests.rig.sweep.plans import core_plan
 from tests.rig.waiting import HANGS, until
 
 RIG = [sys.executable, "-m", "rig"]
@@ -191,6 +194,30 @@ def test_a_sweep_that_was_changed_is_not_gone_on_with(rack, both):
         assert (status, "is not what it was" in said) == (2, True)
     finally:
         segment.write_bytes(whole)
+
+
+def test_a_capsule_is_replayed_on_a_board_until_it_falls_there(rack):
+    capsule = Capsule.of(core_plan("dfu"), ((2_000, "prefix"),), Settled("previous", "self"))
+    command = [*RIG, "replay", str(capsule), "--place", "core-01", "--coordinator", rack.coordinator, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["became"], told["phase"], told["still_happens"]) == (1, "previous", "program", True)
+
+
+REFUSED = {
+    "of another generation": (core_plan("dfu", generation="c"), ((2_000, "prefix"),), "generation c, and it has b"),
+    "of two cuts": (core_plan("dfu"), ((2_000, "prefix"), (3, "before")), "has several"),
+    "of a path that no relay can hit": (core_plan("server-key"), ((3, "before"),), "'server-key'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_capsule_that_a_board_cannot_be_given_is_misuse(rack, case):
+    plan, cuts, told = REFUSED[case]
+    capsule = str(Capsule.of(plan, cuts, Settled("previous", "self")))
+    command = [*RIG, "replay", capsule, "--place", "core-01", "--coordinator", rack.coordinator]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
+    assert (done.returncode, told in done.stderr, len(done.stderr.splitlines())) == (2, True, 1), done.stderr
 
 
 def test_all_healthy_boards_of_a_kind_are_swept_where_none_is_named(rack):
