@@ -11,7 +11,7 @@ import shutil
 import xml.etree.ElementTree as ET
 
 from rig import escape, files
-from rig.errors import LabFault, Misuse
+from rig.errors import LabFault, Misuse, RigError
 from rig.evidence import cut_map, ledger, report, results, run_life, run_manifest, verify
 from rig.families.spark_core.campaign.update_paths import CORE_PATHS
 from rig.terminal import output
@@ -87,8 +87,12 @@ def a_ledger_that_was_removed_is_no_finished_run(tmp_path):
     run = run_life.OpenRun.begin(tmp_path / "ledger", "r1")
     shutil.rmtree(tmp_path / "ledger")
     (tmp_path / "ledger").mkdir()
-    with contextlib.suppress(LabFault):
+    told = "nothing"
+    try:
         run.end()
+    except RigError as error:
+        told = error.message
+    assert "was removed while the run went on" in told
     assert not (tmp_path / "ledger" / "run.json").exists()
 
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from contextlib import contextmanager
 
 from rig.sweep import (
-    capsule,
+    capsule_line,
     chunk,
     cut_points,
     cuts_in_a_row,
@@ -210,7 +210,7 @@ MUTANTS = {
         check.a_ledger_of_another_sweep_is_not_gone_on_with,
     ),
     "capsule: the sum is not looked at": (
-        lambda m: m.setattr(capsule, "_sum", lambda text: "same"),
+        lambda m: m.setattr(capsule_line, "_sum", lambda text: "same"),
         check.a_capsule_that_was_changed_is_refused,
     ),
     "replay: the last cut is left out": (
