@@ -6,9 +6,12 @@ import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
+from rig import registry
 from rig.boards.board import Board, Contents, tier_of
+from rig.campaign.landed_capsule import capsule_of
+from rig.campaign.strata import BoardSweeps
 from rig.campaign.trial import Trial
 from rig.drivers.progress import Progress
 from rig.errors import DeviceFault, LabFault, RigInterference
@@ -122,7 +125,7 @@ class Bench(Generic[B]):
                 "off": fired.to_dict(),
                 "on": {"free_ns": free_ns},
                 "outcome": outcome.to_dict(),
-                "capsule": self._capsule(trial, landing),
+                "capsule": self._capsule(trial, landing, outcome),
             },
         )
         took_ms = (fired.answered_ns - fired.trigger_ns) / 1e6 - trial.aim.command_after(lead_ms)
@@ -192,12 +195,9 @@ class Bench(Generic[B]):
         self.board.history.add_action(f"cut its power, aimed at {trial.aim.phase} over {trial.path}")
         return cut.fired
 
-    def _capsule(self, trial: Trial[B], landing: Landing) -> str:
-        """One line that says all a replay on the model needs."""
-        tags = self.board.tags
-        where = f"{landing.phase}@{landing.address:#x}" if landing.address is not None else landing.phase
-        return (
-            f"{self.board.kind}/{tags.get('generation') or tags.get('revision', '?')} {trial.path}:{trial.order.value} "
-            f"{self.golden.name}={self.golden.sha256[:12]} {trial.target.name}={trial.target.sha256[:12]} "
-            f"{where} seed={self._seed}"
-        )
+    def _capsule(self, trial: Trial[B], landing: Landing, outcome: Outcome) -> str:
+        """One line that a replay on the model needs; empty where the model has no such update."""
+        sweeps = cast(BoardSweeps, registry.family(self.board.kind).campaign.board_sweeps)
+        brought = {} if trial.target in trial.roles.values() else {"new": trial.target}
+        roles = {**self.roles, **brought, **trial.roles}
+        return capsule_of(self.board.kind, sweeps, trial, self.board.tags, roles, landing, outcome)

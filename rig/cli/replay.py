@@ -50,6 +50,7 @@ def replay(
     Exit status, ready for `git bisect run`: 1 while it still happens, which is what --expect or the capsule itself
     says; 0 when it does not; 2 when the capsule cannot be read.
     """
+    from rig.campaign.landed_capsule import is_landed
     from rig.campaign.swap_capsule import is_swap
     from rig.errors import Misuse
     from rig.firmware.run_firmware import checked_firmware
@@ -66,6 +67,12 @@ def replay(
                 "a swap is played on the model, and has nothing to shrink", hint="the suites play it on boards"
             )
         replay_swap(line, image or [], manifest, expect, trace=trace, as_json=as_json)
+    if is_landed(line):
+        from rig.cli.replay_landed import replay_landed
+
+        if shrink or trace or place:
+            raise Misuse("this is of a landing", hint="replay the cut of the model that it prints")
+        replay_landed(line, image or [], manifest, as_json=as_json)
     read = Capsule.parse(line)
     known = checked_firmware(manifest)
     brought = (user_image(read.kind, "image", file) for file in image or ())

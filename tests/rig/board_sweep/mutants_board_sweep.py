@@ -7,14 +7,20 @@ from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
-from rig.board_sweep import draw, ends, model_map, on_board, one_cut, session, tally, worker
+from rig.board_sweep import draw, ends, landed_replay, model_map, on_board, one_cut, session, tally, worker
 from rig.board_sweep.stratum import AGREES, DISAGREES, Fell
 from rig.campaign.lead import Lead
 from rig.evidence import run_life
 from tests.rig.board_sweep import checks_board_sweep as check
+from tests.rig.board_sweep import checks_landed as landed
 from tests.rig.board_sweep import checks_on_board as replayed
 from tests.rig.board_sweep import checks_place_sweep as place
 from tests.rig.board_sweep import checks_session as kept
+
+
+def _anywhere(self, _landing, _trial):
+    return [model_map.Possible((span.first, span.tear), span.settled) for span in self._spans]
+
 
 REAL_TARGET = model_map.ModelMap.target
 
@@ -114,6 +120,18 @@ class _Always:
 
 
 MUTANTS = {
+    "landed capsule: the model may have been cut anywhere": (
+        lambda m: m.setattr(model_map.ModelMap, "possible", _anywhere),
+        landed.a_landing_is_played_by_the_cuts_that_it_can_be,
+    ),
+    "landed capsule: whatever the model says is how it ended": (
+        lambda m: m.setattr(landed_replay.LandedAgain, "happens", lambda self, ended: True),
+        landed.what_the_model_does_not_say_does_not_happen,
+    ),
+    "landed capsule: a board that was brought back is compared by name": (
+        lambda m: m.setattr(landed_replay.LandedAgain, "happens", lambda self, ended: ended in self.ends),
+        landed.a_board_that_was_brought_back_is_compared_by_its_rung,
+    ),
     "replay on a board: wherever the cut falls is good": (
         lambda m: m.setattr(on_board, "falls_there", lambda result, target, model, trial: True),
         replayed.a_landing_elsewhere_is_not_the_capsules,

@@ -30,7 +30,10 @@ def test_a_run_leaves_its_evidence(tmp_path):
     assert [event["event"] for event in events] == ["begun", "collected", "started", "finished", "verdict"]
     assert events[-1]["known_defects"] == {"dfu-cut-in-erase-strands": 1}
     (segment,) = (tmp_path / "r" / "ledger").glob("*.jsonl")
-    assert [line["kind"] for line in read_ledger(segment)] == ["intent", "cut", "compared"]
+    lines = list(read_ledger(segment))
+    assert [line["kind"] for line in lines] == ["intent", "cut", "compared"]
+    again = subprocess.run([*RUN[:-1], "replay", lines[1]["capsule"]], capture_output=True, text=True, timeout=HANGS)
+    assert (again.returncode, "dfu, healed by reflash" in again.stdout) == (1, True), lines[1]["capsule"]
     assert ET.parse(tmp_path / "r" / "junit.xml").getroot()[0].get("failures") == "0"
     assert list((tmp_path / "r" / "allure-results").glob("*-result.json"))
     (cut_map,) = (tmp_path / "r").glob("cut-map-spark-core-b-dfu-*.svg")

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rig.campaign.strata import BoardPath, TrialAt, share_of_piece
+from rig.campaign.trial import Trial
 from rig.families.esp32.boards.board import Esp32
 from rig.families.esp32.boards.golden import golden_set
+from rig.families.esp32.campaign.preset_flash import NOTHING
 from rig.families.esp32.campaign.trial import HttpsUpdate, SerialFlash
 from rig.families.esp32.firmware.behaviour import EspBehaviour
 from rig.families.esp32.firmware.details import behaviour_of
@@ -104,6 +107,18 @@ class Esp32BoardSweeps:
             {"boot": "wired", "bridge": "always"},
         ),
     }
+
+    def path_of(self, trial: Trial[Any]) -> str | None:
+        """A board over the serial port has another application beside the one that is written."""
+        if isinstance(trial, SerialBesideAnother):
+            return "serial"
+        is_plain = isinstance(trial, HttpsUpdate) and trial.preset == NOTHING and not trial.faults
+        return "https" if is_plain else None
+
+    def reader(self, path: str, roles: Roles) -> Trial[Any]:
+        """A trial of a path that is not to be made: it reads landings."""
+        nowhere = Aim("nowhere")
+        return _serial(roles, nowhere) if path == "serial" else HttpsUpdate.to(roles["new"], nowhere, roles)
 
     def choices(self, _tags: Mapping[str, str], roles: Roles) -> dict[str, str]:
         """How the application that takes the update was built, where the manifest tells."""

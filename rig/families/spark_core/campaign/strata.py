@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rig.campaign.strata import BoardPath, TrialAt, share_of_piece
+from rig.campaign.trial import Trial
 from rig.drivers.dfu_host import TRANSFER_SIZE, EraseOrder
 from rig.families.spark_core.boards.board import SparkCore
 from rig.families.spark_core.boards.timing import SAVE_SECONDS
@@ -111,6 +113,30 @@ class CoreBoardSweeps:
             {"factory": "full", "old": "probe"},
         ),
     }
+
+    def path_of(self, trial: Trial[Any]) -> str | None:
+        """By what it does."""
+        match trial:
+            case DfuTrial():
+                return "dfu-interleaved" if trial.order is EraseOrder.INTERLEAVED else "dfu"
+            case OtaCopy():
+                return "ota-copy"
+            case FirmwareFactoryReset():
+                return "factory-reset"
+            case FactoryReset():
+                return "factory-button"
+        return None
+
+    def reader(self, path: str, roles: Roles) -> Trial[Any]:
+        """A trial of a path that is not to be made: it reads landings."""
+        nowhere = Aim("nowhere")
+        match path:
+            case "ota-copy":
+                return OtaCopy(roles["new"], nowhere)
+            case "factory-button" | "factory-reset":
+                return FactoryReset(roles["factory"], nowhere)
+        order = EraseOrder.INTERLEAVED if path == "dfu-interleaved" else EraseOrder.ALL_FIRST
+        return DfuTrial(roles["new"], nowhere, order)
 
     def choices(self, tags: Mapping[str, str], _roles: Mapping[str, Image]) -> dict[str, str]:
         """The generation of its bootloader, where its place tells it."""

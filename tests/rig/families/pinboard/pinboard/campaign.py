@@ -74,6 +74,14 @@ class PinboardBoardSweeps:
         )
     }
 
+    def path_of(self, trial: Any) -> str | None:
+        """There is one."""
+        return TCP
+
+    def reader(self, path: str, roles: Mapping[str, Image]) -> TcpUpdate:
+        """A trial that is not to be made: it reads landings."""
+        return TcpUpdate(roles["new"], Aim("nowhere"))
+
     def choices(self, tags: Mapping[str, str], roles: Mapping[str, Image]) -> dict[str, str]:
         """There is one pinboard."""
         return {}
