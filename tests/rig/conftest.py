@@ -12,10 +12,12 @@ from tests.rig.families.esp32.twin.models import served_board
 from tests.rig.families.spark_core.twin.models import served_core
 
 HERE = Path(__file__).parent
+#: Examples of each property: every night has hypothesis' own number.
+QUICK = 30
 # CI judges the same examples every time; people get new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("quick", deadline=None, max_examples=QUICK)
+settings.register_profile("quick in ci", settings.get_profile("ci"), max_examples=QUICK)
 
 
 @pytest.fixture
@@ -65,7 +67,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=place)
 
 
-def pytest_configure():
-    """What a shell starts in the background ignores Ctrl-C, and so does all that it starts: tests do not."""
+def pytest_configure(config):
+    """Fewer examples where nobody asked for long tests.
+
+    What a shell starts in the background ignores Ctrl-C, and so does all that it starts: tests do not.
+    """
+    in_ci, is_long = "CI" in os.environ, config.option.rig_long
+    settings.load_profile(("ci" if in_ci else "default") if is_long else ("quick in ci" if in_ci else "quick"))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

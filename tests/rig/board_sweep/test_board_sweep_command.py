@@ -82,6 +82,7 @@ def places_in(report) -> set[str]:
     return {name for name, content in segments(report).items() if b'"kind":"swept"' in content}
 
 
+@pytest.mark.long
 def test_boards_of_two_kinds_are_cut_at_once(both):
     report, _, status, told = both
     assert (status, told["faults"]) == (3, [])
@@ -90,6 +91,7 @@ def test_boards_of_two_kinds_are_cut_at_once(both):
     assert {("spark-core", "ota-copy"), ("esp32", "https")} <= aimed, "phases that nobody came to are told, too"
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_killed_goes_on_and_has_lost_no_cut_but_those_under_way(both):
     report, left, _, told = both
     assert list(left) == ["core-01.1.jsonl", "esp32-01.1.jsonl"]
@@ -101,6 +103,7 @@ def test_a_sweep_that_is_killed_goes_on_and_has_lost_no_cut_but_those_under_way(
     assert told["cuts"] == sum(map(len, cuts.values())) + 1
 
 
+@pytest.mark.long
 def test_each_aim_came_to_one_thing(both):
     strata = both[3]["strata"]
     for row in strata:
@@ -108,6 +111,7 @@ def test_each_aim_came_to_one_thing(both):
     assert sum(row["aimed"] for row in strata) == both[3]["cuts"]
 
 
+@pytest.mark.long
 def test_twins_become_what_the_model_says(both):
     report, _, _, told = both
     compared = [line["model"] for line in lines_in(report, "swept")]
@@ -116,12 +120,14 @@ def test_twins_become_what_the_model_says(both):
     assert told["disagreements"] == []
 
 
+@pytest.mark.long
 def test_a_control_cut_vouches_for_the_last_cuts(both):
     """Of the board that was cut once more."""
     last = max(lines_in(both[0], "swept"), key=lambda line: line["number"])
     assert {line["place"]: line["passed"] for line in lines_in(both[0], "control")} == {last["place"]: True}
 
 
+@pytest.mark.long
 def test_its_ledger_is_evidence_with_a_segment_for_each_place_and_command(both):
     report, _, _, told = both
     assert set(segments(report)) == {f"{place}.{n}.jsonl" for place in ("core-01", "esp32-01") for n in (1, 2)}
@@ -131,12 +137,20 @@ def test_its_ledger_is_evidence_with_a_segment_for_each_place_and_command(both):
     assert {line["trial"] for line in lines_in(report, "swept") if line["trial"]} <= trials
 
 
+@pytest.mark.long
 def test_a_relay_that_is_read_late_is_told_apart(both):
     """Each line says whether the relay took what was reckoned with, whatever became of the cut."""
     assert all(isinstance(line["late"], bool) for line in lines_in(both[0], "swept"))
 
 
 ONE = ("spark-core", "dfu", "--place", "core-01")
+
+
+def test_a_core_is_cut_once_and_becomes_what_the_model_says(rack, tmp_path):
+    status, told, said = ended(rack, *ONE, "--most", 1, "--seed", 3, "--report", tmp_path / "r")
+    assert (status, told and told["disagreements"], told and told["faults"]) == (3, [], []), said
+    assert sum(row["aimed"] for row in told["strata"]) == told["cuts"] == 1
+    assert verified(tmp_path / "r") == 0
 
 
 @pytest.mark.long
@@ -177,6 +191,7 @@ def test_a_place_whose_process_is_killed_is_named_and_taken_back(rack, tmp_path)
     assert verified(report) == 0
 
 
+@pytest.mark.long
 def test_other_rules_do_not_go_on_with_it(rack, both):
     report = both[0]
     status, _, said = ended(rack, "--place", "core-01", "--most", 1, "--seed", 2, "--report", report, "--resume")
@@ -184,6 +199,7 @@ def test_other_rules_do_not_go_on_with_it(rack, both):
     assert verified(report) == 0
 
 
+@pytest.mark.long
 def test_a_sweep_that_was_changed_is_not_gone_on_with(rack, both):
     report = both[0]
     segment = report / "ledger" / "core-01.1.jsonl"

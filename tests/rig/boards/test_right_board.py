@@ -79,12 +79,14 @@ def test_a_board_that_is_not_what_its_place_says_is_a_lab_fault_with_the_line_th
     assert "quarantine" not in up.client("-p", place, "show")
 
 
+@pytest.mark.long
 def test_less_flash_than_the_second_stage_is_for_is_told_before_anything_is_written(up, tmp_path):
     status, finished, _ = run(up, tmp_path, "esp32-01", "serial and reads_back")
     assert (status, finished["result"]) == (2, "misuse")
     assert "its chip has 2 MB of flash, and the second stage is for 4 MB" in finished["message"]
 
 
+@pytest.mark.long
 def test_a_bring_up_tells_the_generation_of_a_build_that_nobody_lists(up):
     up.client("-p", "core-01", "set-tags", "generation=b")
     assert rig_lab(up, "bring-up", "core-01")[1][0]["board"]["generation"] == "c7"

@@ -166,6 +166,7 @@ def rig(*words):
     )
 
 
+@pytest.mark.long
 def test_the_command_tells_by_its_status():
     assert rig("replay", LINE).returncode == 1
     assert rig("replay", LINE, "--expect", "served").returncode == 0

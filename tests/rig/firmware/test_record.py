@@ -16,6 +16,10 @@ from tests.rig.suites.rig_run import manifest_without_expectations, rig_run
 CHOICE = ("-k", "application_area or crashes_at_once or cut_in_its_backup", "-n", "2")
 
 
+#: All of them look at runs that take a minute.
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """A folder with a manifest, what its firmware became in a run, and the report of that run."""

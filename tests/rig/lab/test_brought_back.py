@@ -134,6 +134,7 @@ def test_mode_that_a_killed_run_held_does_not_reset_the_next_start_to_the_factor
         assert boards.take("core-01").read_application(len(ROLES["old"])) == ROLES["old"].data
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part_of_rack", some_always(["relay", "core-01"], "core-01"))
 def test_a_part_that_hangs_is_a_lab_fault_and_no_board_goes_into_quarantine_for_it(tmp_path, up, part_of_rack):
     run = rig_run(up, tmp_path / "r", "-n", "1", "-k", "programming and page")
@@ -202,6 +203,7 @@ def test_what_is_taken_is_told_with_the_command_that_takes_it_away(up):
     assert "core-01" not in up.client("who")
 
 
+@pytest.mark.long
 def test_a_run_that_is_told_to_end_does_so_with_its_workers_and_gives_back_what_they_had(tmp_path, up):
     run = rig_run(up, tmp_path / "r", "-n", "2", "-k", "programming")
     in_flight(tmp_path / "r", 2)

@@ -72,6 +72,7 @@ def test_blank_boards_are_brought_up_in_one_batch(up, tmp_path):
     assert "PRIVATE" not in json.dumps(told)
 
 
+@pytest.mark.long
 def test_a_board_that_fails_is_named_and_put_aside_and_the_others_go_on(up):
     up.client("-p", "core-03", "acquire")
     status, told = rig_lab(up, "bring-up", "core-02", "core-03", "core-09")
@@ -123,6 +124,7 @@ def test_a_bring_up_that_is_ended_leaves_no_process_and_holds_no_board(up, case)
     assert ("given back as they are: core-01, core-02, core-03" in said) == (case != "SIGKILL")
 
 
+@pytest.mark.long
 def test_a_damaged_key_is_replaced_and_a_good_one_kept(up):
     with Boards(up.coordinator, PLACES) as boards:
         board = boards.take("core-02")
@@ -135,6 +137,7 @@ def test_a_damaged_key_is_replaced_and_a_good_one_kept(up):
     assert first["board"]["public_key"] == second["board"]["public_key"]
 
 
+@pytest.mark.long
 def test_a_place_that_does_not_answer_does_not_keep_others_from_being_powered(up):
     up.client("-p", "nowhere", "create")
     up.client("-p", "nowhere", "set-tags", "board=spark-core")
@@ -192,6 +195,7 @@ def test_a_dead_board_is_not_cleared(up, monkeypatch):
         monkeypatch.undo()
 
 
+@pytest.mark.long
 def test_boards_left_off_are_powered_and_those_of_others_left_alone(up):
     for place in ("core-01", "core-02"):
         up.client("-p", place, "acquire")

@@ -168,6 +168,7 @@ BOARDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", some_always(BOARDS, "another Core's id"))
 def test_a_run_on_another_board_than_the_tags_name_is_a_lab_fault_before_anything_is_written(
     up, tagged, tmp_path, case

@@ -156,6 +156,7 @@ def test_a_board_put_into_quarantine_while_we_wait_is_not_taken(up):
     up.client("-p", "core-03", "set-tags", "health=ok", "reason=")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("held_by_somebody")
 def test_a_run_shows_whom_it_waits_for(up, tmp_path):
     up.client("-p", "core-03", "acquire")

@@ -57,6 +57,7 @@ def racks():
         yield start
 
 
+@pytest.mark.long
 def test_an_exporter_that_dies_is_started_again_and_a_run_that_holds_its_boards_goes_on(tmp_path, racks):
     rack = racks(1)
     run = rig_run(rack, tmp_path / "r", "-n", "1", "-k", "programming")
@@ -74,6 +75,7 @@ DEATHS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part_of_rack", some_always(DEATHS, "relay"))
 def test_a_part_that_dies_in_mid_run_is_a_lab_fault_in_one_line(tmp_path, racks, part_of_rack):
     rack = racks(1)
@@ -126,6 +128,7 @@ def holder_of(rack: Up, place: str) -> psutil.Process:
     return psutil.Process(int(re.search(r"rig/[^:]+:[^:]+:[^:]+:(\d+):", rack.client("-p", place, "show"))[1]))
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_loses_its_test_and_the_run_goes_on_with_its_board(tmp_path, racks):
     rack = racks(2)
     run = rig_run(rack, tmp_path / "r", "-n", "2", "-k", "programming or page or erasing")

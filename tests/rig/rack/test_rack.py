@@ -156,6 +156,7 @@ def test_starting_a_child_runs_nothing_in_a_forked_copy_of_us(tmp_path):
     assert not forks, "gRPC's threads are in the parent: a child that runs Python before exec may crash"
 
 
+@pytest.mark.long
 def test_a_place_acquired_by_hand_is_used_as_it_is_and_left_acquired(up):
     up.client("-p", "core-02", "acquire")
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--lg-env", str(part("places", "virtual.yaml"))]
@@ -184,6 +185,7 @@ def test_what_a_killed_run_left_off_is_powered_by_the_next(up):
     assert "is on" in up.client("-p", "core-01", "power", "get")
 
 
+@pytest.mark.long
 def test_a_place_that_somebody_took_after_a_killed_run_is_left_alone(up):
     with Boards(up.coordinator, part("places", "virtual.yaml")) as boards:
         boards._coordinator.tag("core-01", held_by=f"{socket.gethostname()}/1/0/0")

@@ -14,6 +14,8 @@ from rig.firmware.checkout import part
 from tests.rig.suites.rig_run import rig_run
 
 #: Two tests of somebody's own. The first Core loses its supply behind the rig's back, and so never comes back.
+#: All of them look at one run that takes a minute.
+pytestmark = pytest.mark.long
 MINE = """
 import pytest
 

@@ -61,6 +61,7 @@ def finished(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return {event["name"]: event["result"] for event in events if event["event"] == "finished"}
 
 
+@pytest.mark.long
 def test_the_readme_s_test_runs_as_a_file_of_ones_own(own, tmp_path):
     done = rig_run("--json", "--report", tmp_path / "r", own / "test_mine.py")
     assert (done.returncode, done.stderr) == (0, "")

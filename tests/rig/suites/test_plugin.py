@@ -64,6 +64,7 @@ def test_pytest_alone_leaves_the_report_that_it_names(run, pytester, how):
     assert read_run(pytester.path / "r").verdict.word == "passed"
 
 
+@pytest.mark.long
 def test_a_report_is_not_written_over(run):
     text = f"import pytest\n{A_PLACE}"
     assert run(text, "--rig-report=r").ret == 0

@@ -116,6 +116,7 @@ def test_misuse_is_one_line_and_status_2(tmp_path, case):
     assert not (tmp_path / "r").exists(), "nothing was run"
 
 
+@pytest.mark.long
 def test_a_rack_that_cannot_be_started_is_told_in_one_line(tmp_path):
     """Its roles are right, but what stands for a Core's bootloader is not what it says."""
     text = manifest_without_expectations()

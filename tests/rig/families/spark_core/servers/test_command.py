@@ -115,6 +115,7 @@ def test_a_deep_update_goes_over_usb_while_nothing_is_known_of_the_board(up, tmp
     assert (lines[0]["by"], lines[1]["ok"]) == ("an engineer", True)
 
 
+@pytest.mark.long
 def test_a_core_whose_last_updates_were_applied_is_deeply_updated_over_the_air(up, tmp_path):
     ledger, file = tmp_path / "ledger.jsonl", tmp_path / "new.bin"
     file.write_bytes(ROLES["new"].data)
@@ -205,6 +206,7 @@ def test_a_server_that_cannot_be_is_refused_in_one_line(tmp_path, case):
     assert reason in done.stderr
 
 
+@pytest.mark.long
 def test_cores_whose_flash_is_kept_come_online_again(tmp_path):
     seen = []
     for _ in range(2):
