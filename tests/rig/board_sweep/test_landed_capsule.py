@@ -32,6 +32,7 @@ LANDED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", LANDED)
 def test_a_landing_over_each_path_is_the_models(path):
     phase, address, became, rung = LANDED[path]

@@ -43,22 +43,26 @@ def says(reader: Reader, *words: str) -> str:
     return reader.said[command]
 
 
+@pytest.mark.long
 def test_every_command_of_the_guide_works(reader):
     assert [command for command in commands() if command.startswith(("rig", "labgrid"))] == [
         command for command in reader.said if not command.startswith("cp")
     ]
 
 
+@pytest.mark.long
 def test_stock_labgrid_knows_its_boards(reader):
     assert says(reader, "places").split() == ["pinboard-01", "pinboard-02"]
     assert "acquired place pinboard-01" in says(reader, "acquire")
 
 
+@pytest.mark.long
 def test_its_twin_alone_tells_where_its_ports_are(reader):
     ready = json.loads(says(reader, "rig twin"))
     assert {"ready", "wire", "control"} <= ready.keys()
 
 
+@pytest.mark.long
 def test_its_images_are_known_by_what_their_files_tell(reader):
     told = says(reader, "firmware check")
     assert "application for pinboard" in told
@@ -66,6 +70,7 @@ def test_its_images_are_known_by_what_their_files_tell(reader):
     assert "crashes" in says(reader, "firmware list")
 
 
+@pytest.mark.long
 def test_its_suite_passes_with_its_cuts_where_they_were_aimed(reader):
     told = says(reader, "rig run", "suite")
     results = re.findall(r"^(\w+) +updates: (.*?)  ", told, re.M)
@@ -76,6 +81,7 @@ def test_its_suite_passes_with_its_cuts_where_they_were_aimed(reader):
     assert "cut-in-copy-strands" in told
 
 
+@pytest.mark.long
 def test_what_the_run_leaves_is_evidence(reader):
     report = reader.folder / "report"
     lines = [line for path in (report / "ledger").glob("*.jsonl") for line in read_ledger(path)]
@@ -89,15 +95,18 @@ def test_what_the_run_leaves_is_evidence(reader):
     assert says(reader, "ledger verify")
 
 
+@pytest.mark.long
 def test_a_board_comes_through_its_control_cut(reader):
     assert re.search(r"pinboard-01 .*ok", says(reader, "control-cut"))
 
 
+@pytest.mark.long
 def test_a_rack_of_it_has_no_server_of_other_boards(reader):
     assert [part for part in parts(reader) if "cloud" in part] == []
     assert len(parts(reader)) == 5, "two boards, relay, exporter, coordinator"
 
 
+@pytest.mark.long
 def test_its_twin_that_dies_is_started_again_on_the_port_it_had(reader):
     shown = reader.run("labgrid-client -p pinboard-02 show")
     (port,) = re.findall(r"'port': (\d+)", shown)
@@ -123,11 +132,13 @@ def answers(wire: Wire) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_it_keeps_what_every_board_must_keep(reader):
     told = says(reader, "rig run", "lab/lab.yaml")
     assert re.findall(r"^(\w+) +contracts: .* \[pinboard\]", told, re.M) == ["passed"] * 3, told
 
 
+@pytest.mark.long
 def test_its_lab_names_its_port(reader):
     exporter = (reader.folder / "lab" / "exporter.yaml").read_text()
     assert "pinboard-01:" in exporter

@@ -178,6 +178,7 @@ def without_exporter(up):
     up.client("-p", "core-00", "delete")
 
 
+@pytest.mark.long
 def test_a_place_whose_exporter_is_gone_is_passed_over_and_named_once(tmp_path, up, without_exporter):
     run = rig_run(up, tmp_path / "r", "-n", "2", "-k", "text or crashes_at_once")
     events = [json.loads(line) for line in run.communicate(timeout=HANGS)[0].splitlines()]

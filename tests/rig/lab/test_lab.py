@@ -57,6 +57,7 @@ def blank(up, place: str) -> None:
             host.erase(0x2000)
 
 
+@pytest.mark.long
 def test_blank_boards_are_brought_up_in_one_batch(up, tmp_path):
     server = tmp_path / "server.pem"
     server.write_bytes(public(rsa.generate_private_key(65537, 2048)))

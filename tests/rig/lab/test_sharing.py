@@ -140,6 +140,7 @@ def test_a_place_that_is_reserved_for_us_by_hand_counts_as_free(up):
     up.client("cancel-reservation", token)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("held_by_somebody")
 def test_a_board_put_into_quarantine_while_we_wait_is_not_taken(up):
     up.client("-p", "core-03", "acquire")

@@ -94,6 +94,7 @@ def test_a_part_that_dies_in_mid_run_is_a_lab_fault_in_one_line(tmp_path, racks,
     assert f"{part_of_rack} died" in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_a_killed_run_loses_at_most_the_cuts_in_flight_and_leaves_no_board_off_for_the_next(tmp_path, racks, workers):
     rack = racks(workers)

@@ -127,6 +127,7 @@ def test_what_an_engineer_s_own_board_lacks_is_told_in_words(own, rack):
     assert "core-02 has no revision=black locked=no" in done.stdout, done.stdout
 
 
+@pytest.mark.long
 def test_an_engineer_s_own_board_is_used_as_it_is_and_left_acquired(own, rack):
     done = pytest_alone(own, f"--lg-env={CORES}", "test_cases.py", LG_PLACE="core-02", LG_COORDINATOR=rack.coordinator)
     assert "2 passed" in done.stdout, done.stdout

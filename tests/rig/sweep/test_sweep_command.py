@@ -54,6 +54,7 @@ def test_two_cuts_in_a_row_are_one_option():
     assert rig("replay", stranded).returncode == 1
 
 
+@pytest.mark.long
 def test_three_cuts_of_something_short_are_all_started_whole(tmp_path):
     told = swept("spark-core", "server-key", "--generation", "c", "--tears", "", "--cuts", "2", "--exhaustive")
     assert told["proved"] == told["points"] > 1_000

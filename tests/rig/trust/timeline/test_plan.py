@@ -209,6 +209,7 @@ def run(*words: object) -> tuple[int, dict]:
     return done.exit_code, json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_the_example_runs_at_once_and_tells_july_2024(tmp_path):
     picture = tmp_path / "dates.svg"
     status, result = run("--today", "2026-11-22", "--picture", picture)
