@@ -44,7 +44,7 @@ def replay_landed(capsule: LandedCapsule, images: list[Image]) -> LandedAgain:
         pass
     model = ModelMap(plan, sweep.progress.spans, sweeps.paths[capsule.path].begins)
     landing = Landing(capsule.phase, capsule.address, "read-back", "")
-    possible = model.possible(landing, sweeps.reader(capsule.path, chosen))
+    possible = model.possible(landing, sweeps.reader(capsule.path, chosen, capsule.phase))
     if not possible:
         raise Misuse("no cut of the model lands there", hint="is the capsule of these images?")
     stands = nearest(possible, landing)

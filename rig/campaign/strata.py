@@ -59,8 +59,8 @@ class BoardSweeps(Protocol):
     def path_of(self, trial: Trial[Any]) -> str | None:
         """The path that a trial of any suite goes; None where no sweep has that."""
 
-    def reader(self, path: str, roles: Mapping[str, Image]) -> Trial[Any]:
-        """A trial of a path that is not to be made: it reads landings."""
+    def reader(self, path: str, roles: Mapping[str, Image], phase: str) -> Trial[Any]:
+        """A trial of a path that is not to be made: it reads landings, as one does that was cut in a phase."""
 
     def choices(self, tags: Mapping[str, str], roles: Mapping[str, Image]) -> dict[str, str]:
         """What the model's sweeps let choose, as it is on a board whose place has these tags, with these images."""

@@ -19,7 +19,7 @@ def left_by(path: str, phase: str, address: int | None, outcome: Outcome) -> str
     """The line that a cut on a board leaves."""
     roles = core_roles(path)
     landing = Landing(phase, address, "read-back", "")
-    return capsule_of("spark-core", SWEEPS, SWEEPS.reader(path, roles), TAGS, roles, landing, outcome)
+    return capsule_of("spark-core", SWEEPS, SWEEPS.reader(path, roles, "program"), TAGS, roles, landing, outcome)
 
 
 def replayed(path: str, line: str):

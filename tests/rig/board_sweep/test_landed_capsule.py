@@ -6,12 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rig.board_sweep.landed_replay import replay_landed
 from rig.campaign.landed_capsule import LandedCapsule, capsule_of
 from rig.errors import Misuse
+from rig.family.contract import family_of
 from rig.power.landing import Landing
+from rig.recovery.ladder import Outcome
 from rig.sweep.scenario import Settled
 from tests.rig.board_sweep.checks_landed import PREVIOUS, STRANDED, SWEEPS, TAGS, left_by, replayed
 from tests.rig.board_sweep.made_up import core_roles
+from tests.rig.sweep.plans import MANIFEST
 
 WORDS = st.from_regex(r"[a-z0-9-]{1,12}", fullmatch=True)
 
@@ -42,11 +46,13 @@ def test_a_landing_over_each_path_is_the_models(path):
 
 def test_an_image_over_itself_and_what_was_not_read_back_leave_no_line():
     roles = core_roles("dfu")
-    over_itself, trial = {**roles, "new": roles["old"]}, SWEEPS.reader("dfu", {"new": roles["old"]})
+    over_itself, trial = {**roles, "new": roles["old"]}, SWEEPS.reader("dfu", {"new": roles["old"]}, "program")
     landing = Landing("program", 0x0800_5800, "read-back", "")
     assert capsule_of("spark-core", SWEEPS, trial, TAGS, over_itself, landing, PREVIOUS) == ""
     inferred = Landing("program", None, "inferred", "")
-    assert capsule_of("spark-core", SWEEPS, SWEEPS.reader("dfu", roles), TAGS, roles, inferred, PREVIOUS) == ""
+    assert (
+        capsule_of("spark-core", SWEEPS, SWEEPS.reader("dfu", roles, "program"), TAGS, roles, inferred, PREVIOUS) == ""
+    )
 
 
 def test_a_line_that_was_changed_is_refused():
@@ -57,3 +63,13 @@ def test_a_line_that_was_changed_is_refused():
 def test_a_landing_that_is_none_of_the_models_is_misuse():
     with pytest.raises(Misuse, match="no cut of the model lands there"):
         replayed("dfu", left_by("dfu", "program", 0x0801_F000, PREVIOUS))
+
+
+@pytest.mark.parametrize("phase", ["download", "first-boot", "probation", "confirm"])
+def test_a_landing_over_https_is_told_by_what_was_heard_too(phase):
+    sweeps, roles = family_of("esp32").campaign.board_sweeps, MANIFEST.roles("esp32")
+    landing = Landing(phase, None, "read-back", "")
+    trial = sweeps.reader("https", roles, phase)
+    line = capsule_of("esp32", sweeps, trial, {}, roles, landing, Outcome("old", "self", 1.0, ""))
+    again = replay_landed(LandedCapsule.parse(line), list(roles.values()))
+    assert again.happens(Settled("old", "self"))

@@ -51,6 +51,17 @@ class SerialBesideAnother(SerialFlash):
             rom.write(self.other_slot, self.roles["previous"].data)
 
 
+#: What a trial over HTTPS has been told by the time that it is cut in a phase; before those, nothing that counts.
+_HEARD_IN = {
+    "choose": ("sent",),
+    "chosen": ("sent", "chosen"),
+    "first-boot": ("sent", "chosen", "new-boot"),
+    "probation": ("sent", "chosen", "new-boot", "new-app"),
+    "confirm": ("sent", "chosen", "new-boot", "new-app", "new-online"),
+    "confirmed": ("sent", "chosen", "new-boot", "new-app", "new-online", "new-confirmed"),
+}
+
+
 def _serial(roles: Roles, aim: Aim) -> SerialBesideAnother:
     """In place of the application that runs."""
     table = golden_set(roles).table
@@ -115,10 +126,14 @@ class Esp32BoardSweeps:
         is_plain = isinstance(trial, HttpsUpdate) and trial.preset == NOTHING and not trial.faults
         return "https" if is_plain else None
 
-    def reader(self, path: str, roles: Roles) -> Trial[Any]:
-        """A trial of a path that is not to be made: it reads landings."""
+    def reader(self, path: str, roles: Roles, phase: str) -> Trial[Any]:
+        """A trial of a path that is not to be made: over HTTPS it was told all that comes before a phase."""
         nowhere = Aim("nowhere")
-        return _serial(roles, nowhere) if path == "serial" else HttpsUpdate.to(roles["new"], nowhere, roles)
+        if path == "serial":
+            return _serial(roles, nowhere)
+        update = HttpsUpdate.to(roles["new"], nowhere, roles)
+        update.phases[:] = _HEARD_IN.get(phase, ())
+        return update
 
     def choices(self, _tags: Mapping[str, str], roles: Roles) -> dict[str, str]:
         """How the application that takes the update was built, where the manifest tells."""

@@ -127,7 +127,7 @@ class CoreBoardSweeps:
                 return "factory-button"
         return None
 
-    def reader(self, path: str, roles: Roles) -> Trial[Any]:
+    def reader(self, path: str, roles: Roles, _phase: str) -> Trial[Any]:
         """A trial of a path that is not to be made: it reads landings."""
         nowhere = Aim("nowhere")
         match path:

@@ -78,7 +78,7 @@ class PinboardBoardSweeps:
         """There is one."""
         return TCP
 
-    def reader(self, path: str, roles: Mapping[str, Image]) -> TcpUpdate:
+    def reader(self, path: str, roles: Mapping[str, Image], phase: str) -> TcpUpdate:
         """A trial that is not to be made: it reads landings."""
         return TcpUpdate(roles["new"], Aim("nowhere"))
 
