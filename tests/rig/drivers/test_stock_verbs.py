@@ -68,6 +68,7 @@ def test_a_stock_verb_without_its_device_refuses_in_one_line(up, place, verb):
     ], "no traceback"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("begins", ["rig dfu list --usbip", "rig serial info --port", "esptool --port"])
 def test_what_rig_up_tells_for_work_by_hand_runs_as_it_is_printed(up, begins):
     (line,) = [line for line in up.lines if line.startswith(begins)]

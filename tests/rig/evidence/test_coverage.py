@@ -65,6 +65,7 @@ def run(tmp_path_factory):
     return SimpleNamespace(status=done.returncode, said=done.stdout, report=folder / "r", shown=shown)
 
 
+@pytest.mark.long
 def test_a_good_run_that_lost_coverage_has_status_3(run):
     assert (run.status, run.shown["verdict"], run.shown["counts"]) == (
         3,
@@ -73,11 +74,13 @@ def test_a_good_run_that_lost_coverage_has_status_3(run):
     )
 
 
+@pytest.mark.long
 def test_every_lost_case_is_named(run):
     assert run.shown["lost"] == LOST
     assert all(f"  {line}" in run.said for line in LOST)
 
 
+@pytest.mark.long
 def test_a_case_that_was_not_run_has_its_missing_tag(run):
     (case,) = run.shown["coverage"]["not_run"]
     assert (case["case"], case["missing"]) == ("mine: elsewhere", "timing=real")
@@ -87,11 +90,13 @@ def test_a_case_that_was_not_run_has_its_missing_tag(run):
 TOLD = "2 of 4 cases were run (quick selection: 3 of 4 cases; --long for all)"
 
 
+@pytest.mark.long
 def test_the_terminal_says_that_it_is_the_quick_selection(run):
     assert "3 tests are to be run (quick selection: 3 of 4 cases; --long for all)" in run.said
     assert f"Coverage: {TOLD}" in run.said
 
 
+@pytest.mark.long
 def test_the_log_has_the_cases_for_a_report_that_is_rebuilt(run):
     lines = map(json.loads, (run.report / "results.jsonl").read_text().splitlines())
     (collected,) = (line for line in lines if line["kind"] == "collected")
@@ -99,6 +104,7 @@ def test_the_log_has_the_cases_for_a_report_that_is_rebuilt(run):
     assert list(collected["cases"]["chosen"].values())[-1] == "mine: here [page by page]"
 
 
+@pytest.mark.long
 def test_every_page_says_it(run):
     summary = (run.report / "summary.md").read_text()
     assert "| mine: elsewhere | timing=real |" in summary

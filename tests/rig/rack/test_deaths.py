@@ -147,6 +147,7 @@ def test_a_worker_that_is_killed_loses_its_test_and_the_run_goes_on_with_its_boa
 KILLS = int(os.environ.get("RIG_KILLS", "1"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_whatever_is_killed_whenever_one_command_brings_every_board_back(tmp_path, racks, seed):
     rng = random.Random(seed)
