@@ -14,7 +14,6 @@ from rig.sweep.cut_points import TEARS
 from rig.sweep.plan import SweepPlan
 from rig.sweep.replay import with_hash
 from rig.sweep.scenario import Settled
-from rig.sweep.sweep import ModelSweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +38,7 @@ def replay_landed(capsule: LandedCapsule, images: list[Image]) -> LandedAgain:
     chosen = {role: with_hash(role, told, images) for role, told in capsule.images.items()}
     plan = SweepPlan(capsule.kind, capsule.path, capsule.choices, chosen, TEARS)
     sweeps = family_of(capsule.kind).campaign.board_sweeps
-    sweep = ModelSweep(plan)
-    for _ in sweep.run(jobs=1):
-        pass
-    model = ModelMap(plan, sweep.progress.spans, sweeps.paths[capsule.path].begins)
+    model = ModelMap.swept(plan, sweeps.paths[capsule.path].begins)
     landing = Landing(capsule.phase, capsule.address, "read-back", "")
     possible = model.possible(landing, sweeps.reader(capsule.path, chosen, capsule.phase))
     if not possible:

@@ -24,6 +24,7 @@ from rig.sweep.family import checked_choices, sweeps_of
 from rig.sweep.plan import SweepPlan
 from rig.sweep.scenario import Settled
 from rig.sweep.spans import Span
+from rig.sweep.sweep import ModelSweep
 
 #: Where in a run of operations a landing is looked for that tells its phase: the rest of one may leave no trace.
 _PROBED = (0.5, 0.05, 0.0)
@@ -65,6 +66,14 @@ class ModelMap:
         self._before = contents_at(self._flash, self._update, begin, BEFORE)
         #: What a trial can cut.
         self._runs = [run for run in self._update.runs if run.first >= begin]
+
+    @classmethod
+    def swept(cls, plan: SweepPlan, begins: str | None = None) -> ModelMap:
+        """That of a plan, swept by one process: gRPC's threads are not for forks. Raises LabFault."""
+        sweep = ModelSweep(plan)
+        for _ in sweep.run(jobs=1):
+            pass
+        return cls(plan, sweep.progress.spans, begins)
 
     def possible(self, landing: Landing, trial: Trial[Any]) -> list[Possible]:
         """The cuts of the model that a landing of this trial can be, in order."""

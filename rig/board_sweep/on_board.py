@@ -29,7 +29,6 @@ from rig.sweep.cut_points import TEARS
 from rig.sweep.plan import SweepPlan
 from rig.sweep.replay import plan_of
 from rig.sweep.scenario import Settled
-from rig.sweep.sweep import ModelSweep
 
 #: Cuts that are aimed at one operation, until it counts as one that this relay does not hit.
 TRIES = 8
@@ -79,7 +78,7 @@ def replay_on_board(
         raise Misuse("a board replays one cut, and this capsule has several", hint="without --place the model does")
     path = family_of(capsule.kind).campaign.board_sweeps.paths[capsule.path]
     plan = replace(plan_of(capsule, images), tears=TEARS)
-    model = _model(plan, path)
+    model = ModelMap.swept(plan, path.begins)
     with (
         Boards(lab.coordinator, lab.environment, only=place.name) as boards,
         tempfile.TemporaryDirectory() as folder,
@@ -94,14 +93,6 @@ def replay_on_board(
         bench.restore_known_state()
         board.clear_servers()
         return found
-
-
-def _model(plan: SweepPlan, path: BoardPath) -> ModelMap:
-    """By one process: gRPC's threads are not for forks."""
-    sweep = ModelSweep(plan)
-    for _ in sweep.run(jobs=1):
-        pass
-    return ModelMap(plan, sweep.progress.spans, path.begins)
 
 
 def _refuse_others(capsule: Capsule, board: Board, roles: Mapping[str, Image]) -> None:

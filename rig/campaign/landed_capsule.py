@@ -18,8 +18,9 @@ from rig.errors import Misuse
 from rig.firmware.manifest import Image
 from rig.power.landing import Landing
 from rig.recovery.ladder import Outcome
-from rig.sweep.capsule_line import IMAGE_DIGITS, checked_digits, read_line, sealed
-from rig.sweep.family import checked_choices, checked_path, sweeps_of
+from rig.sweep.capsule import read_ended
+from rig.sweep.capsule_line import choices_and_images, hashes_of, named, read_line, sealed
+from rig.sweep.family import checked_path, sweeps_of
 from rig.sweep.scenario import Settled
 
 _FIXED = ("landed", "ended")
@@ -47,8 +48,7 @@ class LandedCapsule:
 
     def __str__(self) -> str:
         where = f"{self.phase}@{self.address:#x}" if self.address is not None else self.phase
-        words = [self.kind, self.path]
-        words += [f"{name}={value}" for name, value in (*self.choices.items(), *self.images.items())]
+        words = [self.kind, self.path, *named(self.choices, self.images)]
         return sealed(" ".join([*words, f"landed={where}", f"ended={self.ended.became}/{self.ended.rung}"]))
 
     @classmethod
@@ -56,22 +56,13 @@ class LandedCapsule:
         """Read one. Raises Misuse for what is none, or was changed since it was written."""
         kind, path, fields = read_line(line)
         sweeps = sweeps_of(kind)
-        checked_path(sweeps, kind, path)
-        choices = {name: value for name, value in fields.items() if name in sweeps.choices(path)}
-        images = {name: value for name, value in fields.items() if name not in (*choices, *_FIXED)}
-        landed = _LANDED.fullmatch(fields["landed"])
-        became, slash, rung = fields.get("ended", "").partition("/")
-        if landed is None or not (became and slash and rung):
-            raise Misuse("the capsule does not say where it landed and how it ended", hint="landed=PHASE@0xADDRESS")
-        return cls(
-            kind,
-            path,
-            checked_choices(sweeps, kind, path, choices),
-            {role: checked_digits(role, value) for role, value in images.items()},
-            landed[1],
-            int(landed[2], 16) if landed[2] else None,
-            Settled(became, rung),
-        )
+        known = sweeps.choices(checked_path(sweeps, kind, path))
+        choices, images = choices_and_images(fields, known, f"{path} of a {kind}", _FIXED)
+        landed = _LANDED.fullmatch(fields.get("landed", ""))
+        if landed is None:
+            raise Misuse("the capsule does not say where the cut landed", hint="landed=PHASE@0xADDRESS")
+        address = int(landed[2], 16) if landed[2] else None
+        return cls(kind, path, choices, images, landed[1], address, read_ended(fields.get("ended", "")))
 
 
 def capsule_of(
@@ -97,6 +88,5 @@ def capsule_of(
     if any(value not in offered[name] for name, value in choices.items()):
         return ""
     used = {role: image for role, image in roles.items() if role in model.roles(path)}
-    images = {role: image.sha256[:IMAGE_DIGITS] for role, image in sorted(used.items())}
     ended = Settled(outcome.image, BY_ITSELF) if outcome.by_itself else Settled(outcome.name, outcome.rung)
-    return str(LandedCapsule(kind, path, choices, images, landing.phase, landing.address, ended))
+    return str(LandedCapsule(kind, path, choices, hashes_of(used), landing.phase, landing.address, ended))

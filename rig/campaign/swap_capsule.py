@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 from rig.campaign.swaps import known_swaps, swaps_of
 from rig.campaign.told_scenario import PLAYED, RECIPE, SCENARIO, read_told, tell
 from rig.errors import Misuse
-from rig.sweep.capsule_line import IMAGE_DIGITS, checked_digits, read_line, sealed
-from rig.sweep.family import checked_values
+from rig.sweep.capsule_line import choices_and_images, hashes_of, named, read_line, sealed
 from rig.trust.expectation import AnyScenario, Expected, Reach
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class SwapCapsule:
 
     def __str__(self) -> str:
         fields = {**self.told, **self.choices, **self.images, "at": f"{self.at:{_TIME}}", **(self.ended or {})}
-        return sealed(" ".join([self.kind, SWAP, *(f"{name}={value}" for name, value in fields.items())]))
+        return sealed(" ".join([self.kind, SWAP, *named(fields)]))
 
     def of(self, result: ScenarioResult) -> SwapCapsule:
         """The same, and how it ended."""
@@ -75,17 +74,9 @@ class SwapCapsule:
         kind, _, fields = read_line(line)
         swaps = swaps_of(kind)
         scenario = read_told(fields, swaps, kind)
-        choices = {name: value for name, value in fields.items() if name in swaps.choices}
-        images = {name: value for name, value in fields.items() if name not in (*choices, *_FIXED)}
-        return cls(
-            kind,
-            scenario,
-            tell(scenario, swaps),
-            checked_values(swaps.choices, f"swaps of a {kind}", choices),
-            {role: checked_digits(role, value) for role, value in images.items()},
-            _time(fields.get("at", "")),
-            _ended(fields),
-        )
+        choices, images = choices_and_images(fields, swaps.choices, f"swaps of a {kind}", _FIXED)
+        at = _time(fields.get("at", ""))
+        return cls(kind, scenario, tell(scenario, swaps), choices, images, at, _ended(fields))
 
 
 def is_swap(line: str) -> bool:
@@ -103,7 +94,7 @@ def capsule_of(
     """That of a scenario as a board plays it now; None for a kind of board that plays none on the model."""
     if (swaps := known_swaps(kind)) is None:
         return None
-    images = {role: image.sha256[:IMAGE_DIGITS] for role, image in sorted(swaps.images(roles, roles_of).items())}
+    images = hashes_of(swaps.images(roles, roles_of))
     now = datetime.now(UTC).replace(microsecond=0)
     return SwapCapsule(kind, scenario, tell(scenario, swaps), swaps.chosen(tags), images, now)
 

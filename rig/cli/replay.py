@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from rig.cli.replay_board import BoardChoice, replay_board
 from rig.terminal.output import print_json, print_lines, print_status
-
-if TYPE_CHECKING:
-    from rig.firmware.manifest import Image
-    from rig.sweep.capsule import Capsule
 
 
 def replay(
@@ -52,57 +49,64 @@ def replay(
     """
     from rig.campaign.landed_capsule import is_landed
     from rig.campaign.swap_capsule import is_swap
-    from rig.errors import Misuse
-    from rig.firmware.run_firmware import checked_firmware
-    from rig.sweep.capsule import Capsule
-    from rig.sweep.capsule_line import begins
-    from rig.sweep.replay import is_expected, replay
-    from rig.sweep.user_image import user_image
 
-    if is_swap(line := " ".join(capsule)):
+    line, files = " ".join(capsule), image or []
+    board = BoardChoice(place, rack, coordinator) if place is not None else None
+    if is_swap(line):
         from rig.cli.replay_swap import replay_swap
 
-        if shrink or place:
-            raise Misuse(
-                "a swap is played on the model, and has nothing to shrink", hint="the suites play it on boards"
-            )
-        replay_swap(line, image or [], manifest, expect, trace=trace, as_json=as_json)
+        _refuse({"--shrink": shrink, "--place": place}, "a swap is played on the model, and has nothing to shrink")
+        replay_swap(line, files, manifest, expect, trace=trace, as_json=as_json)
     if is_landed(line):
         from rig.cli.replay_landed import replay_landed
 
-        if shrink or trace or place:
-            raise Misuse("this is of a landing", hint="replay the cut of the model that it prints")
-        replay_landed(line, image or [], manifest, as_json=as_json)
-    read = Capsule.parse(line)
-    known = checked_firmware(manifest)
-    brought = (user_image(read.kind, "image", file) for file in image or ())
-    images = [*known.images_with(read.kind, begins(read.images)), *brought]
-    if place is not None:
-        from rig.cli.replay_board import BoardChoice, replay_board
+        others = {"--shrink": shrink, "--trace": trace, "--place": place, "--expect": expect}
+        _refuse(others, "this is of a landing; replay the cut of the model that it prints")
+        replay_landed(line, files, manifest, as_json=as_json)
+    if board is not None:
+        _refuse({"--shrink": shrink, "--trace": trace}, "that is of the model")
+        replay_board(line, files, manifest, board, expect, as_json=as_json)
+    _replay_cut(line, files, manifest, expect, shrink=shrink, trace=trace, as_json=as_json)
 
-        if shrink or trace:
-            raise Misuse("--shrink and --trace are of the model", hint="leave --place away")
-        replay_board(read, images, known, BoardChoice(place, rack, coordinator), expect, as_json=as_json)
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    """Raises Misuse for the first option that was given."""
+    from rig.errors import Misuse
+
+    for name, value in options.items():
+        if value:
+            raise Misuse(why, hint=f"leave {name} away")
+
+
+def _replay_cut(
+    line: str,
+    files: Sequence[Path],
+    manifest: Path | None,
+    expect: str | None,
+    *,
+    shrink: bool,
+    trace: bool,
+    as_json: bool,
+) -> None:
+    """On the model; ends with status 1 while it still happens, else 0. Raises Misuse."""
+    from rig.sweep.capsule import Capsule
+    from rig.sweep.replay import is_expected, replay
+    from rig.sweep.shrink import shrink as smaller_than
+    from rig.sweep.story import story
+    from rig.sweep.user_image import images_for
+
+    read = Capsule.parse(line)
+    images = images_for(read.kind, read.images, manifest, files)
     found = replay(read, images)
     happens = is_expected(found.settled, expect, read.ended)
     if trace and not as_json:
-        from rig.sweep.story import story
-
         print_lines(*story(found.scenario, read.cuts, read.seed))
-    smaller = _shrunk(read, images) if shrink else None
+    smaller = {"smaller": str(smaller_than(read, images, print_status))} if shrink else {}
     if as_json:
         told = {"became": found.settled.became, "rung": found.settled.rung, "still_happens": happens}
-        print_json(told | ({"smaller": str(smaller)} if smaller is not None else {}))
+        print_json({**told, **smaller})
     else:
-        print_lines(*([f"rig replay '{smaller}'"] if smaller is not None else []))
-        print_lines(
-            f"{found.settled.became}, healed by {found.settled.rung}: "
-            + ("it still happens" if happens else "it does not happen any more")
-        )
+        said = "it still happens" if happens else "it does not happen any more"
+        print_lines(*(f"rig replay '{capsule}'" for capsule in smaller.values()))
+        print_lines(f"{found.settled.became}, healed by {found.settled.rung}: {said}")
     raise typer.Exit(1 if happens else 0)
-
-
-def _shrunk(capsule: Capsule, images: Sequence[Image]) -> Capsule:
-    from rig.sweep.shrink import shrink
-
-    return shrink(capsule, images, print_status)

@@ -13,13 +13,10 @@ def replay_landed(line: str, images: list[Path], manifest: Path | None, *, as_js
     """Say how the model's cuts end that a landing can be; the status is 1 while one ends so, else 0. Raises Misuse."""
     from rig.board_sweep import landed_replay
     from rig.campaign.landed_capsule import LandedCapsule
-    from rig.firmware.run_firmware import checked_firmware
-    from rig.sweep.capsule_line import begins
-    from rig.sweep.user_image import user_image
+    from rig.sweep.user_image import images_for
 
     read = LandedCapsule.parse(line)
-    known = checked_firmware(manifest).images_with(read.kind, begins(read.images))
-    again = landed_replay.replay_landed(read, [*known, *(user_image(read.kind, "image", file) for file in images)])
+    again = landed_replay.replay_landed(read, images_for(read.kind, read.images, manifest, images))
     happens = again.happens(read.ended)
     if as_json:
         ends = [{"became": end.became, "rung": end.rung} for end in again.ends]

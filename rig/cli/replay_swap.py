@@ -15,13 +15,10 @@ def replay_swap(
     """Play it, and say what came of it; ends with status 1 while it still happens, else 0. Raises Misuse."""
     from rig.campaign.swap_capsule import SwapCapsule
     from rig.campaign.swap_replay import is_expected, replay_swap, story
-    from rig.firmware.run_firmware import checked_firmware
-    from rig.sweep.capsule_line import begins
-    from rig.sweep.user_image import user_image
+    from rig.sweep.user_image import images_for
 
     read = SwapCapsule.parse(line)
-    known = checked_firmware(manifest).images_with(read.kind, begins(read.images))
-    result = replay_swap(read, [*known, *(user_image(read.kind, "image", file) for file in images)])
+    result = replay_swap(read, images_for(read.kind, read.images, manifest, images))
     happens = is_expected(result, expect, read.ended)
     if as_json:
         print_json({**result.to_dict(), "still_happens": happens})

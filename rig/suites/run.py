@@ -112,10 +112,10 @@ def run_suites(request: RunRequest, listener: Listener) -> Run:
         if coordinator and (code == pytest.ExitCode.INTERRUPTED or watcher.lost_a_worker):
             for lost in _bring_back(coordinator, Path(request.rack), NoteNotifier(notes)):
                 watcher.keep(lost)
-    swept = _sweep(watcher, firmware, folder, listener) if code != pytest.ExitCode.INTERRUPTED else []
     head = _end(life, watcher)
     if watcher.broken_by is not None:
         raise watcher.broken_by
+    swept = _sweep(watcher, firmware, folder, listener) if code != pytest.ExitCode.INTERRUPTED else []
     record = _record(tested, watcher, required, _verdict(watcher.results, code), time.monotonic() - began)
     record.swept = swept
     log.ended(record.verdict, record.seconds)

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
-from rig.sweep.capsule_line import IMAGE_DIGITS, checked_digits, read_line, sealed
+from rig.sweep.capsule_line import IMAGE_DIGITS, choices_and_images, hashes_of, named, read_line, sealed
 from rig.sweep.cut_points import BEFORE, TEARS
-from rig.sweep.family import checked_choices, checked_path, sweeps_of
+from rig.sweep.family import checked_path, sweeps_of
 from rig.sweep.plan import SweepPlan
 from rig.sweep.scenario import Settled
 
@@ -47,8 +47,7 @@ class Capsule:
     @classmethod
     def of(cls, plan: SweepPlan, cuts: Cuts, ended: Settled | None) -> Capsule:
         """Of a sweep's cut."""
-        images = {role: image.sha256[:IMAGE_DIGITS] for role, image in sorted(plan.images.items())}
-        return cls(plan.kind, plan.path, dict(plan.choices), images, cuts, plan.seed, ended)
+        return cls(plan.kind, plan.path, dict(plan.choices), hashes_of(plan.images), cuts, plan.seed, ended)
 
     def __str__(self) -> str:
         return sealed(self._text())
@@ -59,8 +58,7 @@ class Capsule:
         return ",".join(f"{k}:{tear}" for k, tear in self.cuts)
 
     def _text(self) -> str:
-        words = [self.kind, self.path]
-        words += [f"{name}={value}" for name, value in (*self.choices.items(), *self.images.items())]
+        words = [self.kind, self.path, *named(self.choices, self.images)]
         words += [f"cut={self.cut_text}", f"seed={self.seed}"]
         words += [f"ended={self.ended.became}/{self.ended.rung}"] if self.ended is not None else []
         return " ".join(words)
@@ -70,18 +68,10 @@ class Capsule:
         """Read one. Raises Misuse for what is none, or was changed since it was written."""
         kind, path, fields = read_line(line)
         sweeps = sweeps_of(kind)
-        checked_path(sweeps, kind, path)
-        choices = {name: value for name, value in fields.items() if name in sweeps.choices(path)}
-        images = {name: value for name, value in fields.items() if name not in (*choices, *_FIXED)}
-        return cls(
-            kind,
-            path,
-            checked_choices(sweeps, kind, path, choices),
-            {role: checked_digits(role, value) for role, value in images.items()},
-            _cuts(fields.get("cut", "")),
-            _seed(fields.get("seed", "0")),
-            _ended(fields["ended"]) if "ended" in fields else None,
-        )
+        known = sweeps.choices(checked_path(sweeps, kind, path))
+        choices, images = choices_and_images(fields, known, f"{path} of a {kind}", _FIXED)
+        ended = read_ended(fields["ended"]) if "ended" in fields else None
+        return cls(kind, path, choices, images, _cuts(fields.get("cut", "")), _seed(fields.get("seed", "0")), ended)
 
 
 def shortened(capsule: Capsule, role: str, image: Image, length: int) -> Capsule:
@@ -103,7 +93,8 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _ended(text: str) -> Settled:
+def read_ended(text: str) -> Settled:
+    """How a capsule says that a board ended. Raises Misuse."""
     became, slash, rung = text.partition("/")
     if not (became and slash and rung):
         raise Misuse(f"ended={text} in the capsule is not OUTCOME/RUNG", hint="for example ended=dfu/reflash")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from rig.errors import Misuse
+from rig.sweep.family import checked_values
+
+if TYPE_CHECKING:
+    from rig.firmware.manifest import Image
 
 #: Hex digits of an image's SHA-256 and of the sum over the line.
 IMAGE_DIGITS, _SUM_DIGITS = 16, 8
@@ -37,7 +42,26 @@ def read_line(line: str) -> tuple[str, str, dict[str, str]]:
     return kind, path, fields
 
 
-def checked_digits(role: str, text: str) -> str:
+def named(*fields: Mapping[str, str]) -> list[str]:
+    """Fields as words."""
+    return [f"{name}={value}" for some in fields for name, value in some.items()]
+
+
+def hashes_of(images: Mapping[str, Image]) -> dict[str, str]:
+    """Images by role as a capsule names them."""
+    return {role: image.sha256[:IMAGE_DIGITS] for role, image in sorted(images.items())}
+
+
+def choices_and_images(
+    fields: Mapping[str, str], known: Mapping[str, tuple[str, ...]], of: str, fixed: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A value for each known choice, and what names images: every other field that is not `fixed`. Raises Misuse."""
+    choices = {name: value for name, value in fields.items() if name in known}
+    images = {name: value for name, value in fields.items() if name not in known and name not in fixed}
+    return checked_values(known, of, choices), {role: _checked_digits(role, text) for role, text in images.items()}
+
+
+def _checked_digits(role: str, text: str) -> str:
     """The begin of an image's SHA-256, perhaps with a length. Raises Misuse."""
     if not re.fullmatch(r"[0-9a-f]{12,64}(@[1-9][0-9]{0,8})?", text, re.ASCII):
         raise Misuse(

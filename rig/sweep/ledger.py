@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rig.errors import Misuse
-from rig.files import MOST_IMAGE, is_there, make_folder, read_user_file
+from rig.files import MOST_IMAGE, is_there, make_folder, read_user_file, writing
 from rig.sweep.capsule import Capsule
 from rig.sweep.chunk import ChunkResult
 from rig.sweep.plan import SweepPlan
@@ -29,11 +29,12 @@ class SweepLedger:
         self._file: IO[bytes] | None = None
 
     def begin(self) -> None:
-        """A new file. Raises Misuse where there is one already."""
+        """A new file. Raises Misuse where there is one already, LabFault on a full disk."""
         if is_there(self.path):
             raise Misuse(f"{self.path} is there already", hint="--resume goes on with it; or name another folder")
         make_folder(self.path.parent)
-        self._file = self.path.open("xb")
+        with writing(self.path):
+            self._file = self.path.open("xb")
         self._write({"sweep": self._plan.identity, **self._plan.to_dict()})
 
     def resume(self) -> list[ChunkResult]:
@@ -48,13 +49,14 @@ class SweepLedger:
             raise Misuse(f"{self.path} is no sweep's: {error}", hint="name another folder") from error
         if its != self._plan.identity:
             raise Misuse(f"{self.path} is of another sweep", hint="the same options and images, or another folder")
-        self._file = self.path.open("r+b")
-        self._file.truncate(sum(len(line) + 1 for line in lines))
-        self._file.seek(0, os.SEEK_END)
+        with writing(self.path):
+            self._file = self.path.open("r+b")
+            self._file.truncate(sum(len(line) + 1 for line in lines))
+            self._file.seek(0, os.SEEK_END)
         return results
 
     def add(self, result: ChunkResult) -> None:
-        """A chunk is done."""
+        """A chunk is done. Raises LabFault on a full disk."""
         self._write(
             {
                 "begin": result.begin,
@@ -70,15 +72,17 @@ class SweepLedger:
         return str(Capsule.of(self._plan, ((span.first, span.tear),), span.settled))
 
     def close(self) -> None:
-        """No more comes."""
+        """No more comes. Raises LabFault where the last of it did not fit on the disk."""
         if self._file is not None:
-            self._file.close()
+            with writing(self.path):
+                self._file.close()
 
     def _write(self, document: dict[str, Any]) -> None:
         assert self._file is not None, "it was begun or resumed"
-        self._file.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with writing(self.path):
+            self._file.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 def _result(fields: dict[str, Any]) -> ChunkResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,17 @@ from rig.errors import Misuse
 from rig.files import MOST_IMAGE, read_user_file
 from rig.firmware.image_rules import rules_of
 from rig.firmware.manifest import Image
+from rig.firmware.run_firmware import checked_firmware
+from rig.sweep.capsule_line import begins
+
+
+def images_for(kind: str, told: Mapping[str, str], manifest: Path | None, files: Iterable[Path]) -> list[Image]:
+    """Images among which a capsule's are, that it tells by role: of a manifest, and of files that somebody brings.
+
+    Raises Misuse.
+    """
+    known = checked_firmware(manifest).images_with(kind, begins(told))
+    return [*known, *(user_image(kind, "image", file) for file in files)]
 
 
 def user_image(kind: str, role: str, file: Path) -> Image:

@@ -32,7 +32,6 @@ def test_no_row_hides_another():
     assert len(MUTANTS) == sum(map(len, TABLES))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_named_check_passes_without_the_fault(name, tmp_path):
     CHECKS[name](tmp_path)

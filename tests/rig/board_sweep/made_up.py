@@ -14,7 +14,6 @@ from rig.power.landing import Landing
 from rig.recovery.ladder import Outcome
 from rig.sweep.cut_points import Flash, contents_at
 from rig.sweep.plan import SweepPlan
-from rig.sweep.sweep import ModelSweep
 from tests.rig.sweep.plans import MANIFEST
 
 PROGRAM = Stratum("model", "spark-core", "generation=b", "dfu", "program")
@@ -47,15 +46,7 @@ def tally_of(*lines: dict | Swept) -> Tally:
 def core_map(path: str, generation: str = "b") -> ModelMap:
     """The model's map of a Core's path, with the images that every run has."""
     plan = plan_of("spark-core", path, {"generation": generation}, core_roles(path))
-    return map_of(plan, core_path(path).begins)
-
-
-def map_of(plan: SweepPlan, begins: str | None = None) -> ModelMap:
-    """The map that a sweep of a plan makes."""
-    whole = ModelSweep(plan)
-    for _ in whole.run(jobs=1):
-        pass
-    return ModelMap(plan, whole.progress.spans, begins)
+    return ModelMap.swept(plan, core_path(path).begins)
 
 
 def core_roles(path: str) -> dict:

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from rig.board_sweep.model_map import agrees, plan_of
+from rig.board_sweep.model_map import ModelMap, agrees, plan_of
 from rig.family.contract import family_of
 from rig.sweep.cut_points import BEFORE
-from tests.rig.board_sweep.made_up import ModelBoard, map_of
+from tests.rig.board_sweep.made_up import ModelBoard
 from tests.rig.families import checks_pinboard, pinboards
 
 ROLES = {"old": checks_pinboard.OLD, "new": checks_pinboard.NEW}
@@ -24,7 +24,7 @@ def swept():
         board = SimpleNamespace(tags={"button": "wired"}, scale=1.0)
         trials = {phase: trial_at(0.5, board, ROLES) for phase, trial_at in path.phases_on(board.tags).items()}
         plan = plan_of("pinboard", "tcp", {}, ROLES)
-        yield trials, map_of(plan, path.begins), ModelBoard(plan, path.begins)
+        yield trials, ModelMap.swept(plan, path.begins), ModelBoard(plan, path.begins)
 
 
 def test_its_cuts_are_on_its_own_map(swept):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -153,6 +154,14 @@ def test_a_report_that_is_there_is_not_written_over(tmp_path):
     assert rig("sweep", *words).returncode == 0
     again = rig("sweep", *words)
     assert (again.returncode, "--resume" in again.stderr) == (2, True)
+
+
+def test_a_ledger_that_cannot_grow_any_more_is_named_in_one_line(tmp_path):
+    words = ["spark-core", "ota-copy", "--report", tmp_path]
+    ended = rig("sweep", *words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, -1)))
+    assert ended.returncode in (2, 3)
+    assert f"cannot write {tmp_path / 'sweep.jsonl'}" in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
 
 
 @pytest.fixture(scope="module")
